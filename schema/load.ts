@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { buildSchema, type GraphQLSchema } from 'graphql';
+
+/** The folder with the SDL; `operations/` below it has the examples. */
+export const schemaDirectory = fileURLToPath(new URL('.', import.meta.url));
+
+export interface SchemaSdl {
+  /** All files one behind the other, in the order of their names. */
+  readonly sdl: string;
+  /** The contract: types and descriptions, no resolvers. */
+  readonly schema: GraphQLSchema;
+}
+
+export interface ExampleOperation {
+  /** Name of the file without number and ending: `watch-instance`. */
+  readonly name: string;
+  /** The text as it stands in the file, its comment included. */
+  readonly document: string;
+}
+
+/** Reads the contract from `schema/*.graphql`. Throws where the files do not make one schema. */
+export function loadSchemaSdl(directory = schemaDirectory): SchemaSdl {
+  return mergeSdl(
+    graphqlFiles(directory).map((file) => readFileSync(`${directory}/${file}`, 'utf8')),
+  );
+}
+
+/** Makes one schema of the texts of several files; the root types are extended from file to file. */
+export function mergeSdl(files: readonly string[]): SchemaSdl {
+  const sdl = files.join('\n');
+  return { sdl, schema: buildSchema(sdl) };
+}
+
+/** The example operations for GraphiQL's tabs, by the number at the front of their file names. */
+export function loadExampleOperations(
+  directory = `${schemaDirectory}/operations`,
+): ExampleOperation[] {
+  return graphqlFiles(directory).map((file) => ({
+    name: file.replace(/^\d+-/, '').replace(/\.graphql$/, ''),
+    document: readFileSync(`${directory}/${file}`, 'utf8'),
+  }));
+}
+
+function graphqlFiles(directory: string): string[] {
+  return readdirSync(directory)
+    .filter((file) => file.endsWith('.graphql'))
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+}
