@@ -1,0 +1,222 @@
+/**
+ * What a decision reads (`World`) and what it wants written (`Change`). A change is written whole
+ * or not at all: the store does it in one statement, guarded by what was read.
+ */
+import type { Failure } from './errors.ts';
+import { type HostState, hostStateFacts, removalDeadlineSeconds } from './host.ts';
+import { type DesiredInstanceState, type InstanceState, instanceStateFacts } from './instance.ts';
+import type { ActiveOperation, OperationKind, OperationStatus } from './operation.ts';
+
+export type ResourceKind = 'INSTANCE' | 'HOST';
+export type Reachability = 'OK' | 'UNKNOWN';
+export type UnreachableBecause = 'HOST' | 'RUNTIME';
+
+export interface InstanceSnapshot {
+  readonly id: string;
+  readonly key: string;
+  readonly hostId: string | null;
+  readonly state: InstanceState;
+  readonly sequence: number;
+  /** Grows with every write through the door; a change is refused where it has grown since. */
+  readonly guard: number;
+  readonly desired: DesiredInstanceState;
+  readonly reachability: Reachability;
+  readonly unreachableBecause: UnreachableBecause | null;
+  /** The present or last run; null before the first. */
+  readonly runId: string | null;
+  /** The driver said that the runtime of that run is gone (or there was none). */
+  readonly runtimeGone: boolean;
+  readonly operation: ActiveOperation | null;
+}
+
+export interface HostSnapshot {
+  readonly id: string;
+  readonly key: string;
+  readonly state: HostState;
+  readonly sequence: number;
+  readonly guard: number;
+  readonly operation: ActiveOperation | null;
+}
+
+/** For an instance's event: that instance and its host. For a host's: all instances on it. */
+export interface World {
+  readonly host: HostSnapshot | null;
+  readonly instances: readonly InstanceSnapshot[];
+}
+
+/** Is the host being removed? Then its deadlines and health transitions are suspended. */
+export const isRemoving = (host: HostSnapshot): boolean => host.operation?.kind === 'REMOVE_HOST';
+
+export interface Actor {
+  /** Who did it: a person or program, a runtime, a driver, a health check, or a deadline. */
+  readonly kind: 'USER' | 'RUNTIME' | 'DRIVER' | 'HEALTH_CHECK' | 'DEADLINE' | 'SYSTEM';
+  readonly name: string;
+}
+
+/** What a decision is given besides the world, so that it stays pure. */
+export interface Context {
+  readonly newId: () => string;
+  readonly deadlines: Deadlines;
+  readonly actor: Actor;
+  readonly reason: string | null;
+}
+
+/** Deadline of each transient state, in seconds. */
+export interface Deadlines {
+  readonly instance: Readonly<Partial<Record<InstanceState, number>>>;
+  readonly host: Readonly<Partial<Record<HostState, number>>>;
+  readonly removal: number;
+  /** Not a deadline: the time between two health checks of a host. */
+  readonly healthCheck: number;
+}
+
+/** The deadlines of lifecycle.md. */
+export const defaultDeadlines: Deadlines = {
+  instance: secondsOf(instanceStateFacts),
+  host: secondsOf(hostStateFacts),
+  removal: removalDeadlineSeconds,
+  healthCheck: 60,
+};
+
+function secondsOf<State extends string>(
+  facts: Readonly<Record<State, { readonly deadline: { readonly seconds: number } | null }>>,
+): Partial<Record<State, number>> {
+  const seconds: Partial<Record<State, number>> = {};
+  for (const state of Object.keys(facts) as State[]) {
+    const deadline = facts[state].deadline;
+    if (deadline) seconds[state] = deadline.seconds;
+  }
+  return seconds;
+}
+
+/** Work for the executor. A resource has at most one item of a kind; a new one replaces it. */
+export const workKinds = [
+  'ALLOCATE_HOST',
+  'CONFIGURE_DNS',
+  'DEPLOY_CONTAINER',
+  'CONFIRM_HOST',
+  'RESTART_HOST',
+  'RESTART_CONTAINER',
+  'RELEASE_HOST',
+  'CHECK_HOST',
+  'HOST_DEADLINE',
+  'REMOVAL_DEADLINE',
+  'START_RUNTIME',
+  'STOP_RUNTIME',
+  'KILL_RUNTIME',
+  'WATCH_RUNTIME',
+  'CONTINUE_RESTART',
+  'INSTANCE_DEADLINE',
+] as const;
+export type WorkKind = (typeof workKinds)[number];
+
+export const runtimeCommandKinds = [
+  'LOAD_SOLUTION',
+  'START_LISTENING',
+  'PAUSE',
+  'RESUME',
+  'STOP',
+] as const;
+export type RuntimeCommandKind = (typeof runtimeCommandKinds)[number];
+
+/** The cause of an effect: a host's operation and, where there is one, its transition. */
+export interface Cause {
+  readonly operationId: string | null;
+  readonly transition: { readonly resourceId: string; readonly sequence: number } | null;
+}
+
+export interface InstanceUpdate {
+  readonly kind: 'INSTANCE';
+  readonly id: string;
+  readonly guard: number;
+  /** Null: no transition, only the other fields. */
+  to: InstanceState | null;
+  readonly from: InstanceState;
+  readonly sequence: number;
+  operationId: string | null;
+  causedBy: Cause | null;
+  details: Record<string, unknown>;
+  desired?: DesiredInstanceState;
+  reachability?: { readonly value: Reachability; readonly because: UnreachableBecause | null };
+  failure?: Failure | null;
+  /** A new run begins: its id. The present one's end is implied. */
+  beginRun?: string;
+  /** The driver's word that the runtime is gone. */
+  runtimeGone?: true;
+  /** Where the runtime listens now, as it reported; null: nowhere. */
+  endpoints?: readonly unknown[] | null;
+  archive?: true;
+}
+
+export interface HostUpdate {
+  readonly kind: 'HOST';
+  readonly id: string;
+  readonly guard: number;
+  to: HostState | null;
+  readonly from: HostState;
+  readonly sequence: number;
+  operationId: string | null;
+  causedBy: Cause | null;
+  details: Record<string, unknown>;
+  failure?: Failure | null;
+  failedStage?: HostState | null;
+  removing?: boolean;
+  handle?: unknown;
+  address?: string | null;
+  imageDigest?: string;
+  archive?: true;
+}
+
+export interface NewOperation {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly resource: ResourceKind;
+  readonly resourceId: string;
+  /** SUCCEEDED: nothing had to be done, and the command is answered all the same. */
+  readonly status: 'QUEUED' | 'RUNNING' | 'SUCCEEDED';
+  readonly phase: string | null;
+  readonly parentId: string | null;
+}
+
+export interface OperationUpdate {
+  readonly id: string;
+  readonly resource: ResourceKind;
+  readonly resourceId: string;
+  status: OperationStatus;
+  phase?: string | null;
+  failure?: Failure | null;
+}
+
+export interface NewWork {
+  readonly kind: WorkKind;
+  readonly resource: ResourceKind;
+  readonly resourceId: string;
+  readonly operationId: string | null;
+  readonly runId: string | null;
+  /** The sequence at which it was made; a deadline of another sequence is void. */
+  readonly sequence: number;
+  readonly dueInSeconds: number;
+}
+
+export interface NewRuntimeCommand {
+  readonly id: string;
+  readonly kind: RuntimeCommandKind;
+  readonly instanceId: string;
+  readonly runId: string;
+  readonly payload: Record<string, unknown>;
+}
+
+export interface Change {
+  readonly actor: Actor;
+  readonly reason: string | null;
+  /** The host was read and must not have changed, though this does not change it. */
+  readonly hostGuard: { readonly id: string; readonly guard: number } | null;
+  readonly updates: readonly (InstanceUpdate | HostUpdate)[];
+  readonly begins: readonly NewOperation[];
+  readonly operations: readonly OperationUpdate[];
+  readonly work: readonly NewWork[];
+  readonly dropped: readonly { readonly resourceId: string; readonly kinds: readonly WorkKind[] }[];
+  readonly commands: readonly NewRuntimeCommand[];
+  /** The operation that answers the command, where one was accepted. */
+  readonly operationId: string | null;
+}

@@ -1,0 +1,267 @@
+/** Collects what one decision wants written. Lives only inside a decision. */
+import type {
+  Change,
+  Context,
+  HostSnapshot,
+  HostUpdate,
+  InstanceSnapshot,
+  InstanceUpdate,
+  NewOperation,
+  NewRuntimeCommand,
+  NewWork,
+  OperationUpdate,
+  RuntimeCommandKind,
+  WorkKind,
+  World,
+} from './change.ts';
+import type { HostState } from './host.ts';
+import { type InstanceState, isAtRest, isError } from './instance.ts';
+import type { ActiveOperation, OperationKind, OperationStatus } from './operation.ts';
+
+type InstanceSet = Partial<
+  Pick<
+    InstanceUpdate,
+    | 'desired'
+    | 'reachability'
+    | 'failure'
+    | 'beginRun'
+    | 'runtimeGone'
+    | 'endpoints'
+    | 'archive'
+    | 'operationId'
+    | 'causedBy'
+    | 'details'
+  >
+>;
+type HostSet = Partial<
+  Pick<
+    HostUpdate,
+    | 'failure'
+    | 'failedStage'
+    | 'removing'
+    | 'handle'
+    | 'address'
+    | 'imageDigest'
+    | 'archive'
+    | 'operationId'
+    | 'causedBy'
+    | 'details'
+  >
+>;
+
+const instanceWork: readonly WorkKind[] = [
+  'START_RUNTIME',
+  'STOP_RUNTIME',
+  'KILL_RUNTIME',
+  'WATCH_RUNTIME',
+  'CONTINUE_RESTART',
+  'INSTANCE_DEADLINE',
+];
+
+export class Draft {
+  private readonly updates = new Map<string, InstanceUpdate | HostUpdate>();
+  private readonly begins: NewOperation[] = [];
+  private readonly operations = new Map<string, OperationUpdate>();
+  private readonly work = new Map<string, NewWork>();
+  private readonly dropped = new Map<string, Set<WorkKind>>();
+  private readonly commands: NewRuntimeCommand[] = [];
+  private answer: string | null = null;
+  readonly world: World;
+  readonly context: Context;
+
+  constructor(world: World, context: Context) {
+    this.world = world;
+    this.context = context;
+  }
+
+  /** Touches an instance: its transition (at most one a change) and whatever else is set. */
+  instance(instance: InstanceSnapshot, to: InstanceState | null, set: InstanceSet = {}): void {
+    const known = this.updates.get(instance.id) as InstanceUpdate | undefined;
+    const update: InstanceUpdate = known ?? {
+      kind: 'INSTANCE',
+      id: instance.id,
+      guard: instance.guard,
+      from: instance.state,
+      sequence: instance.sequence,
+      to: null,
+      operationId: null,
+      causedBy: null,
+      details: {},
+    };
+    if (to) {
+      update.to = to;
+      this.enterInstance(instance, to, set);
+    }
+    Object.assign(update, set);
+    if (update.desired === instance.desired) update.desired = undefined;
+    this.updates.set(instance.id, update);
+  }
+
+  /** What entering a state always means: its deadline, and no work of the state that was left. */
+  private enterInstance(instance: InstanceSnapshot, to: InstanceState, set: InstanceSet): void {
+    this.drop(instance.id, instanceWork);
+    const seconds = this.context.deadlines.instance[to];
+    const entered = { ...instance, sequence: instance.sequence + 1 };
+    const runId = set.beginRun ?? instance.runId;
+    const operationId = set.operationId ?? instance.operation?.id ?? null;
+    if (seconds !== undefined) {
+      this.addWork('INSTANCE_DEADLINE', entered, { operationId, runId, dueInSeconds: seconds });
+    }
+    if (!isAtRest(to) && !isError(to) && to !== 'STARTING_RUNTIME') {
+      this.addWork('WATCH_RUNTIME', entered, { operationId, runId, dueInSeconds: 0.5 });
+    }
+    const runtimeGone = set.runtimeGone ?? (instance.runtimeGone && !set.beginRun);
+    if (isError(to) && !runtimeGone) {
+      this.addWork('KILL_RUNTIME', entered, { operationId: null, runId, dueInSeconds: 0 });
+    }
+  }
+
+  host(host: HostSnapshot, to: HostState | null, set: HostSet = {}): void {
+    const known = this.updates.get(host.id) as HostUpdate | undefined;
+    const update: HostUpdate = known ?? {
+      kind: 'HOST',
+      id: host.id,
+      guard: host.guard,
+      from: host.state,
+      sequence: host.sequence,
+      to: null,
+      operationId: null,
+      causedBy: null,
+      details: {},
+    };
+    if (to) {
+      update.to = to;
+      const seconds = this.context.deadlines.host[to];
+      this.drop(host.id, ['HOST_DEADLINE']);
+      if (seconds !== undefined) {
+        this.addWork(
+          'HOST_DEADLINE',
+          { ...host, sequence: host.sequence + 1 },
+          { operationId: set.operationId ?? host.operation?.id ?? null, dueInSeconds: seconds },
+        );
+      }
+    }
+    Object.assign(update, set);
+    this.updates.set(host.id, update);
+  }
+
+  /** Begins an operation and returns its id. */
+  begin(
+    kind: OperationKind,
+    resource: InstanceSnapshot | HostSnapshot,
+    options: {
+      parentId?: string | null;
+      phase?: string;
+      status?: NewOperation['status'];
+      answers?: true;
+    } = {},
+  ): string {
+    const id = this.context.newId();
+    this.begins.push({
+      id,
+      kind,
+      resource: kindOf(resource),
+      resourceId: resource.id,
+      status: options.status ?? 'RUNNING',
+      phase: options.phase ?? null,
+      parentId: options.parentId ?? null,
+    });
+    if (options.answers) this.answer = id;
+    return id;
+  }
+
+  /** Ends an operation, or moves it on, in the statement that writes its transition. */
+  operation(
+    operation: ActiveOperation,
+    resource: InstanceSnapshot | HostSnapshot,
+    status: OperationStatus,
+    rest: Pick<OperationUpdate, 'phase' | 'failure'> = {},
+  ): void {
+    this.operations.set(operation.id, {
+      id: operation.id,
+      resource: kindOf(resource),
+      resourceId: resource.id,
+      status,
+      ...rest,
+    });
+  }
+
+  /** Ends the active operation of a resource, where it has one. */
+  end(
+    resource: InstanceSnapshot | HostSnapshot,
+    status: Exclude<OperationStatus, 'QUEUED' | 'RUNNING'>,
+    failure?: OperationUpdate['failure'],
+  ): void {
+    if (resource.operation) {
+      this.operation(resource.operation, resource, status, failure ? { failure } : {});
+    }
+  }
+
+  addWork(
+    kind: WorkKind,
+    resource: InstanceSnapshot | HostSnapshot,
+    options: { operationId?: string | null; runId?: string | null; dueInSeconds?: number } = {},
+  ): void {
+    this.dropped.get(resource.id)?.delete(kind);
+    this.work.set(`${resource.id} ${kind}`, {
+      kind,
+      resource: kindOf(resource),
+      resourceId: resource.id,
+      operationId: options.operationId ?? null,
+      runId: options.runId ?? ('runId' in resource ? resource.runId : null),
+      sequence: resource.sequence,
+      dueInSeconds: options.dueInSeconds ?? 0,
+    });
+  }
+
+  drop(resourceId: string, kinds: readonly WorkKind[]): void {
+    const dropped = this.dropped.get(resourceId) ?? new Set();
+    for (const kind of kinds) {
+      dropped.add(kind);
+      this.work.delete(`${resourceId} ${kind}`);
+    }
+    this.dropped.set(resourceId, dropped);
+  }
+
+  command(
+    kind: RuntimeCommandKind,
+    instance: InstanceSnapshot,
+    payload: Record<string, unknown> = {},
+  ): void {
+    if (!instance.runId) return;
+    this.commands.push({
+      id: this.context.newId(),
+      kind,
+      instanceId: instance.id,
+      runId: instance.runId,
+      payload,
+    });
+  }
+
+  /** The update already drafted for a resource, if any. */
+  updateOf(id: string): InstanceUpdate | HostUpdate | undefined {
+    return this.updates.get(id);
+  }
+
+  done(): Change {
+    const host = this.world.host;
+    return {
+      actor: this.context.actor,
+      reason: this.context.reason,
+      hostGuard: host && !this.updates.has(host.id) ? { id: host.id, guard: host.guard } : null,
+      updates: [...this.updates.values()],
+      begins: this.begins,
+      operations: [...this.operations.values()],
+      work: [...this.work.values()],
+      dropped: [...this.dropped]
+        .filter(([, kinds]) => kinds.size > 0)
+        .map(([resourceId, kinds]) => ({ resourceId, kinds: [...kinds] })),
+      commands: this.commands,
+      operationId: this.answer,
+    };
+  }
+}
+
+function kindOf(resource: InstanceSnapshot | HostSnapshot): 'INSTANCE' | 'HOST' {
+  return 'desired' in resource ? 'INSTANCE' : 'HOST';
+}

@@ -1,0 +1,222 @@
+/**
+ * What a host does to its instances. `desired` alone decides who starts; every row names its
+ * cause. Source: lifecycle.md, "What a host does to its instances".
+ */
+import { type Cause, type HostSnapshot, type InstanceSnapshot, isRemoving } from './change.ts';
+import type { Draft } from './draft.ts';
+import type { Failure } from './errors.ts';
+import {
+  type DesiredInstanceState,
+  type InstanceState,
+  instanceStateFacts,
+  isAtRest,
+  isError,
+} from './instance.ts';
+import type { OperationKind } from './operation.ts';
+
+/** Enters STARTING_RUNTIME with a run of its own, and asks the driver for its runtime. */
+export function startRuntime(
+  draft: Draft,
+  instance: InstanceSnapshot,
+  options: { operationId: string; causedBy?: Cause | null },
+): void {
+  const runId = draft.context.newId();
+  const { operationId } = options;
+  draft.instance(instance, 'STARTING_RUNTIME', {
+    beginRun: runId,
+    operationId,
+    causedBy: options.causedBy ?? null,
+    failure: null,
+    endpoints: null,
+    reachability: { value: 'OK', because: null },
+  });
+  const entered = { ...instance, sequence: instance.sequence + 1 };
+  draft.addWork('START_RUNTIME', entered, { operationId, runId });
+}
+
+/** Enters STOPPING: asks the runtime by its own command, and has the driver see it gone. */
+export function stopRuntime(
+  draft: Draft,
+  instance: InstanceSnapshot,
+  options: { operationId: string; causedBy?: Cause | null },
+): void {
+  const { operationId } = options;
+  draft.instance(instance, 'STOPPING', {
+    operationId,
+    causedBy: options.causedBy ?? null,
+    endpoints: null,
+  });
+  draft.command('STOP', instance);
+  const entered = { ...instance, sequence: instance.sequence + 1 };
+  draft.addWork('STOP_RUNTIME', entered, { operationId });
+  const { host } = draft.world;
+  if (
+    host?.state === 'STARTING_CONTAINER' &&
+    instance.state === 'STARTING_RUNTIME' &&
+    !isRemoving(host)
+  ) {
+    draft.addWork('CONFIRM_HOST', host, { operationId: host.operation?.id ?? null });
+  }
+}
+
+/** The start-up sequence of those that want it, at a host's event. */
+export function startDesired(
+  draft: Draft,
+  options: {
+    desired: readonly DesiredInstanceState[];
+    from: readonly InstanceState[];
+    cause: Cause;
+  },
+): number {
+  let started = 0;
+  for (const instance of draft.world.instances) {
+    const starts =
+      options.desired.includes(instance.desired) && options.from.includes(instance.state);
+    if (!starts) {
+      releaseWaiting(draft, instance);
+      continue;
+    }
+    started += 1;
+    if (instance.operation) {
+      draft.operation(instance.operation, instance, 'RUNNING', { phase: null });
+      startRuntime(draft, instance, {
+        operationId: instance.operation.id,
+        causedBy: options.cause,
+      });
+    } else {
+      const operationId = draft.begin('START_INSTANCE', instance, {
+        parentId: options.cause.operationId,
+      });
+      startRuntime(draft, instance, { operationId, causedBy: options.cause });
+    }
+  }
+  return started;
+}
+
+/** An operation of an instance at rest that waited for the host has nothing left to wait for. */
+function releaseWaiting(draft: Draft, instance: InstanceSnapshot): void {
+  if (isAtRest(instance.state) && instance.operation) {
+    draft.end(instance, 'SUCCEEDED');
+    draft.instance(instance, null);
+  }
+}
+
+/** A host effect takes an instance over: its own operation ends, the effect's begins. */
+function takeOver(
+  draft: Draft,
+  instance: InstanceSnapshot,
+  options: { parentId: string; comesBack: boolean },
+): string {
+  draft.end(instance, 'SUPERSEDED');
+  const returns = options.comesBack && instance.desired !== 'STOPPED';
+  return draft.begin(returns ? 'RESTART_INSTANCE' : 'STOP_INSTANCE', instance, {
+    parentId: options.parentId,
+  });
+}
+
+/**
+ * All that are not at rest or in error: STOPPING, as a child of the host's operation.
+ *
+ * @param options.comesBack whether those that want to run start again afterwards
+ */
+export function stopAll(
+  draft: Draft,
+  cause: Cause & { readonly operationId: string },
+  options: { comesBack: boolean },
+): void {
+  for (const instance of draft.world.instances) {
+    if (isAtRest(instance.state) || isError(instance.state)) {
+      if (!instance.operation) continue;
+      draft.end(instance, 'SUPERSEDED');
+      draft.drop(instance.id, ['CONTINUE_RESTART']);
+      draft.instance(instance, null);
+      continue;
+    }
+    const operationId = takeOver(draft, instance, {
+      parentId: cause.operationId,
+      comesBack: options.comesBack,
+    });
+    if (instance.state === 'STOPPING') {
+      draft.instance(instance, null, { operationId });
+      draft.addWork('STOP_RUNTIME', instance, { operationId });
+    } else {
+      stopRuntime(draft, instance, { operationId, causedBy: cause });
+    }
+  }
+}
+
+/** The host is about to restart under its instances: their own operations end, its children begin. */
+export function takeOverAll(draft: Draft, parentId: string): void {
+  for (const instance of draft.world.instances) {
+    const rests = instance.state === 'OFFLINE' || instance.state === 'STOPPED';
+    if (rests && !instance.operation) continue;
+    const operationId = takeOver(draft, instance, { parentId, comesBack: true });
+    draft.drop(instance.id, ['START_RUNTIME', 'STOP_RUNTIME', 'KILL_RUNTIME', 'CONTINUE_RESTART']);
+    draft.instance(instance, null, { operationId });
+  }
+}
+
+/** Every one that is not OFFLINE enters OFFLINE; the driver confirmed that its runtime is gone. */
+export function allOffline(draft: Draft, cause: Cause, options: { restarting: boolean }): void {
+  for (const instance of draft.world.instances) {
+    const waits = options.restarting && instance.desired !== 'STOPPED';
+    if (instance.operation) {
+      if (waits) {
+        draft.operation(instance.operation, instance, 'RUNNING', { phase: 'WAITING_FOR_HOST' });
+      } else {
+        draft.end(instance, instance.operation.parentId ? 'SUCCEEDED' : 'SUPERSEDED');
+      }
+    }
+    if (instance.state === 'OFFLINE') {
+      if (instance.operation) draft.instance(instance, null);
+      continue;
+    }
+    draft.instance(instance, 'OFFLINE', {
+      operationId: instance.operation?.id ?? cause.operationId,
+      causedBy: cause,
+      runtimeGone: true,
+      endpoints: null,
+      failure: null,
+      reachability: { value: 'OK', because: null },
+    });
+  }
+}
+
+/**
+ * The host can no longer be asked: what its instances do cannot be confirmed. Operations that have
+ * no deadline of their own, because their instance's state is not transient, fail with it.
+ */
+export function allUnreachable(draft: Draft, failure: Failure): void {
+  for (const instance of draft.world.instances) {
+    const transient = instanceStateFacts[instance.state].class === 'TRANSIENT';
+    if (instance.operation && !transient) draft.end(instance, 'FAILED', failure);
+    if (isAtRest(instance.state)) {
+      if (instance.operation) draft.instance(instance, null);
+      continue;
+    }
+    draft.instance(instance, null, { reachability: { value: 'UNKNOWN', because: 'HOST' } });
+  }
+}
+
+/** The host answers again: what is loaded on it is asked at once; its runtime's report confirms it. */
+export function allAskedAgain(draft: Draft): void {
+  for (const instance of draft.world.instances) {
+    if (isAtRest(instance.state)) continue;
+    draft.instance(instance, null, { reachability: { value: 'UNKNOWN', because: 'RUNTIME' } });
+    if (isError(instance.state)) continue;
+    draft.addWork('WATCH_RUNTIME', instance);
+  }
+}
+
+/** Operations that waited for the host fail, naming it. */
+export function failWaiting(draft: Draft, host: HostSnapshot, failure: Failure): void {
+  for (const instance of draft.world.instances) {
+    if (!instance.operation) continue;
+    draft.end(instance, 'FAILED', {
+      ...failure,
+      code: 'HOST_DEPLOYMENT_FAILED',
+      message: `Host ${host.key} could not be deployed: ${failure.message} Remove the host, then deploy again.`,
+    });
+    draft.instance(instance, null);
+  }
+}

@@ -1,0 +1,254 @@
+/** What a user's command does to an instance. Source: lifecycle.md, "Commands by state". */
+import type { Change, Context, HostSnapshot, InstanceSnapshot, World } from './change.ts';
+import { isRemoving } from './change.ts';
+import { Draft } from './draft.ts';
+import { startRuntime, stopRuntime } from './effects.ts';
+import { type Refusal, refuse } from './errors.ts';
+import { deployHost } from './host-commands.ts';
+import {
+  type CellRefusal,
+  desiredBy,
+  type InstanceAction,
+  instanceActions,
+  instanceCommands,
+  instanceStateFacts,
+  isAtRest,
+  isError,
+} from './instance.ts';
+import { type OperationKind, waitingForHost } from './operation.ts';
+
+const operationKindOf: Readonly<Record<Exclude<InstanceAction, 'DELETE'>, OperationKind>> = {
+  DEPLOY: 'DEPLOY_INSTANCE',
+  START: 'START_INSTANCE',
+  PAUSE: 'PAUSE_INSTANCE',
+  RESUME: 'RESUME_INSTANCE',
+  STOP: 'STOP_INSTANCE',
+  FORCE_STOP: 'STOP_INSTANCE',
+  RESTART: 'RESTART_INSTANCE',
+  DETACH: 'DETACH_INSTANCE',
+};
+
+const asksTheHost: ReadonlySet<InstanceAction> = new Set<InstanceAction>([
+  'DEPLOY',
+  'START',
+  'PAUSE',
+  'RESUME',
+  'STOP',
+  'FORCE_STOP',
+  'RESTART',
+]);
+
+/**
+ * Would this command be refused now, and how? Null when it is accepted. The checks run in this
+ * order: the active operation, the host, the cell of the table.
+ */
+export function refuseInstanceCommand(
+  action: InstanceAction,
+  instance: InstanceSnapshot,
+  host: HostSnapshot | null,
+): Refusal | null {
+  const { operation } = instance;
+  if (operation) {
+    const supersedes = action === 'FORCE_STOP' && !isError(instance.state);
+    if (supersedes) return null;
+    return refuse(
+      'OPERATION_IN_PROGRESS',
+      `${operation.kind} is under way on instance ${instance.key}. Wait for operation ${operation.id}, or stop the instance by force.`,
+      { retryable: true, retryAfterSeconds: 1, operationId: operation.id },
+    );
+  }
+  if (asksTheHost.has(action)) {
+    const refusal = refuseByHost(action, instance, host);
+    if (refusal) return refusal;
+  }
+  const cell = instanceCommands[instance.state][action];
+  if ('enters' in cell) return null;
+  return refuse(cell.refused, cellMessage(action, instance, cell.refused), {
+    retryable: cell.refused === 'OPERATION_IN_PROGRESS',
+  });
+}
+
+function refuseByHost(
+  action: InstanceAction,
+  instance: InstanceSnapshot,
+  host: HostSnapshot | null,
+): Refusal | null {
+  if (!host) {
+    return refuse(
+      'HOST_NOT_READY',
+      `Instance ${instance.key} has no host. Assign one with updateInstance(host), then deploy it.`,
+    );
+  }
+  const blockedBy = { kind: 'HOST', id: host.id } as const;
+  const operationId = host.operation?.id ?? null;
+  if (host.state === 'RUNNING' && !isRemoving(host)) return null;
+  if (action === 'DEPLOY' && !isRemoving(host)) {
+    if (host.state === 'OFFLINE') return null;
+    if (host.operation?.kind === 'DEPLOY_HOST') {
+      return refuse(
+        'OPERATION_IN_PROGRESS',
+        `Host ${host.key} is being deployed already. Wait for operation ${host.operation.id}.`,
+        { retryable: true, retryAfterSeconds: 1, blockedBy, operationId },
+      );
+    }
+  }
+  return refuse(
+    'HOST_NOT_READY',
+    `Host ${host.key} is ${isRemoving(host) ? 'being removed' : host.state}. ${hostRemedy(host)}`,
+    { retryable: host.operation !== null, blockedBy, operationId },
+  );
+}
+
+function hostRemedy(host: HostSnapshot): string {
+  if (host.operation) return `Wait for its operation ${host.operation.id}.`;
+  switch (host.state) {
+    case 'OFFLINE':
+      return 'Deploy it with deployHost, or instance and host at once with deployInstance.';
+    case 'FAILED_DEPLOYMENT':
+      return 'Remove it with removeHost, then deploy it again.';
+    case 'FAILED_HEALTH_CHECK':
+      return 'Restart it with restartHost, or wait for a check that it answers.';
+    default:
+      return 'Try again when it is RUNNING.';
+  }
+}
+
+function cellMessage(
+  action: InstanceAction,
+  instance: InstanceSnapshot,
+  code: CellRefusal,
+): string {
+  const { key, state } = instance;
+  switch (code) {
+    case 'RESTART_REQUIRED':
+      return `Instance ${key} is ${state}; only restartInstance (or detachInstance) leaves an error state.`;
+    case 'ALREADY_IN_STATE':
+      return `Instance ${key} is ${state} already; there is nothing to do.`;
+    case 'OPERATION_IN_PROGRESS':
+      return `Instance ${key} is ${state}. Wait until that is over, or stop it by force.`;
+    case 'ILLEGAL_TRANSITION':
+    case 'REMOVE_REQUIRED': {
+      const legal = instanceActions.filter((other) => 'enters' in instanceCommands[state][other]);
+      return `${action} is not possible while instance ${key} is ${state}. Possible: ${legal.join(', ')}.`;
+    }
+    default:
+      return code satisfies never;
+  }
+}
+
+/** Exactly the commands that would be accepted now. */
+export function allowedInstanceActions(
+  instance: InstanceSnapshot,
+  host: HostSnapshot | null,
+): InstanceAction[] {
+  return instanceActions.filter((action) => !refuseInstanceCommand(action, instance, host));
+}
+
+/**
+ * Decides a command on the one instance of `world`.
+ *
+ * @returns what to write, or the refusal (then nothing is written)
+ */
+export function decideInstanceCommand(
+  world: World,
+  action: InstanceAction,
+  context: Context,
+): Change | Refusal {
+  const instance = world.instances[0];
+  if (!instance) throw new Error('decideInstanceCommand: the world has no instance');
+  const refusal = refuseInstanceCommand(action, instance, world.host);
+  if (refusal) return refusal;
+
+  const draft = new Draft(world, context);
+  if (action === 'DELETE') {
+    draft.instance(instance, null, { archive: true });
+    return draft.done();
+  }
+  const begin = (status: 'QUEUED' | 'RUNNING' | 'SUCCEEDED' = 'RUNNING', phase?: string) =>
+    draft.begin(operationKindOf[action], instance, { status, phase, answers: true });
+  const desired = desiredBy[action];
+  const { state } = instance;
+
+  switch (action) {
+    case 'DEPLOY':
+    case 'START':
+    case 'RESUME': {
+      if (world.host?.state === 'OFFLINE') {
+        const operationId = begin('QUEUED', waitingForHost);
+        draft.instance(instance, null, { operationId, desired });
+        deployHost(draft, world.host, { parentId: operationId });
+      } else if (state === 'PAUSED') {
+        draft.instance(instance, 'STARTING', { operationId: begin(), desired });
+        draft.command('RESUME', instance);
+      } else {
+        startRuntime(draft, instance, { operationId: begin() });
+        draft.instance(instance, null, { desired });
+      }
+      break;
+    }
+    case 'PAUSE':
+      draft.instance(instance, 'PAUSING', { operationId: begin(), desired });
+      draft.command('PAUSE', instance);
+      break;
+    case 'RESTART':
+      if (isAtRest(state) || isError(state))
+        startRuntime(draft, instance, { operationId: begin() });
+      else stopRuntime(draft, instance, { operationId: begin() });
+      draft.instance(instance, null, { desired });
+      break;
+    case 'STOP':
+    case 'FORCE_STOP':
+      stop(draft, instance, begin);
+      draft.instance(instance, null, { desired });
+      break;
+    case 'DETACH': {
+      if (state === 'OFFLINE') {
+        draft.instance(instance, null, { operationId: begin('SUCCEEDED'), desired });
+      } else if (instance.runtimeGone) {
+        draft.instance(instance, 'OFFLINE', {
+          operationId: begin('SUCCEEDED'),
+          desired,
+          failure: null,
+          endpoints: null,
+        });
+      } else {
+        const operationId = begin();
+        draft.instance(instance, null, { operationId, desired });
+        draft.addWork('KILL_RUNTIME', instance, { operationId });
+      }
+      break;
+    }
+    default:
+      action satisfies never;
+  }
+  return draft.done();
+}
+
+/** STOP, or a forced stop that supersedes whatever is under way. */
+function stop(
+  draft: Draft,
+  instance: InstanceSnapshot,
+  begin: (status?: 'RUNNING' | 'SUCCEEDED') => string,
+): void {
+  draft.end(instance, 'SUPERSEDED');
+  if (isAtRest(instance.state)) {
+    draft.drop(instance.id, ['CONTINUE_RESTART']);
+    draft.instance(instance, null, { operationId: begin('SUCCEEDED') });
+  } else if (instance.state === 'STOPPING') {
+    const operationId = begin();
+    draft.instance(instance, null, { operationId });
+    draft.addWork('KILL_RUNTIME', instance, { operationId });
+  } else {
+    stopRuntime(draft, instance, { operationId: begin() });
+  }
+}
+
+/** Does this state, with the host RUNNING, accept new messages right now? For `takesMessages`. */
+export function takes(instance: InstanceSnapshot): {
+  messages: boolean | null;
+  inputCommands: boolean | null;
+} {
+  if (instance.reachability === 'UNKNOWN') return { messages: null, inputCommands: null };
+  const facts = instanceStateFacts[instance.state];
+  return { messages: facts.takesMessages, inputCommands: facts.takesInputCommands };
+}

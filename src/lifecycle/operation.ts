@@ -1,0 +1,48 @@
+/**
+ * An operation is what a command started: the user-visible item of work, with a status, a phase
+ * and an end. At most one is active on a resource (a partial unique index holds that).
+ */
+export const operationStatuses = [
+  'QUEUED',
+  'RUNNING',
+  'SUCCEEDED',
+  'FAILED',
+  'TIMED_OUT',
+  'CANCELLED',
+  'SUPERSEDED',
+] as const;
+export type OperationStatus = (typeof operationStatuses)[number];
+
+export const activeStatuses = ['QUEUED', 'RUNNING'] as const satisfies OperationStatus[];
+
+export const operationKinds = [
+  'DEPLOY_INSTANCE',
+  'START_INSTANCE',
+  'PAUSE_INSTANCE',
+  'RESUME_INSTANCE',
+  'STOP_INSTANCE',
+  'RESTART_INSTANCE',
+  'DETACH_INSTANCE',
+  'DEPLOY_HOST',
+  'RESTART_HOST',
+  'RESTART_CONTAINER',
+  'REMOVE_HOST',
+] as const;
+export type OperationKind = (typeof operationKinds)[number];
+
+/** The phase of an instance's operation that cannot go on before its host is ready. */
+export const waitingForHost = 'WAITING_FOR_HOST';
+
+export interface ActiveOperation {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly status: 'QUEUED' | 'RUNNING';
+  readonly phase: string | null;
+  /** The operation that asked for this one: the host's for an effect, the instance's for a deployment. */
+  readonly parentId: string | null;
+}
+
+/** Is this operation an instance's that waits, untouched, for its host? Only then can it be cancelled. */
+export function isCancellable(operation: ActiveOperation): boolean {
+  return operation.status === 'QUEUED';
+}

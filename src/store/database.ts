@@ -1,0 +1,166 @@
+/**
+ * One door to either store: PostgreSQL through postgres.js, or PGlite embedded in a folder. The
+ * only place that knows how the two differ: prepared statements, row shapes, error fields, LISTEN.
+ */
+import { PGlite } from '@electric-sql/pglite';
+import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
+import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator';
+import { drizzle as drizzlePostgres, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import { migrate as migratePostgres } from 'drizzle-orm/postgres-js/migrator';
+import postgres from 'postgres';
+import { relations } from './relations.ts';
+
+export type Parameter = string | number | boolean | null;
+export type Drizzle = PostgresJsDatabase<typeof relations>;
+
+export interface Subscription {
+  close(): Promise<void>;
+}
+
+export interface Database {
+  readonly kind: 'POSTGRES' | 'PGLITE';
+  /** For reads, and for writes of configuration that no state machine guards. */
+  readonly drizzle: Drizzle;
+  /** One statement, prepared where the store can; `json` columns parsed, `bigint` as number. */
+  query<R extends object>(text: string, parameters?: readonly Parameter[]): Promise<R[]>;
+  /** Calls back on each NOTIFY, and with '' whenever some may have been missed. */
+  listen(channel: string, onNotify: (payload: string) => void): Promise<Subscription>;
+  notify(channel: string, payload: string): Promise<void>;
+  /** Runs the migrations of a folder, one process at a time. */
+  migrate(folder: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** SQLSTATE of a database error of either store, or null for any other error. */
+export function sqlState(error: unknown): string | null {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ('code' in at && typeof at.code === 'string' && /^[0-9A-Z]{5}$/.test(at.code))
+      return at.code;
+  }
+  return null;
+}
+
+/** Name of the constraint that a database error names, or null. */
+export function violatedConstraint(error: unknown): string | null {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ('constraint_name' in at && typeof at.constraint_name === 'string')
+      return at.constraint_name;
+    if ('constraint' in at && typeof at.constraint === 'string') return at.constraint;
+  }
+  return null;
+}
+
+/** Did the connection fail, rather than the statement? Then it may or may not have committed. */
+export function isConnectionError(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state) return state.startsWith('08') || state.startsWith('57P');
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (
+      'code' in at &&
+      typeof at.code === 'string' &&
+      /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|ENOENT)/.test(at.code)
+    ) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** Advisory lock that the migrations are run under; any constant will do. */
+const migrationLock = 5_151_727_493;
+
+/**
+ * Opens PostgreSQL.
+ *
+ * @param url `postgres://user:password@host:port/database`
+ * @param options.connections how many for statements of the door, and as many again for reads
+ */
+export function openPostgres(url: string, options: { connections: number }): Database {
+  const common = {
+    onnotice: () => {},
+    connect_timeout: 10,
+    backoff: (attempt: number) => Math.min(2, 0.05 * 2 ** attempt),
+    connection: { application_name: 'instance-manager' },
+  };
+  const writes = postgres(url, {
+    ...common,
+    max: options.connections,
+    types: {
+      bigint: {
+        to: 20,
+        from: [20],
+        serialize: (value: number) => String(value),
+        parse: (value: string) => Number(value),
+      },
+    },
+  });
+  const reads = postgres(url, { ...common, max: options.connections });
+  let listener: ReturnType<typeof postgres> | null = null;
+  return {
+    kind: 'POSTGRES',
+    drizzle: drizzlePostgres({ client: prepared(reads), relations }),
+    async query<R extends object>(text: string, parameters: readonly Parameter[] = []) {
+      const rows = await writes.unsafe(text, [...parameters], { prepare: true });
+      return [...rows] as unknown as R[];
+    },
+    async listen(channel, onNotify) {
+      listener ??= postgres(url, { ...common, max: 1, idle_timeout: 0 });
+      const { unlisten } = await listener.listen(channel, onNotify, () => onNotify(''));
+      return { close: unlisten };
+    },
+    async notify(channel, payload) {
+      await writes.unsafe('select pg_notify($1, $2)', [channel, payload], { prepare: true });
+    },
+    async migrate(folder) {
+      const client = postgres(url, { ...common, max: 1 });
+      try {
+        await client`select pg_advisory_lock(${migrationLock})`;
+        await migratePostgres(drizzlePostgres({ client }), { migrationsFolder: folder });
+      } finally {
+        await client.end({ timeout: 5 });
+      }
+    },
+    async close() {
+      await Promise.all([writes, reads, listener].map((client) => client?.end({ timeout: 3 })));
+    },
+  };
+}
+
+/** Drizzle sends its statements unprepared; preparing them is worth a third of their time. */
+function prepared(client: ReturnType<typeof postgres>): ReturnType<typeof postgres> {
+  const unsafe = client.unsafe.bind(client);
+  client.unsafe = ((text: string, parameters: never[] = [], options = {}) =>
+    unsafe(text, parameters, { ...options, prepare: true })) as typeof client.unsafe;
+  return client;
+}
+
+/**
+ * Opens the embedded store.
+ *
+ * @param folder the data directory of PGlite; null keeps everything in memory (for tests)
+ */
+export async function openPglite(folder: string | null): Promise<Database> {
+  const client = await PGlite.create(folder ? { dataDir: folder } : {});
+  const drizzle = drizzlePglite({ client, relations });
+  return {
+    kind: 'PGLITE',
+    drizzle: drizzle as unknown as Drizzle,
+    async query<R extends object>(text: string, parameters: readonly Parameter[] = []) {
+      const { rows } = await client.query<R>(text, [...parameters]);
+      return rows;
+    },
+    async listen(channel, onNotify) {
+      const unlisten = await client.listen(channel, onNotify);
+      return { close: () => unlisten() };
+    },
+    async notify(channel, payload) {
+      await client.query('select pg_notify($1, $2)', [channel, payload]);
+    },
+    async migrate(migrations) {
+      await migratePglite(drizzle, { migrationsFolder: migrations });
+    },
+    async close() {
+      await client.close();
+    },
+  };
+}

@@ -1,0 +1,104 @@
+/** What every part of the store is given: the database, the deadlines, and who hears of commits. */
+import { randomUUID } from 'node:crypto';
+import type { Actor, Change, Context, Deadlines, World } from '../lifecycle/change.ts';
+import type { Refusal } from '../lifecycle/errors.ts';
+import type { Database } from './database.ts';
+import { type DoorOptions, lastLostRace, type Written, write } from './door.ts';
+
+export interface Store {
+  readonly database: Database;
+  readonly deadlines: Deadlines;
+  /** Called after each commit that appended to the log or made work that is due. */
+  onCommit(listener: (commit: Commit) => void): () => void;
+  /** Tells the listeners of this process, and by NOTIFY the other nodes. */
+  committed(commit: Commit): void;
+}
+
+export interface Commit {
+  readonly revision: number | null;
+  /** Is there work for a worker that is due now? */
+  readonly work: boolean;
+}
+
+/** Makes a store over an open, migrated database. */
+export function createStore(database: Database, deadlines: Deadlines): Store {
+  const listeners = new Set<(commit: Commit) => void>();
+  return {
+    database,
+    deadlines,
+    onCommit(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    committed(commit) {
+      for (const listener of listeners) listener(commit);
+    },
+  };
+}
+
+/** Attempts before a change that keeps losing its race is given up. */
+const ATTEMPTS = 12;
+
+export type Decided<W extends World> =
+  | {
+      readonly outcome: 'WRITTEN';
+      readonly change: Change;
+      readonly written: Written;
+      readonly world: W;
+    }
+  | { readonly outcome: 'REFUSED'; readonly refusal: Refusal; readonly world: W }
+  /** The observation says nothing to the present state, or the fence is lost. */
+  | { readonly outcome: 'NOTHING'; readonly world: W }
+  | { readonly outcome: 'NOT_FOUND' };
+
+/**
+ * Reads, decides and writes; where what was read has changed meanwhile, again, a bounded number of
+ * times.
+ *
+ * @throws when every attempt lost its race
+ */
+export async function decide<W extends World & { organizationId: string }>(
+  store: Store,
+  load: () => Promise<W | null>,
+  rule: (world: W, context: Context) => Change | Refusal | null,
+  options: { actor: Actor; reason?: string | null } & Omit<DoorOptions, 'organizationId'>,
+): Promise<Decided<W>> {
+  const context: Context = {
+    newId: randomUUID,
+    deadlines: store.deadlines,
+    actor: options.actor,
+    reason: options.reason ?? null,
+  };
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const world = await load();
+    if (!world) return { outcome: 'NOT_FOUND' };
+    const change = rule(world, context);
+    if (!change) return { outcome: 'NOTHING', world };
+    if ('refused' in change) return { outcome: 'REFUSED', refusal: change, world };
+    const written = await write(store.database, change, {
+      ...options,
+      organizationId: world.organizationId,
+    });
+    if (written) {
+      store.committed({
+        revision: written.revision,
+        work: change.work.some(({ dueInSeconds }) => dueInSeconds < 1),
+      });
+      return { outcome: 'WRITTEN', change, written, world };
+    }
+    if (options.fence && !(await isHeld(store, options.fence)))
+      return { outcome: 'NOTHING', world };
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 4 * attempt));
+  }
+  throw new Error('The resource changed faster than it could be read; try again.', {
+    cause: lastLostRace(),
+  });
+}
+
+async function isHeld(store: Store, fence: NonNullable<DoorOptions['fence']>): Promise<boolean> {
+  const rows = await store.database.query(
+    'select 1 from work where resource_id = $1::uuid and kind = $2::work_kind and token = $3::bigint',
+    [fence.resourceId, fence.kind, fence.token],
+  );
+  return rows.length > 0;
+}

@@ -1,0 +1,32 @@
+/** Closed sets of values that are not part of a state machine; the enums of Postgres and GraphQL. */
+
+/** NuvIoT editions: how an instance is packaged. */
+export const editions = ['APP', 'CONTAINER', 'CLUSTER'] as const;
+export type Edition = (typeof editions)[number];
+
+export const deploymentTypes = ['MANAGED', 'CLOUD', 'ON_PREMISE'] as const;
+export type DeploymentType = (typeof deploymentTypes)[number];
+
+/** CLOUD: through the API. LOCAL: a SQLite database beside the runtime. */
+export const storages = ['CLOUD', 'LOCAL'] as const;
+export type Storage = (typeof storages)[number];
+
+/** The same tuple as the drivers'; a test compares them. */
+export const hostSizes = ['EXTRA_SMALL', 'SMALL', 'MEDIUM', 'LARGE', 'EXTRA_LARGE'] as const;
+export type HostSize = (typeof hostSizes)[number];
+
+export const logLevels = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** What a row of the log tells. */
+export const changeKinds = [
+  'TRANSITION',
+  'CREATED',
+  'UPDATED',
+  'ARCHIVED',
+  'DESIRED',
+  'REACHABILITY',
+  'OPERATION',
+  'REMOVING',
+] as const;
+export type ChangeKind = (typeof changeKinds)[number];
