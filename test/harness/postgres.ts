@@ -1,0 +1,76 @@
+/**
+ * A real PostgreSQL for the tests: the one of TEST_DATABASE_URL, or a temporary one.
+ *
+ * As vitest's globalSetup it provides `postgresUrl`, one server for the whole run. Test files take
+ * databases of their own on it (`createTestDatabase`). A test that restarts or stops its server starts
+ * one for itself with `startPostgres()`.
+ */
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The address of a superuser's connection to the run's PostgreSQL. */
+    postgresUrl: string;
+  }
+}
+
+/** A temporary PostgreSQL of one's own. It ends with this process at the latest, however that ends. */
+export interface TemporaryPostgres {
+  /** The address of a superuser's connection; a restart keeps it. */
+  readonly url: string;
+  /** Kills every backend at once and starts again with recovery, as after a crash. */
+  restart(): Promise<void>;
+  /** Ends the server and removes its folder. */
+  stop(): Promise<void>;
+}
+
+/** Starts a temporary PostgreSQL on a free loopback port. */
+export async function startPostgres(): Promise<TemporaryPostgres> {
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+  const script = fileURLToPath(new URL('./supervisor.ts', import.meta.url));
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const supervisor = spawn(process.execPath, ['--import', loader, script], {
+    detached: true,
+    env,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  supervisor.stdin.on('error', () => {}); // It has ended: the next report says so.
+  const ended = new Promise<void>((resolve) => supervisor.once('close', () => resolve()));
+  const reports = createInterface({ input: supervisor.stdout })[Symbol.asyncIterator]();
+
+  async function nextUrl(): Promise<string> {
+    const line = await reports.next();
+    const report = line.done ? { failure: 'its supervisor has ended' } : JSON.parse(line.value);
+    if (report.failure) throw new Error(`no temporary PostgreSQL: ${report.failure}`);
+    return report.url;
+  }
+
+  const url = await nextUrl();
+  return {
+    url,
+    async restart() {
+      supervisor.stdin.write('restart\n');
+      await nextUrl();
+    },
+    async stop() {
+      supervisor.stdin.end('stop\n');
+      await ended;
+    },
+  };
+}
+
+/** Vitest's global setup. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const given = process.env.TEST_DATABASE_URL;
+  if (given) {
+    project.provide('postgresUrl', given);
+    return async () => {};
+  }
+  const postgres = await startPostgres();
+  project.provide('postgresUrl', postgres.url);
+  return () => postgres.stop();
+}
