@@ -156,7 +156,8 @@ function schemaAt(revision: string): GraphQLSchema | null {
   try {
     return mergeSdl(files).schema;
   } catch (error) {
-    console.log(`The schema of ${revision} is not whole (${(error as Error).message}).`);
+    const [first] = (error as Error).message.split('\n');
+    console.log(`The schema of ${revision} is not whole: ${first}`);
     return null;
   }
 }
@@ -169,7 +170,7 @@ function main(): number {
   }
   const before = schemaAt(revision);
   if (!before) {
-    console.log(`${revision} has no schema to compare with: nothing can break.`);
+    console.log(`${revision} has no whole schema to compare with: nothing can break.`);
     return 0;
   }
   const changes = compareSchemas(before, loadSchemaSdl().schema);
@@ -179,10 +180,8 @@ function main(): number {
   }
   const changelog = fileURLToPath(new URL('../CHANGELOG.md', import.meta.url));
   const left = unannounced(changes, existsSync(changelog) ? readFileSync(changelog, 'utf8') : '');
-  console.log(`Changes of the schema since ${revision}:`);
-  for (const { severity, description } of changes) {
-    console.log(`  ${severity.padEnd(9)}  ${description}`);
-  }
+  const lines = changes.map((it) => `  ${it.severity.padEnd(9)}  ${it.description}`);
+  console.log([`Changes of the schema since ${revision}:`, ...lines].join('\n'));
   if (left.length === 0) return 0;
   console.error('Breaking, and not announced. Undo them, or add to "Unreleased" in CHANGELOG.md:');
   for (const { coordinate } of left) console.error(`  - breaking: ${coordinate} …`);
