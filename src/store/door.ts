@@ -84,10 +84,6 @@ with input as materialized (
          (c->>'operationId')::uuid, null
     from input cross join ok cross join lateral (select c->'idempotency' as k) i
    where jsonb_typeof(c->'idempotency') = 'object'
-  on conflict (organization_id, caller, field, key) do update
-     set input_hash = excluded.input_hash, operation_id = excluded.operation_id,
-         created_at = clock_timestamp()
-   where idempotency_keys.created_at < clock_timestamp() - interval '24 hours'
 ), completed as (
   update runtime_commands r
      set completed_at = ok.at, outcome = c->'completes'->>'outcome',

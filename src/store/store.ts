@@ -49,7 +49,9 @@ export type Decided<W extends World> =
   | { readonly outcome: 'REFUSED'; readonly refusal: Refusal; readonly world: W }
   /** The observation says nothing to the present state, or the fence is lost. */
   | { readonly outcome: 'NOTHING'; readonly world: W }
-  | { readonly outcome: 'NOT_FOUND' };
+  | { readonly outcome: 'NOT_FOUND' }
+  /** Somebody else's write made this one void; `to` is what `lostTo` found. */
+  | { readonly outcome: 'LOST'; readonly to: unknown };
 
 /**
  * Reads, decides and writes; where what was read has changed meanwhile, again, a bounded number of
@@ -61,7 +63,12 @@ export async function decide<W extends World & { organizationId: string }>(
   store: Store,
   load: () => Promise<W | null>,
   rule: (world: W, context: Context) => Change | Refusal | null,
-  options: { actor: Actor; reason?: string | null } & Omit<DoorOptions, 'organizationId'>,
+  options: {
+    actor: Actor;
+    reason?: string | null;
+    /** Asked after a lost race: something that makes further attempts void, or null. */
+    lostTo?: () => Promise<unknown>;
+  } & Omit<DoorOptions, 'organizationId'>,
 ): Promise<Decided<W>> {
   const context: Context = {
     newId: randomUUID,
@@ -88,6 +95,8 @@ export async function decide<W extends World & { organizationId: string }>(
     }
     if (options.fence && !(await isHeld(store, options.fence)))
       return { outcome: 'NOTHING', world };
+    const lostTo = await options.lostTo?.();
+    if (lostTo) return { outcome: 'LOST', to: lostTo };
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 4 * attempt));
   }
   throw new Error('The resource changed faster than it could be read; try again.', {
