@@ -1,0 +1,127 @@
+/**
+ * The host agent: one process for each host. It answers `/healthz` on the host's address and the
+ * driver's commands on a Unix socket, and is the parent of the host's runtimes. Started as
+ * `node main.mjs <work folder> <nonce> <mark>`; outlives the server that started it.
+ *
+ * It ends itself and its runtimes on SIGTERM, when its lifeline has been still for too long, and
+ * when `host.json` names another start of the agent or is gone: then it is a leftover.
+ */
+import { rmSync, statSync } from 'node:fs';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { createControl } from './control.ts';
+import { type AgentRecord, type HostRecord, hostFiles, readJson, writeJson } from './files.ts';
+import { identityOf } from './identity.ts';
+import { RuntimeSupervisor } from './supervisor.ts';
+
+const tickMs = 250;
+
+async function main(folder: string, nonce: string): Promise<void> {
+  process.umask(0o077);
+  const files = hostFiles(folder);
+  const record = readJson<HostRecord>(files.host);
+  if (record?.nonce !== nonce) {
+    say('another agent has taken this host over; nothing to do');
+    return;
+  }
+  const runtimes = new RuntimeSupervisor({ files, host: record });
+  const swept = await runtimes.sweep();
+  if (swept > 0) say(`ended ${swept} processes that an earlier agent had left behind`);
+
+  const health = await listenHealth(record);
+  const control = createControl({ files, host: record, runtimes });
+  let ending = false;
+  const end = async (reason: string, isLeftover: boolean): Promise<void> => {
+    if (ending) return;
+    ending = true;
+    say(`ends: ${reason}`);
+    clearInterval(timer);
+    health.close();
+    health.closeAllConnections();
+    control.close();
+    const gone = await runtimes.endAll({ everythingMarked: !isLeftover });
+    if (!isLeftover) rmSync(record.socket, { force: true });
+    process.exit(gone ? 0 : 1);
+  };
+
+  const lifelineIsStill = watchLifeline(record);
+  const timer = setInterval(() => {
+    const isLeftover = readJson<HostRecord>(files.host)?.nonce !== nonce;
+    if (isLeftover) void end('its host was released or has another agent', true);
+    else if (lifelineIsStill()) void end('its lifeline has been still for too long', false);
+    else runtimes.capOutputs();
+  }, tickMs);
+  process.on('SIGTERM', () => void end('SIGTERM', false));
+  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
+
+  rmSync(record.socket, { force: true });
+  await control.listen(record.socket);
+  const identity = identityOf(process.pid);
+  const address = health.address();
+  if (!identity || !address || typeof address === 'string') throw new Error('has no identity');
+  writeJson(files.agent, { nonce, identity, healthPort: address.port } satisfies AgentRecord);
+  say(`answers on ${record.address}:${address.port}`);
+}
+
+async function listenHealth(record: HostRecord): Promise<HttpServer> {
+  const server = createHttpServer((request, response) => {
+    const found = request.method === 'GET' && request.url === '/healthz';
+    response.writeHead(found ? 200 : 404, {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      connection: 'close',
+    });
+    response.end(JSON.stringify(found ? { status: 'ok', host: record.hostId } : {}));
+  });
+  server.requestTimeout = 5_000;
+  server.headersTimeout = 5_000;
+  server.maxConnections = 64;
+  const listen = (port: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host: record.address, port }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  try {
+    await listen(record.healthPort);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    await listen(0);
+  }
+  return server;
+}
+
+/**
+ * Tells whether the lifeline's file has been unchanged, or missing, for its seconds. Counted by
+ * this process's own monotonic clock, and in small steps, so that neither a clock that was set
+ * nor a machine that slept ends anything.
+ */
+function watchLifeline(record: HostRecord): () => boolean {
+  const { lifeline } = record;
+  if (lifeline === null) return () => false;
+  let changedAt: number | null = null;
+  let stillMs = 0;
+  let before = performance.now();
+  return () => {
+    const now = performance.now();
+    stillMs += Math.min(now - before, 2 * tickMs);
+    before = now;
+    const modifiedAt = statSync(lifeline.file, { throwIfNoEntry: false })?.mtimeMs ?? null;
+    if (modifiedAt !== null && modifiedAt !== changedAt) {
+      changedAt = modifiedAt;
+      stillMs = 0;
+    }
+    return stillMs >= lifeline.seconds * 1000;
+  };
+}
+
+function say(text: string): void {
+  console.log(`${new Date().toISOString()} agent ${process.pid} ${text}`);
+}
+
+const [folder = '', nonce = ''] = process.argv.slice(2);
+main(folder, nonce).catch((error: unknown) => {
+  say(`failed: ${error instanceof Error ? error.stack : String(error)}`);
+  process.exit(1);
+});

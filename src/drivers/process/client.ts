@@ -1,0 +1,125 @@
+/** The driver's side of the agent's control socket and of its health check. */
+import { get } from 'node:http';
+import { createConnection } from 'node:net';
+import { DriverError } from '../driver.ts';
+import { type Answer, type CommandName, type Commands, maxLineBytes } from './protocol.ts';
+
+/** Longer than anything that an agent does within one command. */
+const answerWithinMs = 12_000;
+
+export interface Ask<Name extends CommandName> {
+  readonly socket: string;
+  readonly hostId: string;
+  readonly command: Name;
+  readonly body: Commands[Name]['takes'];
+  readonly fence: bigint;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Sends an agent one command and returns its answer.
+ * @throws DriverError HOST_SILENT where none comes, else what the agent refused it with
+ */
+export async function askAgent<Name extends CommandName>(
+  ask: Ask<Name>,
+): Promise<Commands[Name]['answers']> {
+  const line = await exchange(ask);
+  let answer: Answer<Name>;
+  try {
+    answer = JSON.parse(line) as Answer<Name>;
+  } catch (error) {
+    throw silent(ask.hostId, 'its agent answers with something else than JSON', error);
+  }
+  if (answer.ok) return answer.body;
+  const { code, message, retryable, logTail } = answer.error;
+  throw new DriverError(code, message, { retryable, logTail });
+}
+
+/** The error for an agent that cannot be asked. */
+export function silent(hostId: string, reason: string, cause?: unknown): DriverError {
+  return new DriverError(
+    'HOST_SILENT',
+    `Host ${hostId} cannot be asked: ${reason}. Repeat it, and if it stays so, restart the host.`,
+    { retryable: true, cause },
+  );
+}
+
+async function exchange<Name extends CommandName>(ask: Ask<Name>): Promise<string> {
+  const { socket: path, hostId, command, body, fence } = ask;
+  const signal = AbortSignal.any([ask.signal, AbortSignal.timeout(answerWithinMs)]);
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(silent(hostId, 'the call was over before it began'));
+      return;
+    }
+    const socket = createConnection({ path });
+    let text = '';
+    const settle = (act: () => void): void => {
+      signal.removeEventListener('abort', onAbort);
+      socket.destroy();
+      act();
+    };
+    const fail = (reason: string, cause?: unknown): void =>
+      settle(() => reject(silent(hostId, reason, cause)));
+    const onAbort = (): void => fail(`its agent did not answer ${command} in time`);
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.setEncoding('utf8');
+    socket.on('connect', () =>
+      socket.write(`${JSON.stringify({ command, hostId, fence: String(fence), body })}\n`),
+    );
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf('\n');
+      if (end >= 0) settle(() => resolve(text.slice(0, end)));
+      else if (text.length > maxLineBytes) fail('its agent answers without end');
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const gone = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
+      fail(gone ? 'its agent is not there' : `its agent broke off: ${error.message}`, error);
+    });
+    socket.on('close', () => fail('its agent hung up'));
+  });
+}
+
+/**
+ * Asks a host over HTTP whether it is there.
+ * @returns null where it is, else why it is not
+ */
+export async function askHealth(options: {
+  address: string;
+  port: number;
+  hostId: string;
+  signal: AbortSignal;
+}): Promise<string | null> {
+  const { address, port, hostId } = options;
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(answerWithinMs)]);
+  const where = `http://${address}:${port}/healthz`;
+  return new Promise((resolve) => {
+    const onError = (error: Error): void =>
+      resolve(
+        signal.aborted ? `${where} did not answer in time` : `${where}: ${error.message || error}`,
+      );
+    const request = get({ host: address, port, path: '/healthz', agent: false, signal });
+    request.on('error', onError);
+    request.on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('error', onError);
+      response.on('data', (chunk: string) => {
+        text += chunk;
+        if (text.length > 4096) response.destroy(new Error('answers without end'));
+      });
+      response.on('end', () => resolve(judge(response.statusCode, text, hostId, where)));
+    });
+  });
+}
+
+function judge(status: number | undefined, text: string, hostId: string, where: string) {
+  if (status !== 200) return `${where} answers ${status}`;
+  try {
+    if ((JSON.parse(text) as { host?: unknown }).host === hostId) return null;
+  } catch {
+    // not our agent
+  }
+  return `another program answers at ${where}`;
+}

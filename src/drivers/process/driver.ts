@@ -1,0 +1,285 @@
+/**
+ * Hosts as processes of this machine: each an agent with a loopback address of its own, each
+ * runtime a child of its agent. They outlive the server. Processes are no isolation boundary.
+ */
+import { existsSync, realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import {
+  type AllocatedHost,
+  type Call,
+  type ContainerImage,
+  type Driver,
+  DriverError,
+  type Handle,
+  type HostObservation,
+  type HostRequest,
+  type RuntimeObservation,
+  type RuntimeRef,
+  type RuntimeRequest,
+} from '../driver.ts';
+import { type Bundle, bundleProgram, placeBundle, resolveEntry } from './bundle.ts';
+import { askAgent, askHealth, silent } from './client.ts';
+import {
+  type ContainerRecord,
+  type HostRecord,
+  type Lifeline,
+  makeFolder,
+  type RuntimeRecord,
+  readJson,
+  readTail,
+  writeJson,
+} from './files.ts';
+import {
+  endHost,
+  findAgent,
+  type Host,
+  hostOf,
+  removeFiles,
+  startAgent,
+  waitOnline,
+} from './host.ts';
+import { findMarked, isAlive, type ProcessIdentity } from './identity.ts';
+import { withHost } from './lock.ts';
+import type { CommandName, Commands } from './protocol.ts';
+
+export interface ProcessDriverOptions {
+  /** Holds all that this driver keeps: hosts, bundles, locks. Made 0700; one per installation. */
+  readonly folder: string;
+  /** Null: hosts live until they are released. Else the server touches the file now and then. */
+  readonly lifeline: Lifeline | null;
+  readonly log?: { info(fields: object, message: string): void };
+  /** The runtime program; ours unless a test brings one of its own. */
+  readonly runtimeEntry?: string;
+}
+
+/** What a handle of this driver holds. */
+interface ProcessHandle {
+  readonly hostId: string;
+  readonly address: string;
+  readonly agent: ProcessIdentity;
+}
+
+/** The driver for hosts on this machine. Several servers may share one folder. */
+export function createProcessDriver(options: ProcessDriverOptions): Driver {
+  makeFolder(resolve(options.folder));
+  // Hosts carry marks that are made from this path, so it must have one spelling.
+  const folder = realpathSync(resolve(options.folder));
+  makeFolder(join(folder, 'hosts'));
+  makeFolder(join(folder, 'bundles'));
+  const { lifeline: file, log } = options;
+  const lifeline = file && { file: resolve(file.file), seconds: file.seconds };
+  const closing = new AbortController();
+  const bundles = new Map<string, Promise<Bundle>>();
+
+  /** Bundled when first needed, then kept; tried again after a failure. */
+  const bundle = (entry: string): Promise<Bundle> => {
+    const known = bundles.get(entry) ?? bundleProgram(entry, join(folder, 'bundles'));
+    bundles.set(entry, known);
+    known.catch(() => bundles.delete(entry));
+    return known;
+  };
+  const agentBundle = () => bundle(resolveEntry('./agent'));
+  const runtimeBundle = () => bundle(options.runtimeEntry ?? resolveEntry('../../runtime/main'));
+
+  const until = (call: Call): Call => ({
+    fence: call.fence,
+    signal: AbortSignal.any([call.signal, closing.signal]),
+  });
+  const locked = <T>(hostId: string, call: Call, work: () => Promise<T>): Promise<T> =>
+    withHost({ folder: join(folder, 'locks'), hostId, call }, work);
+
+  const start = async (host: Host, address: string | null) => {
+    const { file } = await agentBundle();
+    const started = await startAgent(host, { folder, bundle: file, lifeline, address });
+    log?.info({ hostId: host.hostId, pid: started.identity.pid }, 'started the agent of a host');
+    return started;
+  };
+
+  const ask = async <Name extends CommandName>(
+    handle: Handle,
+    [command, body]: readonly [Name, Commands[Name]['takes']],
+    call: Call,
+  ): Promise<Commands[Name]['answers']> => {
+    const { hostId } = parseHandle(handle);
+    const found = findAgent(hostOf(folder, hostId));
+    if (!found) throw silent(hostId, 'its agent is dead');
+    return askAgent({ socket: found.record.socket, hostId, command, body, ...call });
+  };
+
+  const deploy = async (host: Host, image: ContainerImage): Promise<{ imageDigest: string }> => {
+    const runtime = await runtimeBundle();
+    makeFolder(host.files.containers);
+    placeBundle(runtime, host.files.containers);
+    const { repository, tag } = image;
+    const record = { digest: runtime.digest, repository, image: image.image, tag };
+    writeJson(host.files.container, record satisfies ContainerRecord);
+    return { imageDigest: runtime.digest };
+  };
+
+  /** Stops or kills; an agent that died is not needed to tell that a run is gone. */
+  const end = async (
+    command: 'stopRuntime' | 'killRuntime',
+    handle: Handle,
+    [{ instanceId, runId }, call]: readonly [RuntimeRef, Call],
+  ): Promise<void> => {
+    try {
+      await ask(handle, [command, { instanceId, runId }], call);
+    } catch (error) {
+      const host = hostOf(folder, parseHandle(handle).hostId);
+      const isGone = !findAgent(host) && inspectFromOutside(host, { instanceId, runId }) !== null;
+      if (!isGone) throw error;
+    }
+  };
+
+  return {
+    kind: 'PROCESS',
+    capabilities: { sharedHosts: true },
+
+    async allocateHost(request, outerCall) {
+      const call = until(outerCall);
+      const host = hostOf(folder, request.hostId);
+      return locked(host.hostId, call, async () => {
+        const found = findAgent(host);
+        if (found) {
+          const { record, agent } = found;
+          await waitOnline(host, { record, identity: agent.identity }, call);
+          return allocated(record, agent.identity);
+        }
+        await endHost(host, [], call.signal);
+        const started = await start(host, null);
+        await waitOnline(host, started, call);
+        return allocated(started.record, started.identity);
+      });
+    },
+
+    async checkHost(handle, endpoint, outerCall): Promise<HostObservation> {
+      const call = until(outerCall);
+      const { hostId } = parseHandle(handle);
+      const host = hostOf(folder, hostId);
+      const found = findAgent(host);
+      if (!found) return { answers: false, reason: whyNoAgent(host) };
+      const { record, agent } = found;
+      const where = { address: record.address, port: agent.healthPort, hostId };
+      try {
+        const [problem] = await Promise.all([
+          askHealth({ ...where, signal: call.signal }),
+          ask(handle, ['setEndpoint', { endpoint }], call),
+        ]);
+        return problem === null ? { answers: true } : { answers: false, reason: problem };
+      } catch (error) {
+        return { answers: false, reason: (error as Error).message };
+      }
+    },
+
+    async restartHost(request: HostRequest, handle, outerCall) {
+      const call = until(outerCall);
+      const { agent, address } = parseHandle(handle);
+      const host = hostOf(folder, request.hostId);
+      return locked(host.hostId, call, async () => {
+        await agentBundle(); // before anything ends
+        await endHost(host, [agent], call.signal);
+        const started = await start(host, address);
+        return allocated(started.record, started.identity);
+      });
+    },
+
+    async releaseHost(hostId, handle, outerCall) {
+      const call = until(outerCall);
+      const host = hostOf(folder, hostId);
+      const known = handle ? [parseHandle(handle).agent] : [];
+      await locked(hostId, call, async () => {
+        await endHost(host, known, call.signal);
+        removeFiles(host, folder);
+      });
+      log?.info({ hostId }, 'released a host');
+    },
+
+    async deployContainer(handle, image, outerCall) {
+      const { hostId } = parseHandle(handle);
+      const host = hostOf(folder, hostId);
+      return locked(hostId, until(outerCall), async () => {
+        if (!findAgent(host)) throw silent(hostId, 'its agent is dead');
+        return deploy(host, image);
+      });
+    },
+
+    async startRuntime(handle, runtime: RuntimeRequest, outerCall) {
+      const { instanceId, runId, runKey, endpoint, heartbeatSeconds } = runtime;
+      const host = hostOf(folder, parseHandle(handle).hostId);
+      // A host without instances may never have been told of an image.
+      if (findAgent(host) && !readJson(host.files.container)) await deploy(host, runtime.image);
+      const body = { instanceId, runId, runKey, endpoint, heartbeatSeconds };
+      return ask(handle, ['startRuntime', body], until(outerCall));
+    },
+
+    async stopRuntime(handle, runtime, outerCall) {
+      await end('stopRuntime', handle, [runtime, until(outerCall)]);
+    },
+
+    async killRuntime(handle, runtime, outerCall) {
+      await end('killRuntime', handle, [runtime, until(outerCall)]);
+    },
+
+    async inspectRuntime(handle, { instanceId, runId }, outerCall): Promise<RuntimeObservation> {
+      const name = { instanceId, runId };
+      try {
+        return await ask(handle, ['inspectRuntime', name], until(outerCall));
+      } catch (error) {
+        if (error instanceof DriverError && error.code === 'INVALID_ID') throw error;
+        const host = hostOf(folder, parseHandle(handle).hostId);
+        return inspectFromOutside(host, name) ?? { state: 'unknown', reason: messageOf(error) };
+      }
+    },
+
+    async close() {
+      closing.abort();
+    },
+  };
+}
+
+/**
+ * What records and processes tell of a run whose agent is silent: only an end is certain, for a
+ * run is started once. A released host has no runs.
+ */
+function inspectFromOutside(host: Host, name: RuntimeRef): RuntimeObservation | null {
+  const logTail = readTail(host.files.output(name.instanceId));
+  const ended = { state: 'exited', exitCode: null, signal: null, logTail } as const;
+  if (!existsSync(host.files.host)) return findMarked(host.mark).length === 0 ? ended : null;
+  const run = readJson<RuntimeRecord>(host.files.runtime(name.instanceId))?.run;
+  if (run?.runId !== name.runId) return null;
+  if (run.exit) return { state: 'exited', ...run.exit };
+  return run.identity && !isAlive(run.identity) ? ended : null;
+}
+
+function whyNoAgent(host: Host): string {
+  if (!readJson<HostRecord>(host.files.host)) return 'this host was released or never allocated';
+  const tail = readTail(host.files.agentLog).split('\n').at(-1);
+  return `its agent is not up; its last line: ${tail || 'none'}`;
+}
+
+function allocated(record: HostRecord, agent: ProcessIdentity): AllocatedHost {
+  const handle: ProcessHandle = { hostId: record.hostId, address: record.address, agent };
+  return { handle: { ...handle }, address: record.address };
+}
+
+function parseHandle(handle: Handle): ProcessHandle {
+  const { hostId, address, agent } = handle as Partial<ProcessHandle>;
+  if (
+    typeof hostId === 'string' &&
+    typeof address === 'string' &&
+    typeof agent?.pid === 'number' &&
+    typeof agent.startTime === 'string' &&
+    typeof agent.bootId === 'string'
+  ) {
+    return { hostId, address, agent };
+  }
+  throw new DriverError(
+    'BAD_HANDLE',
+    'The stored handle was not made by the process driver. Remove the host and deploy it again.',
+    { retryable: false },
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,230 @@
+/** The files of one host, and how they are written. All are 0600, all folders 0700. */
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DriverError } from '../driver.ts';
+import type { ProcessIdentity } from './identity.ts';
+
+/** `host.json`: what the driver decided. An agent whose nonce is not this one ends itself. */
+export interface HostRecord {
+  readonly hostId: string;
+  /** Names this one start of an agent. */
+  readonly nonce: string;
+  /** Carried by every process of this host, see `findMarked`. */
+  readonly mark: string;
+  readonly address: string;
+  /** Asked for; 0 where the agent is to choose. */
+  readonly healthPort: number;
+  readonly socket: string;
+  readonly lifeline: Lifeline | null;
+}
+
+/** Without a change of the file for so long, the agent ends itself and its runtimes. */
+export interface Lifeline {
+  readonly file: string;
+  readonly seconds: number;
+}
+
+/** `agent.json`: written by an agent once it answers. */
+export interface AgentRecord {
+  readonly nonce: string;
+  readonly identity: ProcessIdentity;
+  readonly healthPort: number;
+}
+
+/** `container.json`: the runtime bundle that is in place. */
+export interface ContainerRecord {
+  readonly digest: string;
+  readonly repository: string;
+  readonly image: string;
+  readonly tag: string;
+}
+
+/** `runtimes/<instanceId>.json`: the newest run of an instance, and who may still act on it. */
+export interface RuntimeRecord {
+  /** The greatest fencing token seen for this instance, decimal. */
+  readonly fence: string;
+  readonly run: RunRecord | null;
+}
+
+export interface RunRecord {
+  readonly runId: string;
+  readonly imageDigest: string;
+  /** Null between the decision to start it and its start, and where it could not be started. */
+  readonly identity: ProcessIdentity | null;
+  readonly exit: RuntimeExit | null;
+}
+
+export interface RuntimeExit {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly logTail: string;
+}
+
+export interface HostFiles {
+  readonly folder: string;
+  readonly host: string;
+  readonly agent: string;
+  readonly agentLog: string;
+  readonly container: string;
+  readonly containers: string;
+  readonly endpoint: string;
+  readonly runtimes: string;
+  readonly instances: string;
+  readonly runtime: (instanceId: string) => string;
+  readonly instance: (instanceId: string) => string;
+  readonly output: (instanceId: string) => string;
+}
+
+/** The paths of a host's work folder. */
+export function hostFiles(folder: string): HostFiles {
+  return {
+    folder,
+    host: join(folder, 'host.json'),
+    agent: join(folder, 'agent.json'),
+    agentLog: join(folder, 'agent.log'),
+    container: join(folder, 'container.json'),
+    containers: join(folder, 'containers'),
+    endpoint: join(folder, 'endpoint'),
+    runtimes: join(folder, 'runtimes'),
+    instances: join(folder, 'instances'),
+    runtime: (instanceId) => join(folder, 'runtimes', `${safeName(instanceId)}.json`),
+    instance: (instanceId) => join(folder, 'instances', safeName(instanceId)),
+    output: (instanceId) => join(folder, 'instances', safeName(instanceId), 'output.log'),
+  };
+}
+
+/** The program's file within a bundle's folder. */
+export const bundleFile = 'main.mjs';
+
+/** Where a bundle lies under a folder of bundles. */
+export function bundleFolder(target: string, digest: string): string {
+  return join(target, digest.slice('sha256:'.length));
+}
+
+/**
+ * An id that becomes part of a path.
+ * @throws DriverError INVALID_ID
+ */
+export function safeName(id: string): string {
+  if (/^[A-Za-z0-9_-]{1,100}$/.test(id)) return id;
+  throw new DriverError(
+    'INVALID_ID',
+    `${JSON.stringify(id.slice(0, 120))} cannot name a folder. ` +
+      'Use 1 to 100 letters, digits, hyphens and underscores.',
+    { retryable: false },
+  );
+}
+
+/** The mark of a host: the same for every process of it, different in every installation. */
+export function hostMark(folder: string, hostId: string): string {
+  return shortHash(`${folder}\0${hostId}`);
+}
+
+/**
+ * Where a host's control socket lies. A socket's path may have no more than 104 (macOS) or 108
+ * bytes, and a work folder easily is longer; so it lies in the work folder where it fits, else
+ * in a 0700 folder of this user's under the system's temporary folder, named by a hash.
+ * @throws DriverError SOCKET_FOLDER_UNSAFE where someone else made that folder
+ */
+export function socketPath(folder: string, hostFolder: string): string {
+  const near = join(hostFolder, 'agent.sock');
+  if (Buffer.byteLength(near) <= 100) return near;
+  const user = process.getuid?.() ?? 0;
+  const short = join(tmpdir(), `instance-manager-${user}-${shortHash(folder).slice(0, 12)}`);
+  mkdirSync(short, { recursive: true, mode: 0o700 });
+  const found = lstatSync(short);
+  if (!found.isDirectory() || found.uid !== user || (found.mode & 0o077) !== 0) {
+    throw new DriverError(
+      'SOCKET_FOLDER_UNSAFE',
+      `The folder for control sockets ${short} belongs to someone else or is open to others. ` +
+        'Remove it, or set TMPDIR or a shorter data folder.',
+      { retryable: false },
+    );
+  }
+  return join(short, `${shortHash(hostFolder).slice(0, 16)}.sock`);
+}
+
+/** Reads a JSON file that this package wrote; null where it is missing or cut off. */
+export function readJson<T>(path: string): T | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch {
+    return null;
+  }
+}
+
+/** Writes a whole file or nothing: a reader sees the old one or the new one. */
+export function writeWhole(path: string, text: string): void {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    writeFileSync(temporary, text, { mode: 0o600, flush: true });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Writes a value as JSON, whole or not at all. */
+export function writeJson(path: string, value: unknown): void {
+  writeWhole(path, `${JSON.stringify(value)}\n`);
+}
+
+/** Makes a folder that is this user's alone. */
+export function makeFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+}
+
+const tailBytes = 4096;
+
+/** The last lines of a file, 4 KiB at most, control characters escaped; empty without a file. */
+export function readTail(path: string): string {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch {
+    return '';
+  }
+  try {
+    const { size } = fstatSync(file);
+    const from = Math.max(0, size - tailBytes);
+    const buffer = Buffer.alloc(Math.min(size, tailBytes));
+    const length = readSync(file, buffer, 0, buffer.length, from);
+    return escapeTail(buffer.toString('utf8', 0, length), from > 0);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Escapes control characters but line ends, and keeps whole lines of the last 4 KiB. */
+export function escapeTail(text: string, cut: boolean): string {
+  const firstLine = cut ? text.indexOf('\n') + 1 : 0;
+  const escaped = text
+    .slice(firstLine)
+    .trimEnd()
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it escapes
+    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/g, (character) =>
+      character === '\t' ? '\\t' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
+  return Buffer.from(escaped)
+    .subarray(-tailBytes)
+    .toString('utf8')
+    .replace(/^\ufffd+/, '');
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}

@@ -1,0 +1,201 @@
+/** Starting and ending a host's agent, from outside. */
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Call, DriverError } from '../driver.ts';
+import { pickAddress } from './address.ts';
+import { askAgent, silent } from './client.ts';
+import {
+  type AgentRecord,
+  type HostFiles,
+  type HostRecord,
+  hostFiles,
+  hostMark,
+  type Lifeline,
+  makeFolder,
+  type RuntimeRecord,
+  readJson,
+  readTail,
+  safeName,
+  socketPath,
+  writeJson,
+} from './files.ts';
+import {
+  endByForce,
+  findMarked,
+  identityOf,
+  isAlive,
+  markVariable,
+  type ProcessIdentity,
+  signalProcess,
+  waitGone,
+} from './identity.ts';
+import { aborted } from './lock.ts';
+
+const onlineWithinMs = 15_000;
+/** Longer than the agent's own 1.5 s for its runtimes. */
+const graceMs = 2_500;
+const forceMs = 8_000;
+
+/** A host of this driver: its id, its files, its mark. */
+export interface Host {
+  readonly hostId: string;
+  readonly files: HostFiles;
+  readonly mark: string;
+}
+
+/** What is known of a host by its id alone. */
+export function hostOf(folder: string, hostId: string): Host {
+  return {
+    hostId,
+    files: hostFiles(join(folder, 'hosts', safeName(hostId))),
+    mark: hostMark(folder, hostId),
+  };
+}
+
+/** The host's agent as far as files and processes tell: null where none has come up, or it died. */
+export function findAgent(host: Host): { record: HostRecord; agent: AgentRecord } | null {
+  const record = readJson<HostRecord>(host.files.host);
+  const agent = readJson<AgentRecord>(host.files.agent);
+  if (!record || agent?.nonce !== record.nonce || !isAlive(agent.identity)) return null;
+  return { record, agent };
+}
+
+/**
+ * Starts an agent for a host that has none (see `endHost`). Keeps the host's address.
+ * @param options.address the host's, where its files are lost
+ * @throws DriverError HOST_DID_NOT_START
+ */
+export async function startAgent(
+  host: Host,
+  options: { folder: string; bundle: string; lifeline: Lifeline | null; address: string | null },
+): Promise<{ record: HostRecord; identity: ProcessIdentity }> {
+  const { files, hostId, mark } = host;
+  makeFolder(files.folder);
+  const earlier = readJson<HostRecord>(files.host);
+  const place = await placeOf(earlier, options);
+  const record: HostRecord = {
+    hostId,
+    nonce: randomUUID(),
+    mark,
+    ...place,
+    socket: socketPath(options.folder, files.folder),
+    lifeline: options.lifeline,
+  };
+  rmSync(files.agent, { force: true });
+  writeJson(files.host, record);
+  const log = openSync(files.agentLog, 'a', 0o600);
+  try {
+    const child = spawn(process.execPath, [options.bundle, files.folder, record.nonce, mark], {
+      cwd: files.folder,
+      detached: true,
+      env: { NODE_ENV: 'production', [markVariable]: mark },
+      stdio: ['ignore', log, log],
+    });
+    child.unref();
+    const identity = child.pid === undefined ? null : identityOf(child.pid);
+    await once(child, 'spawn'); // rejects with the reason where it cannot be started
+    if (!identity) throw new Error('it ended at once');
+    return { record, identity };
+  } catch (error) {
+    throw didNotStart(host, (error as Error).message, error);
+  } finally {
+    closeSync(log);
+  }
+}
+
+/**
+ * Waits until the agent answers its socket.
+ * @throws DriverError HOST_DID_NOT_START where it ended, HOST_SILENT where it does not answer
+ */
+export async function waitOnline(
+  host: Host,
+  started: { record: HostRecord; identity: ProcessIdentity },
+  call: Call,
+): Promise<void> {
+  const { record, identity } = started;
+  const until = performance.now() + onlineWithinMs;
+  while (readJson<AgentRecord>(host.files.agent)?.nonce !== record.nonce) {
+    if (!isAlive(identity)) throw didNotStart(host, 'it ended at once');
+    if (call.signal.aborted || performance.now() > until) {
+      throw silent(host.hostId, 'its agent has not come up in time');
+    }
+    await delay(10);
+  }
+  const { socket } = record;
+  await askAgent({ socket, hostId: host.hostId, command: 'hello', body: {}, ...call });
+}
+
+/**
+ * Ends every process of a host: its agent first, politely, so that the runtimes can end well;
+ * then by force whatever is left, found by records, by the handle and by the mark in its
+ * environment. Works for a host whose agent was killed or never recorded.
+ * @throws DriverError STILL_ALIVE, ABORTED: then not all is confirmed gone
+ */
+export async function endHost(
+  host: Host,
+  known: readonly ProcessIdentity[],
+  signal: AbortSignal,
+): Promise<void> {
+  const agent = readJson<AgentRecord>(host.files.agent);
+  const agents = agent ? [...known, agent.identity] : known;
+  const recorded = () => [...agents, ...runtimesOf(host)];
+  let asked = false;
+  for (const identity of agents) asked = signalProcess(identity, 'SIGTERM') || asked;
+  if (asked) await waitGone(recorded, { withinMs: graceMs, signal });
+  const all = () => [...recorded(), ...findMarked(host.mark)];
+  if (await endByForce(all, { withinMs: forceMs, signal })) return;
+  const pids = all()
+    .filter(isAlive)
+    .map((identity) => identity.pid);
+  if (signal.aborted) throw aborted(`Processes of host ${host.hostId} may still be there.`);
+  throw new DriverError(
+    'STILL_ALIVE',
+    `Processes of host ${host.hostId} are still there ${forceMs / 1000} s after SIGKILL ` +
+      `(pids ${pids.join(', ')}); they are probably stuck in the kernel. ` +
+      'Look at the machine, then repeat it.',
+    { retryable: true },
+  );
+}
+
+/** Removes what a host has on disk; its processes are gone already. */
+export function removeFiles(host: Host, folder: string): void {
+  rmSync(readJson<HostRecord>(host.files.host)?.socket ?? socketPath(folder, host.files.folder), {
+    force: true,
+  });
+  rmSync(host.files.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+}
+
+function runtimesOf(host: Host): ProcessIdentity[] {
+  if (!existsSync(host.files.runtimes)) return [];
+  return readdirSync(host.files.runtimes)
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => readJson<RuntimeRecord>(join(host.files.runtimes, name))?.run)
+    .flatMap((run) => (run?.identity && !run.exit ? [run.identity] : []));
+}
+
+async function placeOf(
+  earlier: HostRecord | null,
+  options: { folder: string; address: string | null },
+): Promise<{ address: string; healthPort: number }> {
+  if (earlier) return { address: earlier.address, healthPort: earlier.healthPort };
+  const taken = new Set<string>();
+  for (const name of readdirSync(join(options.folder, 'hosts'))) {
+    const other = readJson<HostRecord>(hostFiles(join(options.folder, 'hosts', name)).host);
+    if (other) taken.add(other.address);
+  }
+  const place = await pickAddress(taken);
+  return options.address === null ? place : { ...place, address: options.address };
+}
+
+function didNotStart(host: Host, problem: string, cause?: unknown): DriverError {
+  return new DriverError(
+    'HOST_DID_NOT_START',
+    `The agent of host ${host.hostId} did not start: ${problem}. ` +
+      'What it wrote is attached; mend that, then repeat it.',
+    { retryable: true, logTail: readTail(host.files.agentLog), cause },
+  );
+}

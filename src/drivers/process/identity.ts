@@ -1,0 +1,176 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/**
+ * Which process is meant, beyond doubt: a pid alone is no identity, for pids are used again and
+ * start from one at every boot. Nothing here signals a process that is not verified first.
+ */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** When it started: clock ticks since boot on Linux, a date elsewhere. Compared, never read. */
+  readonly startTime: string;
+  /** Which boot of the machine it lived in. */
+  readonly bootId: string;
+}
+
+interface ProcessEntry {
+  readonly startTime: string;
+  readonly zombie: boolean;
+  readonly group: number;
+}
+
+const linux = process.platform === 'linux';
+
+/** The environment variable by which every process of one host is found without any record. */
+export const markVariable = 'INSTANCE_MANAGER_MARK';
+
+const bootId = readBootId();
+
+function readBootId(): string {
+  if (linux) return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return execFileSync('/usr/sbin/sysctl', ['-n', 'kern.boottime'], { encoding: 'utf8' }).trim();
+}
+
+/** The identity of the process that has this pid now, a zombie included; null without one. */
+export function identityOf(pid: number): ProcessIdentity | null {
+  const entry = readEntry(pid);
+  return entry && { pid, startTime: entry.startTime, bootId };
+}
+
+/** Whether that very process still runs. A zombie is dead, and so is everything of another boot. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  const entry = readEntry(identity.pid);
+  return (
+    entry !== null &&
+    !entry.zombie &&
+    entry.startTime === identity.startTime &&
+    identity.bootId === bootId
+  );
+}
+
+/**
+ * Signals that very process, or its whole group where it leads one; whoever else has its pid by
+ * now is left alone.
+ * @returns whether there was someone to signal
+ */
+export function signalProcess(
+  identity: ProcessIdentity,
+  signal: NodeJS.Signals,
+  scope: 'process' | 'group' = 'process',
+): boolean {
+  if (!isAlive(identity)) return false;
+  const leads = readEntry(identity.pid)?.group === identity.pid;
+  try {
+    process.kill(scope === 'group' && leads ? -identity.pid : identity.pid, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+/** The live processes that carry the mark of a host, this one excepted. */
+export function findMarked(mark: string): ProcessIdentity[] {
+  const found = linux ? scanProc(mark) : scanPs(mark);
+  return found
+    .filter((pid) => pid !== process.pid)
+    .map(identityOf)
+    .filter((identity): identity is ProcessIdentity => identity !== null && isAlive(identity));
+}
+
+/**
+ * Ends processes by force until `find` has found none of them alive.
+ * @param find called again and again: what is still there, new ones included
+ * @param options.withinMs how long to try; `signal` ends it earlier
+ * @returns whether all are confirmed gone
+ */
+export async function endByForce(
+  find: () => readonly ProcessIdentity[],
+  options: { withinMs: number; signal?: AbortSignal },
+): Promise<boolean> {
+  const until = performance.now() + options.withinMs;
+  for (;;) {
+    const left = find().filter(isAlive);
+    if (left.length === 0) return true;
+    for (const identity of left) signalProcess(identity, 'SIGKILL', 'group');
+    if (performance.now() > until || options.signal?.aborted) return false;
+    await delay(10);
+  }
+}
+
+/**
+ * Waits until none of the processes is alive.
+ * @returns whether they all ended in time
+ */
+export async function waitGone(
+  find: () => readonly ProcessIdentity[],
+  options: { withinMs: number; signal?: AbortSignal },
+): Promise<boolean> {
+  const until = performance.now() + options.withinMs;
+  while (find().some(isAlive)) {
+    if (performance.now() > until || options.signal?.aborted) return false;
+    await delay(10);
+  }
+  return true;
+}
+
+function readEntry(pid: number): ProcessEntry | null {
+  return linux ? readProcStat(pid) : readPs(pid);
+}
+
+function readProcStat(pid: number): ProcessEntry | null {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return null;
+  }
+  // The second field is the program's name in parentheses and may hold anything, so count from
+  // the last parenthesis: state is field 3, the group 5, the start time 22.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const state = fields[0] ?? 'X';
+  return {
+    startTime: fields[19] ?? '',
+    zombie: state === 'Z' || state === 'X',
+    group: Number(fields[2]),
+  };
+}
+
+function readPs(pid: number): ProcessEntry | null {
+  let line: string;
+  try {
+    line = execFileSync('/bin/ps', ['-o', 'stat=,pgid=,lstart=', '-p', String(pid)], {
+      encoding: 'utf8',
+      env: { LC_ALL: 'C', TZ: 'UTC' },
+    }).trim();
+  } catch {
+    return null;
+  }
+  const match = /^(\S+)\s+(\d+)\s+(.+)$/.exec(line);
+  if (!match) return null;
+  const [, state = '', group = '', startTime = ''] = match;
+  return { startTime, zombie: state.startsWith('Z'), group: Number(group) };
+}
+
+function scanProc(mark: string): number[] {
+  const needle = Buffer.from(`${markVariable}=${mark}\0`);
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        return readFileSync(`/proc/${name}/environ`).includes(needle);
+      } catch {
+        return false; // gone meanwhile, or another user's
+      }
+    })
+    .map(Number);
+}
+
+function scanPs(mark: string): number[] {
+  const table = execFileSync('/bin/ps', ['-axww', '-o', 'pid=,command='], { encoding: 'utf8' });
+  return table
+    .split('\n')
+    .filter((line) => line.includes(mark))
+    .map((line) => Number.parseInt(line, 10));
+}

@@ -1,0 +1,57 @@
+/**
+ * One server at a time for each host, and none that a later one has overtaken. Node knows no file
+ * lock, but SQLite does: the kernel lets go of it when its owner dies, however it dies.
+ */
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import Database from 'libsql';
+import { type Call, DriverError } from '../driver.ts';
+import { raiseFence } from './fence.ts';
+import { makeFolder, safeName } from './files.ts';
+
+/**
+ * Runs `work` while no other server acts on the host. Lock and fence lie outside of the host's
+ * work folder and outlive it: a late `allocateHost` must not bring back what was released.
+ * @throws DriverError FENCED where a greater token was seen; ABORTED where the call ends first
+ */
+export async function withHost<T>(
+  options: { folder: string; hostId: string; call: Call },
+  work: () => Promise<T>,
+): Promise<T> {
+  const { folder, hostId, call } = options;
+  makeFolder(folder);
+  const lock = await acquire(join(folder, `${safeName(hostId)}.lock`), call.signal);
+  try {
+    raiseFence(join(folder, `${hostId}.fence`), call.fence, `host ${hostId}`);
+    return await work();
+  } finally {
+    lock.close();
+  }
+}
+
+async function acquire(path: string, signal: AbortSignal): Promise<{ close(): void }> {
+  for (let waitMs = 5; ; waitMs = Math.min(waitMs * 2, 100)) {
+    if (signal.aborted) throw aborted('Another server was acting on this host all the time.');
+    const database = new Database(path, { timeout: 0 });
+    try {
+      database.exec('BEGIN EXCLUSIVE');
+      return database;
+    } catch (error) {
+      database.close();
+      const code = String((error as { code?: unknown }).code);
+      if (!code.startsWith('SQLITE_BUSY') && !code.startsWith('SQLITE_LOCKED')) throw error;
+    }
+    await delay(waitMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** The error for a call whose time is over. */
+export function aborted(problem: string): DriverError {
+  return new DriverError(
+    'ABORTED',
+    `The call was ended before it was done. ${problem} Repeat it.`,
+    {
+      retryable: true,
+    },
+  );
+}

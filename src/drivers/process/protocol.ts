@@ -1,0 +1,58 @@
+/**
+ * What the driver and the host agent say to each other over the agent's Unix socket: one request
+ * and one answer per connection, each one line of JSON. No command line and no path travels: the
+ * agent starts nothing but the runtime bundle that lies in its work folder.
+ */
+import type { RuntimeObservation } from '../driver.ts';
+
+/** A longer request or answer is refused. A log tail of 4 KiB escapes to 24 KiB at most. */
+export const maxLineBytes = 64 * 1024;
+
+export interface StartRuntime {
+  readonly instanceId: string;
+  readonly runId: string;
+  /** In clear; goes on to the runtime's stdin and nowhere else. */
+  readonly runKey: string;
+  readonly endpoint: string;
+  readonly heartbeatSeconds: number;
+}
+
+export interface RuntimeName {
+  readonly instanceId: string;
+  readonly runId: string;
+}
+
+/** Each command of the agent: what it takes, what it answers. */
+export interface Commands {
+  /** Who is there. */
+  hello: { takes: object; answers: { readonly nonce: string } };
+  /** Where the API is now; the host's runtimes read it when they reconnect. */
+  setEndpoint: { takes: { readonly endpoint: string }; answers: object };
+  startRuntime: { takes: StartRuntime; answers: { readonly imageDigest: string } };
+  stopRuntime: { takes: RuntimeName; answers: object };
+  killRuntime: { takes: RuntimeName; answers: object };
+  inspectRuntime: { takes: RuntimeName; answers: RuntimeObservation };
+}
+export type CommandName = keyof Commands;
+
+/** One request. `fence` is decimal, for JSON has no bigint. */
+export type Request = {
+  [Name in CommandName]: {
+    readonly command: Name;
+    readonly hostId: string;
+    readonly fence: string;
+    readonly body: Commands[Name]['takes'];
+  };
+}[CommandName];
+
+export type Answer<Name extends CommandName = CommandName> =
+  | { readonly ok: true; readonly body: Commands[Name]['answers'] }
+  | { readonly ok: false; readonly error: WireError };
+
+/** A `DriverError` as it travels. */
+export interface WireError {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly logTail: string | null;
+}

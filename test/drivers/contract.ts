@@ -1,0 +1,291 @@
+/** What every driver promises, whatever stands behind it. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type {
+  AllocatedHost,
+  Call,
+  ContainerImage,
+  Driver,
+  HostRequest,
+  RuntimeObservation,
+  RuntimeRef,
+  RuntimeRequest,
+} from '../../src/drivers/driver.ts';
+
+/** A driver under test, and what the suite needs of the world behind it. */
+export interface DriverSubject {
+  readonly driver: Driver;
+  /** A second driver over the same world, as after a restart of the server. */
+  reopen(): Promise<Driver>;
+  /** Makes a running runtime end by itself with this code. */
+  exitRuntime(runtime: RuntimeRef, exitCode: number): Promise<void>;
+  /** How many runtimes of the instance are alive now, whoever started them. */
+  countRuntimes(instanceId: string): Promise<number>;
+  close(): Promise<void>;
+}
+
+export const image: ContainerImage = { repository: 'runtime', image: 'runtime', tag: 'latest' };
+
+let lastFence = 0n;
+/** A call with a greater token than any before, ended after 20 s. */
+export function newCall(overrides: Partial<Call> = {}): Call {
+  lastFence += 1n;
+  return { fence: lastFence, signal: AbortSignal.timeout(20_000), ...overrides };
+}
+
+/** A host that was never seen before. */
+export function newHost(): HostRequest {
+  const hostId = randomUUID();
+  return { hostId, hostKey: `host-${hostId.slice(0, 8)}`, size: 'SMALL' };
+}
+
+/** The first run of a new instance. */
+export function newRun(overrides: Partial<RuntimeRequest> = {}): RuntimeRequest {
+  const instanceId = randomUUID();
+  return {
+    instanceId,
+    instanceKey: `instance-${instanceId.slice(0, 8)}`,
+    runId: randomUUID(),
+    runKey: `key-${randomUUID()}`,
+    endpoint: 'ws://127.0.0.1:9/graphql',
+    heartbeatSeconds: 5,
+    image,
+    ...overrides,
+  };
+}
+
+/** Asks until the runtime is in that state. */
+export async function eventuallyRuntime<State extends RuntimeObservation['state']>(
+  driver: Driver,
+  [host, runtime]: readonly [AllocatedHost, RuntimeRef],
+  state: State,
+): Promise<Extract<RuntimeObservation, { state: State }>> {
+  return vi.waitFor(
+    async () => {
+      const seen = await driver.inspectRuntime(host.handle, runtime, newCall());
+      expect(seen).toMatchObject({ state });
+      return seen as Extract<RuntimeObservation, { state: State }>;
+    },
+    { timeout: 10_000, interval: 20 },
+  );
+}
+
+/** Declares the suite for one driver. */
+export function describeDriver(name: string, create: () => Promise<DriverSubject>): void {
+  describe(`the contract of drivers: ${name}`, { timeout: 30_000 }, () => {
+    let subject: DriverSubject;
+    let driver: Driver;
+    beforeAll(async () => {
+      subject = await create();
+      driver = subject.driver;
+    });
+    afterAll(() => subject.close());
+
+    async function deployed(): Promise<AllocatedHost & { request: HostRequest }> {
+      const request = newHost();
+      const host = await driver.allocateHost(request, newCall());
+      await driver.deployContainer(host.handle, image, newCall());
+      return { ...host, request };
+    }
+
+    it('allocates a host that answers, and finds it again', async () => {
+      const request = newHost();
+      const first = await driver.allocateHost(request, newCall());
+      const again = await driver.allocateHost(request, newCall());
+      expect(again).toEqual(first);
+      expect(first.address).toMatch(/^[0-9a-f.:]+$/);
+      expect(JSON.parse(JSON.stringify(first.handle))).toEqual(first.handle);
+      const check = await driver.checkHost(first.handle, newRun().endpoint, newCall());
+      expect(check).toEqual({ answers: true });
+    });
+
+    it('gives hosts that are allocated at once addresses of their own', async () => {
+      const requests = [newHost(), newHost(), newHost()];
+      const hosts = await Promise.all(requests.map((one) => driver.allocateHost(one, newCall())));
+      expect(new Set(hosts.map((host) => host.address)).size).toBe(3);
+    });
+
+    it('allocates one host for two calls at once', async () => {
+      const request = newHost();
+      const call = newCall();
+      const second = await subject.reopen();
+      const [one, other] = await Promise.all([
+        driver.allocateHost(request, call),
+        second.allocateHost(request, call),
+      ]);
+      expect(one).toEqual(other);
+      await second.close();
+    });
+
+    it('deploys the same digest each time', async () => {
+      const { handle } = await deployed();
+      const first = await driver.deployContainer(handle, image, newCall());
+      expect(first.imageDigest).toMatch(/^sha256:[0-9a-f]{64}$/);
+      expect(await driver.deployContainer(handle, image, newCall())).toEqual(first);
+    });
+
+    it('starts a run once, and reports it as running', async () => {
+      const host = await deployed();
+      const run = newRun();
+      const started = await driver.startRuntime(host.handle, run, newCall());
+      expect(started.imageDigest).toMatch(/^sha256:/);
+      await driver.startRuntime(host.handle, run, newCall());
+      await eventuallyRuntime(driver, [host, run], 'running');
+      expect(await subject.countRuntimes(run.instanceId)).toBe(1);
+    });
+
+    it('reports an exit with its code, and does not start that run again', async () => {
+      const host = await deployed();
+      const run = newRun();
+      await driver.startRuntime(host.handle, run, newCall());
+      await subject.exitRuntime(run, 3);
+      const exit = await eventuallyRuntime(driver, [host, run], 'exited');
+      expect(exit).toMatchObject({ exitCode: 3, signal: null });
+      await driver.startRuntime(host.handle, run, newCall());
+      expect(await driver.inspectRuntime(host.handle, run, newCall())).toEqual(exit);
+      expect(await subject.countRuntimes(run.instanceId)).toBe(0);
+    });
+
+    it('ends an earlier run before it starts the next', async () => {
+      const host = await deployed();
+      const first = newRun();
+      const next = { ...first, runId: randomUUID() };
+      await driver.startRuntime(host.handle, first, newCall());
+      await driver.startRuntime(host.handle, next, newCall());
+      await eventuallyRuntime(driver, [host, next], 'running');
+      await eventuallyRuntime(driver, [host, first], 'exited');
+      expect(await subject.countRuntimes(first.instanceId)).toBe(1);
+    });
+
+    it('stops a runtime that obeys; stopping and killing the stopped succeed', async () => {
+      const host = await deployed();
+      const run = newRun();
+      await driver.startRuntime(host.handle, run, newCall());
+      // A signal may come before the program has set its handler: it ends in either case.
+      await driver.stopRuntime(host.handle, run, newCall());
+      await eventuallyRuntime(driver, [host, run], 'exited');
+      await driver.stopRuntime(host.handle, run, newCall());
+      await driver.killRuntime(host.handle, run, newCall());
+    });
+
+    it('kills a runtime for certain', async () => {
+      const host = await deployed();
+      const run = newRun();
+      await driver.startRuntime(host.handle, run, newCall());
+      await driver.killRuntime(host.handle, run, newCall());
+      expect(await driver.inspectRuntime(host.handle, run, newCall())).toMatchObject({
+        state: 'exited',
+        signal: 'SIGKILL',
+      });
+      expect(await subject.countRuntimes(run.instanceId)).toBe(0);
+    });
+
+    it('leaves the new run alone when an old one is stopped or killed', async () => {
+      const host = await deployed();
+      const old = newRun();
+      const run = { ...old, runId: randomUUID() };
+      await driver.startRuntime(host.handle, old, newCall());
+      await driver.startRuntime(host.handle, run, newCall());
+      await driver.stopRuntime(host.handle, old, newCall());
+      await driver.killRuntime(host.handle, old, newCall());
+      await eventuallyRuntime(driver, [host, run], 'running');
+    });
+
+    it('refuses a smaller fencing token, for each instance and for the host', async () => {
+      const host = await deployed();
+      const stale = newCall();
+      const run = newRun();
+      await driver.startRuntime(host.handle, run, newCall());
+      const fenced = { code: 'FENCED', retryable: false };
+      await expect(driver.killRuntime(host.handle, run, stale)).rejects.toMatchObject(fenced);
+      await expect(driver.stopRuntime(host.handle, run, stale)).rejects.toMatchObject(fenced);
+      const other = { ...run, runId: randomUUID() };
+      await expect(driver.startRuntime(host.handle, other, stale)).rejects.toMatchObject(fenced);
+      await eventuallyRuntime(driver, [host, run], 'running');
+      await driver.startRuntime(host.handle, newRun(), stale); // another subject
+      await driver.restartHost(host.request, host.handle, newCall());
+      const restart = driver.restartHost(host.request, host.handle, stale);
+      await expect(restart).rejects.toMatchObject(fenced);
+      const release = driver.releaseHost(host.request.hostId, host.handle, stale);
+      await expect(release).rejects.toMatchObject(fenced);
+    });
+
+    it('restarts a host: the runtimes are gone, the address stays', async () => {
+      const host = await deployed();
+      const run = newRun();
+      await driver.startRuntime(host.handle, run, newCall());
+      const restarted = await driver.restartHost(host.request, host.handle, newCall());
+      expect(restarted.address).toBe(host.address);
+      expect(await subject.countRuntimes(run.instanceId)).toBe(0);
+      await vi.waitFor(async () => {
+        const check = await driver.checkHost(restarted.handle, run.endpoint, newCall());
+        expect(check).toEqual({ answers: true });
+      }, 10_000);
+      await eventuallyRuntime(driver, [restarted, run], 'exited');
+      const next = { ...run, runId: randomUUID() };
+      await driver.startRuntime(restarted.handle, next, newCall());
+      await eventuallyRuntime(driver, [restarted, next], 'running');
+    });
+
+    it('releases a host with all that was on it, again and again, known or not', async () => {
+      const host = await deployed();
+      const run = newRun();
+      const late = newCall();
+      await driver.startRuntime(host.handle, run, newCall());
+      await driver.releaseHost(host.request.hostId, host.handle, newCall());
+      expect(await subject.countRuntimes(run.instanceId)).toBe(0);
+      const check = await driver.checkHost(host.handle, run.endpoint, newCall());
+      expect(check.answers).toBe(false);
+      await eventuallyRuntime(driver, [host, run], 'exited');
+      await driver.stopRuntime(host.handle, run, newCall());
+      await driver.killRuntime(host.handle, run, newCall());
+      await driver.releaseHost(host.request.hostId, host.handle, newCall());
+      await driver.releaseHost(host.request.hostId, null, newCall());
+      await driver.releaseHost(randomUUID(), null, newCall());
+      const allocate = driver.allocateHost(host.request, late);
+      await expect(allocate).rejects.toMatchObject({ code: 'FENCED' });
+    });
+
+    it('releases by the id alone what an interrupted allocation left behind', async () => {
+      const host = await deployed();
+      const run = newRun();
+      await driver.startRuntime(host.handle, run, newCall());
+      await driver.releaseHost(host.request.hostId, null, newCall());
+      expect(await subject.countRuntimes(run.instanceId)).toBe(0);
+      const check = await driver.checkHost(host.handle, run.endpoint, newCall());
+      expect(check.answers).toBe(false);
+    });
+
+    it('works on from stored handles in a new server', async () => {
+      const host = await deployed();
+      const run = newRun();
+      await driver.startRuntime(host.handle, run, newCall());
+      const second = await subject.reopen();
+      const stored = { ...host, handle: JSON.parse(JSON.stringify(host.handle)) };
+      await eventuallyRuntime(second, [stored, run], 'running');
+      const check = await second.checkHost(stored.handle, run.endpoint, newCall());
+      expect(check).toEqual({ answers: true });
+      await second.killRuntime(stored.handle, run, newCall());
+      expect(await subject.countRuntimes(run.instanceId)).toBe(0);
+      await second.close();
+      const own = await driver.checkHost(host.handle, run.endpoint, newCall());
+      expect(own).toEqual({ answers: true });
+    });
+
+    it('gives up at once when the call is over', async () => {
+      const host = await deployed();
+      const run = newRun();
+      const over = () => newCall({ signal: AbortSignal.abort() });
+      const retryable = { name: 'DriverError', retryable: true };
+      await expect(driver.allocateHost(newHost(), over())).rejects.toMatchObject(retryable);
+      const start = driver.startRuntime(host.handle, run, over());
+      await expect(start).rejects.toMatchObject(retryable);
+      const release = driver.releaseHost(host.request.hostId, host.handle, over());
+      await expect(release).rejects.toMatchObject(retryable);
+      const check = await driver.checkHost(host.handle, run.endpoint, over());
+      expect(check.answers).toBe(false);
+      const seen = await driver.inspectRuntime(host.handle, run, over());
+      expect(seen.state).toBe('unknown');
+    });
+  });
+}

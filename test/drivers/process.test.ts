@@ -1,0 +1,391 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import type { AllocatedHost, Driver, HostRequest } from '../../src/drivers/driver.ts';
+import { createProcessDriver } from '../../src/drivers/process/driver.ts';
+import type { AgentRecord, HostRecord, RuntimeRecord } from '../../src/drivers/process/files.ts';
+import {
+  findMarked,
+  identityOf,
+  isAlive,
+  type ProcessIdentity,
+  signalProcess,
+} from '../../src/drivers/process/identity.ts';
+import { describeDriver, eventuallyRuntime, image, newCall, newHost, newRun } from './contract.ts';
+
+const runtimeEntry = fileURLToPath(new URL('./fixtures/runtime.ts', import.meta.url));
+const worlds: World[] = [];
+
+interface World {
+  readonly folder: string;
+  readonly driver: Driver;
+  open(): Driver;
+}
+
+function newWorld(lifeline: { file: string; seconds: number } | null = null): World {
+  const folder = mkdtempSync(join(tmpdir(), 'process-driver-'));
+  const open = () => createProcessDriver({ folder, lifeline, runtimeEntry });
+  const world = { folder, driver: open(), open };
+  worlds.push(world);
+  return world;
+}
+
+function read<T>(...path: string[]): T {
+  return JSON.parse(readFileSync(join(...path), 'utf8')) as T;
+}
+
+function hostFolder(world: World, host: AllocatedHost): string {
+  return join(world.folder, 'hosts', String(host.handle.hostId));
+}
+
+/** The identity of the instance's newest run, as recorded by the agent. */
+function recordedRun(world: World, instanceId: string): ProcessIdentity {
+  const hosts = join(world.folder, 'hosts');
+  for (const hostId of readdirSync(hosts)) {
+    const path = join(hosts, hostId, 'runtimes', `${instanceId}.json`);
+    if (!existsSync(path)) continue;
+    const { run } = read<RuntimeRecord>(path);
+    if (run?.identity) return run.identity;
+  }
+  throw new Error(`${instanceId} has no run on record`);
+}
+
+/** How many live processes say that they are that instance's runtime. */
+function countRuntimes(instanceId: string): number {
+  const needle = `RUNTIME_INSTANCE=${instanceId}\0`;
+  return readdirSync('/proc').filter((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    try {
+      const identity = identityOf(Number(name));
+      const carries = readFileSync(`/proc/${name}/environ`, 'utf8').includes(needle);
+      return carries && identity !== null && isAlive(identity);
+    } catch {
+      return false;
+    }
+  }).length;
+}
+
+function agentOf(host: AllocatedHost): ProcessIdentity {
+  return host.handle.agent as ProcessIdentity;
+}
+
+async function eventually(condition: () => boolean, what: string): Promise<void> {
+  await vi.waitFor(() => expect(condition(), what).toBe(true), { timeout: 15_000, interval: 20 });
+}
+
+async function deploy(world: World, request: HostRequest = newHost()) {
+  const host = await world.driver.allocateHost(request, newCall());
+  await world.driver.deployContainer(host.handle, image, newCall());
+  return { ...host, request };
+}
+
+/** A host with one running runtime that has told what it saw. */
+async function deployRunning(world: World, query = '') {
+  const host = await deploy(world);
+  const run = newRun({ endpoint: `ws://127.0.0.1:9/graphql${query}` });
+  await world.driver.startRuntime(host.handle, run, newCall());
+  const seenFile = join(hostFolder(world, host), 'instances', run.instanceId, 'seen.json');
+  await eventually(() => existsSync(seenFile), 'the runtime has come up');
+  const identity = recordedRun(world, run.instanceId);
+  return { host, run, identity, seenFile };
+}
+
+function markOf(world: World, host: AllocatedHost): string {
+  return read<HostRecord>(hostFolder(world, host), 'host.json').mark;
+}
+
+async function tidy(world: World): Promise<void> {
+  const hosts = readdirSync(join(world.folder, 'hosts'));
+  await Promise.all(hosts.map((hostId) => world.driver.releaseHost(hostId, null, newCall())));
+  await world.driver.close();
+  const left = readdirSync('/proc').filter((name) => {
+    try {
+      return readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(world.folder);
+    } catch {
+      return false;
+    }
+  });
+  expect(left, 'no process is left over').toEqual([]);
+  expect(readdirSync(join(world.folder, 'hosts'))).toEqual([]);
+  rmSync(world.folder, { recursive: true, force: true });
+}
+
+describeDriver('process', async () => {
+  const world = newWorld();
+  return {
+    driver: world.driver,
+    reopen: async () => world.open(),
+    async exitRuntime({ instanceId }, exitCode) {
+      // SIGUSR2 makes the stand-in end with the code in that file.
+      const { pid } = recordedRun(world, instanceId);
+      const hosts = join(world.folder, 'hosts');
+      const hostId = readdirSync(hosts).find((id) =>
+        existsSync(join(hosts, id, 'instances', instanceId)),
+      );
+      const folder = join(hosts, hostId ?? '', 'instances', instanceId);
+      await eventually(() => existsSync(join(folder, 'seen.json')), 'the runtime has come up');
+      writeFileSync(join(folder, 'exit-code'), String(exitCode));
+      process.kill(pid, 'SIGUSR2');
+    },
+    countRuntimes: async (instanceId) => countRuntimes(instanceId),
+    close: () => tidy(worlds.splice(worlds.indexOf(world), 1)[0] ?? world),
+  };
+});
+
+describe('process driver', { timeout: 40_000 }, () => {
+  afterEach(async () => {
+    for (const world of worlds.splice(0)) await tidy(world);
+  });
+  afterAll(() => expect(worlds).toEqual([]));
+
+  it('hands a runtime its own environment and its key by stdin alone', async () => {
+    vi.stubEnv('DATABASE_URL', 'postgres://secret-of-the-server');
+    const world = newWorld();
+    const { host, run, seenFile, identity } = await deployRunning(world);
+    vi.unstubAllEnvs();
+    const seen = read<{ pid: number; input: string; environment: object; argv: string[] }>(
+      seenFile,
+    );
+    const folder = join(hostFolder(world, host), 'instances', run.instanceId);
+    expect(seen.environment).toEqual({
+      NODE_ENV: 'production',
+      RUNTIME_ENDPOINT: run.endpoint,
+      RUNTIME_ENDPOINT_FILE: join(hostFolder(world, host), 'endpoint'),
+      RUNTIME_INSTANCE: run.instanceId,
+      RUNTIME_RUN: run.runId,
+      RUNTIME_ADDRESS: host.address,
+      RUNTIME_WORK_FOLDER: folder,
+      RUNTIME_HEARTBEAT_SECONDS: '5',
+      INSTANCE_MANAGER_MARK: markOf(world, host),
+    });
+    expect(JSON.parse(seen.input)).toEqual({ runKey: run.runKey });
+    expect(seen.pid).toBe(identity.pid);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    expect(statSync(hostFolder(world, host)).mode & 0o777).toBe(0o700);
+    for (const { pid } of [identity, agentOf(host)]) {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
+      expect(environment).not.toMatch(/secret-of-the-server|^PATH=|\0PATH=/);
+      expect(environment).not.toContain(run.runKey);
+    }
+    const files = readdirSync(hostFolder(world, host), { recursive: true, withFileTypes: true })
+      .filter((file) => file.isFile() && file.name !== 'seen.json')
+      .map((file) => join(file.parentPath, file.name));
+    for (const file of files) {
+      expect(statSync(file).mode & 0o077, file).toBe(0);
+      expect(readFileSync(file).includes(run.runKey), file).toBe(false);
+    }
+  });
+
+  it('keeps the exit and the escaped end of the output', async () => {
+    const world = newWorld();
+    const host = await deploy(world);
+    const run = newRun({ endpoint: 'ws://127.0.0.1:9/graphql?exit=7' });
+    await world.driver.startRuntime(host.handle, run, newCall());
+    const exit = await eventuallyRuntime(world.driver, [host, run], 'exited');
+    expect(exit.exitCode).toBe(7);
+    expect(exit.logTail).toBe('first line\nlast line \\u0007 \\u001b[31mred');
+    signalProcess(agentOf(host), 'SIGKILL');
+    const later = await world.open().inspectRuntime(host.handle, run, newCall());
+    expect(later).toEqual(exit);
+  });
+
+  it('kills what does not obey', async () => {
+    const world = newWorld();
+    const { host, run, identity } = await deployRunning(world, '?stubborn');
+    await world.driver.stopRuntime(host.handle, run, newCall());
+    await eventuallyRuntime(world.driver, [host, run], 'running');
+    expect(isAlive(identity)).toBe(true);
+    await world.driver.killRuntime(host.handle, run, newCall());
+    expect(isAlive(identity)).toBe(false);
+  });
+
+  it('hands a new endpoint on to the runtimes, and never an older one', async () => {
+    const world = newWorld();
+    const { host } = await deployRunning(world);
+    const stale = newCall();
+    await world.driver.checkHost(host.handle, 'ws://127.0.0.1:10/graphql', newCall());
+    const endpoint = join(hostFolder(world, host), 'endpoint');
+    expect(readFileSync(endpoint, 'utf8')).toBe('ws://127.0.0.1:10/graphql');
+    const check = await world.driver.checkHost(host.handle, 'ws://127.0.0.1:9/graphql', stale);
+    expect(check).toEqual({ answers: true });
+    expect(readFileSync(endpoint, 'utf8')).toBe('ws://127.0.0.1:10/graphql');
+  });
+
+  it('sweeps what a killed agent left behind, once the host starts again', async () => {
+    const world = newWorld();
+    const { host, run, identity } = await deployRunning(world, '?stubborn');
+    signalProcess(agentOf(host), 'SIGKILL');
+    await eventually(() => !isAlive(agentOf(host)), 'the agent is dead');
+    expect(isAlive(identity), 'its runtime lives on').toBe(true);
+    const check = await world.driver.checkHost(host.handle, run.endpoint, newCall());
+    expect(check.answers).toBe(false);
+    const seen = await world.driver.inspectRuntime(host.handle, run, newCall());
+    expect(seen.state).toBe('unknown');
+    const kill = world.driver.killRuntime(host.handle, run, newCall());
+    await expect(kill).rejects.toMatchObject({ code: 'HOST_SILENT', retryable: true });
+    const again = await world.driver.allocateHost(host.request, newCall());
+    expect(again.address).toBe(host.address);
+    expect(isAlive(identity)).toBe(false);
+    await eventuallyRuntime(world.driver, [again, run], 'exited');
+  });
+
+  it('has an agent that sweeps by itself, unrecorded runtimes included', async () => {
+    const world = newWorld();
+    const { host, run, identity } = await deployRunning(world, '?stubborn');
+    signalProcess(agentOf(host), 'SIGKILL');
+    await eventually(() => !isAlive(agentOf(host)), 'the agent is dead');
+    const folder = hostFolder(world, host);
+    const record = join(folder, 'runtimes', `${run.instanceId}.json`);
+    const { run: recorded, fence } = read<RuntimeRecord>(record);
+    // As if the agent had been killed between the start and its record.
+    writeFileSync(record, JSON.stringify({ fence, run: { ...recorded, identity: null } }));
+    const { nonce, mark } = read<HostRecord>(folder, 'host.json');
+    const bundle = readFileSync(`/proc/${identity.pid}/cmdline`, 'utf8').split('\0')[0] ?? '';
+    const [sha = ''] = readdirSync(join(world.folder, 'bundles')).filter((name) =>
+      readFileSync(join(world.folder, 'bundles', name, 'main.mjs'), 'utf8').includes('lifeline'),
+    );
+    const program = join(world.folder, 'bundles', sha, 'main.mjs');
+    const agent = spawn(bundle, [program, folder, nonce, mark], { stdio: 'ignore', env: {} });
+    await eventually(() => !isAlive(identity), 'the agent has swept');
+    await eventually(
+      () => read<AgentRecord>(folder, 'agent.json').identity.pid === agent.pid,
+      'the agent is up',
+    );
+    await eventuallyRuntime(world.driver, [host, run], 'exited');
+  });
+
+  it('releases a host whose agent was killed', async () => {
+    const world = newWorld();
+    const { host, identity } = await deployRunning(world, '?stubborn');
+    const mark = markOf(world, host);
+    signalProcess(agentOf(host), 'SIGKILL');
+    await world.driver.releaseHost(host.request.hostId, null, newCall());
+    expect(isAlive(identity)).toBe(false);
+    expect(findMarked(mark)).toEqual([]);
+    expect(existsSync(hostFolder(world, host))).toBe(false);
+  });
+
+  it('releases what an interrupted allocation left behind, recorded or not', async () => {
+    const world = newWorld();
+    const { host, identity } = await deployRunning(world);
+    const mark = markOf(world, host);
+    rmSync(join(hostFolder(world, host), 'agent.json'));
+    rmSync(join(hostFolder(world, host), 'runtimes'), { recursive: true });
+    await world.driver.releaseHost(host.request.hostId, null, newCall());
+    expect([isAlive(identity), isAlive(agentOf(host))]).toEqual([false, false]);
+    expect(findMarked(mark)).toEqual([]);
+  });
+
+  it('has an agent that ends itself once its host has another or none', async () => {
+    const world = newWorld();
+    const { host, identity } = await deployRunning(world);
+    const file = join(hostFolder(world, host), 'host.json');
+    const record = read<HostRecord>(file);
+    writeFileSync(file, JSON.stringify({ ...record, nonce: randomUUID() }));
+    await eventually(() => !isAlive(agentOf(host)) && !isAlive(identity), 'both are gone');
+  });
+
+  it('reports a frozen agent as silent, and restarts it', async () => {
+    const world = newWorld();
+    const { host, run, identity } = await deployRunning(world);
+    signalProcess(agentOf(host), 'SIGSTOP');
+    const brief = () => newCall({ signal: AbortSignal.timeout(300) });
+    const check = await world.driver.checkHost(host.handle, run.endpoint, brief());
+    expect(check.answers).toBe(false);
+    const silent = { code: 'HOST_SILENT', retryable: true };
+    const kill = world.driver.killRuntime(host.handle, run, brief());
+    await expect(kill).rejects.toMatchObject(silent);
+    const start = world.driver.startRuntime(host.handle, newRun(), brief());
+    await expect(start).rejects.toMatchObject(silent);
+    const seen = await world.driver.inspectRuntime(host.handle, run, brief());
+    expect(seen.state).toBe('unknown');
+    signalProcess(identity, 'SIGKILL');
+    await eventuallyFromOutside(world, host, run.instanceId, run.runId);
+    await world.driver.restartHost(host.request, host.handle, newCall());
+    expect(isAlive(agentOf(host))).toBe(false);
+  });
+
+  it('ends everything when its lifeline is still, and not before', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'lifeline-')), 'alive');
+    writeFileSync(file, '0');
+    const world = newWorld({ file, seconds: 1 });
+    const { host, identity } = await deployRunning(world, '?stubborn');
+    const began = performance.now();
+    await vi.waitFor(
+      () => {
+        writeFileSync(file, String(performance.now()));
+        expect(performance.now() - began).toBeGreaterThan(2_500);
+      },
+      { timeout: 10_000, interval: 100 },
+    );
+    expect(isAlive(agentOf(host)) && isAlive(identity)).toBe(true);
+    rmSync(file);
+    await eventually(() => !isAlive(agentOf(host)) && !isAlive(identity), 'both are gone');
+  });
+
+  it('answers garbage on its socket and lives on', async () => {
+    const world = newWorld();
+    const host = await deploy(world);
+    const { socket } = read<HostRecord>(hostFolder(world, host), 'host.json');
+    for (const line of ['{', 'null', '{"fence":"1"}', '{"fence":"x"}', 'x'.repeat(100_000)]) {
+      const connection = connect(socket);
+      connection.write(`${line}\n`);
+      const [answer] = (await once(connection.setEncoding('utf8'), 'data')) as [string];
+      expect(JSON.parse(answer)).toMatchObject({ ok: false, error: { code: 'BAD_REQUEST' } });
+      connection.destroy();
+    }
+    const bad = newRun({ instanceId: '../../escape' });
+    const start = world.driver.startRuntime(host.handle, bad, newCall());
+    await expect(start).rejects.toMatchObject({ code: 'INVALID_ID', retryable: false });
+    const check = await world.driver.checkHost(host.handle, 'ws://127.0.0.1:9/', newCall());
+    expect(check).toEqual({ answers: true });
+  });
+
+  it('keeps the socket elsewhere where the folder is too deep for one', async () => {
+    const parent = mkdtempSync(join(tmpdir(), 'process-driver-'));
+    const folder = join(parent, 'deep'.repeat(30));
+    const driver = createProcessDriver({ folder, lifeline: null, runtimeEntry });
+    const request = newHost();
+    const host = await driver.allocateHost(request, newCall());
+    const record = read<HostRecord>(folder, 'hosts', request.hostId, 'host.json');
+    expect(record.socket.length).toBeLessThanOrEqual(100);
+    expect(statSync(join(record.socket, '..')).mode & 0o777).toBe(0o700);
+    const check = await driver.checkHost(host.handle, 'ws://127.0.0.1:9/', newCall());
+    expect(check).toEqual({ answers: true });
+    await driver.releaseHost(request.hostId, host.handle, newCall());
+    expect(existsSync(record.socket)).toBe(false);
+    expect(findMarked(record.mark)).toEqual([]);
+    await driver.close();
+    rmSync(parent, { recursive: true });
+  });
+
+  async function eventuallyFromOutside(
+    world: World,
+    host: AllocatedHost,
+    instanceId: string,
+    runId: string,
+  ): Promise<void> {
+    await vi.waitFor(
+      async () => {
+        const call = newCall({ signal: AbortSignal.timeout(200) });
+        const seen = await world.driver.inspectRuntime(host.handle, { instanceId, runId }, call);
+        expect(seen.state).toBe('exited');
+      },
+      { timeout: 10_000 },
+    );
+  }
+});

@@ -1,0 +1,311 @@
+/** A driver whose world is a few maps, and which does as the test says. */
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  type AllocatedHost,
+  type Call,
+  type Driver,
+  DriverError,
+  type Handle,
+  type HostObservation,
+  type RuntimeObservation,
+  type RuntimeRef,
+  type RuntimeRequest,
+} from '../../src/drivers/driver.ts';
+
+export type Verb = Exclude<keyof Driver, 'kind' | 'capabilities' | 'close'>;
+
+export interface ScriptedRuntime {
+  readonly request: RuntimeRequest;
+  readonly hostId: string;
+  observation: RuntimeObservation;
+  /** How often it was asked to end. */
+  stopRequests: number;
+}
+
+export interface ScriptedHost {
+  readonly hostId: string;
+  readonly address: string;
+  answers: boolean;
+  endpoint: string | null;
+  imageDigest: string | null;
+}
+
+export interface DriverCall {
+  readonly verb: Verb;
+  /** The host's id, or the instance's for a runtime's verb. */
+  readonly subject: string;
+  readonly fence: bigint;
+}
+
+/** What a test may look at and decide. */
+export interface Script {
+  /** Every call so far, those that fail or hang included. */
+  readonly calls: readonly DriverCall[];
+  readonly hosts: ReadonlyMap<string, ScriptedHost>;
+  /** The newest run of each instance. */
+  readonly runtimes: ReadonlyMap<string, ScriptedRuntime>;
+  /** Fails the verb, the given number of times (for ever unless told). */
+  fail(verb: Verb, error?: DriverError, times?: number): void;
+  /** Makes the verb a black hole: it settles only when its call is over. */
+  hang(verb: Verb): void;
+  /** Lets the verb work again; those that hang already stay so. */
+  heal(verb?: Verb): void;
+  /** Whether a stop is obeyed at once (so it is at first) or ignored. */
+  obeyStops(obeys: boolean): void;
+  setHostAnswers(hostId: string, answers: boolean): void;
+  /** Makes the runtime end, exit code 1 unless told. */
+  exitRuntime(
+    instanceId: string,
+    exit?: Partial<Extract<RuntimeObservation, { state: 'exited' }>>,
+  ): void;
+  /** Marks the runtime as running again, or as anything else. */
+  setRuntime(instanceId: string, observation: RuntimeObservation): void;
+  /** Called after each start of a runtime, so that a test can play its part. */
+  onStarted(listener: (runtime: ScriptedRuntime) => void): void;
+  /** A second driver over the same world and script. */
+  reopen(): ScriptedDriver;
+}
+
+export interface ScriptedDriver extends Driver {
+  readonly script: Script;
+}
+
+interface World {
+  readonly calls: DriverCall[];
+  readonly hosts: Map<string, ScriptedHost>;
+  readonly runtimes: Map<string, ScriptedRuntime>;
+  readonly fences: Map<string, bigint>;
+  readonly failures: Map<Verb, { error: DriverError; times: number }>;
+  readonly hanging: Set<Verb>;
+  readonly listeners: Array<(runtime: ScriptedRuntime) => void>;
+  obeysStops: boolean;
+  addressesGiven: number;
+}
+
+/** A driver that works at once and in order, until its `script` is told otherwise. */
+export function createScriptedDriver(): ScriptedDriver {
+  return open({
+    calls: [],
+    hosts: new Map(),
+    runtimes: new Map(),
+    fences: new Map(),
+    failures: new Map(),
+    hanging: new Set(),
+    listeners: [],
+    obeysStops: true,
+    addressesGiven: 0,
+  });
+}
+
+function open(world: World): ScriptedDriver {
+  const { hosts, runtimes } = world;
+  const closing = new AbortController();
+
+  const enter = async (verb: Verb, subject: string, call: Call): Promise<void> => {
+    world.calls.push({ verb, subject, fence: call.fence });
+    const signal = AbortSignal.any([call.signal, closing.signal]);
+    if (world.hanging.has(verb) && !signal.aborted) {
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    }
+    if (signal.aborted) throw hostSilent(`${verb} was not done in time`);
+    const failure = world.failures.get(verb);
+    if (failure && failure.times > 0) {
+      failure.times -= 1;
+      throw failure.error;
+    }
+  };
+  const admit = (subject: string, fence: bigint): void => {
+    const seen = world.fences.get(subject) ?? -1n;
+    if (fence < seen) {
+      const message = `${subject} has seen ${seen}, so ${fence} is refused.`;
+      throw new DriverError('FENCED', message, { retryable: false });
+    }
+    world.fences.set(subject, fence);
+  };
+  const hostBehind = (handle: Handle): ScriptedHost => {
+    const host = hosts.get(String(handle.hostId));
+    if (!host?.answers) throw hostSilent('the host does not answer');
+    return host;
+  };
+  const endRuntimes = (hostId: string): void => {
+    for (const runtime of runtimes.values()) {
+      if (runtime.hostId === hostId) exit(runtime, { exitCode: null, signal: 'SIGKILL' });
+    }
+  };
+  const newAddress = (): string => {
+    world.addressesGiven += 1;
+    return `127.99.${world.addressesGiven >> 8}.${world.addressesGiven & 255}`;
+  };
+  const allocate = (hostId: string): AllocatedHost => {
+    const host = hosts.get(hostId) ?? {
+      hostId,
+      address: newAddress(),
+      answers: true,
+      endpoint: null,
+      imageDigest: null,
+    };
+    hosts.set(hostId, host);
+    return { handle: { hostId, world: 'scripted' }, address: host.address };
+  };
+
+  return {
+    kind: 'PROCESS',
+    capabilities: { sharedHosts: true },
+    script: scriptOf(world),
+
+    async allocateHost({ hostId }, call) {
+      await enter('allocateHost', hostId, call);
+      admit(`host ${hostId}`, call.fence);
+      return allocate(hostId);
+    },
+
+    async checkHost(handle, endpoint, call): Promise<HostObservation> {
+      try {
+        await enter('checkHost', String(handle.hostId), call);
+        hostBehind(handle).endpoint = endpoint;
+        return { answers: true };
+      } catch (error) {
+        return { answers: false, reason: (error as Error).message };
+      }
+    },
+
+    async restartHost({ hostId }, _handle, call) {
+      await enter('restartHost', hostId, call);
+      admit(`host ${hostId}`, call.fence);
+      endRuntimes(hostId);
+      const host = allocate(hostId);
+      const known = hosts.get(hostId);
+      if (known) known.answers = true;
+      return host;
+    },
+
+    async releaseHost(hostId, _handle, call) {
+      await enter('releaseHost', hostId, call);
+      admit(`host ${hostId}`, call.fence);
+      endRuntimes(hostId);
+      hosts.delete(hostId);
+    },
+
+    async deployContainer(handle, image, call) {
+      await enter('deployContainer', String(handle.hostId), call);
+      const host = hostBehind(handle);
+      admit(`host ${host.hostId}`, call.fence);
+      const hash = createHash('sha256').update(JSON.stringify(image)).digest('hex');
+      host.imageDigest = `sha256:${hash}`;
+      return { imageDigest: host.imageDigest };
+    },
+
+    async startRuntime(handle, request, call) {
+      await enter('startRuntime', request.instanceId, call);
+      const host = hostBehind(handle);
+      admit(`instance ${request.instanceId}`, call.fence);
+      const imageDigest = host.imageDigest ?? `sha256:${'0'.repeat(64)}`;
+      const earlier = runtimes.get(request.instanceId);
+      if (earlier?.request.runId === request.runId) return { imageDigest };
+      const runtime: ScriptedRuntime = {
+        request,
+        hostId: host.hostId,
+        observation: { state: 'running' },
+        stopRequests: 0,
+      };
+      runtimes.set(request.instanceId, runtime);
+      for (const listener of world.listeners) listener(runtime);
+      return { imageDigest };
+    },
+
+    async stopRuntime(handle, { instanceId, runId }, call) {
+      await enter('stopRuntime', instanceId, call);
+      if (!hosts.has(String(handle.hostId))) return; // released, and its runtimes with it
+      hostBehind(handle);
+      admit(`instance ${instanceId}`, call.fence);
+      const runtime = runtimes.get(instanceId);
+      if (runtime?.request.runId !== runId) return;
+      runtime.stopRequests += 1;
+      if (world.obeysStops) exit(runtime, { exitCode: 0, signal: null });
+    },
+
+    async killRuntime(handle, { instanceId, runId }, call) {
+      await enter('killRuntime', instanceId, call);
+      if (!hosts.has(String(handle.hostId))) return;
+      hostBehind(handle);
+      admit(`instance ${instanceId}`, call.fence);
+      const runtime = runtimes.get(instanceId);
+      if (runtime?.request.runId === runId) exit(runtime, { exitCode: null, signal: 'SIGKILL' });
+    },
+
+    async inspectRuntime(handle, name: RuntimeRef, call): Promise<RuntimeObservation> {
+      try {
+        await enter('inspectRuntime', name.instanceId, call);
+        if (hosts.has(String(handle.hostId))) hostBehind(handle);
+      } catch (error) {
+        return { state: 'unknown', reason: (error as Error).message };
+      }
+      const runtime = runtimes.get(name.instanceId);
+      if (runtime?.request.runId === name.runId) return runtime.observation;
+      return { state: 'exited', exitCode: null, signal: null, logTail: '' };
+    },
+
+    async close() {
+      closing.abort();
+    },
+  };
+}
+
+function scriptOf(world: World): Script {
+  const runtimeOf = (instanceId: string): ScriptedRuntime => {
+    const runtime = world.runtimes.get(instanceId);
+    if (!runtime) throw new Error(`No runtime of instance ${instanceId} was ever started.`);
+    return runtime;
+  };
+  return {
+    calls: world.calls,
+    hosts: world.hosts,
+    runtimes: world.runtimes,
+    fail(verb, error = scriptedFailure(verb), times = Number.POSITIVE_INFINITY) {
+      world.failures.set(verb, { error, times });
+    },
+    hang: (verb) => void world.hanging.add(verb),
+    heal(verb) {
+      for (const settings of [world.failures, world.hanging]) {
+        if (verb) settings.delete(verb);
+        else settings.clear();
+      }
+    },
+    obeyStops(obeys) {
+      world.obeysStops = obeys;
+    },
+    setHostAnswers(hostId, answers) {
+      const host = world.hosts.get(hostId);
+      if (!host) throw new Error(`Host ${hostId} was never allocated.`);
+      host.answers = answers;
+    },
+    exitRuntime(instanceId, { exitCode = 1, signal = null, logTail = '' } = {}) {
+      const observation = { state: 'exited', exitCode, signal, logTail } as const;
+      runtimeOf(instanceId).observation = observation;
+    },
+    setRuntime(instanceId, observation) {
+      runtimeOf(instanceId).observation = observation;
+    },
+    onStarted: (listener) => void world.listeners.push(listener),
+    reopen: () => open(world),
+  };
+}
+
+function exit(
+  runtime: ScriptedRuntime,
+  how: { exitCode: number | null; signal: string | null },
+): void {
+  if (runtime.observation.state === 'exited') return;
+  runtime.observation = { state: 'exited', ...how, logTail: '' };
+}
+
+function hostSilent(reason: string): DriverError {
+  return new DriverError('HOST_SILENT', `The host cannot be asked: ${reason}.`, {
+    retryable: true,
+  });
+}
+
+function scriptedFailure(verb: Verb): DriverError {
+  const message = `The test lets ${verb} fail (${randomUUID()}).`;
+  return new DriverError('SCRIPTED', message, { retryable: true });
+}
