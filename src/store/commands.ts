@@ -227,15 +227,25 @@ async function remembered(store: Store, command: Command): Promise<CommandResult
     inputHash: string;
     operationId: string | null;
     resourceId: string;
+    expired: boolean;
   }>(
     `select k.input_hash as "inputHash", k.operation_id as "operationId",
-            coalesce(o.instance_id, o.host_id, k.resource_id) as "resourceId"
+            coalesce(o.instance_id, o.host_id, k.resource_id) as "resourceId",
+            k.created_at < clock_timestamp() - interval '24 hours' as expired
        from idempotency_keys k left join operations o on o.id = k.operation_id
-      where k.organization_id = $1::uuid and k.caller = $2 and k.field = $3 and k.key = $4
-        and k.created_at > clock_timestamp() - interval '24 hours'`,
+      where k.organization_id = $1::uuid and k.caller = $2 and k.field = $3 and k.key = $4`,
     [command.organizationId, idempotency.caller, idempotency.field, idempotency.key],
   );
   if (!row) return null;
+  if (row.expired) {
+    await store.database.query(
+      `delete from idempotency_keys
+        where organization_id = $1::uuid and caller = $2 and field = $3 and key = $4
+          and created_at < clock_timestamp() - interval '24 hours'`,
+      [command.organizationId, idempotency.caller, idempotency.field, idempotency.key],
+    );
+    return null;
+  }
   if (row.inputHash === idempotency.inputHash && row.operationId) {
     return { outcome: 'ACCEPTED', resourceId: row.resourceId, operationId: row.operationId };
   }
