@@ -35,6 +35,7 @@ export function recordInstanceObservation(
     actor: Actor;
     fence?: Fence;
     completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
+    lostTo?: () => Promise<unknown>;
   },
 ): Promise<Decided<StoredWorld>> {
   return decide(
@@ -125,11 +126,9 @@ export async function completeRuntimeCommand(
     {
       actor: runtimeActor(runId),
       completes: { id: commandId, outcome, message: completion.message },
+      lostTo: async () => (await isCompleted(store, commandId)) || null,
     },
-  ).catch(async (error: unknown) => {
-    if (await isCompleted(store, commandId)) return { outcome: 'WRITTEN' } as const;
-    throw error;
-  });
+  );
   if (decided.outcome === 'NOTHING') {
     // Nothing waits for it any more (a forced stop, say): keep that it is done.
     await store.database.query(

@@ -1,0 +1,307 @@
+/**
+ * Work items: claimed with SKIP LOCKED, held under a lease, finished with a fencing token. A worker
+ * that lost its lease writes nothing. See feed.md, "Leases and fencing".
+ */
+import type { WorkKind } from '../lifecycle/change.ts';
+import type { HostState } from '../lifecycle/host.ts';
+import type { InstanceState } from '../lifecycle/instance.ts';
+import type { OperationKind } from '../lifecycle/operation.ts';
+import type { Fence } from './door.ts';
+import type { StoredFailure } from './schema.ts';
+import type { Store } from './store.ts';
+
+export interface WorkItem extends Fence {
+  readonly kind: WorkKind;
+  readonly organizationId: string;
+  readonly operationId: string | null;
+  readonly runId: string | null;
+  readonly sequence: number;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  readonly firstCause: StoredFailure | null;
+}
+
+/** Enters a worker; its epoch is its identity, a restart is a new one. */
+export async function registerWorker(store: Store, name: string): Promise<number> {
+  const [row] = await store.database.query<{ epoch: number }>(
+    `insert into workers (epoch, name) values (nextval('worker_epochs'), $1) returning epoch`,
+    [name],
+  );
+  if (!row) throw new Error('The worker could not be registered.');
+  return Number(row.epoch);
+}
+
+/** One heartbeat. False: peers took this worker for dead, and its items are no longer its own. */
+export async function beat(store: Store, epoch: number): Promise<boolean> {
+  const rows = await store.database.query(
+    'update workers set beat = beat + 1 where epoch = $1::bigint and not dead returning epoch',
+    [epoch],
+  );
+  return rows.length > 0;
+}
+
+/** The heartbeat counts of every other worker that is not known to be dead. */
+export function peers(store: Store, epoch: number): Promise<{ epoch: number; beat: number }[]> {
+  return store.database.query(
+    'select epoch, beat from workers where not dead and epoch <> $1::bigint',
+    [epoch],
+  );
+}
+
+/** Marks a worker dead and requeues what it held, in one statement. Returns how many items. */
+export async function bury(store: Store, epoch: number): Promise<number> {
+  const rows = await store.database.query(
+    `with dead as (update workers set dead = true where epoch = $1::bigint returning epoch)
+     update work w set worker = null, token = null, due_at = least(due_at, clock_timestamp())
+       from dead where w.worker = dead.epoch returning w.resource_id`,
+    [epoch],
+  );
+  await store.database.query(
+    "delete from workers where dead and started_at < now() - interval '1 day'",
+  );
+  return rows.length;
+}
+
+const CLAIM = /* sql */ `
+with due as materialized (
+  select resource_id, kind from work
+   where worker is null and due_at <= clock_timestamp()
+     and ($3::boolean or kind not in ('HOST_DEADLINE', 'REMOVAL_DEADLINE', 'INSTANCE_DEADLINE'))
+   order by due_at limit $2::int
+   for update skip locked
+)
+update work w
+   set worker = $1::bigint, token = nextval('fencing_tokens'), attempt = w.attempt + 1
+  from due
+ where w.resource_id = due.resource_id and w.kind = due.kind
+   and exists (select from workers where epoch = $1::bigint and not dead)
+returning w.resource_id as "resourceId", w.kind, w.token, w.organization_id as "organizationId",
+  w.operation_id as "operationId", w.run_id as "runId", w.sequence, w.attempt,
+  w.first_cause as "firstCause"`;
+
+/** Claims items that are due, at most `limit`. Deadlines only where nothing is still settling. */
+export function claim(
+  store: Store,
+  options: { epoch: number; limit: number; deadlines: boolean },
+): Promise<WorkItem[]> {
+  return store.database.query<WorkItem>(CLAIM, [options.epoch, options.limit, options.deadlines]);
+}
+
+/** Gives an item back, due again later. A `cause` is kept where it is the first one. */
+export async function postpone(
+  store: Store,
+  item: WorkItem,
+  options: { seconds: number; cause?: StoredFailure | null; fresh?: boolean },
+): Promise<void> {
+  await store.database.query(
+    `update work set worker = null, token = null,
+            due_at = clock_timestamp() + make_interval(secs => $4::float8),
+            first_cause = coalesce(first_cause, $5::text::jsonb),
+            attempt = case when $6::boolean then 0 else attempt end
+      where resource_id = $1::uuid and kind = $2::work_kind and token = $3::bigint`,
+    [
+      item.resourceId,
+      item.kind,
+      item.token,
+      options.seconds,
+      options.cause ? JSON.stringify(options.cause) : null,
+      options.fresh ?? false,
+    ],
+  );
+}
+
+/** Ends an item that needs nothing more. */
+export async function finish(store: Store, item: WorkItem): Promise<void> {
+  await store.database.query(
+    'delete from work where resource_id = $1::uuid and kind = $2::work_kind and token = $3::bigint',
+    [item.resourceId, item.kind, item.token],
+  );
+}
+
+/** Hands back everything a worker holds, at a graceful stop, and takes it off the list. */
+export async function handBack(store: Store, epoch: number): Promise<void> {
+  await bury(store, epoch);
+}
+
+/** Asks for a look at an instance's runtime, soon: a socket closed, or heartbeats were missed. */
+export async function watchRuntime(
+  store: Store,
+  instanceId: string,
+  seconds: number,
+): Promise<void> {
+  await store.database.query(
+    `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, due_at)
+     select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence,
+            clock_timestamp() + make_interval(secs => $2::float8)
+       from instances
+      where id = $1::uuid and not runtime_gone
+        and state not in ('OFFLINE', 'STOPPED', 'STOPPING', 'FAILED_TO_INITIALIZE',
+                          'FAILED_TO_START', 'FATAL_ERROR')
+     on conflict (resource_id, kind) do update
+        set due_at = least(work.due_at, excluded.due_at)`,
+    [instanceId, seconds],
+  );
+  store.committed({ revision: null, work: true });
+}
+
+/** A runtime was started: what the driver said is kept, and the watch over it begins. */
+export async function runtimeStarted(
+  store: Store,
+  item: WorkItem,
+  imageDigest: string,
+): Promise<void> {
+  await store.database.query(
+    `with held as (
+       delete from work where resource_id = $1::uuid and kind = $2::work_kind
+          and token = $3::bigint returning *
+     ), kept as (
+       update runs r set image_digest = $4 from held where r.id = held.run_id
+     )
+     insert into work (resource_id, kind, organization_id, resource_kind, operation_id, run_id,
+                       sequence, due_at)
+     select resource_id, 'WATCH_RUNTIME', organization_id, resource_kind, operation_id, run_id,
+            sequence, clock_timestamp() + interval '0.5 seconds' from held
+     on conflict (resource_id, kind) do update set due_at = excluded.due_at`,
+    [item.resourceId, item.kind, item.token, imageDigest],
+  );
+}
+
+/** After a start: every host is checked now and every runtime looked at, before anything expires. */
+export async function adopt(store: Store): Promise<void> {
+  await store.database.query(
+    `update work set due_at = clock_timestamp() where kind = 'CHECK_HOST' and worker is null`,
+  );
+  await store.database.query(
+    `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, due_at)
+     select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence, clock_timestamp()
+       from instances
+      where state in ('STARTING_RUNTIME', 'INITIALIZING', 'STARTING', 'RUNNING', 'PAUSING', 'PAUSED')
+        and not runtime_gone
+     on conflict (resource_id, kind) do nothing`,
+  );
+}
+
+/** Runtimes that missed three heartbeats while their host is well. */
+export function silentRuntimes(
+  store: Store,
+  silentSeconds: number,
+): Promise<{ id: string; runId: string }[]> {
+  return store.database.query(
+    `select i.id, i.run_id as "runId" from instances i join hosts h on h.id = i.host_id
+      where i.state in ('RUNNING', 'PAUSED') and i.reachability = 'OK' and h.state = 'RUNNING'
+        and i.last_seen_at < clock_timestamp() - make_interval(secs => $1::float8)
+      limit 500`,
+    [silentSeconds],
+  );
+}
+
+export interface HostTarget {
+  readonly id: string;
+  readonly key: string;
+  readonly organizationId: string;
+  readonly driver: string;
+  readonly size: string;
+  readonly dnsName: string;
+  readonly state: HostState;
+  readonly sequence: number;
+  readonly removing: boolean;
+  readonly handle: Record<string, unknown> | null;
+  readonly address: string | null;
+  /** Images of its instances' containers; the App edition has the runtime alone (null). */
+  readonly images: readonly { repository: string; image: string; tag: string }[];
+}
+
+/** What a driver needs to know of a host. */
+export async function hostTarget(store: Store, id: string): Promise<HostTarget | null> {
+  const [row] = await store.database.query<HostTarget>(
+    `select h.id, h.key, h.organization_id as "organizationId", h.driver, h.size,
+            h.dns_name as "dnsName", h.state, h.sequence, h.removing, h.handle, h.address,
+            coalesce((select jsonb_agg(distinct jsonb_build_object('repository', r.key,
+                'image', r.image, 'tag', coalesce(i.container_tag, r.default_tag)))
+              from instances i join container_repositories r on r.id = i.container_repository_id
+             where i.host_id = h.id and i.archived_at is null), '[]') as images
+       from hosts h where h.id = $1::uuid`,
+    [id],
+  );
+  return row ?? null;
+}
+
+export interface InstanceTarget {
+  readonly id: string;
+  readonly key: string;
+  readonly organizationId: string;
+  readonly state: InstanceState;
+  readonly sequence: number;
+  readonly runId: string | null;
+  readonly runtimeGone: boolean;
+  readonly operationKind: OperationKind | null;
+  readonly secondsSinceSeen: number | null;
+  readonly repository: string | null;
+  readonly image: string | null;
+  readonly tag: string | null;
+  readonly driver: string | null;
+  readonly handle: Record<string, unknown> | null;
+}
+
+/** What a driver needs to know of an instance. */
+export async function instanceTarget(store: Store, id: string): Promise<InstanceTarget | null> {
+  const [row] = await store.database.query<InstanceTarget>(
+    `select i.id, i.key, i.organization_id as "organizationId", i.state, i.sequence,
+            i.run_id as "runId", i.runtime_gone as "runtimeGone", o.kind as "operationKind",
+            extract(epoch from clock_timestamp() - i.last_seen_at)::float8 as "secondsSinceSeen",
+            c.key as repository, r.image, r.image_tag as tag, h.driver, h.handle
+       from instances i
+       left join runs r on r.id = i.run_id
+       left join container_repositories c on c.id = i.container_repository_id
+       left join hosts h on h.id = i.host_id
+       left join operations o on o.instance_id = i.id and o.status in ('QUEUED', 'RUNNING')
+      where i.id = $1::uuid`,
+    [id],
+  );
+  return row ?? null;
+}
+
+/** The first real cause that work of one of these kinds met, while it was retried. */
+export async function firstCause(
+  store: Store,
+  resourceId: string,
+  kinds: readonly WorkKind[],
+): Promise<StoredFailure | null> {
+  const [row] = await store.database.query<{ firstCause: StoredFailure }>(
+    `select first_cause as "firstCause" from work
+      where resource_id = $1::uuid and first_cause is not null
+        and kind::text in (select jsonb_array_elements_text($2::text::jsonb)) limit 1`,
+    [resourceId, JSON.stringify(kinds)],
+  );
+  return row?.firstCause ?? null;
+}
+
+/** Keeps the time of a health check. False: a later check was recorded already; ignore this one. */
+export async function recordCheck(
+  store: Store,
+  hostId: string,
+  check: { at: Date; answers: boolean },
+): Promise<boolean> {
+  const rows = await store.database.query(
+    `update hosts set last_check_at = $2::timestamptz,
+            last_ok_at = case when $3::boolean then $2::timestamptz else last_ok_at end
+      where id = $1::uuid and (last_check_at is null or last_check_at <= $2::timestamptz)
+     returning id`,
+    [hostId, check.at.toISOString(), check.answers],
+  );
+  return rows.length > 0;
+}
+
+/** The database's clock; the only one that state and metering know. */
+export async function databaseTime(store: Store): Promise<Date> {
+  const [row] = await store.database.query<{ now: Date }>('select clock_timestamp() as now');
+  if (!row) throw new Error('The database gave no time.');
+  return row.now;
+}
+
+/** Answers of remembered commands, device values and logs that nothing asks for any more. */
+export async function purge(store: Store): Promise<void> {
+  await store.database.query(
+    `delete from idempotency_keys where created_at < clock_timestamp() - interval '24 hours'`,
+  );
+}
