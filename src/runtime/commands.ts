@@ -1,0 +1,99 @@
+/**
+ * The commands of a run: executed in order, each once, and its completion sent until the API has
+ * acknowledged it. A command that comes again is not executed again: its completion is sent again.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Api, CommandResult, RuntimeCommand } from './api.ts';
+import { RunEnded } from './connection.ts';
+import type { Log } from './log.ts';
+
+export interface CommandQueue {
+  /** Takes a command of the stream. */
+  receive(command: RuntimeCommand): void;
+}
+
+export interface CommandQueueOptions {
+  readonly run: string;
+  readonly api: Pick<Api, 'complete'>;
+  readonly log: Log;
+  /** Executes one command. Never rejects for a reason that the operator can mend: that is FAILED. */
+  readonly execute: (command: RuntimeCommand) => Promise<CommandResult>;
+  /** Called as soon as STOP comes, before what is under way is done. */
+  readonly onStopReceived: () => void;
+  /** Called after STOP was done and its completion was acknowledged or given up. */
+  readonly onStopped: () => void;
+}
+
+const stopAcknowledgeMilliseconds = 5_000;
+const longestRetryMilliseconds = 2_000;
+
+/** An empty queue. */
+export function createCommandQueue(options: CommandQueueOptions): CommandQueue {
+  const { run, api, log } = options;
+  const received = new Set<string>();
+  const results = new Map<string, CommandResult>();
+  const sending = new Set<string>();
+  let executed: Promise<void> = Promise.resolve();
+  let sent: Promise<void> = Promise.resolve();
+
+  async function perform(command: RuntimeCommand): Promise<void> {
+    log.info(`Command ${command.kind} ${command.id} begins.`);
+    const result = await options.execute(command).catch((error: unknown): CommandResult => {
+      const message = error instanceof Error ? error.message : String(error);
+      return { outcome: 'FAILED', message: `The runtime failed in ${command.kind}: ${message}` };
+    });
+    if (result.outcome === 'DONE') log.info(`Command ${command.kind} ${command.id} is done.`);
+    else log.error(`Command ${command.kind} ${command.id} failed: ${result.message}`);
+    results.set(command.id, result);
+    const acknowledged = send(command.id, result);
+    if (command.kind !== 'STOP') return;
+    await Promise.race([
+      acknowledged,
+      delay(stopAcknowledgeMilliseconds, undefined, { ref: false }),
+    ]);
+    options.onStopped();
+  }
+
+  function send(id: string, result: CommandResult): Promise<void> {
+    if (sending.has(id)) return sent;
+    sending.add(id);
+    sent = sent.then(() => sendUntilAcknowledged(id, result)).finally(() => sending.delete(id));
+    return sent;
+  }
+
+  async function sendUntilAcknowledged(id: string, result: CommandResult): Promise<void> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        const answer = await api.complete(id, result);
+        if (answer.retryable !== true) {
+          if (answer.code !== undefined) {
+            log.warn(`The completion of ${id} was refused: ${answer.code} ${answer.message}`);
+          }
+          return;
+        }
+      } catch (error) {
+        if (error instanceof RunEnded) return;
+      }
+      const longest = Math.min(100 * 2 ** attempt, longestRetryMilliseconds);
+      await delay(longest * (0.5 + Math.random() / 2));
+    }
+  }
+
+  return {
+    receive(command) {
+      if (command.run !== run) {
+        log.warn(`Command ${command.kind} ${command.id} is for another run; ignored.`);
+        return;
+      }
+      const result = results.get(command.id);
+      if (result !== undefined) {
+        void send(command.id, result);
+        return;
+      }
+      if (received.has(command.id)) return;
+      received.add(command.id);
+      if (command.kind === 'STOP') options.onStopReceived();
+      executed = executed.then(() => perform(command));
+    },
+  };
+}

@@ -1,0 +1,116 @@
+/** What a runtime is told: by the environment, and its key by the first line of stdin alone. */
+import { readFile, stat } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import type { Readable } from 'node:stream';
+
+/** What a runtime was told. The run's key is not part of it, so that it can be shown. */
+export interface RuntimeConfig {
+  readonly instance: string;
+  readonly run: string;
+  /** IP address that everything is bound to. */
+  readonly address: string;
+  readonly workFolder: string;
+  readonly heartbeatSeconds: number;
+  /** DNS names that a request's Host may carry beside the address. */
+  readonly hostNames: readonly string[];
+  /** Where the API is now; asked before each connection. */
+  readonly endpoint: () => Promise<string>;
+}
+
+/** The runtime was told something that it cannot start with. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const keyLineBytes = 16_384;
+const keyTimeoutMilliseconds = 10_000;
+
+/** Reads the environment. Rejects with a `ConfigError` that names every variable at fault. */
+export async function readConfig(
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<RuntimeConfig> {
+  const faults: string[] = [];
+  const required = (name: string): string => {
+    const value = env[name] ?? '';
+    if (value === '') faults.push(`${name} is missing.`);
+    return value;
+  };
+  const instance = required('RUNTIME_INSTANCE');
+  const run = required('RUNTIME_RUN');
+  const address = required('RUNTIME_ADDRESS');
+  const workFolder = required('RUNTIME_WORK_FOLDER');
+  const endpointFile = env.RUNTIME_ENDPOINT_FILE ?? '';
+  const endpoint = endpointFile === '' ? required('RUNTIME_ENDPOINT') : env.RUNTIME_ENDPOINT;
+  const heartbeatSeconds = Number(env.RUNTIME_HEARTBEAT_SECONDS ?? '10');
+  const hostNames = (env.RUNTIME_HOST_NAMES ?? '').split(',').map((name) => name.trim());
+  if (address !== '' && isIP(address) === 0) faults.push('RUNTIME_ADDRESS takes an IP address.');
+  if (!(heartbeatSeconds > 0 && heartbeatSeconds <= 3600)) {
+    faults.push('RUNTIME_HEARTBEAT_SECONDS takes a number over 0, 3600 at most.');
+  }
+  if (endpoint !== undefined && endpoint !== '' && !isEndpoint(endpoint)) {
+    faults.push('RUNTIME_ENDPOINT takes a ws:// or wss:// address.');
+  }
+  if (workFolder !== '' && !(await isFolder(workFolder))) {
+    faults.push(`RUNTIME_WORK_FOLDER takes a folder that exists; ${workFolder} is none.`);
+  }
+  if (faults.length > 0) throw new ConfigError(faults.join(' '));
+  return {
+    instance,
+    run,
+    address,
+    workFolder,
+    heartbeatSeconds,
+    hostNames: hostNames.filter((name) => name !== '').map((name) => name.toLowerCase()),
+    endpoint: () => currentEndpoint(endpointFile, endpoint),
+  };
+}
+
+/** Reads `{"runKey":"…"}`, the first line of stdin. What follows it is left unread. */
+export async function readRunKey(input: Readable): Promise<string> {
+  const timer = setTimeout(
+    () => input.destroy(new ConfigError('No run key came by stdin within 10 s.')),
+    keyTimeoutMilliseconds,
+  );
+  try {
+    let text = '';
+    for await (const chunk of input) {
+      text += String(chunk);
+      if (text.includes('\n') || text.length > keyLineBytes) break;
+    }
+    return parseKey(text.split('\n', 1)[0] ?? '');
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function parseKey(line: string): string {
+  try {
+    const parsed: unknown = JSON.parse(line);
+    if (typeof parsed === 'object' && parsed !== null && 'runKey' in parsed) {
+      if (typeof parsed.runKey === 'string' && parsed.runKey !== '') return parsed.runKey;
+    }
+  } catch {
+    // Told below, without the text: it may hold a part of the key.
+  }
+  throw new ConfigError('The first line of stdin must be {"runKey":"…"}.');
+}
+
+async function currentEndpoint(file: string, fallback: string | undefined): Promise<string> {
+  let text = '';
+  if (file !== '') text = (await readFile(file, 'utf8').catch(() => '')).trim();
+  const endpoint = text === '' ? (fallback ?? '') : text;
+  if (isEndpoint(endpoint)) return endpoint;
+  throw new Error(`${file === '' ? 'RUNTIME_ENDPOINT' : file} holds no ws:// or wss:// address`);
+}
+
+function isEndpoint(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  return url?.protocol === 'ws:' || url?.protocol === 'wss:';
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}

@@ -1,0 +1,203 @@
+/**
+ * The one connection to the API, kept up for ever: graphql-ws over `ws`. Every connection begins
+ * with the subscription to the commands and the report that the runtime is up. Whoever sends while
+ * there is none is told at once (`Disconnected`) and tries again.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Client, createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+import { type Answer, commandsDocument, type RuntimeCommand } from './api.ts';
+import type { Log } from './log.ts';
+
+/** There is no connection now; the same may succeed later. */
+export class Disconnected extends Error {
+  override readonly name = 'Disconnected';
+}
+
+/** The API knows this run no more: the runtime exits. */
+export class RunEnded extends Error {
+  override readonly name = 'RunEnded';
+}
+
+export interface Connection {
+  /** Sends one mutation whose field is aliased `result`. Rejects: `Disconnected`, `RunEnded`. */
+  request(document: string, input: object): Promise<Answer>;
+  /** Closes it for good. */
+  close(): Promise<void>;
+}
+
+export interface ConnectionOptions {
+  readonly endpoint: () => Promise<string>;
+  readonly runKey: string;
+  readonly log: Log;
+  /** Called on each connection, after the subscription was sent: reports ONLINE. */
+  readonly onConnected: () => Promise<unknown>;
+  readonly onCommand: (command: RuntimeCommand) => void;
+  readonly onRunEnded: (reason: string) => void;
+}
+
+interface Closed {
+  readonly code: number;
+  readonly reason: string;
+}
+
+const requestMilliseconds = 15_000;
+const pingMilliseconds = 10_000;
+const pongMilliseconds = 5_000;
+const firstWaitMilliseconds = 200;
+const longestWaitMilliseconds = 5_000;
+/** The server is busy: come back, but not at once. */
+const tryAgainLater = 1013;
+/** Close codes that mean that the key, and with it the run, is no longer valid. */
+const runEndedCodes: readonly number[] = [4401, 4403];
+
+class BoundedWebSocket extends WebSocket {
+  constructor(address: string, protocols?: string | string[]) {
+    super(address, protocols, { handshakeTimeout: 10_000, maxPayload: 8 * 1024 * 1024 });
+  }
+}
+
+/** Connects, and connects again whenever the connection ends, until closed or the run is over. */
+export function openConnection(options: ConnectionOptions): Connection {
+  const closing = new AbortController();
+  let online: Client | undefined;
+
+  async function keepConnected(): Promise<void> {
+    let failures = 0;
+    while (!closing.signal.aborted) {
+      const closed = await connectOnce(() => {
+        if (failures > 0) options.log.info('Connected to the API again.');
+        failures = 0;
+      });
+      if (closing.signal.aborted) return;
+      if (runEndedCodes.includes(closed.code)) {
+        options.onRunEnded(`the API closed the connection: ${closed.code} ${closed.reason}`);
+        return;
+      }
+      failures += 1;
+      if (failures === 1) {
+        options.log.warn(`No connection to the API (${closed.code} ${closed.reason}); retrying.`);
+      }
+      const wait = waitMilliseconds(failures, closed.code);
+      await delay(wait, undefined, { signal: closing.signal }).catch(() => {});
+    }
+  }
+
+  async function connectOnce(connected: () => void): Promise<Closed> {
+    let url: string;
+    try {
+      url = await options.endpoint();
+    } catch (error) {
+      return describe(error);
+    }
+    let pong: NodeJS.Timeout | undefined;
+    let client: Client | undefined;
+    const terminate = () => client?.terminate();
+    const closed = await new Promise<Closed>((resolve) => {
+      const ended = (event: unknown) => resolve(describe(event));
+      const opened = async () => {
+        online = client;
+        client?.subscribe<{ runtimeCommands: RuntimeCommand }>(
+          { query: commandsDocument },
+          {
+            next: ({ data, errors }) => {
+              if (data) options.onCommand(data.runtimeCommands);
+              if (errors) terminate();
+            },
+            error: terminate,
+            complete: terminate,
+          },
+        );
+        await options.onConnected();
+        connected();
+      };
+      client = createClient({
+        url,
+        webSocketImpl: BoundedWebSocket,
+        connectionParams: { authorization: `Bearer ${options.runKey}` },
+        connectionAckWaitTimeout: 10_000,
+        lazy: false,
+        retryAttempts: 0,
+        keepAlive: pingMilliseconds,
+        onNonLazyError: ended,
+        on: {
+          connected: () => void opened().catch(terminate),
+          closed: ended,
+          // A peer that is gone without a word is found by its missing pong.
+          ping: (received) => {
+            if (!received) pong = setTimeout(terminate, pongMilliseconds);
+          },
+          pong: (received) => {
+            if (received) clearTimeout(pong);
+          },
+        },
+      });
+      closing.signal.addEventListener('abort', () => void client?.dispose(), { once: true });
+    });
+    clearTimeout(pong);
+    online = undefined;
+    return closed;
+  }
+
+  const finished = keepConnected();
+
+  async function request(document: string, input: object): Promise<Answer> {
+    if (online === undefined) throw new Disconnected('There is no connection to the API.');
+    const answer = await mutate(online, document, input);
+    if (answer.__typename !== 'RuntimeReportRefused' || answer.code !== 'STALE_REPORT') {
+      return answer;
+    }
+    options.onRunEnded(answer.message ?? 'the API answered STALE_REPORT');
+    throw new RunEnded('The run is over.');
+  }
+
+  return {
+    request,
+    async close() {
+      closing.abort();
+      await Promise.race([finished, delay(1_000, undefined, { ref: false })]);
+    },
+  };
+}
+
+function mutate(client: Client, query: string, input: object): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    let answer: Answer | undefined;
+    const fail = (cause: unknown) => reject(new Disconnected(describe(cause).reason, { cause }));
+    const cancel = client.subscribe<{ result: Answer | null }>(
+      { query, variables: { input } },
+      {
+        next: ({ data, errors }) => {
+          answer = data?.result ?? undefined;
+          if (errors !== undefined) fail(errors[0]);
+        },
+        error: fail,
+        complete: () => {
+          clearTimeout(timer);
+          if (answer === undefined) fail(new Error('the connection ended before the answer'));
+          else resolve(answer);
+        },
+      },
+    );
+    const timer = setTimeout(() => {
+      fail(new Error('no answer within 15 s'));
+      cancel();
+    }, requestMilliseconds);
+    timer.unref();
+  });
+}
+
+/** Full jitter: clients that lost one server together do not come back together. */
+function waitMilliseconds(failures: number, code: number): number {
+  const first = code === tryAgainLater ? 1_000 : firstWaitMilliseconds;
+  const longest = Math.min(first * 2 ** Math.min(failures - 1, 10), longestWaitMilliseconds);
+  return longest * (0.25 + Math.random() * 0.75);
+}
+
+function describe(event: unknown): Closed {
+  const one: unknown = Array.isArray(event) ? event[0] : event;
+  if (typeof one !== 'object' || one === null) return { code: 0, reason: String(one) };
+  const code = 'code' in one && typeof one.code === 'number' ? one.code : 0;
+  if ('reason' in one && typeof one.reason === 'string') return { code, reason: one.reason };
+  return { code, reason: 'message' in one ? String(one.message) : 'no reason given' };
+}

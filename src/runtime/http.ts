@@ -1,0 +1,243 @@
+/**
+ * A guarded HTTP server: bound to one address, the Host checked, a page's Origin refused unless it
+ * is allowed, keys compared in constant time, JSON only, everything bounded. Closing it drains:
+ * requests that were begun are answered, nothing new is taken.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Guard } from './solution.ts';
+
+/** What a request asked, once it was let in. */
+export interface Call {
+  readonly query: URLSearchParams;
+  /** The parsed JSON body; undefined with GET and where a POST has none. */
+  readonly body: unknown;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly body: object;
+}
+
+/** What answers one path. */
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly guard: Guard;
+  readonly answer: (call: Call) => Reply;
+}
+
+export interface HttpOptions {
+  readonly address: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** DNS names that the Host may carry beside the address. */
+  readonly hostNames: readonly string[];
+  readonly route: (path: string) => Route | undefined;
+  /** Told of every reply; `error` where there was one. */
+  readonly onReply: (status: number, error: string | undefined) => void;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** Stops listening and resolves when every request that was begun is answered, or cut off. */
+  close(cutOff: AbortSignal): Promise<void>;
+}
+
+/** A refusal with its status. */
+class Refused extends Error {
+  readonly status: number;
+  readonly headers: OutgoingHttpHeaders;
+
+  constructor(status: number, message: string, headers: OutgoingHttpHeaders = {}) {
+    super(message);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+const bodyBytes = 65_536;
+const discardedBytes = 1_048_576;
+
+/** Opens a server. Rejects with the system's error (EADDRINUSE, …) where it cannot listen. */
+export async function openHttp(options: HttpOptions): Promise<HttpServer> {
+  const active = new Map<Socket, number>();
+  let draining = false;
+  let hosts: readonly string[] = [];
+  const server = createServer({
+    requestTimeout: 20_000,
+    headersTimeout: 10_000,
+    keepAliveTimeout: 5_000,
+    connectionsCheckingInterval: 1_000,
+    maxHeaderSize: 8_192,
+  });
+  server.maxConnections = 1_000;
+  server.on('connection', (socket) => {
+    active.set(socket, 0);
+    socket.once('close', () => active.delete(socket));
+  });
+  server.on('request', (request, response) => {
+    const { socket } = request;
+    active.set(socket, (active.get(socket) ?? 0) + 1);
+    response.once('close', () => {
+      const left = (active.get(socket) ?? 1) - 1;
+      if (active.has(socket)) active.set(socket, left);
+      if (draining && left === 0) socket.destroySoon();
+    });
+    void serve(request, response);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: options.address, port: options.port, exclusive: true }, resolve);
+  });
+  server.on('error', (error) => options.onReply(500, error.message));
+  const { port } = server.address() as AddressInfo;
+  hosts = hostsOf(options, port);
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const origin = request.headers.origin;
+    const headers: OutgoingHttpHeaders = {
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    };
+    let reply: Reply;
+    let refusal: string | undefined;
+    try {
+      if (draining) throw new Refused(503, 'This listener is closing; try again later.');
+      const { route, query } = find(request, hosts, options.route);
+      if (origin !== undefined) {
+        if (!route.guard.allowedOrigins.includes(origin)) {
+          throw new Refused(403, 'Pages of this Origin may not send here.');
+        }
+        headers['access-control-allow-origin'] = origin;
+        headers.vary = 'Origin';
+        if (request.method === 'OPTIONS') {
+          headers['access-control-allow-methods'] = route.method;
+          headers['access-control-allow-headers'] = 'authorization, content-type, x-api-key';
+          response.writeHead(204, headers).end();
+          return;
+        }
+      }
+      checkMethod(request, route);
+      checkKey(request, route.guard);
+      const body = route.method === 'POST' ? await readJson(request) : undefined;
+      reply = route.answer({ query, body });
+    } catch (error) {
+      if (request.destroyed && !request.complete) return;
+      const refused = error instanceof Refused ? error : undefined;
+      if (refused !== undefined) Object.assign(headers, refused.headers);
+      refusal = refused?.message ?? `The runtime failed to answer: ${String(error)}`;
+      const text = refused?.message ?? 'The runtime failed to answer; its log says why.';
+      reply = { status: refused?.status ?? 500, body: { error: text } };
+      discard(request);
+    }
+    if (reply.status >= 400 && refusal === undefined && 'error' in reply.body) {
+      refusal = String(reply.body.error);
+    }
+    if (draining) headers.connection = 'close';
+    options.onReply(reply.status, refusal);
+    headers['content-type'] = 'application/json; charset=utf-8';
+    response.writeHead(reply.status, headers).end(JSON.stringify(reply.body));
+  }
+
+  return {
+    port,
+    async close(cutOff) {
+      draining = true;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // `server.close` would wait for connections that never sent a request.
+      for (const [socket, requests] of active) if (requests === 0) socket.destroy();
+      const cut = () => {
+        for (const socket of active.keys()) socket.destroy();
+      };
+      if (cutOff.aborted) cut();
+      else cutOff.addEventListener('abort', cut, { once: true });
+      await closed;
+      cutOff.removeEventListener('abort', cut);
+    },
+  };
+}
+
+function hostsOf({ address, hostNames }: HttpOptions, port: number): string[] {
+  const names = [address.includes(':') ? `[${address}]` : address, ...hostNames];
+  const withPort = names.map((name) => `${name}:${port}`);
+  return port === 80 ? [...names, ...withPort] : withPort;
+}
+
+function find(request: IncomingMessage, hosts: readonly string[], route: HttpOptions['route']) {
+  if (!hosts.includes((request.headers.host ?? '').toLowerCase())) {
+    throw new Refused(421, `The Host must be ${hosts[0]}.`);
+  }
+  const target = request.url ?? '/';
+  const at = target.indexOf('?');
+  const path = at === -1 ? target : target.slice(0, at);
+  const found = route(path);
+  if (found === undefined) throw new Refused(404, 'There is nothing at this path.');
+  return { route: found, query: new URLSearchParams(at === -1 ? '' : target.slice(at + 1)) };
+}
+
+function checkMethod(request: IncomingMessage, { method }: Route): void {
+  if (request.method === method) return;
+  throw new Refused(405, `Only ${method} is answered here.`, { allow: method });
+}
+
+function checkKey({ headers }: IncomingMessage, { key }: Guard): void {
+  if (key === null) return;
+  const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+  const given = bearer ?? headers['x-api-key'];
+  if (typeof given === 'string' && key !== '' && timingSafeEqual(digest(given), digest(key)))
+    return;
+  const message = 'The key is missing or wrong: Authorization: Bearer <key>, or X-Api-Key: <key>.';
+  throw new Refused(401, message, { 'www-authenticate': 'Bearer' });
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const { headers } = request;
+  const chunks: Buffer[] = [];
+  let bytes = Number(headers['content-length'] ?? 0);
+  if (bytes > bodyBytes) throw tooLarge();
+  const type = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
+  const empty = headers['content-length'] === '0' || !hasBody(headers);
+  if (empty && type === '') return undefined;
+  if (type !== 'application/json' || headers['content-encoding'] !== undefined) {
+    throw new Refused(415, 'Send JSON, uncompressed: Content-Type: application/json.');
+  }
+  bytes = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    chunks.push(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+    if (bytes > bodyBytes) throw tooLarge();
+  }
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
+  } catch {
+    throw new Refused(400, 'The body is no JSON in UTF-8.');
+  }
+}
+
+function hasBody(headers: IncomingMessage['headers']): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+}
+
+function tooLarge(): Refused {
+  return new Refused(413, `A body has ${bodyBytes} bytes at most.`);
+}
+
+/** Reads on what a refused request still sends, up to a limit, so that its answer arrives. */
+function discard(request: IncomingMessage): void {
+  let bytes = 0;
+  request.on('error', () => {});
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > discardedBytes) request.destroy();
+  });
+}

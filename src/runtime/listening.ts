@@ -1,0 +1,230 @@
+/** What a loaded solution opens: its message listeners and the server of its input commands. */
+import type { Counters, Endpoint } from './api.ts';
+import type { DeviceStorage } from './devices.ts';
+import { checkValues, type Fault, faultText, valuesOfQuery } from './fields.ts';
+import { type Call, type HttpServer, openHttp, type Reply, type Route } from './http.ts';
+import type { InputCommand, LoadedSolution, MessageListener } from './solution.ts';
+
+/** It could not be opened; the message is for the operator. */
+export class CannotListen extends Error {
+  override readonly name = 'CannotListen';
+}
+
+export interface ListeningOptions {
+  readonly address: string;
+  readonly hostNames: readonly string[];
+  readonly solution: LoadedSolution;
+  readonly devices: DeviceStorage;
+  readonly counters: Counters;
+  /** What the input command STATUS answers. */
+  readonly status: () => object;
+  /** Told of what went wrong inside, for the log. */
+  readonly onError: (text: string) => void;
+  /** Told of refused messages, for the log. */
+  readonly onRejected: (text: string) => void;
+}
+
+export interface Listening {
+  /** Opens the input commands. Rejects with `CannotListen`. */
+  openInputCommands(): Promise<void>;
+  /** Opens every message listener, or none; a port once taken is asked for again. */
+  openMessages(): Promise<void>;
+  /** Closes the message listeners; resolves when their accepted messages are done. */
+  closeMessages(cutOff: AbortSignal): Promise<void>;
+  closeAll(cutOff: AbortSignal): Promise<void>;
+  /** What is open now. */
+  endpoints(): Endpoint[];
+}
+
+const inputCommandsName = 'input-commands';
+const deviceCharacters = 128;
+
+/** Opens nothing yet. */
+export function createListening(options: ListeningOptions): Listening {
+  const { address, solution, counters } = options;
+  const open = new Map<string, { server: HttpServer; endpoint: Endpoint }>();
+  const ports = new Map<string, number>();
+
+  async function openOne(
+    name: string,
+    wanted: { port: number; path: string; kind: Endpoint['kind'] },
+    route: (path: string) => Route | undefined,
+  ): Promise<void> {
+    if (open.has(name)) return;
+    const asked = ports.get(name) ?? wanted.port;
+    try {
+      const server = await openHttp({
+        address,
+        port: asked,
+        hostNames: options.hostNames,
+        route,
+        onReply: (status, error) => count(wanted.kind, name, status, error),
+      });
+      ports.set(name, server.port);
+      const { kind, path } = wanted;
+      const endpoint = { kind, name, protocol: 'http', address, port: server.port, path } as const;
+      open.set(name, { server, endpoint });
+    } catch (error) {
+      throw new CannotListen(refusalToListen(name, address, asked, error));
+    }
+  }
+
+  function count(kind: Endpoint['kind'], name: string, status: number, error?: string): void {
+    if (status >= 500) options.onError(`${name}: ${error ?? status}`);
+    if (kind === 'INPUT_COMMANDS') {
+      if (status < 400) counters.inputCommands += 1;
+    } else if (status === 202) {
+      counters.messagesAccepted += 1;
+    } else {
+      counters.messagesRejected += 1;
+      options.onRejected(`${name}: ${status} ${error ?? ''}`);
+    }
+  }
+
+  async function close(names: readonly string[], cutOff: AbortSignal): Promise<void> {
+    await Promise.all(
+      names.map(async (name) => {
+        await open.get(name)?.server.close(cutOff);
+        open.delete(name);
+      }),
+    );
+  }
+
+  return {
+    async openInputCommands() {
+      const wanted = {
+        port: solution.inputCommandPort,
+        path: '/',
+        kind: 'INPUT_COMMANDS',
+      } as const;
+      await openOne(inputCommandsName, wanted, (path) => {
+        const command = solution.inputCommands.get(path.slice(1));
+        if (command === undefined) return undefined;
+        const { method, guard } = command;
+        return { method, guard, answer: (call) => answerCommand(options, command, call) };
+      });
+    },
+    async openMessages() {
+      const before = new Set(open.keys());
+      try {
+        for (const listener of solution.listeners) {
+          const { name, port, guard } = listener;
+          const route: Route = {
+            method: 'POST',
+            guard,
+            answer: ({ body }) => takeMessage(options.devices, listener, body),
+          };
+          await openOne(name, { port, path: listener.path, kind: 'MESSAGES' }, (path) =>
+            path === listener.path ? route : undefined,
+          );
+        }
+      } catch (error) {
+        const opened = [...open.keys()].filter((name) => !before.has(name));
+        await close(opened, AbortSignal.abort());
+        throw error;
+      }
+    },
+    closeMessages: (cutOff) =>
+      close(
+        solution.listeners.map(({ name }) => name),
+        cutOff,
+      ),
+    closeAll: (cutOff) => close([...open.keys()], cutOff),
+    endpoints: () => [...open.values()].map(({ endpoint }) => endpoint),
+  };
+}
+
+function takeMessage(devices: DeviceStorage, listener: MessageListener, body: unknown): Reply {
+  if (!isObject(body)) return refuse([{ path: '', message: 'a message is a JSON object' }]);
+  const faults: Fault[] = [];
+  const device = Object.hasOwn(body, 'device') ? body.device : undefined;
+  if (!isDeviceName(device)) {
+    const wanted = `1 to ${deviceCharacters} characters, none of them control characters`;
+    faults.push({ path: 'device', message: device === undefined ? 'is missing' : `is ${wanted}` });
+  }
+  const types = [...listener.messages.keys()];
+  const given = Object.hasOwn(body, 'type') ? body.type : undefined;
+  const type = given ?? (types.length === 1 ? types[0] : undefined);
+  const fields = typeof type === 'string' ? listener.messages.get(type) : undefined;
+  if (fields === undefined) {
+    faults.push({ path: 'type', message: `must be one of ${types.join(', ')}` });
+    return refuse(faults);
+  }
+  const checked = checkValues(fields, body, ['device', 'type']);
+  faults.push(...checked.faults);
+  if (faults.length > 0 || !isDeviceName(device)) return refuse(faults);
+  if (devices.keep(device, checked.values, new Date().toISOString())) {
+    return { status: 202, body: { accepted: true } };
+  }
+  const error = 'There is no room for more values; try again later.';
+  return { status: 503, body: { error } };
+}
+
+function answerCommand(options: ListeningOptions, command: InputCommand, call: Call): Reply {
+  const faults: Fault[] = [];
+  let given: Record<string, unknown>;
+  if (command.method === 'GET') {
+    const read = valuesOfQuery(command.parameters, call.query);
+    given = read.given;
+    faults.push(...read.faults);
+  } else {
+    const body = call.body ?? {};
+    if (!isObject(body)) return refuse([{ path: '', message: 'parameters are a JSON object' }]);
+    given = body;
+  }
+  const { values, faults: found } = checkValues(command.parameters, given);
+  faults.push(...found);
+  if (faults.length > 0) return refuse(faults);
+  const { answer } = command;
+  switch (answer.kind) {
+    case 'STATUS':
+      return { status: 200, body: options.status() };
+    case 'ECHO':
+      return { status: 200, body: { parameters: Object.fromEntries(values) } };
+    case 'SETTING': {
+      const value = options.solution.settings.get(answer.setting) ?? null;
+      return { status: 200, body: { setting: answer.setting, value } };
+    }
+    case 'DEVICE_VALUES': {
+      const device = String(values.get(answer.parameter));
+      const last = options.devices.last(device);
+      if (last === undefined) {
+        return { status: 404, body: { error: 'This device has sent nothing yet.' } };
+      }
+      return { status: 200, body: { device, values: Object.fromEntries(last) } };
+    }
+    default:
+      return answer satisfies never;
+  }
+}
+
+function refuse(faults: readonly Fault[]): Reply {
+  return { status: 400, body: { error: faultText(faults), faults } };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isDeviceName(value: unknown): value is string {
+  if (typeof value !== 'string' || value === '' || value.length > deviceCharacters) return false;
+  return !/[\p{Cc}\p{Surrogate}]/u.test(value);
+}
+
+function refusalToListen(name: string, address: string, port: number, error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const place = `${name} cannot listen on ${address}:${port}`;
+  switch (code) {
+    case 'EADDRINUSE':
+      return (
+        `${place}: the port is taken by another program (EADDRINUSE). ` +
+        'End that program, or publish a solution version with another port, or 0 for any free one.'
+      );
+    case 'EACCES':
+      return `${place}: the port needs privileges (EACCES). Use one from 1024 on.`;
+    case 'EADDRNOTAVAIL':
+      return `${place}: the address is not of this host (EADDRNOTAVAIL). Restart the host.`;
+    default:
+      return `${place}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

@@ -1,0 +1,29 @@
+/** The runtime program: reads what it is told, runs, and exits with the code of `exitCodes`. */
+import { ConfigError, readConfig, readRunKey } from './config.ts';
+import { createLog } from './log.ts';
+import { exitCodes, startRuntime } from './runtime.ts';
+
+async function main(): Promise<number> {
+  process.umask(0o077);
+  // Whoever read the output may be gone.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
+  const log = createLog((text) => process.stdout.write(text));
+  try {
+    const config = await readConfig(process.env);
+    const runKey = await readRunKey(process.stdin);
+    const runtime = startRuntime(config, runKey, log);
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => void runtime.stop());
+    }
+    for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+      process.on(event, (error: unknown) => void runtime.fault(error));
+    }
+    return await runtime.finished;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    log.error(error.message);
+    return exitCodes.misconfigured;
+  }
+}
+
+void main().then((code) => process.exit(code));
