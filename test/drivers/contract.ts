@@ -3,14 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type {
   AllocatedHost,
-  Call,
-  ContainerImage,
   Driver,
   HostRequest,
   RuntimeObservation,
   RuntimeRef,
-  RuntimeRequest,
 } from '../../src/drivers/driver.ts';
+import { image, newCall, newHost, newRun } from './calls.ts';
 
 /** A driver under test, and what the suite needs of the world behind it. */
 export interface DriverSubject {
@@ -22,36 +20,6 @@ export interface DriverSubject {
   /** How many runtimes of the instance are alive now, whoever started them. */
   countRuntimes(instanceId: string): Promise<number>;
   close(): Promise<void>;
-}
-
-export const image: ContainerImage = { repository: 'runtime', image: 'runtime', tag: 'latest' };
-
-let lastFence = 0n;
-/** A call with a greater token than any before, ended after 20 s. */
-export function newCall(overrides: Partial<Call> = {}): Call {
-  lastFence += 1n;
-  return { fence: lastFence, signal: AbortSignal.timeout(20_000), ...overrides };
-}
-
-/** A host that was never seen before. */
-export function newHost(): HostRequest {
-  const hostId = randomUUID();
-  return { hostId, hostKey: `host-${hostId.slice(0, 8)}`, size: 'SMALL' };
-}
-
-/** The first run of a new instance. */
-export function newRun(overrides: Partial<RuntimeRequest> = {}): RuntimeRequest {
-  const instanceId = randomUUID();
-  return {
-    instanceId,
-    instanceKey: `instance-${instanceId.slice(0, 8)}`,
-    runId: randomUUID(),
-    runKey: `key-${randomUUID()}`,
-    endpoint: 'ws://127.0.0.1:9/graphql',
-    heartbeatSeconds: 5,
-    image,
-    ...overrides,
-  };
 }
 
 /** Asks until the runtime is in that state. */

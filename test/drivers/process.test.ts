@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import {
   existsSync,
   mkdtempSync,
@@ -10,119 +9,29 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import type { AllocatedHost, Driver, HostRequest } from '../../src/drivers/driver.ts';
-import { createProcessDriver } from '../../src/drivers/process/driver.ts';
+import type { AllocatedHost } from '../../src/drivers/driver.ts';
 import type { AgentRecord, HostRecord, RuntimeRecord } from '../../src/drivers/process/files.ts';
+import { findMarked, isAlive, signalProcess } from '../../src/drivers/process/identity.ts';
+import { newCall, newRun } from './calls.ts';
+import { describeDriver, eventuallyRuntime } from './contract.ts';
 import {
-  findMarked,
-  identityOf,
-  isAlive,
-  type ProcessIdentity,
-  signalProcess,
-} from '../../src/drivers/process/identity.ts';
-import { describeDriver, eventuallyRuntime, image, newCall, newHost, newRun } from './contract.ts';
-
-const runtimeEntry = fileURLToPath(new URL('./fixtures/runtime.ts', import.meta.url));
-const worlds: World[] = [];
-
-interface World {
-  readonly folder: string;
-  readonly driver: Driver;
-  open(): Driver;
-}
-
-function newWorld(lifeline: { file: string; seconds: number } | null = null): World {
-  const folder = mkdtempSync(join(tmpdir(), 'process-driver-'));
-  const open = () => createProcessDriver({ folder, lifeline, runtimeEntry });
-  const world = { folder, driver: open(), open };
-  worlds.push(world);
-  return world;
-}
-
-function read<T>(...path: string[]): T {
-  return JSON.parse(readFileSync(join(...path), 'utf8')) as T;
-}
-
-function hostFolder(world: World, host: AllocatedHost): string {
-  return join(world.folder, 'hosts', String(host.handle.hostId));
-}
-
-/** The identity of the instance's newest run, as recorded by the agent. */
-function recordedRun(world: World, instanceId: string): ProcessIdentity {
-  const hosts = join(world.folder, 'hosts');
-  for (const hostId of readdirSync(hosts)) {
-    const path = join(hosts, hostId, 'runtimes', `${instanceId}.json`);
-    if (!existsSync(path)) continue;
-    const { run } = read<RuntimeRecord>(path);
-    if (run?.identity) return run.identity;
-  }
-  throw new Error(`${instanceId} has no run on record`);
-}
-
-/** How many live processes say that they are that instance's runtime. */
-function countRuntimes(instanceId: string): number {
-  const needle = `RUNTIME_INSTANCE=${instanceId}\0`;
-  return readdirSync('/proc').filter((name) => {
-    if (!/^\d+$/.test(name)) return false;
-    try {
-      const identity = identityOf(Number(name));
-      const carries = readFileSync(`/proc/${name}/environ`, 'utf8').includes(needle);
-      return carries && identity !== null && isAlive(identity);
-    } catch {
-      return false;
-    }
-  }).length;
-}
-
-function agentOf(host: AllocatedHost): ProcessIdentity {
-  return host.handle.agent as ProcessIdentity;
-}
-
-async function eventually(condition: () => boolean, what: string): Promise<void> {
-  await vi.waitFor(() => expect(condition(), what).toBe(true), { timeout: 15_000, interval: 20 });
-}
-
-async function deploy(world: World, request: HostRequest = newHost()) {
-  const host = await world.driver.allocateHost(request, newCall());
-  await world.driver.deployContainer(host.handle, image, newCall());
-  return { ...host, request };
-}
-
-/** A host with one running runtime that has told what it saw. */
-async function deployRunning(world: World, query = '') {
-  const host = await deploy(world);
-  const run = newRun({ endpoint: `ws://127.0.0.1:9/graphql${query}` });
-  await world.driver.startRuntime(host.handle, run, newCall());
-  const seenFile = join(hostFolder(world, host), 'instances', run.instanceId, 'seen.json');
-  await eventually(() => existsSync(seenFile), 'the runtime has come up');
-  const identity = recordedRun(world, run.instanceId);
-  return { host, run, identity, seenFile };
-}
-
-function markOf(world: World, host: AllocatedHost): string {
-  return read<HostRecord>(hostFolder(world, host), 'host.json').mark;
-}
-
-async function tidy(world: World): Promise<void> {
-  const hosts = readdirSync(join(world.folder, 'hosts'));
-  await Promise.all(hosts.map((hostId) => world.driver.releaseHost(hostId, null, newCall())));
-  await world.driver.close();
-  const left = readdirSync('/proc').filter((name) => {
-    try {
-      return readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(world.folder);
-    } catch {
-      return false;
-    }
-  });
-  expect(left, 'no process is left over').toEqual([]);
-  expect(readdirSync(join(world.folder, 'hosts'))).toEqual([]);
-  rmSync(world.folder, { recursive: true, force: true });
-}
+  agentOf,
+  countRuntimes,
+  deploy,
+  deployRunning,
+  eventually,
+  hostFolder,
+  markOf,
+  newWorld,
+  read,
+  recordedRun,
+  tidy,
+  type World,
+  worlds,
+} from './process-world.ts';
 
 describeDriver('process', async () => {
   const world = newWorld();
@@ -322,7 +231,7 @@ describe('process driver', { timeout: 40_000 }, () => {
   it('ends everything when its lifeline is still, and not before', async () => {
     const file = join(mkdtempSync(join(tmpdir(), 'lifeline-')), 'alive');
     writeFileSync(file, '0');
-    const world = newWorld({ file, seconds: 1 });
+    const world = newWorld({ lifeline: { file, seconds: 1 } });
     const { host, identity } = await deployRunning(world, '?stubborn');
     const began = performance.now();
     await vi.waitFor(
@@ -335,42 +244,6 @@ describe('process driver', { timeout: 40_000 }, () => {
     expect(isAlive(agentOf(host)) && isAlive(identity)).toBe(true);
     rmSync(file);
     await eventually(() => !isAlive(agentOf(host)) && !isAlive(identity), 'both are gone');
-  });
-
-  it('answers garbage on its socket and lives on', async () => {
-    const world = newWorld();
-    const host = await deploy(world);
-    const { socket } = read<HostRecord>(hostFolder(world, host), 'host.json');
-    for (const line of ['{', 'null', '{"fence":"1"}', '{"fence":"x"}', 'x'.repeat(100_000)]) {
-      const connection = connect(socket);
-      connection.write(`${line}\n`);
-      const [answer] = (await once(connection.setEncoding('utf8'), 'data')) as [string];
-      expect(JSON.parse(answer)).toMatchObject({ ok: false, error: { code: 'BAD_REQUEST' } });
-      connection.destroy();
-    }
-    const bad = newRun({ instanceId: '../../escape' });
-    const start = world.driver.startRuntime(host.handle, bad, newCall());
-    await expect(start).rejects.toMatchObject({ code: 'INVALID_ID', retryable: false });
-    const check = await world.driver.checkHost(host.handle, 'ws://127.0.0.1:9/', newCall());
-    expect(check).toEqual({ answers: true });
-  });
-
-  it('keeps the socket elsewhere where the folder is too deep for one', async () => {
-    const parent = mkdtempSync(join(tmpdir(), 'process-driver-'));
-    const folder = join(parent, 'deep'.repeat(30));
-    const driver = createProcessDriver({ folder, lifeline: null, runtimeEntry });
-    const request = newHost();
-    const host = await driver.allocateHost(request, newCall());
-    const record = read<HostRecord>(folder, 'hosts', request.hostId, 'host.json');
-    expect(record.socket.length).toBeLessThanOrEqual(100);
-    expect(statSync(join(record.socket, '..')).mode & 0o777).toBe(0o700);
-    const check = await driver.checkHost(host.handle, 'ws://127.0.0.1:9/', newCall());
-    expect(check).toEqual({ answers: true });
-    await driver.releaseHost(request.hostId, host.handle, newCall());
-    expect(existsSync(record.socket)).toBe(false);
-    expect(findMarked(record.mark)).toEqual([]);
-    await driver.close();
-    rmSync(parent, { recursive: true });
   });
 
   async function eventuallyFromOutside(

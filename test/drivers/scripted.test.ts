@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { describeDriver, newCall, newHost, newRun } from './contract.ts';
+import { newCall, newHost, newRun } from './calls.ts';
+import { describeDriver } from './contract.ts';
 import { createScriptedDriver } from './scripted.ts';
 
 describeDriver('scripted', async () => {

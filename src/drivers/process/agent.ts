@@ -53,6 +53,7 @@ async function main(folder: string, nonce: string): Promise<void> {
   process.on('SIGTERM', () => void end('SIGTERM', false));
   for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
+  if (readJson<HostRecord>(files.host)?.nonce !== nonce) return end('it came too late', true);
   rmSync(record.socket, { force: true });
   await control.listen(record.socket);
   const identity = identityOf(process.pid);

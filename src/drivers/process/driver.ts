@@ -12,10 +12,8 @@ import {
   DriverError,
   type Handle,
   type HostObservation,
-  type HostRequest,
   type RuntimeObservation,
   type RuntimeRef,
-  type RuntimeRequest,
 } from '../driver.ts';
 import { type Bundle, bundleProgram, placeBundle, resolveEntry } from './bundle.ts';
 import { askAgent, askHealth, silent } from './client.ts';
@@ -26,7 +24,6 @@ import {
   makeFolder,
   type RuntimeRecord,
   readJson,
-  readTail,
   writeJson,
 } from './files.ts';
 import {
@@ -39,7 +36,9 @@ import {
   waitOnline,
 } from './host.ts';
 import { findMarked, isAlive, type ProcessIdentity } from './identity.ts';
+import { createInFlight } from './in-flight.ts';
 import { withHost } from './lock.ts';
+import { readTail } from './output.ts';
 import type { CommandName, Commands } from './protocol.ts';
 
 export interface ProcessDriverOptions {
@@ -48,7 +47,7 @@ export interface ProcessDriverOptions {
   /** Null: hosts live until they are released. Else the server touches the file now and then. */
   readonly lifeline: Lifeline | null;
   readonly log?: { info(fields: object, message: string): void };
-  /** The runtime program; ours unless a test brings one of its own. */
+  /** The runtime program; ours unless a test brings one of its own. For tests alone. */
   readonly runtimeEntry?: string;
 }
 
@@ -68,7 +67,7 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
   makeFolder(join(folder, 'bundles'));
   const { lifeline: file, log } = options;
   const lifeline = file && { file: resolve(file.file), seconds: file.seconds };
-  const closing = new AbortController();
+  const calls = createInFlight();
   const bundles = new Map<string, Promise<Bundle>>();
 
   /** Bundled when first needed, then kept; tried again after a failure. */
@@ -81,12 +80,16 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
   const agentBundle = () => bundle(resolveEntry('./agent'));
   const runtimeBundle = () => bundle(options.runtimeEntry ?? resolveEntry('../../runtime/main'));
 
-  const until = (call: Call): Call => ({
-    fence: call.fence,
-    signal: AbortSignal.any([call.signal, closing.signal]),
-  });
-  const locked = <T>(hostId: string, call: Call, work: () => Promise<T>): Promise<T> =>
-    withHost({ folder: join(folder, 'locks'), hostId, call }, work);
+  /** Runs a verb of the whole host: alone, and refused where a newer worker has acted. */
+  const locked = <T>(
+    hostId: string,
+    outerCall: Call,
+    work: (host: Host, call: Call) => Promise<T>,
+  ): Promise<T> =>
+    calls.run(outerCall, async (call) => {
+      const host = hostOf(folder, hostId);
+      return withHost({ folder: join(folder, 'locks'), hostId, call }, () => work(host, call));
+    });
 
   const start = async (host: Host, address: string | null) => {
     const { file } = await agentBundle();
@@ -135,10 +138,8 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
     kind: 'PROCESS',
     capabilities: { sharedHosts: true },
 
-    async allocateHost(request, outerCall) {
-      const call = until(outerCall);
-      const host = hostOf(folder, request.hostId);
-      return locked(host.hostId, call, async () => {
+    allocateHost: ({ hostId }, outerCall) =>
+      locked(hostId, outerCall, async (host, call) => {
         const found = findAgent(host);
         if (found) {
           const { record, agent } = found;
@@ -149,90 +150,79 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
         const started = await start(host, null);
         await waitOnline(host, started, call);
         return allocated(started.record, started.identity);
-      });
-    },
+      }),
 
-    async checkHost(handle, endpoint, outerCall): Promise<HostObservation> {
-      const call = until(outerCall);
-      const { hostId } = parseHandle(handle);
-      const host = hostOf(folder, hostId);
-      const found = findAgent(host);
-      if (!found) return { answers: false, reason: whyNoAgent(host) };
-      const { record, agent } = found;
-      const where = { address: record.address, port: agent.healthPort, hostId };
-      try {
-        const [problem] = await Promise.all([
-          askHealth({ ...where, signal: call.signal }),
-          ask(handle, ['setEndpoint', { endpoint }], call),
-        ]);
-        return problem === null ? { answers: true } : { answers: false, reason: problem };
-      } catch (error) {
-        return { answers: false, reason: (error as Error).message };
-      }
-    },
+    checkHost: (handle, endpoint, outerCall) =>
+      calls.run(outerCall, async (call): Promise<HostObservation> => {
+        const host = hostOf(folder, parseHandle(handle).hostId);
+        const found = findAgent(host);
+        if (!found) return { answers: false, reason: whyNoAgent(host) };
+        const { address, socket } = found.record;
+        const port = found.agent.healthPort;
+        const { hostId } = host;
+        try {
+          const [problem] = await Promise.all([
+            askHealth({ address, port, hostId, signal: call.signal }),
+            askAgent({ socket, hostId, command: 'setEndpoint', body: { endpoint }, ...call }),
+          ]);
+          return problem === null ? { answers: true } : { answers: false, reason: problem };
+        } catch (error) {
+          return { answers: false, reason: messageOf(error) };
+        }
+      }),
 
-    async restartHost(request: HostRequest, handle, outerCall) {
-      const call = until(outerCall);
-      const { agent, address } = parseHandle(handle);
-      const host = hostOf(folder, request.hostId);
-      return locked(host.hostId, call, async () => {
+    restartHost: ({ hostId }, handle, outerCall) =>
+      locked(hostId, outerCall, async (host, call) => {
+        const { agent, address } = parseHandle(handle);
         await agentBundle(); // before anything ends
         await endHost(host, [agent], call.signal);
         const started = await start(host, address);
         return allocated(started.record, started.identity);
-      });
-    },
+      }),
 
-    async releaseHost(hostId, handle, outerCall) {
-      const call = until(outerCall);
-      const host = hostOf(folder, hostId);
-      const known = handle ? [parseHandle(handle).agent] : [];
-      await locked(hostId, call, async () => {
-        await endHost(host, known, call.signal);
+    releaseHost: (hostId, handle, outerCall) =>
+      locked(hostId, outerCall, async (host, call) => {
+        await endHost(host, handle ? [parseHandle(handle).agent] : [], call.signal);
         removeFiles(host, folder);
-      });
-      log?.info({ hostId }, 'released a host');
-    },
+        log?.info({ hostId }, 'released a host');
+      }),
 
-    async deployContainer(handle, image, outerCall) {
-      const { hostId } = parseHandle(handle);
-      const host = hostOf(folder, hostId);
-      return locked(hostId, until(outerCall), async () => {
-        if (!findAgent(host)) throw silent(hostId, 'its agent is dead');
+    deployContainer: async (handle, image, outerCall) =>
+      locked(parseHandle(handle).hostId, outerCall, async (host) => {
+        if (!findAgent(host)) throw silent(host.hostId, 'its agent is dead');
         return deploy(host, image);
-      });
-    },
+      }),
 
-    async startRuntime(handle, runtime: RuntimeRequest, outerCall) {
-      const { instanceId, runId, runKey, endpoint, heartbeatSeconds } = runtime;
-      const host = hostOf(folder, parseHandle(handle).hostId);
-      // A host without instances may never have been told of an image.
-      if (findAgent(host) && !readJson(host.files.container)) await deploy(host, runtime.image);
-      const body = { instanceId, runId, runKey, endpoint, heartbeatSeconds };
-      return ask(handle, ['startRuntime', body], until(outerCall));
-    },
-
-    async stopRuntime(handle, runtime, outerCall) {
-      await end('stopRuntime', handle, [runtime, until(outerCall)]);
-    },
-
-    async killRuntime(handle, runtime, outerCall) {
-      await end('killRuntime', handle, [runtime, until(outerCall)]);
-    },
-
-    async inspectRuntime(handle, { instanceId, runId }, outerCall): Promise<RuntimeObservation> {
-      const name = { instanceId, runId };
-      try {
-        return await ask(handle, ['inspectRuntime', name], until(outerCall));
-      } catch (error) {
-        if (error instanceof DriverError && error.code === 'INVALID_ID') throw error;
+    startRuntime: (handle, runtime, outerCall) =>
+      calls.run(outerCall, async (call) => {
+        const { instanceId, runId, runKey, endpoint, heartbeatSeconds } = runtime;
         const host = hostOf(folder, parseHandle(handle).hostId);
-        return inspectFromOutside(host, name) ?? { state: 'unknown', reason: messageOf(error) };
-      }
-    },
+        // A host without instances may never have been told of an image.
+        if (findAgent(host) && !existsSync(host.files.container)) await deploy(host, runtime.image);
+        const body = { instanceId, runId, runKey, endpoint, heartbeatSeconds };
+        return ask(handle, ['startRuntime', body], call);
+      }),
+
+    stopRuntime: (handle, runtime, outerCall) =>
+      calls.run(outerCall, (call) => end('stopRuntime', handle, [runtime, call])),
+
+    killRuntime: (handle, runtime, outerCall) =>
+      calls.run(outerCall, (call) => end('killRuntime', handle, [runtime, call])),
+
+    inspectRuntime: (handle, { instanceId, runId }, outerCall) =>
+      calls.run(outerCall, async (call): Promise<RuntimeObservation> => {
+        const name = { instanceId, runId };
+        try {
+          return await ask(handle, ['inspectRuntime', name], call);
+        } catch (error) {
+          if (error instanceof DriverError && error.code === 'INVALID_ID') throw error;
+          const host = hostOf(folder, parseHandle(handle).hostId);
+          return inspectFromOutside(host, name) ?? { state: 'unknown', reason: messageOf(error) };
+        }
+      }),
 
     async close() {
-      closing.abort();
+      calls.endAll();
     },
   };
 }

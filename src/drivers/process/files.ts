@@ -1,17 +1,6 @@
 /** The files of one host, and how they are written. All are 0600, all folders 0700. */
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DriverError } from '../driver.ts';
@@ -186,43 +175,6 @@ export function writeJson(path: string, value: unknown): void {
 /** Makes a folder that is this user's alone. */
 export function makeFolder(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
-}
-
-const tailBytes = 4096;
-
-/** The last lines of a file, 4 KiB at most, control characters escaped; empty without a file. */
-export function readTail(path: string): string {
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch {
-    return '';
-  }
-  try {
-    const { size } = fstatSync(file);
-    const from = Math.max(0, size - tailBytes);
-    const buffer = Buffer.alloc(Math.min(size, tailBytes));
-    const length = readSync(file, buffer, 0, buffer.length, from);
-    return escapeTail(buffer.toString('utf8', 0, length), from > 0);
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** Escapes control characters but line ends, and keeps whole lines of the last 4 KiB. */
-export function escapeTail(text: string, cut: boolean): string {
-  const firstLine = cut ? text.indexOf('\n') + 1 : 0;
-  const escaped = text
-    .slice(firstLine)
-    .trimEnd()
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it escapes
-    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/g, (character) =>
-      character === '\t' ? '\\t' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    );
-  return Buffer.from(escaped)
-    .subarray(-tailBytes)
-    .toString('utf8')
-    .replace(/^\ufffd+/, '');
 }
 
 function shortHash(text: string): string {

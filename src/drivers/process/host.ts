@@ -18,7 +18,6 @@ import {
   makeFolder,
   type RuntimeRecord,
   readJson,
-  readTail,
   safeName,
   socketPath,
   writeJson,
@@ -34,6 +33,7 @@ import {
   waitGone,
 } from './identity.ts';
 import { aborted } from './lock.ts';
+import { readTail } from './output.ts';
 
 const onlineWithinMs = 15_000;
 /** Longer than the agent's own 1.5 s for its runtimes. */

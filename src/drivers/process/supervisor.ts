@@ -1,16 +1,6 @@
 /** The agent's runtimes: at most one of each instance, each with a record on disk. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  ftruncateSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DriverError, type RuntimeObservation } from '../driver.ts';
 import { fenced } from './fence.ts';
@@ -23,7 +13,6 @@ import {
   makeFolder,
   type RuntimeRecord,
   readJson,
-  readTail,
   writeJson,
 } from './files.ts';
 import {
@@ -36,12 +25,11 @@ import {
   signalProcess,
   waitGone,
 } from './identity.ts';
+import { capOutput, readTail } from './output.ts';
 import type { RuntimeName, StartRuntime } from './protocol.ts';
 
 const killWithinMs = 5_000;
 const graceMs = 1_500;
-const outputCapBytes = 1024 * 1024;
-const outputKeptBytes = 256 * 1024;
 
 interface LiveRun {
   readonly runId: string;
@@ -295,19 +283,4 @@ function hostEnds(): DriverError {
   return new DriverError('HOST_ENDING', 'The host is being ended. Repeat it when it is back.', {
     retryable: true,
   });
-}
-
-/** Lines that are written in the very moment of the cut may be lost; the writer never notices. */
-function capOutput(path: string): void {
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size <= outputCapBytes) return;
-  const file = openSync(path, 'r+');
-  try {
-    const kept = Buffer.alloc(outputKeptBytes);
-    const length = readSync(file, kept, 0, kept.length, size - kept.length);
-    ftruncateSync(file, 0);
-    writeSync(file, kept, 0, length, 0);
-  } finally {
-    closeSync(file);
-  }
 }

@@ -1,0 +1,33 @@
+import type { Call } from '../driver.ts';
+
+/** The calls that a driver is busy with, so that closing it ends them. */
+export interface InFlight {
+  /** Runs a call's work with a signal that is aborted by the caller or by `endAll`. */
+  run<T>(call: Call, work: (call: Call) => Promise<T>): Promise<T>;
+  endAll(): void;
+}
+
+/** Not `AbortSignal.any`: on Node 20 a long-lived source remembers every signal made from it. */
+export function createInFlight(): InFlight {
+  const open = new Set<AbortController>();
+  let ended = false;
+  return {
+    async run({ fence, signal }, work) {
+      const controller = new AbortController();
+      const abort = (): void => controller.abort();
+      if (signal.aborted || ended) abort();
+      open.add(controller);
+      signal.addEventListener('abort', abort, { once: true });
+      try {
+        return await work({ fence, signal: controller.signal });
+      } finally {
+        signal.removeEventListener('abort', abort);
+        open.delete(controller);
+      }
+    },
+    endAll() {
+      ended = true;
+      for (const controller of open) controller.abort();
+    },
+  };
+}

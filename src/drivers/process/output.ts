@@ -1,0 +1,67 @@
+/** The output of a program: a file of bounded size, of which people are shown the end. */
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+
+const outputCapBytes = 1024 * 1024;
+const outputKeptBytes = 256 * 1024;
+const tailBytes = 4096;
+
+/** The last lines of a file, 4 KiB at most, control characters escaped; empty without a file. */
+export function readTail(path: string): string {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch {
+    return '';
+  }
+  try {
+    const { size } = fstatSync(file);
+    const from = Math.max(0, size - tailBytes);
+    const buffer = Buffer.alloc(Math.min(size, tailBytes));
+    const length = readSync(file, buffer, 0, buffer.length, from);
+    return escapeTail(buffer.toString('utf8', 0, length), from > 0);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Escapes control characters but line ends, and keeps whole lines of the last 4 KiB. */
+export function escapeTail(text: string, cut: boolean): string {
+  const firstLine = cut ? text.indexOf('\n') + 1 : 0;
+  const escaped = text
+    .slice(firstLine)
+    .trimEnd()
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it escapes
+    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/g, (character) =>
+      character === '\t' ? '\\t' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
+  return Buffer.from(escaped)
+    .subarray(-tailBytes)
+    .toString('utf8')
+    .replace(/^\ufffd+/, '');
+}
+
+/**
+ * Cuts an output that grew beyond 1 MiB down to its last 256 KiB. Lines that are written in the very
+ * moment of the cut may be lost; the writer never notices.
+ */
+export function capOutput(path: string): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size <= outputCapBytes) return;
+  const file = openSync(path, 'r+');
+  try {
+    const kept = Buffer.alloc(outputKeptBytes);
+    const length = readSync(file, kept, 0, kept.length, size - kept.length);
+    ftruncateSync(file, 0);
+    writeSync(file, kept, 0, length, 0);
+  } finally {
+    closeSync(file);
+  }
+}
