@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import type { AllocatedHost } from '../../src/drivers/driver.ts';
 import type { AgentRecord, HostRecord, RuntimeRecord } from '../../src/drivers/process/files.ts';
@@ -242,7 +242,7 @@ describe('process driver', { timeout: 40_000 }, () => {
       { timeout: 10_000, interval: 100 },
     );
     expect(isAlive(agentOf(host)) && isAlive(identity)).toBe(true);
-    rmSync(file);
+    rmSync(dirname(file), { recursive: true });
     await eventually(() => !isAlive(agentOf(host)) && !isAlive(identity), 'both are gone');
   });
 
