@@ -222,12 +222,6 @@ export const patch = {
 `,
     },
     {
-      file: 'query.js',
-      why: 'A rejection that nobody holds: no connection can be had to cancel a query.',
-      from: '(this.canceller(this), this.canceller = null)',
-      to: '(Promise.resolve(this.canceller(this)).catch(() => { /* noop */ }), this.canceller = null)',
-    },
-    {
       file: 'index.js',
       why: `A reserved connection whose backend died must not write to the next session, nor give it back
         twice, nor keep queries waiting that no one will send; a failed reserve must not take a connection.`,
