@@ -1,0 +1,223 @@
+/**
+ * Claims work, calls drivers and reports what they observed through the one door. It holds nothing
+ * that a crash could lose: work, leases and deadlines are rows.
+ */
+import type { DnsProvider } from '../drivers/dns/provider.ts';
+import { type Driver, DriverError } from '../drivers/driver.ts';
+import { recordInstanceObservation } from '../store/runtimes.ts';
+import type { StoredFailure } from '../store/schema.ts';
+import type { Store } from '../store/store.ts';
+import {
+  claim,
+  finish,
+  postpone,
+  purge,
+  silentRuntimes,
+  type WorkItem,
+  watchRuntime,
+} from '../store/work.ts';
+import { backOffSeconds, failureOf } from './call.ts';
+import { hostWork } from './host-work.ts';
+import { runtimeWork } from './runtime-work.ts';
+import { startWorker, type Worker } from './worker.ts';
+
+/** OVER: nothing more to do (what was written has removed the item, or it is void). */
+export type Outcome =
+  | 'OVER'
+  | {
+      readonly againInSeconds: number;
+      /** Kept where it is the first one. */
+      readonly cause?: StoredFailure;
+      /** Not a failed attempt: the count starts anew. */
+      readonly fresh?: boolean;
+    };
+
+/** What the work of one item is given. */
+export interface Executing {
+  readonly store: Store;
+  readonly dns: DnsProvider;
+  readonly signal: AbortSignal;
+  readonly heartbeatSeconds: number;
+  endpoint(): string;
+  driverOf(kind: string): Driver;
+  wake(): void;
+}
+
+export interface ExecutorOptions {
+  readonly drivers: readonly Driver[];
+  readonly dns: DnsProvider;
+  /** Where runtimes find the API: `ws://…/graphql`. */
+  readonly endpoint: () => string;
+  readonly name: string;
+  readonly heartbeatSeconds: number;
+  /** After a start, a sleep or an outage nothing expires for so long. */
+  readonly settleSeconds: number;
+  readonly log: {
+    warn(details: object, message: string): void;
+    error(details: object, message: string): void;
+  };
+}
+
+export interface Executor {
+  /** A runtime's socket closed: it may have exited; it is looked at. */
+  runtimeDisconnected(instanceId: string): void;
+  /** Stops claiming, waits for what it does (a few seconds at most), hands back the rest. */
+  stop(): Promise<void>;
+}
+
+const CONCURRENCY = 64;
+const POLL_MS = 250;
+const STOP_MS = 4_000;
+
+const handlers = { ...hostWork, ...runtimeWork };
+
+/** Starts the executor of this process. */
+export async function startExecutor(store: Store, options: ExecutorOptions): Promise<Executor> {
+  const { log } = options;
+  const worker: Worker = await startWorker(store, { name: options.name, log });
+  const drivers = new Map<string, Driver>(options.drivers.map((driver) => [driver.kind, driver]));
+  const running = new Set<Promise<void>>();
+  let stopping = false;
+  let wakeUp: () => void = () => undefined;
+  let woken = false;
+
+  const wake = (): void => {
+    woken = true;
+    wakeUp();
+  };
+  const stopListening = store.onCommit((commit) => {
+    if (commit.work) wake();
+  });
+
+  const driverOf = (kind: string): Driver => {
+    const driver = drivers.get(kind);
+    if (driver) return driver;
+    throw new DriverError(
+      'NO_DRIVER',
+      `This server has no driver ${kind}; it has ${[...drivers.keys()].join(', ')}.`,
+      { retryable: false },
+    );
+  };
+
+  const perform = async (item: WorkItem, signal: AbortSignal): Promise<void> => {
+    const executing: Executing = {
+      store,
+      dns: options.dns,
+      signal,
+      heartbeatSeconds: options.heartbeatSeconds,
+      endpoint: options.endpoint,
+      driverOf,
+      wake,
+    };
+    try {
+      const outcome = await handlers[item.kind](executing, item);
+      if (outcome === 'OVER') await finish(store, item);
+      else {
+        const { againInSeconds: seconds, cause, fresh } = outcome;
+        await postpone(store, item, { seconds, cause: cause ?? null, fresh: fresh ?? false });
+      }
+    } catch (error) {
+      if (!(error instanceof DriverError)) {
+        log.error({ err: error, kind: item.kind, resource: item.resourceId }, 'work failed');
+      }
+      const seconds = backOffSeconds(item.attempt);
+      await postpone(store, item, { seconds, cause: failureOf(error, item.kind) });
+    }
+  };
+
+  const settled = (): boolean =>
+    performance.now() - worker.steadySince > options.settleSeconds * 1000;
+
+  const loop = async (): Promise<void> => {
+    while (!stopping) {
+      woken = false;
+      let claimed: WorkItem[] = [];
+      const { epoch, signal } = worker;
+      const limit = CONCURRENCY - running.size;
+      if (epoch !== null && limit > 0) {
+        claimed = await claim(store, { epoch, limit, deadlines: settled() }).catch(
+          (error: unknown) => {
+            log.warn({ err: error }, 'work could not be claimed');
+            return [];
+          },
+        );
+      }
+      for (const item of claimed) {
+        const task: Promise<void> = perform(item, signal)
+          .catch((error: unknown) => {
+            log.warn({ err: error, kind: item.kind }, 'work item left to its lease');
+            if (worker.epoch === epoch) orphans.push(item);
+          })
+          .finally(() => {
+            running.delete(task);
+            if (running.size === CONCURRENCY - 1) wake();
+          });
+        running.add(task);
+      }
+      if (claimed.length || woken) continue;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, POLL_MS);
+        wakeUp = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  };
+
+  /** Items whose end could not be written (the database was away); tried again each second. */
+  const orphans: WorkItem[] = [];
+  const maintain = async (): Promise<void> => {
+    for (const item of orphans.splice(0)) {
+      await postpone(store, item, { seconds: 0.1 }).catch(() => orphans.push(item));
+    }
+    if (!settled() || worker.epoch === null) return;
+    for (const { id, runId } of await silentRuntimes(store, options.heartbeatSeconds * 3)) {
+      await recordInstanceObservation(
+        store,
+        id,
+        { kind: 'RUNTIME_SILENT', runId },
+        { actor: { kind: 'SYSTEM', name: 'heartbeats' } },
+      );
+      await watchRuntime(store, id, 0);
+    }
+  };
+  let maintaining: Promise<void> | null = null;
+  const maintenance = setInterval(() => {
+    maintaining ??= maintain()
+      .catch((error: unknown) => log.warn({ err: error }, 'maintenance failed'))
+      .finally(() => {
+        maintaining = null;
+      });
+  }, 1_000);
+  const purging = setInterval(() => {
+    purge(store).catch((error: unknown) => log.warn({ err: error }, 'purge failed'));
+  }, 3_600_000);
+
+  const looping = loop();
+  return {
+    runtimeDisconnected(instanceId) {
+      watchRuntime(store, instanceId, 0.05).catch((error: unknown) =>
+        log.warn({ err: error }, 'a closed runtime could not be looked at'),
+      );
+    },
+    async stop() {
+      stopping = true;
+      stopListening();
+      clearInterval(maintenance);
+      clearInterval(purging);
+      wake();
+      await looping;
+      await Promise.race([
+        Promise.all(running),
+        new Promise((resolve) => setTimeout(resolve, STOP_MS).unref()),
+      ]);
+      await maintaining;
+      await worker.stop();
+      await Promise.race([
+        Promise.all(running),
+        new Promise((resolve) => setTimeout(resolve, 1_000).unref()),
+      ]);
+    },
+  };
+}

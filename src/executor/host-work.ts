@@ -1,0 +1,286 @@
+/** What the executor does for hosts: one function per kind of work, in the order of a deployment. */
+import type { Driver, HostSize } from '../drivers/driver.ts';
+import type { WorkKind } from '../lifecycle/change.ts';
+import { checkedHostStates, hostStateFacts } from '../lifecycle/host.ts';
+import { isLive } from '../lifecycle/host-commands.ts';
+import { type HostObservation, observeHost } from '../lifecycle/host-observations.ts';
+import type { Decided } from '../store/store.ts';
+import { decide } from '../store/store.ts';
+import {
+  databaseTime,
+  firstCause,
+  type HostTarget,
+  hostTarget,
+  recordCheck,
+  type WorkItem,
+} from '../store/work.ts';
+import { hostWorld, type StoredWorld } from '../store/world.ts';
+import { callDriver, failureOf, isFinal } from './call.ts';
+import type { Executing, Outcome } from './executor.ts';
+
+type HostWork = (executing: Executing, item: WorkItem) => Promise<Outcome>;
+
+const TTL_SECONDS = 30;
+/** The container that runs where no repository is configured (the App edition). */
+const defaultImage = { repository: 'runtime', image: 'instance-manager/runtime', tag: '1.0' };
+
+async function observe(
+  executing: Executing,
+  item: WorkItem,
+  observation: HostObservation,
+): Promise<Decided<StoredWorld>> {
+  const actor = actorOf(observation);
+  return decide(
+    executing.store,
+    () => hostWorld(executing.store, item.resourceId),
+    (world, context) => observeHost(world, observation, context),
+    { actor, fence: item },
+  );
+}
+
+function actorOf(observation: HostObservation): {
+  kind: 'DRIVER' | 'HEALTH_CHECK' | 'DEADLINE';
+  name: string;
+} {
+  switch (observation.kind) {
+    case 'HOST_CHECKED':
+      return { kind: 'HEALTH_CHECK', name: 'minute check' };
+    case 'HOST_DEADLINE':
+    case 'REMOVAL_DEADLINE':
+      return { kind: 'DEADLINE', name: 'deadline' };
+    default:
+      return { kind: 'DRIVER', name: 'driver' };
+  }
+}
+
+async function target(
+  executing: Executing,
+  item: WorkItem,
+): Promise<{ host: HostTarget; driver: Driver } | null> {
+  const host = await hostTarget(executing.store, item.resourceId);
+  return host && { host, driver: executing.driverOf(host.driver) };
+}
+
+/** A stage of the deployment: a failure that no retry can mend fails it; others are retried. */
+function stage(kind: WorkKind, work: HostWork): HostWork {
+  return async (executing, item) => {
+    try {
+      return await work(executing, item);
+    } catch (error) {
+      if (!isFinal(error)) throw error;
+      const failure = failureOf(error, kind);
+      await observe(executing, item, { kind: 'STAGE_FAILED', failure });
+      return 'OVER';
+    }
+  };
+}
+
+const requestOf = (host: HostTarget) => ({
+  hostId: host.id,
+  hostKey: host.key,
+  size: host.size as HostSize,
+});
+
+const allocateHost: HostWork = async (executing, item) => {
+  const found = await target(executing, item);
+  if (!found) return 'OVER';
+  const { host, driver } = found;
+  const allocated = await callDriver(
+    item,
+    { signal: executing.signal, seconds: 60, verb: 'allocateHost' },
+    (call) => driver.allocateHost(requestOf(host), call),
+  );
+  await observe(executing, item, { kind: 'HOST_ONLINE', ...allocated });
+  return 'OVER';
+};
+
+const configureDns: HostWork = async (executing, item) => {
+  const found = await target(executing, item);
+  if (!found?.host.address) return 'OVER';
+  const { dnsName: name, address } = found.host;
+  const { dns } = executing;
+  const addresses = await callDriver(
+    item,
+    { signal: executing.signal, seconds: 15, verb: 'the name server' },
+    async ({ signal }) => {
+      await dns.publish({ name, address, ttlSeconds: TTL_SECONDS }, signal);
+      return dns.resolve(name, signal);
+    },
+  );
+  if (!addresses.includes(address)) return { againInSeconds: 0.3 };
+  await observe(executing, item, { kind: 'DNS_ANSWERS' });
+  return 'OVER';
+};
+
+async function deployImages(executing: Executing, item: WorkItem): Promise<string | null> {
+  const found = await target(executing, item);
+  const { handle } = found?.host ?? {};
+  if (!found || !handle) return null;
+  const { host, driver } = found;
+  let digest = '';
+  for (const image of host.images.length ? host.images : [defaultImage]) {
+    const deployed = await callDriver(
+      item,
+      { signal: executing.signal, seconds: 300, verb: 'deployContainer' },
+      (call) => driver.deployContainer(handle, image, call),
+    );
+    digest = deployed.imageDigest;
+  }
+  return digest;
+}
+
+const deployContainer: HostWork = async (executing, item) => {
+  const imageDigest = await deployImages(executing, item);
+  if (imageDigest === null) return 'OVER';
+  await observe(executing, item, { kind: 'CONTAINER_CREATED', imageDigest });
+  return 'OVER';
+};
+
+async function answers(
+  executing: Executing,
+  item: WorkItem,
+  seconds: number,
+): Promise<{ answers: boolean; reason: string }> {
+  const found = await target(executing, item);
+  const { handle } = found?.host ?? {};
+  if (!found || !handle) return { answers: false, reason: 'nothing is allocated for it' };
+  try {
+    const observation = await callDriver(
+      item,
+      { signal: executing.signal, seconds, verb: 'checkHost' },
+      (call) => found.driver.checkHost(handle, executing.endpoint(), call),
+    );
+    return observation.answers ? { answers: true, reason: '' } : observation;
+  } catch (error) {
+    return { answers: false, reason: error instanceof Error ? error.message : 'unknown' };
+  }
+}
+
+const confirmHost: HostWork = async (executing, item) => {
+  const check = await answers(executing, item, 10);
+  if (!check.answers) {
+    return { againInSeconds: 0.5, cause: causeOf('HOST_SILENT', check.reason, 'CONFIRM_HOST') };
+  }
+  await observe(executing, item, { kind: 'HOST_ANSWERS' });
+  return 'OVER';
+};
+
+const restartHost: HostWork = async (executing, item) => {
+  const found = await target(executing, item);
+  const { handle } = found?.host ?? {};
+  if (!found || !handle) return 'OVER';
+  const allocated = await callDriver(
+    item,
+    { signal: executing.signal, seconds: 120, verb: 'restartHost' },
+    (call) => found.driver.restartHost(requestOf(found.host), handle, call),
+  );
+  await observe(executing, item, { kind: 'RUNTIMES_GONE', ...allocated });
+  return 'OVER';
+};
+
+const restartContainer: HostWork = async (executing, item) => {
+  const world = await hostWorld(executing.store, item.resourceId);
+  if (!world || world.host?.state !== 'RESTARTING_CONTAINER') return 'OVER';
+  if (world.instances.some(isLive)) return { againInSeconds: 0.2 };
+  await deployImages(executing, item);
+  const check = await answers(executing, item, 10);
+  if (!check.answers) {
+    return {
+      againInSeconds: 0.5,
+      cause: causeOf('HOST_SILENT', check.reason, 'RESTART_CONTAINER'),
+    };
+  }
+  const decided = await observe(executing, item, { kind: 'CONTAINER_UP' });
+  return decided.outcome === 'NOTHING' ? { againInSeconds: 0.2 } : 'OVER';
+};
+
+const releaseHost: HostWork = async (executing, item) => {
+  const world = await hostWorld(executing.store, item.resourceId);
+  const found = await target(executing, item);
+  if (!world || !found) return 'OVER';
+  const { host, driver } = found;
+  if (world.instances.some(isLive)) return { againInSeconds: 0.2 };
+  await callDriver(
+    item,
+    { signal: executing.signal, seconds: 15, verb: 'the name server' },
+    ({ signal }) => executing.dns.withdraw(host.dnsName, signal),
+  );
+  await callDriver(item, { signal: executing.signal, seconds: 60, verb: 'releaseHost' }, (call) =>
+    driver.releaseHost(host.id, host.handle, call),
+  );
+  const decided = await observe(executing, item, { kind: 'HOST_RELEASED' });
+  return decided.outcome === 'NOTHING' && world.instances.length > 0
+    ? { againInSeconds: 0.2 }
+    : 'OVER';
+};
+
+const checkHost: HostWork = async (executing, item) => {
+  const found = await target(executing, item);
+  if (!found || !checkedHostStates.includes(found.host.state)) return 'OVER';
+  const at = await databaseTime(executing.store);
+  const check = await answers(executing, item, 10);
+  if (executing.signal.aborted) return { againInSeconds: 0 };
+  if (await recordCheck(executing.store, item.resourceId, { at, answers: check.answers })) {
+    const decided = await observe(executing, item, { kind: 'HOST_CHECKED', ...check });
+    if (decided.outcome === 'WRITTEN') return 'OVER';
+  }
+  return { againInSeconds: executing.store.deadlines.healthCheck, fresh: true };
+};
+
+const stageWork: readonly WorkKind[] = [
+  'ALLOCATE_HOST',
+  'CONFIGURE_DNS',
+  'DEPLOY_CONTAINER',
+  'CONFIRM_HOST',
+  'RESTART_HOST',
+  'RESTART_CONTAINER',
+];
+
+const hostDeadline: HostWork = async (executing, item) => {
+  const found = await target(executing, item);
+  if (!found || found.host.sequence !== item.sequence) return 'OVER';
+  const { host } = found;
+  if (host.removing) return { againInSeconds: 1 };
+  const asks = hostStateFacts[host.state].onExpiryIfItAnswers !== null;
+  const check = asks ? await answers(executing, item, 3) : { answers: false };
+  const cause = await firstCause(executing.store, host.id, stageWork);
+  const decided = await observe(executing, item, {
+    kind: 'HOST_DEADLINE',
+    sequence: item.sequence,
+    answers: check.answers,
+    cause,
+  });
+  return decided.outcome === 'NOTHING' ? { againInSeconds: 1 } : 'OVER';
+};
+
+const removalDeadline: HostWork = async (executing, item) => {
+  const cause = await firstCause(executing.store, item.resourceId, ['RELEASE_HOST']);
+  await observe(executing, item, {
+    kind: 'REMOVAL_DEADLINE',
+    operationId: item.operationId ?? '',
+    cause,
+  });
+  return 'OVER';
+};
+
+const causeOf = (code: string, message: string, at: string) => ({
+  code,
+  message,
+  stage: at,
+  exitCode: null,
+  retryable: true,
+  logTail: null,
+});
+
+export const hostWork = {
+  ALLOCATE_HOST: stage('ALLOCATE_HOST', allocateHost),
+  CONFIGURE_DNS: stage('CONFIGURE_DNS', configureDns),
+  DEPLOY_CONTAINER: stage('DEPLOY_CONTAINER', deployContainer),
+  CONFIRM_HOST: confirmHost,
+  RESTART_HOST: restartHost,
+  RESTART_CONTAINER: restartContainer,
+  RELEASE_HOST: releaseHost,
+  CHECK_HOST: checkHost,
+  HOST_DEADLINE: hostDeadline,
+  REMOVAL_DEADLINE: removalDeadline,
+} satisfies Partial<Record<WorkKind, HostWork>>;

@@ -1,0 +1,232 @@
+/** What the executor does for instances: their runtimes are started, watched and ended here. */
+import type { Driver, Handle, RuntimeObservation, RuntimeRef } from '../drivers/driver.ts';
+import type { WorkKind } from '../lifecycle/change.ts';
+import { instanceStateFacts, isAtRest, isError } from '../lifecycle/instance.ts';
+import type { InstanceObservation } from '../lifecycle/instance-observations.ts';
+import { createRunKey } from '../store/access-keys.ts';
+import { recordInstanceObservation } from '../store/runtimes.ts';
+import {
+  firstCause,
+  type InstanceTarget,
+  instanceTarget,
+  runtimeStarted,
+  type WorkItem,
+} from '../store/work.ts';
+import { callDriver, failureOf, isFinal } from './call.ts';
+import type { Executing, Outcome } from './executor.ts';
+
+type RuntimeWork = (executing: Executing, item: WorkItem) => Promise<Outcome>;
+
+interface Target {
+  readonly instance: InstanceTarget;
+  readonly driver: Driver;
+  readonly handle: Handle;
+  readonly runtime: RuntimeRef;
+}
+
+async function target(executing: Executing, item: WorkItem): Promise<Target | null> {
+  const instance = await instanceTarget(executing.store, item.resourceId);
+  if (!instance?.driver || !instance.handle || !instance.runId) return null;
+  return {
+    instance,
+    driver: executing.driverOf(instance.driver),
+    handle: instance.handle,
+    runtime: { instanceId: instance.id, runId: instance.runId },
+  };
+}
+
+async function observe(
+  executing: Executing,
+  item: WorkItem,
+  observation: InstanceObservation,
+): Promise<boolean> {
+  const deadline = observation.kind === 'INSTANCE_DEADLINE';
+  const decided = await recordInstanceObservation(executing.store, item.resourceId, observation, {
+    actor: deadline ? { kind: 'DEADLINE', name: 'deadline' } : { kind: 'DRIVER', name: 'driver' },
+    fence: item,
+  });
+  return decided.outcome === 'WRITTEN';
+}
+
+const inspect = (
+  executing: Executing,
+  item: WorkItem,
+  found: Target,
+): Promise<RuntimeObservation> =>
+  callDriver(item, { signal: executing.signal, seconds: 5, verb: 'inspectRuntime' }, (call) =>
+    found.driver.inspectRuntime(found.handle, found.runtime, call),
+  );
+
+const goneFrom = (
+  runId: string,
+  seen: Extract<RuntimeObservation, { state: 'exited' }>,
+): InstanceObservation => ({
+  kind: 'RUNTIME_GONE',
+  runId,
+  exitCode: seen.exitCode,
+  signal: seen.signal,
+  logTail: seen.logTail,
+});
+
+const startRuntime: RuntimeWork = async (executing, item) => {
+  const found = await target(executing, item);
+  if (!found || found.instance.state !== 'STARTING_RUNTIME') return 'OVER';
+  const { instance, driver, handle, runtime } = found;
+  if (runtime.runId !== item.runId) return 'OVER';
+  const { key: runKey } = await createRunKey(executing.store, {
+    organizationId: instance.organizationId,
+    ...runtime,
+  });
+  try {
+    const { imageDigest } = await callDriver(
+      item,
+      { signal: executing.signal, seconds: 60, verb: 'startRuntime' },
+      (call) =>
+        driver.startRuntime(
+          handle,
+          {
+            ...runtime,
+            instanceKey: instance.key,
+            runKey,
+            endpoint: executing.endpoint(),
+            heartbeatSeconds: executing.heartbeatSeconds,
+            image: {
+              repository: instance.repository ?? 'runtime',
+              image: instance.image ?? 'instance-manager/runtime',
+              tag: instance.tag ?? '1.0',
+            },
+          },
+          call,
+        ),
+    );
+    await runtimeStarted(executing.store, item, imageDigest);
+    executing.wake();
+  } catch (error) {
+    if (!isFinal(error)) throw error;
+    const failure = failureOf(error, 'STARTING_RUNTIME');
+    await observe(executing, item, { kind: 'START_FAILED', runId: runtime.runId, failure });
+  }
+  return 'OVER';
+};
+
+const stopRuntime: RuntimeWork = async (executing, item) => {
+  const found = await target(executing, item);
+  if (!found || found.instance.state !== 'STOPPING') return 'OVER';
+  const seen = await inspect(executing, item, found);
+  if (seen.state === 'exited') {
+    await observe(executing, item, goneFrom(found.runtime.runId, seen));
+    return 'OVER';
+  }
+  if (seen.state === 'running') {
+    // Its own command came first; the signal is for one that does not hear it.
+    if (item.attempt === 5) {
+      await callDriver(
+        item,
+        { signal: executing.signal, seconds: 5, verb: 'stopRuntime' },
+        (call) => found.driver.stopRuntime(found.handle, found.runtime, call),
+      );
+    }
+    return { againInSeconds: Math.min(1, 0.05 * item.attempt) };
+  }
+  return {
+    againInSeconds: 0.5,
+    cause: { ...failureOf(null, 'STOPPING'), code: 'HOST_SILENT', message: seen.reason },
+  };
+};
+
+/** Ends the runtime by force; true when it is confirmed gone and that was recorded. */
+async function kill(
+  executing: Executing,
+  item: WorkItem,
+  found: Target,
+): Promise<{ gone: true } | { gone: false; error: unknown }> {
+  const { runId } = found.runtime;
+  try {
+    await callDriver(item, { signal: executing.signal, seconds: 4, verb: 'killRuntime' }, (call) =>
+      found.driver.killRuntime(found.handle, found.runtime, call),
+    );
+  } catch (error) {
+    return { gone: false, error };
+  }
+  await observe(executing, item, {
+    kind: 'RUNTIME_GONE',
+    runId,
+    exitCode: null,
+    signal: 'SIGKILL',
+    logTail: null,
+  });
+  return { gone: true };
+}
+
+const killRuntime: RuntimeWork = async (executing, item) => {
+  const found = await target(executing, item);
+  if (!found || found.instance.runtimeGone || isAtRest(found.instance.state)) return 'OVER';
+  const killed = await kill(executing, item, found);
+  if (killed.gone) return 'OVER';
+  if (executing.signal.aborted) throw killed.error;
+  if (found.instance.operationKind === 'DETACH_INSTANCE' && item.attempt >= 3) {
+    const { message } = failureOf(killed.error, found.instance.state);
+    await observe(executing, item, {
+      kind: 'KILL_UNCONFIRMED',
+      runId: found.runtime.runId,
+      message: `It could not be confirmed that the runtime is gone: ${message}`,
+    });
+    return 'OVER';
+  }
+  throw killed.error;
+};
+
+const watchRuntime: RuntimeWork = async (executing, item) => {
+  const found = await target(executing, item);
+  if (!found) return 'OVER';
+  const { instance, runtime } = found;
+  if (isAtRest(instance.state) || isError(instance.state)) return 'OVER';
+  const transient = instanceStateFacts[instance.state].class === 'TRANSIENT';
+  const seen = await inspect(executing, item, found);
+  if (seen.state === 'exited') {
+    const written = await observe(executing, item, goneFrom(runtime.runId, seen));
+    return written ? 'OVER' : { againInSeconds: 1 };
+  }
+  if (seen.state === 'running' && !transient) return 'OVER';
+  return { againInSeconds: transient ? 0.7 : 2, fresh: true };
+};
+
+const continueRestart: RuntimeWork = async (executing, item) => {
+  await observe(executing, item, { kind: 'RESTART_CONTINUES' });
+  return 'OVER';
+};
+
+const instanceDeadline: RuntimeWork = async (executing, item) => {
+  const instance = await instanceTarget(executing.store, item.resourceId);
+  if (!instance || instance.sequence !== item.sequence) return 'OVER';
+  if (instance.state === 'STOPPING' && instance.runId) {
+    const found = await target(executing, item);
+    const killed = found
+      ? await kill(executing, item, found)
+      : { gone: false as const, error: new Error('its host has no handle any more') };
+    if (killed.gone) return 'OVER';
+    const { message } = failureOf(killed.error, 'STOPPING');
+    const written = await observe(executing, item, {
+      kind: 'KILL_UNCONFIRMED',
+      runId: instance.runId,
+      message: `The runtime did not stop in time, and it could not be confirmed that it is gone: ${message}`,
+    });
+    return written ? 'OVER' : { againInSeconds: 1 };
+  }
+  const cause = await firstCause(executing.store, instance.id, ['START_RUNTIME', 'STOP_RUNTIME']);
+  const written = await observe(executing, item, {
+    kind: 'INSTANCE_DEADLINE',
+    sequence: item.sequence,
+    cause,
+  });
+  return written ? 'OVER' : { againInSeconds: 1 };
+};
+
+export const runtimeWork = {
+  START_RUNTIME: startRuntime,
+  STOP_RUNTIME: stopRuntime,
+  KILL_RUNTIME: killRuntime,
+  WATCH_RUNTIME: watchRuntime,
+  CONTINUE_RESTART: continueRestart,
+  INSTANCE_DEADLINE: instanceDeadline,
+} satisfies Partial<Record<WorkKind, RuntimeWork>>;
