@@ -117,7 +117,7 @@ function read(definition: unknown): { document?: Definition; faults: SolutionFau
 function readable(error: ErrorObject): SolutionFault | undefined {
   // A bad name is reported once, by `propertyNames`; `if` only repeats what its branch said.
   if (error.keyword === 'if' || error.propertyName !== undefined) return undefined;
-  const parts = error.instancePath.split('/').slice(1).map(unescapePointer);
+  const parts = error.instancePath.split('/').slice(1);
   const at = (...more: string[]) => [...parts, ...more].join('.');
   const parameters = error.params as Record<string, unknown>;
   switch (error.keyword) {
@@ -145,10 +145,6 @@ function readable(error: ErrorObject): SolutionFault | undefined {
     default:
       return { path: at(), message: error.message ?? 'is not allowed' };
   }
-}
-
-function unescapePointer(part: string): string {
-  return part.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
 function known(names: string[]): string {
@@ -213,13 +209,14 @@ function addFieldFaults(add: Add, path: string, field: Field): boolean {
 
 function addPortFaults(add: Add, document: Definition): void {
   const owners = new Map<number, string>();
-  const ports: [string, number][] = Object.entries(document.listeners).map(([name, { port }]) => [
-    `listeners.${name}.port`,
+  const ports = Object.entries(document.listeners).map(([name, { port }]) => ({
+    path: `listeners.${name}.port`,
     port,
-  ]);
-  for (const [path, port] of [
+  }));
+  const commandPort = document.inputCommandListener.port;
+  for (const { path, port } of [
     ...ports,
-    ['inputCommandListener.port', document.inputCommandListener.port] as const,
+    { path: 'inputCommandListener.port', port: commandPort },
   ]) {
     if (port === 0) continue;
     const owner = owners.get(port);

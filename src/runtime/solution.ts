@@ -149,14 +149,16 @@ function loadSettings(
   const settings = new Map<string, FieldValue>();
   for (const [name, setting] of Object.entries(document.settings)) {
     const field = loadField(faults, `settings.${name}`, setting);
-    const value = (Object.hasOwn(given, name) ? given[name] : undefined) ?? setting.default;
+    const own = Object.hasOwn(given, name) ? given[name] : undefined;
+    const value = own === undefined ? setting.default : own;
+    const path = own === undefined ? `settings.${name}.default` : `settings.${name}`;
     if (value === undefined) {
       if (setting.required) faults.push({ path: `settings.${name}`, message: 'is missing' });
       continue;
     }
     const message = field?.check(value);
     if (message === undefined) settings.set(name, value as FieldValue);
-    else faults.push({ path: `settings.${name}`, message });
+    else faults.push({ path, message });
   }
   for (const name of Object.keys(given)) {
     if (Object.hasOwn(document.settings, name)) continue;

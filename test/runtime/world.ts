@@ -1,0 +1,187 @@
+/**
+ * The runtime's side of the API as tests need it: the contract of `schema/`, served over
+ * graphql-ws, with what it heard and what it says in the hands of the test. One world can be served
+ * on several addresses, one after the other, as a server that moves.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { useServer } from 'graphql-ws/use/ws';
+import { onTestFinished } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { loadSchemaSdl } from '../../schema/load.ts';
+import type {
+  CommandResult,
+  DeviceValue,
+  Endpoint,
+  RuntimeCommand,
+} from '../../src/runtime/api.ts';
+import type { LogLine } from '../../src/runtime/log.ts';
+
+export type Completion = CommandResult & { readonly command: string; readonly run: string };
+
+export interface Report {
+  readonly report: 'ONLINE' | 'HEARTBEAT' | 'FAULT';
+  readonly message?: string;
+  readonly counters?: Record<string, number>;
+}
+
+export interface World {
+  readonly run: string;
+  readonly runKey: string;
+  readonly reports: Report[];
+  readonly completions: Completion[];
+  readonly values: DeviceValue[];
+  readonly logs: LogLine[];
+  /** What mutations answer where it is set; default: accepted. */
+  refusal: { code: string; message: string; retryable: boolean } | undefined;
+  /** Called with each completion before it is taken. */
+  onCompletion: (() => void) | undefined;
+  /** Serves the world at a new address. */
+  listen(): Promise<{ readonly url: string; close(): Promise<void>; cut(): void }>;
+  /** Gives a command; resolves with its first completion. */
+  command(kind: RuntimeCommand['kind'], payload?: object): Promise<Completion>;
+  /** Resolves when the condition holds; it is asked again whenever the world hears something. */
+  until(condition: () => boolean): Promise<void>;
+}
+
+const { schema } = loadSchemaSdl();
+let commandNumber = 0;
+
+/** A world that nobody is in yet. */
+export function createWorld(): World {
+  const open: RuntimeCommand[] = [];
+  const streams = new Set<(command: RuntimeCommand) => void>();
+  const waiters: (() => void)[] = [];
+  const heard = () => {
+    for (const waiter of waiters.splice(0)) waiter();
+  };
+  const accepted = () => {
+    heard();
+    const { refusal } = world;
+    return refusal === undefined
+      ? { __typename: 'RuntimeReportAccepted' }
+      : { __typename: 'RuntimeReportRefused', ...refusal };
+  };
+  const root = {
+    reportRuntime: ({ input }: { input: Report }) => {
+      world.reports.push(input);
+      return accepted();
+    },
+    reportDeviceValues: ({ input }: { input: { values: DeviceValue[] } }) => {
+      world.values.push(...input.values);
+      return accepted();
+    },
+    reportLogs: ({ input }: { input: { lines: LogLine[] } }) => {
+      world.logs.push(...input.lines);
+      return accepted();
+    },
+    completeRuntimeCommand: ({ input }: { input: Completion }) => {
+      world.completions.push(input);
+      world.onCompletion?.();
+      if (world.refusal !== undefined) return accepted();
+      heard();
+      const at = open.findIndex(({ id }) => id === input.command);
+      const command = { id: input.command };
+      if (world.onCompletion === undefined && at !== -1) open.splice(at, 1);
+      return { __typename: 'RuntimeCommandCompleted', command };
+    },
+    runtimeCommands: () => stream(open, streams),
+  };
+  const world: World = {
+    run: 'run-1',
+    runKey: 'key-of-run-1',
+    reports: [],
+    completions: [],
+    values: [],
+    logs: [],
+    refusal: undefined,
+    onCompletion: undefined,
+    async listen() {
+      const http = createServer();
+      const sockets = new WebSocketServer({ server: http, path: '/graphql' });
+      const server = useServer(
+        {
+          schema,
+          roots: { query: root, mutation: root, subscription: root },
+          onConnect: ({ connectionParams }) =>
+            connectionParams?.authorization === `Bearer ${world.runKey}`,
+        },
+        sockets,
+      );
+      await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+      let closed: Promise<void> | undefined;
+      const close = () => {
+        closed ??= (async () => {
+          await server.dispose();
+          http.closeAllConnections();
+          await new Promise((resolve) => http.close(resolve));
+        })();
+        return closed;
+      };
+      onTestFinished(close);
+      return {
+        url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}/graphql`,
+        close,
+        cut: () => {
+          for (const socket of sockets.clients) socket.terminate();
+        },
+      };
+    },
+    async command(kind, payload = {}) {
+      commandNumber += 1;
+      const id = `command-${commandNumber}`;
+      const command = { id, kind, run: world.run, payload };
+      open.push(command);
+      for (const push of streams) push(command);
+      const found = () => world.completions.find((completion) => completion.command === id);
+      await world.until(() => found() !== undefined);
+      return found()!;
+    },
+    async until(condition) {
+      while (!condition()) await new Promise<void>((resolve) => waiters.push(resolve));
+    },
+  };
+  return world;
+}
+
+/** The open commands, then each new one. */
+function stream(open: RuntimeCommand[], streams: Set<(command: RuntimeCommand) => void>) {
+  const waiting = [...open];
+  let wake: () => void = () => {};
+  let ended = false;
+  const push = (command: RuntimeCommand) => {
+    waiting.push(command);
+    wake();
+  };
+  streams.add(push);
+  const end = async () => {
+    ended = true;
+    streams.delete(push);
+    wake();
+    return { done: true as const, value: undefined };
+  };
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      while (waiting.length === 0 && !ended) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      const command = waiting.shift();
+      if (command === undefined) return { done: true as const, value: undefined };
+      return { done: false as const, value: { runtimeCommands: command } };
+    },
+    return: end,
+    throw: end,
+  };
+}
+
+/** The endpoint of that name. */
+export function endpointOf(completion: Completion, name: string): Endpoint {
+  const found = completion.endpoints?.find((endpoint) => endpoint.name === name);
+  if (found === undefined) throw new Error(`no endpoint ${name}: ${JSON.stringify(completion)}`);
+  return found;
+}
