@@ -1,0 +1,177 @@
+/** Reads the source against the table "Folders of src/" of the architecture: who may import whom. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/**
+ * What the files of a folder may import beside their own folder: a folder (`store/`) or a file, with
+ * `types` where only types may be.
+ */
+const mayImport: Record<string, readonly string[]> = {
+  lifecycle: [],
+  store: ['lifecycle/'],
+  drivers: ['types lifecycle/', 'lifecycle/dns-name.ts'],
+  executor: ['lifecycle/', 'store/', 'drivers/driver.ts', 'drivers/dns/provider.ts'],
+  feed: ['lifecycle/', 'store/'],
+  graphql: ['lifecycle/', 'store/', 'feed/'],
+  client: [],
+  runtime: [],
+  console: [],
+};
+
+/** The files directly in src/, where the parts meet. */
+const mayImportEverything = ['main.ts', 'app.ts', 'config.ts'];
+
+/** Outside of src/, data of the contract only. */
+const outsideOfSource = /^\.\.\/(schema\/.*|package\.json)$/;
+
+/** Packages of the folders that are pure: no I/O, no clock. */
+const purePackages: Record<string, readonly string[]> = {
+  lifecycle: ['ajv/dist/2020.js', 'node:vm'],
+};
+
+/** Blank lines not counted. A longer file needs a reason here. */
+const mostLines = 300;
+const longer: Record<string, string> = {
+  'store/schema.ts': 'every table of the database, in one list',
+  'store/door.ts': 'the one guarded statement, whole',
+  'store/patches/postgres-3.4.9.mjs': 'data: exact texts to replace',
+};
+
+interface Import {
+  readonly from: string;
+  readonly typesOnly: boolean;
+}
+
+/** The files of a folder, as paths from src/. */
+function sourceFiles(pattern: RegExp): string[] {
+  return readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .map((path) => path.split('\\').join('/'))
+    .filter((path) => pattern.test(path));
+}
+
+function read(path: string): string {
+  return readFileSync(join(root, 'src', path), 'utf8');
+}
+
+/** The imports and re-exports of a source text; there is no compiler API in TypeScript 7. */
+function importsOf(text: string): Import[] {
+  const statement =
+    /^(?:import|export)\s(?<type>type\s)?(?<names>[^'"`;]*?)\bfrom\s*'(?<from>[^']+)'/gm;
+  const named = [...text.matchAll(statement)].map(({ groups }) => ({
+    from: groups?.from ?? '',
+    typesOnly: groups?.type !== undefined || allTypes(groups?.names ?? ''),
+  }));
+  const bare = [...text.matchAll(/^import\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm)];
+  return [
+    ...named,
+    ...bare.map((match) => ({ from: match[1] ?? match[2] ?? '', typesOnly: false })),
+  ];
+}
+
+/** Whether each name in `{ type A, type B }` is a type. */
+function allTypes(names: string): boolean {
+  const inBraces = /^\s*\{([^}]*)\}\s*$/.exec(names)?.[1];
+  const each = (inBraces ?? '').split(',').map((name) => name.trim());
+  return inBraces !== undefined && each.every((name) => name === '' || name.startsWith('type '));
+}
+
+/** Why `file` may not import this, or undefined. Paths are from src/. */
+function refusal(file: string, { from, typesOnly }: Import): string | undefined {
+  const folder = file.includes('/') ? file.slice(0, file.indexOf('/')) : '';
+  if (!from.startsWith('.')) {
+    const pure = purePackages[folder];
+    return pure && !typesOnly && !pure.includes(from) ? 'it is pure' : undefined;
+  }
+  const target = posix.normalize(posix.join(posix.dirname(file), from));
+  if (target.startsWith('..')) {
+    return outsideOfSource.test(target) ? undefined : 'it leaves src/';
+  }
+  if (folder === '')
+    return mayImportEverything.includes(file) ? undefined : 'src/ holds three files';
+  const allowed = [`${folder}/`, ...(mayImport[folder] ?? [])].some((entry) => {
+    const place = entry.replace(/^types /, '');
+    if (entry !== place && !typesOnly) return false;
+    return place.endsWith('/') ? target.startsWith(place) : target === place;
+  });
+  return allowed
+    ? undefined
+    : `${folder}/ may import ${mayImport[folder]?.join(', ') || 'nothing'}`;
+}
+
+describe('the folders of src/', () => {
+  const files = sourceFiles(/\.(ts|tsx|mjs)$/);
+
+  test('are those of the table', () => {
+    const folders = new Set(files.filter((path) => path.includes('/')).map((p) => p.split('/')[0]));
+    expect(Object.keys(mayImport)).toEqual(expect.arrayContaining([...folders]));
+    const loose = files.filter((path) => !path.includes('/'));
+    expect(mayImportEverything).toEqual(expect.arrayContaining(loose));
+  });
+
+  test('import what the table allows, and never from test/', () => {
+    const refused = files.flatMap((file) =>
+      importsOf(read(file)).flatMap((each) => {
+        const reason = refusal(file, each);
+        return reason ? [`src/${file} imports ${each.from}: ${reason}`] : [];
+      }),
+    );
+    expect(refused).toEqual([]);
+  });
+
+  test('hold no file that is too long to read', () => {
+    const lines = (path: string) =>
+      read(path)
+        .split('\n')
+        .filter((line) => line.trim()).length;
+    expect(files.filter((path) => lines(path) > mostLines && !longer[path])).toEqual([]);
+    expect(Object.keys(longer).filter((path) => lines(path) <= mostLines)).toEqual([]);
+  });
+});
+
+describe('the check itself', () => {
+  test.each([
+    ['lifecycle/a.ts', "import { x } from '../store/b.ts';"],
+    ['lifecycle/a.ts', "import { readFileSync } from 'node:fs';"],
+    ['drivers/process/a.ts', "import { decide } from '../../lifecycle/instance.ts';"],
+    ['drivers/process/a.ts', "import {\n  type A,\n  b,\n} from '../../lifecycle/instance.ts';"],
+    ['executor/a.ts', "export { x } from '../drivers/process/driver.ts';"],
+    ['executor/a.ts', "const x = await import('../drivers/process/driver.ts');"],
+    ['graphql/a.ts', "import '../executor/b.ts';"],
+    ['runtime/a.ts', "import type { A } from '../lifecycle/b.ts';"],
+    ['store/a.ts', "import { x } from '../../test/harness/database.ts';"],
+    ['other.ts', "import { x } from './store/a.ts';"],
+  ])('%s may not: %s', (file, text) => {
+    expect(importsOf(text).map((each) => refusal(file, each))).toEqual([expect.any(String)]);
+  });
+
+  test.each([
+    ['lifecycle/a.ts', "import { x } from './b.ts';"],
+    ['drivers/process/a.ts', "import type { A } from '../../lifecycle/instance.ts';"],
+    ['drivers/process/a.ts', "import { type A, type B } from '../../lifecycle/instance.ts';"],
+    ['executor/a.ts', "import { x } from '../drivers/driver.ts';"],
+    ['app.ts', "import { x } from './graphql/server.ts';"],
+    ['lifecycle/a.ts', "import s from '../../schema/solution.schema.json' with { type: 'json' };"],
+  ])('%s may: %s', (file, text) => {
+    expect(importsOf(text).map((each) => refusal(file, each))).toEqual([undefined]);
+  });
+});
+
+test('the oldest Node that we run on is 20', () => {
+  const { engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  expect(engines.node).toMatch(/^>=20\./);
+  expect(Number(process.versions.node.split('.')[0])).toBeGreaterThanOrEqual(20);
+});
+
+test.skipIf(!existsSync(join(root, '.git')))('the top level holds little', () => {
+  const tracked = execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' }).split('\n');
+  const top = [...new Set(tracked.map((path) => path.split('/')[0] ?? ''))].filter(Boolean);
+  const ours = ['src', 'schema', 'drizzle', 'test', 'docs', '.ci', 'package.json', 'tsconfig.json'];
+  const texts = ['README.md', 'LICENSE', 'CHANGELOG.md', '.gitignore', 'package-lock.json'];
+  const tools = ['biome.json', 'vitest.config.ts', 'drizzle.config.ts'];
+  expect(top.filter((name) => ![...ours, ...texts, ...tools].includes(name))).toEqual([]);
+});
