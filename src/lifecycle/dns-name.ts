@@ -83,7 +83,9 @@ function checkLabel(label: string): string[] {
   return problems;
 }
 
-/** For a message: control characters escaped, long text cut. */
+/** For a message: control and invisible characters escaped, long text cut. */
 function quote(text: string): string {
-  return JSON.stringify(text.length > maxLabelLength ? `${text.slice(0, maxLabelLength)}…` : text);
+  const short = text.length > maxLabelLength ? `${text.slice(0, maxLabelLength)}…` : text;
+  const escaped = (character: string) => `\\u{${character.codePointAt(0)?.toString(16)}}`;
+  return JSON.stringify(short).replace(/\p{Cc}|\p{Cf}/gu, escaped);
 }

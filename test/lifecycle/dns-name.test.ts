@@ -48,11 +48,12 @@ describe('checkDnsName', () => {
   });
 
   test('a problem never carries control characters and stays short', () => {
+    const unit = fc.constantFrom('a', 'A', '.', '-', 'ä', '\n', '\u007f', '\u0085', '\u202e', '😀');
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (name) => {
+      fc.property(fc.string({ unit, maxLength: 300 }), (name) => {
         for (const problem of checkDnsName(name, zone)) {
           expect(problem.length).toBeLessThan(1000);
-          expect(problem).not.toMatch(/\p{Cc}/u);
+          expect(problem).not.toMatch(/\p{Cc}|\p{Cf}/u);
         }
       }),
     );

@@ -1,0 +1,131 @@
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { connect } from 'node:net';
+import dnsPacket, { type Answer } from 'dns-packet';
+import { largestUdpBytes } from './message.ts';
+
+export interface ServerAddress {
+  /** IP address. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface Exchanged {
+  readonly rcode: number;
+  readonly answers: readonly Answer[];
+}
+
+/**
+ * Asks a name server once for the A records of a name: over UDP, and over TCP when the answer
+ * is too large. Whatever is no answer to this very question (id, name, type) is passed over.
+ *
+ * @throws the socket's error, or the reason of the signal
+ */
+export async function exchange(
+  server: ServerAddress,
+  name: string,
+  signal: AbortSignal,
+): Promise<Exchanged> {
+  signal.throwIfAborted();
+  const id = randomInt(0x10000);
+  const query = dnsPacket.encode({
+    type: 'query',
+    id,
+    questions: [{ type: 'A', class: 'IN', name }],
+    additionals: [
+      {
+        type: 'OPT',
+        name: '.',
+        udpPayloadSize: largestUdpBytes,
+        extendedRcode: 0,
+        ednsVersion: 0,
+        flags: 0,
+        flag_do: false,
+        options: [],
+      },
+    ],
+  });
+  const read = (message: Buffer) => readAnswer(message, id, name);
+  const short = await overUdp(server, query, read, signal);
+  return short.truncated ? await overTcp(server, query, read, signal) : short;
+}
+
+type Read = (message: Buffer) => (Exchanged & { truncated: boolean }) | null;
+
+function readAnswer(message: Buffer, id: number, name: string): ReturnType<Read> {
+  try {
+    const packet = dnsPacket.decode(message);
+    const [question, ...others] = packet.questions ?? [];
+    if (!packet.flag_qr || packet.id !== id || !question || others.length > 0) return null;
+    if (question.type !== 'A' || question.class !== 'IN') return null;
+    if (question.name.toLowerCase() !== name.toLowerCase()) return null;
+    return {
+      rcode: (packet.flags ?? 0) & 0xf,
+      answers: packet.answers ?? [],
+      truncated: packet.flag_tc,
+    };
+  } catch {
+    return null;
+  }
+}
+
+function overUdp(server: ServerAddress, query: Buffer, read: Read, signal: AbortSignal) {
+  const { promise, resolve, reject } = settler<NonNullable<ReturnType<Read>>>();
+  const socket = createSocket(server.address.includes(':') ? 'udp6' : 'udp4');
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  socket.on('error', reject);
+  socket.on('message', (message) => {
+    const answer = read(message);
+    if (answer) resolve(answer);
+  });
+  // Connected: the kernel drops what comes from elsewhere, and says when nobody listens there.
+  try {
+    socket.connect(server.port, server.address, () => {
+      if (!signal.aborted) socket.send(query, (error) => error && reject(error));
+    });
+  } catch (error) {
+    reject(error);
+  }
+  return promise.finally(() => {
+    signal.removeEventListener('abort', abort);
+    socket.close();
+  });
+}
+
+function overTcp(server: ServerAddress, query: Buffer, read: Read, signal: AbortSignal) {
+  const { promise, resolve, reject } = settler<Exchanged>();
+  const socket = connect({ host: server.address, port: server.port });
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  let received: Buffer = Buffer.alloc(0);
+  socket.on('error', reject);
+  socket.on('close', () => reject(new Error('The name server closed the connection.')));
+  socket.on('data', (chunk) => {
+    received = Buffer.concat([received, chunk]);
+    while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
+      const end = 2 + received.readUInt16BE(0);
+      const answer = read(received.subarray(2, end));
+      received = received.subarray(end);
+      if (answer) resolve(answer);
+    }
+  });
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(query.length);
+  socket.write(Buffer.concat([length, query]));
+  return promise.finally(() => {
+    signal.removeEventListener('abort', abort);
+    socket.destroy();
+  });
+}
+
+function settler<T>() {
+  let resolve!: (value: T) => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<T>((fulfil, fail) => {
+    resolve = fulfil;
+    reject = fail;
+  });
+  return { promise, resolve, reject };
+}

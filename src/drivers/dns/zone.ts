@@ -1,0 +1,119 @@
+import { isIPv4 } from 'node:net';
+import type { Answer } from 'dns-packet';
+import { nameServerName } from '../../lifecycle/dns-name.ts';
+import { classIn, type Question, type Reply, rcodes, types } from './message.ts';
+import type { ARecord } from './provider.ts';
+
+/** Where the name server finds its records: the store. Names are lower case, without final dot. */
+export interface ZoneRecords {
+  /** The record of exactly this name, or null. A rejection is answered with SERVFAIL. */
+  find(name: string): Promise<ARecord | null>;
+  /**
+   * Is there a record below this name? Such a name exists although it has no record of its own.
+   * Without this function, names between a record and the zone are answered with NXDOMAIN.
+   */
+  hasDescendant?(name: string): Promise<boolean>;
+}
+
+/** How long resolvers keep an answer of the zone's own records, and that a name is not there. */
+const zoneTtlSeconds = 30;
+const negativeTtlSeconds = 5;
+
+export interface Zone {
+  /** The authoritative answer. Rejects when the store does, or holds what is no address. */
+  answer(question: Question): Promise<Reply>;
+}
+
+/**
+ * What one zone answers to each question.
+ *
+ * @param zone lower case, without final dot
+ * @param address of the name server itself: `ns.<zone>`; unless IPv4 and specific, it has no A record
+ */
+export function createZone(zone: string, records: ZoneRecords, address: string): Zone {
+  const zoneLabels = zone.split('.');
+  const server = nameServerName(zone);
+  const serial = createSerial();
+
+  const soa = (owner: string): Answer => ({
+    type: 'SOA',
+    name: owner,
+    ttl: negativeTtlSeconds,
+    data: {
+      mname: server,
+      rname: `hostmaster.${zone}`,
+      serial: serial(),
+      refresh: 3600,
+      retry: 600,
+      expire: 86_400,
+      minimum: negativeTtlSeconds,
+    },
+  });
+  const glue = (owner: string): Answer[] =>
+    isIPv4(address) && address !== '0.0.0.0'
+      ? [{ type: 'A', name: owner, ttl: zoneTtlSeconds, data: address }]
+      : [];
+  const found = (answers: readonly Answer[], additionals: readonly Answer[] = []): Reply => ({
+    rcode: rcodes.NOERROR,
+    authoritative: true,
+    answers,
+    additionals,
+  });
+  const empty = (rcode: Reply['rcode']): Reply => ({
+    rcode,
+    authoritative: true,
+    authorities: [soa(zone)],
+  });
+  /** The A records of a name that exists; the SOA when it has none or another type is asked. */
+  const addresses = (type: number, answers: readonly Answer[]): Reply =>
+    (type === types.A || type === types.ANY) && answers.length > 0
+      ? found(answers)
+      : empty(rcodes.NOERROR);
+
+  function apex({ type, name }: Question): Reply {
+    // ANY gets one record set (RFC 8482): nothing to amplify.
+    if (type === types.SOA || type === types.ANY) return found([soa(name)]);
+    if (type !== types.NS) return empty(rcodes.NOERROR);
+    const ns: Answer = { type: 'NS', name, ttl: zoneTtlSeconds, data: server };
+    return found([ns], glue(server));
+  }
+
+  return {
+    async answer(question) {
+      if (question.class !== classIn || !isInside(question.labels, zoneLabels)) return refusal;
+      // No transfers: the zone is read name by name.
+      if (question.type === types.AXFR || question.type === types.IXFR) return refusal;
+      if (question.labels.length === zoneLabels.length) return apex(question);
+      if (!question.plain) return empty(rcodes.NXDOMAIN);
+
+      const name = question.labels.join('.');
+      if (name === server) return addresses(question.type, glue(question.name));
+      const record = await records.find(name);
+      if (record) {
+        const { ttlSeconds: ttl, address: data } = record;
+        // dns-packet writes whatever it can make of a wrong one.
+        if (!isIPv4(data)) throw new Error(`The A record of ${name} holds no IPv4 address.`);
+        return addresses(question.type, [{ type: 'A', name: question.name, ttl, data }]);
+      }
+      const exists = await records.hasDescendant?.(name);
+      return empty(exists ? rcodes.NOERROR : rcodes.NXDOMAIN);
+    },
+  };
+}
+
+const refusal: Reply = { rcode: rcodes.REFUSED, authoritative: false };
+
+/** Label by label, for a dot can be inside one. */
+function isInside(labels: readonly string[], zone: readonly string[]): boolean {
+  const offset = labels.length - zone.length;
+  return offset >= 0 && zone.every((label, index) => labels[offset + index] === label);
+}
+
+/** Unix seconds: grows over restarts and nodes without being stored, and never goes back here. */
+function createSerial(): () => number {
+  let last = 0;
+  return () => {
+    last = Math.max(last, Math.floor(Date.now() / 1000) % 2 ** 32);
+    return last;
+  };
+}
