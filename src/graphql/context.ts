@@ -1,0 +1,137 @@
+/** What a resolver is given besides its arguments: who asks, the store, the feed, this server. */
+import type { Caller, SavingStore } from '../store/saves.ts';
+import type { Viewer } from './viewer.ts';
+
+/** What `server.limits` shows and the server keeps to. */
+export interface ServerLimits {
+  readonly pageSize: number;
+  readonly waitSeconds: number;
+  readonly mutationsPerDocument: number;
+  readonly operationsPerSocket: number;
+  readonly waitersPerToken: number;
+  readonly payloadBytes: number;
+  readonly depth: number;
+  readonly aliases: number;
+  readonly tokens: number;
+  readonly complexity: number;
+  readonly idempotencyHours: number;
+}
+
+export const defaultLimits: ServerLimits = {
+  pageSize: 200,
+  waitSeconds: 60,
+  mutationsPerDocument: 10,
+  operationsPerSocket: 100,
+  waitersPerToken: 50,
+  payloadBytes: 1024 * 1024,
+  depth: 16,
+  aliases: 100,
+  tokens: 4000,
+  complexity: 100_000,
+  idempotencyHours: 24,
+};
+
+/** What is the same for every request to this server. */
+export interface ServerFacts {
+  /** Version of the package. */
+  readonly version: string;
+  /** Number of migrations applied. */
+  readonly schemaVersion: number;
+  readonly limits: ServerLimits;
+}
+
+/** `operation(waitSeconds:)` asks before it waits; at most `waitersPerToken` wait at once. */
+export interface Waiters {
+  /** Returns the release, or null where the viewer's token has as many waiters as it may. */
+  enter(accessKeyId: string): (() => void) | null;
+}
+
+/** What the API needs of the feed. */
+export interface ApiFeed {
+  /** The cursor of the last decided revision. */
+  position(organizationId: string): Promise<string>;
+}
+
+export interface Context {
+  readonly store: SavingStore;
+  readonly feed: ApiFeed;
+  readonly viewer: Viewer;
+  readonly server: ServerFacts;
+  readonly waiters: Waiters;
+  /** Batches the reads of one request that no statement above them could plan. */
+  readonly loaders: Loaders;
+}
+
+/** Who saves and commands, as the store wants to know it. */
+export function callerOf({ viewer }: Context): Caller {
+  return {
+    organizationId: viewer.organizationId,
+    callerId: viewer.accessKeyId,
+    actor: { kind: viewer.kind === 'RUN' ? 'RUNTIME' : 'USER', name: viewer.name },
+  };
+}
+
+/** Makes the counter of waiters of one server. */
+export function createWaiters(limit: number): Waiters {
+  const waiting = new Map<string, number>();
+  return {
+    enter(accessKeyId) {
+      const count = waiting.get(accessKeyId) ?? 0;
+      if (count >= limit) return null;
+      waiting.set(accessKeyId, count + 1);
+      let released = false;
+      return () => {
+        if (released) return;
+        released = true;
+        const left = (waiting.get(accessKeyId) ?? 1) - 1;
+        if (left > 0) waiting.set(accessKeyId, left);
+        else waiting.delete(accessKeyId);
+      };
+    },
+  };
+}
+
+/** Finds many values at once; keys without one are left out of the map. */
+export type LoadMany<Value> = (keys: readonly string[]) => Promise<ReadonlyMap<string, Value>>;
+
+export interface Loaders {
+  /**
+   * The value of a key, read together with all others that are asked for in the same tick under
+   * the same name; null where there is none. Each key is read once per request.
+   */
+  load<Value>(name: string, key: string, loadMany: LoadMany<Value>): Promise<Value | null>;
+}
+
+/** Makes the loaders of one request; a subscription makes new ones for each event. */
+export function createLoaders(): Loaders {
+  const batches = new Map<string, Batch>();
+  const known = new Map<string, Promise<unknown>>();
+  return {
+    load<Value>(name: string, key: string, loadMany: LoadMany<Value>) {
+      const id = `${name}\0${key}`;
+      const before = known.get(id);
+      if (before) return before as Promise<Value | null>;
+      const batch = batches.get(name) ?? startBatch(name, loadMany, batches);
+      batch.keys.push(key);
+      const value = batch.values.then((values) => values.get(key) ?? null);
+      known.set(id, value);
+      return value as Promise<Value | null>;
+    },
+  };
+}
+
+interface Batch {
+  readonly keys: string[];
+  readonly values: Promise<ReadonlyMap<string, unknown>>;
+}
+
+function startBatch(name: string, loadMany: LoadMany<unknown>, batches: Map<string, Batch>): Batch {
+  const keys: string[] = [];
+  const values = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+    batches.delete(name);
+    return loadMany(keys);
+  });
+  const batch = { keys, values };
+  batches.set(name, batch);
+  return batch;
+}
