@@ -117,7 +117,7 @@ function read(definition: unknown): { document?: Definition; faults: SolutionFau
 function readable(error: ErrorObject): SolutionFault | undefined {
   // A bad name is reported once, by `propertyNames`; `if` only repeats what its branch said.
   if (error.keyword === 'if' || error.propertyName !== undefined) return undefined;
-  const parts = error.instancePath.split('/').slice(1);
+  const parts = error.instancePath.split('/').slice(1).map(unescapePointer);
   const at = (...more: string[]) => [...parts, ...more].join('.');
   const parameters = error.params as Record<string, unknown>;
   switch (error.keyword) {
@@ -137,7 +137,7 @@ function readable(error: ErrorObject): SolutionFault | undefined {
     case 'required':
       return { path: at(String(parameters.missingProperty)), message: 'is missing' };
     case 'enum':
-      return { path: at(), message: `must be ${alternatives(error.schema as unknown[])}` };
+      return { path: at(), message: `must be one of ${(error.schema as unknown[]).join(', ')}` };
     case 'type':
       return { path: at(), message: `must be of type ${String(parameters.type)}` };
     case 'false schema':
@@ -147,12 +147,12 @@ function readable(error: ErrorObject): SolutionFault | undefined {
   }
 }
 
-function known(names: string[]): string {
-  return names.length === 0 ? 'none is declared' : `known: ${names.join(', ')}`;
+function unescapePointer(part: string): string {
+  return part.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
-function alternatives(values: unknown[]): string {
-  return values.length === 1 ? String(values[0]) : `one of ${values.join(', ')}`;
+function known(names: string[]): string {
+  return names.length === 0 ? 'none is declared' : `known: ${names.join(', ')}`;
 }
 
 function semanticFaults(document: Definition): SolutionFault[] {
@@ -277,10 +277,10 @@ function numberFault(field: Field, value: unknown): string | undefined {
 function patternFault(pattern: string): string | undefined {
   try {
     new RegExp(pattern, 'u');
-    return undefined;
   } catch (error) {
     return `is no regular expression: ${(error as Error).message}`;
   }
+  return undefined;
 }
 
 /** Runs the pattern in a context that can be interrupted: a pattern may take exponential time. */
