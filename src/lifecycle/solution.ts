@@ -65,7 +65,7 @@ const matching = new vm.Script('pattern.test(text)');
  */
 export function checkSolution(definition: unknown): SolutionFault[] {
   const { document, faults } = read(definition);
-  return document === undefined ? faults : semanticFaults(document);
+  return document ? semanticFaults(document) : faults;
 }
 
 /**
@@ -165,8 +165,8 @@ function semanticFaults(document: Definition): SolutionFault[] {
     if (setting.default === undefined || broken) continue;
     add(`settings.${name}.default`, valueFault(setting, setting.default));
   }
-  for (const [name, listener] of Object.entries(document.listeners)) {
-    add(`listeners.${name}.keySetting`, guardFault(document, listener));
+  for (const [name, part] of Object.entries(document.listeners)) {
+    add(`listeners.${name}.keySetting`, guardFault(document, part));
   }
   for (const [type, message] of Object.entries(document.messages)) {
     add(`messages.${type}.listener`, listenerFault(document, message.listener));
@@ -188,7 +188,7 @@ function semanticFaults(document: Definition): SolutionFault[] {
     }
     if (setting !== undefined) {
       const declared = own(document.settings, setting);
-      const fits = declared !== undefined && !declared.secret;
+      const fits = declared?.secret === false;
       add(`${path}.answer.setting`, fits ? undefined : 'names no declared setting without secret');
     }
   }
@@ -251,8 +251,8 @@ function keySettings(document: Definition): Set<string> {
 
 function keyFault(value: unknown): string | undefined {
   // A header carries nothing else.
-  if (typeof value === 'string' && /^[\x21-\x7e]+$/.test(value)) return undefined;
-  return 'is a key: one or more visible ASCII characters, no spaces';
+  const carried = typeof value === 'string' && /^[\x21-\x7e]+$/.test(value);
+  return carried ? undefined : 'is a key: one or more visible ASCII characters, no spaces';
 }
 
 function valueFault(field: Field, value: unknown): string | undefined {
