@@ -46,12 +46,8 @@ interface Definition {
   >;
 }
 
-const validate = new Ajv2020({
-  allErrors: true,
-  verbose: true,
-  useDefaults: true,
-  strictTypes: false,
-}).compile<Definition>(schema);
+const options = { allErrors: true, verbose: true, useDefaults: true, strictTypes: false };
+const validate = new Ajv2020(options).compile<Definition>(schema);
 
 const patternMilliseconds = 50;
 const patternInputLength = 256;
