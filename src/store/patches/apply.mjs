@@ -22,7 +22,13 @@ function fail(problem) {
 
 /** The package's folder: two above the folder of its CommonJS build's entry. */
 function installed() {
-  return join(dirname(createRequire(import.meta.url).resolve(patch.package)), '..', '..');
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve(patch.package)), '..', '..');
+  } catch {
+    // `npm install --package-lock-only` installs nothing and runs us all the same.
+    console.error(`${patch.package} is not installed: nothing to patch`);
+    process.exit(check ? 1 : 0);
+  }
 }
 
 function count(text, part) {
