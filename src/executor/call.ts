@@ -15,8 +15,9 @@ export async function callDriver<T>(
   const timeout = new AbortController();
   const signal = AbortSignal.any([options.signal, timeout.signal]);
   let timer: NodeJS.Timeout | undefined;
+  let giveUp = (): void => undefined;
   const over = new Promise<never>((_, reject) => {
-    const giveUp = (): void =>
+    giveUp = () =>
       reject(
         new DriverError(
           'DRIVER_SILENT',
@@ -36,6 +37,7 @@ export async function callDriver<T>(
     return await Promise.race([call, over]);
   } finally {
     clearTimeout(timer);
+    options.signal.removeEventListener('abort', giveUp);
   }
 }
 

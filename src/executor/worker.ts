@@ -3,6 +3,7 @@
  * monotonic clock, takes over what a dead one held, and stops its side effects when its own last
  * acknowledged heartbeat is too old. Source: feed.md, "Leases and fencing".
  */
+import { setMaxListeners } from 'node:events';
 import type { Store } from '../store/store.ts';
 import { adopt, beat, bury, handBack, peers, registerWorker } from '../store/work.ts';
 
@@ -30,7 +31,7 @@ export interface Worker {
 /** Registers a worker and keeps it alive until `stop`, which hands back what it holds. */
 export async function startWorker(store: Store, options: WorkerOptions): Promise<Worker> {
   let epoch: number | null = await registerWorker(store, options.name);
-  let abort = new AbortController();
+  let abort = leaseController();
   let lastAck = performance.now();
   let lastTick = performance.now();
   let steadySince = performance.now();
@@ -59,7 +60,7 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
     lastTick = now;
     if (epoch === null) {
       epoch = await registerWorker(store, options.name);
-      abort = new AbortController();
+      abort = leaseController();
       steadySince = performance.now();
       seen = new Map();
       lastAck = performance.now();
@@ -130,4 +131,11 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
       if (held !== null) await handBack(store, held);
     },
   };
+}
+
+/** Every call under way listens to the lease's signal: there may be many. */
+function leaseController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
