@@ -180,7 +180,7 @@ const restartHost: HostWork = async (executing, item) => {
 
 const restartContainer: HostWork = async (executing, item) => {
   const world = await hostWorld(executing.store, item.resourceId);
-  if (!world || world.host?.state !== 'RESTARTING_CONTAINER') return 'OVER';
+  if (world?.host?.state !== 'RESTARTING_CONTAINER') return 'OVER';
   if (world.instances.some(isLive)) return { againInSeconds: 0.2 };
   await deployImages(executing, item);
   const check = await answers(executing, item, 10);

@@ -70,7 +70,7 @@ const goneFrom = (
 
 const startRuntime: RuntimeWork = async (executing, item) => {
   const found = await target(executing, item);
-  if (!found || found.instance.state !== 'STARTING_RUNTIME') return 'OVER';
+  if (found?.instance.state !== 'STARTING_RUNTIME') return 'OVER';
   const { instance, driver, handle, runtime } = found;
   if (runtime.runId !== item.runId) return 'OVER';
   const { key: runKey } = await createRunKey(executing.store, {
@@ -111,7 +111,7 @@ const startRuntime: RuntimeWork = async (executing, item) => {
 
 const stopRuntime: RuntimeWork = async (executing, item) => {
   const found = await target(executing, item);
-  if (!found || found.instance.state !== 'STOPPING') return 'OVER';
+  if (found?.instance.state !== 'STOPPING') return 'OVER';
   const seen = await inspect(executing, item, found);
   if (seen.state === 'exited') {
     await observe(executing, item, goneFrom(found.runtime.runId, seen));

@@ -193,6 +193,11 @@ async function run(
       lostTo: () => remembered(store, command),
     },
   );
+  if (decided.outcome === 'REFUSED' || decided.outcome === 'NOTHING') {
+    // The same key may have been accepted a moment ago: then this is its repeat, not a refusal.
+    const known = await remembered(store, command);
+    if (known) return known;
+  }
   switch (decided.outcome) {
     case 'WRITTEN':
       return {

@@ -1,0 +1,127 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import type { HostObservation } from '../../src/lifecycle/host-observations.ts';
+import { observeHost } from '../../src/lifecycle/host-observations.ts';
+import { recordInstanceObservation } from '../../src/store/runtimes.ts';
+import { decide } from '../../src/store/store.ts';
+import { claim, registerWorker } from '../../src/store/work.ts';
+import { hostWorld, instanceWorld } from '../../src/store/world.ts';
+import { actor, createFleet, type Fleet } from './fleet.ts';
+
+let fleet: Fleet;
+afterEach(() => fleet.close());
+
+const observe = (hostId: string, observation: HostObservation) =>
+  decide(
+    fleet.store,
+    () => hostWorld(fleet.store, hostId),
+    (world, context) => observeHost(world, observation, context),
+    { actor },
+  );
+
+/** A host that is RUNNING, without a driver: the observations are the test's. */
+async function deploy(key: string, hostId: string): Promise<void> {
+  await fleet.hostCommand('DEPLOY', key);
+  await observe(hostId, { kind: 'HOST_ONLINE', handle: {}, address: '127.9.9.9' });
+  await observe(hostId, { kind: 'DNS_ANSWERS' });
+  await observe(hostId, { kind: 'CONTAINER_CREATED', imageDigest: 'sha256:0' });
+  await observe(hostId, { kind: 'HOST_ANSWERS' });
+}
+
+test('a start against a removal of its host, 1,000 times: never live on a host that is gone', async () => {
+  fleet = await createFleet('POSTGRES');
+  const lanes = 8;
+  let started = 0;
+  let removed = 0;
+  const lane = async (n: number) => {
+    const hostId = await fleet.host(`host-${n}`);
+    const id = await fleet.instance(`one-${n}`, `host-${n}`, 'STOPPED');
+    for (let round = 0; round < 1_000 / lanes; round += 1) {
+      await deploy(`host-${n}`, hostId);
+      const [start] = await Promise.all([
+        fleet.command('START', `one-${n}`),
+        (async () => {
+          const removal = await fleet.hostCommand('REMOVE', `host-${n}`);
+          if (removal.outcome === 'ACCEPTED') await observe(hostId, { kind: 'HOST_RELEASED' });
+        })(),
+      ]);
+      if (start.outcome === 'ACCEPTED') started += 1;
+      const [row] = await fleet.store.database.query<{ host: string; instance: string }>(
+        `select h.state::text host, i.state::text instance
+           from instances i join hosts h on h.id = i.host_id where i.id = $1::uuid`,
+        [id],
+      );
+      if (row?.host === 'OFFLINE') {
+        removed += 1;
+        expect(row.instance).toBe('OFFLINE');
+        continue;
+      }
+      // The start won: end it, then remove the host, as an operator would.
+      await fleet.command('FORCE_STOP', `one-${n}`);
+      const runId = (await instanceWorld(fleet.store, id))?.instances[0]?.runId ?? '';
+      await recordInstanceObservation(
+        fleet.store,
+        id,
+        { kind: 'RUNTIME_GONE', runId, exitCode: 0, signal: null, logTail: null },
+        { actor },
+      );
+      await fleet.hostCommand('FORCE_REMOVE', `host-${n}`);
+      await observe(hostId, { kind: 'HOST_RELEASED' });
+      expect(await fleet.stateOf(`host-${n}`)).toBe('OFFLINE');
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, (_, n) => lane(n)));
+  // The race is one: both sides won some of it.
+  expect(started).toBeGreaterThan(0);
+  expect(removed).toBeGreaterThan(0);
+}, 120_000);
+
+test('work of a worker that is gone is taken over within 4 s, and its late finish is fenced', async () => {
+  fleet = await createFleet('POSTGRES');
+  await fleet.host('host');
+  const dead = await registerWorker(fleet.store, 'dead');
+  await fleet.hostCommand('DEPLOY', 'host');
+  const [held] = await claim(fleet.store, { epoch: dead, limit: 1, deadlines: false });
+  expect(held?.kind).toBe('ALLOCATE_HOST');
+  await fleet.startExecutor();
+  const since = performance.now();
+  await fleet.until('host', 'RUNNING', 10);
+  expect(performance.now() - since).toBeLessThan(6_000);
+  const late = await decide(
+    fleet.store,
+    () => hostWorld(fleet.store, held?.resourceId ?? ''),
+    (world, context) =>
+      observeHost(world, { kind: 'HOST_CHECKED', answers: false, reason: 'late' }, context),
+    { actor, ...(held ? { fence: held } : {}) },
+  );
+  expect(late.outcome).toBe('NOTHING');
+  expect(await fleet.stateOf('host')).toBe('RUNNING');
+  expect(fleet.driver.script.calls.filter(({ verb }) => verb === 'allocateHost')).toHaveLength(1);
+});
+
+test('the same idempotency key, 20 times at once: one operation', async () => {
+  fleet = await createFleet('POSTGRES');
+  await fleet.host('host');
+  await fleet.instance('one', 'host');
+  const { commandInstance } = await import('../../src/store/commands.ts');
+  const [{ organizationId }] = (await fleet.store.database.query<{ organizationId: string }>(
+    'select id as "organizationId" from organizations',
+  )) as [{ organizationId: string }];
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, () =>
+      commandInstance(fleet.store, 'DEPLOY', {
+        organizationId,
+        actor,
+        reference: 'one',
+        reason: null,
+        expectedSequence: 0,
+        idempotency: { caller: 'me', field: 'deployInstance', key: 'k', inputHash: 'h' },
+      }),
+    ),
+  );
+  expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+  expect(answers[0]).toMatchObject({ outcome: 'ACCEPTED' });
+  await vi.waitFor(async () => {
+    const rows = await fleet.store.database.query('select 1 from operations');
+    expect(rows).toHaveLength(2);
+  });
+});
