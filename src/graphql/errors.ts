@@ -2,9 +2,9 @@
  * Expected refusals that any mutation may answer with, and what turns a save's answer into one. The
  * refusals of the state machines stand in refusals.ts.
  */
-
+import type { ObjectParam } from '@pothos/core';
 import type { InputIssue as InputIssueShape, SaveResult } from '../store/saves.ts';
-import { builder } from './builder.ts';
+import { builder, type Types } from './builder.ts';
 import {
   EntityKind,
   type EntityKindName,
@@ -74,13 +74,13 @@ export const Conflict = builder.objectRef<ConflictShape>('Conflict').implement({
 export type RefusedInput = InvalidInputShape | ResourceNotFoundShape | ConflictShape;
 
 /** A union of an accepted type and refusals; its members are told apart by `__typename`. */
-export function resultType<Member extends { readonly __typename: string }>(
+export function resultType<Member extends ObjectParam<Types>>(
   name: string,
-  types: readonly object[],
+  types: readonly Member[],
 ) {
   return builder.unionType(name, {
-    types: types as never,
-    resolveType: ((value: Member) => value.__typename) as never,
+    types: [...types],
+    resolveType: (value) => (value as { __typename: string }).__typename as never,
   });
 }
 
@@ -158,4 +158,18 @@ export function saveResult<Name extends string>(
     default:
       return result satisfies never;
   }
+}
+
+/** The same for a creation whose input names nothing that could be missing. */
+export function creationResult<Name extends string>(
+  accepted: Name,
+  result: SaveResult,
+): Saved<Name> | InvalidInputShape | ConflictShape {
+  const member = saveResult(accepted, result);
+  if (isNotFound(member)) throw new Error(member.message);
+  return member;
+}
+
+function isNotFound(member: { readonly __typename: string }): member is ResourceNotFoundShape {
+  return member.__typename === 'ResourceNotFound';
 }

@@ -31,25 +31,47 @@ export interface Page {
   readonly columns: Record<string, true>;
 }
 
+/** Where a page lies: the values of its cursors, by column of the order, and which way it is read. */
+export interface Bounds {
+  readonly after: readonly unknown[] | null;
+  readonly before: readonly unknown[] | null;
+  /** As it is read: backwards from the end where `last` was asked for. */
+  readonly direction: Direction;
+  readonly limit: number;
+}
+
 /** The caller sent something that this API does not take; `message` says what would be right. */
 export function badInput(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
 }
 
 /**
- * Plans a page.
+ * Where a page lies.
  *
  * @throws a GraphQLError where the arguments are out of bounds or a cursor is not of this order
  */
-export function planPage(table: Table, where: Where, order: Order, args: PageArguments): Page {
-  const size = pageSize(args);
-  const after = args.after == null ? [] : [beyond(table, order, args.after, 'after')];
-  const before = args.before == null ? [] : [beyond(table, order, args.before, 'before')];
-  const direction = isBackward(args) ? opposite(order.direction) : order.direction;
+export function boundsOf(table: Table, order: Order, args: PageArguments): Bounds {
   return {
-    where: { AND: [where, ...after, ...before] },
+    limit: pageSize(args) + 1,
+    after: args.after == null ? null : parseCursor(table, order, args.after),
+    before: args.before == null ? null : parseCursor(table, order, args.before),
+    direction: isBackward(args) ? opposite(order.direction) : order.direction,
+  };
+}
+
+/** Plans a page of a table; throws what `boundsOf` throws. */
+export function planPage(table: Table, where: Where, order: Order, args: PageArguments): Page {
+  const { after, before, direction, limit } = boundsOf(table, order, args);
+  return {
+    where: {
+      AND: [
+        where,
+        ...(after ? [beyond(order, after, 'after')] : []),
+        ...(before ? [beyond(order, before, 'before')] : []),
+      ],
+    },
     orderBy: Object.fromEntries(order.columns.map((column) => [column, direction])),
-    limit: size + 1,
+    limit,
     columns: Object.fromEntries(order.columns.map((column) => [column, true as const])),
   };
 }
@@ -98,8 +120,7 @@ function opposite(direction: Direction): Direction {
 }
 
 /** The rows behind or before a cursor; its first condition is there for the index to use. */
-function beyond(table: Table, order: Order, cursor: string, side: 'after' | 'before'): Where {
-  const values = parseCursor(table, order, cursor);
+function beyond(order: Order, values: readonly unknown[], side: 'after' | 'before'): Where {
   const greater = (order.direction === 'asc') === (side === 'after');
   const operator = greater ? 'gt' : 'lt';
   const alternatives = order.columns.map((column, index) => ({
