@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest';
+import { defaultDeadlines } from '../../src/lifecycle/change.ts';
+import { pageOf, stalePages } from '../../src/lifecycle/docs.ts';
+import { hostEdges, hostStates } from '../../src/lifecycle/host.ts';
+import { instanceEdges, instanceStates } from '../../src/lifecycle/instance.ts';
+import { mermaidOf } from '../../src/lifecycle/mermaid.ts';
+import { stateMachineOf } from '../../src/lifecycle/state-machine.ts';
+
+const machines = {
+  INSTANCE: { states: instanceStates, edges: instanceEdges },
+  HOST: { states: hostStates, edges: hostEdges },
+} as const;
+
+describe.each(['INSTANCE', 'HOST'] as const)('the machine of kind %s', (kind) => {
+  const machine = stateMachineOf(kind, defaultDeadlines);
+  const { states, edges } = machines[kind];
+
+  test('is drawn with every state and every edge, and nothing else', () => {
+    const lines = mermaidOf(machine).split('\n');
+    const drawn = lines.filter((line) => / --> /.test(line) && !line.includes('[*]'));
+    expect(drawn.map((line) => line.trim().split(/ --> |: /, 2))).toEqual(
+      edges.map(({ from, to }) => [from, to]),
+    );
+    expect(lines.filter((line) => line.startsWith('  class '))).toHaveLength(states.length);
+    // A colon more would end the label.
+    for (const line of drawn) expect(line.split(':')).toHaveLength(2);
+  });
+
+  test('has one cell for each command in each state', () => {
+    for (const { cells } of machine.commands) {
+      expect(cells.map(({ state }) => state)).toEqual([...states]);
+      for (const { outcome, code, entersState } of cells) {
+        expect(outcome === 'REFUSED').toBe(code !== null);
+        if (entersState) expect(outcome).toBe('ACCEPTED');
+      }
+    }
+  });
+
+  test('gives a deadline to every transient state, as configured', () => {
+    for (const state of machine.states) {
+      expect(state.deadlineSeconds !== null).toBe(state.class === 'TRANSIENT');
+    }
+    const configured = stateMachineOf(kind, {
+      ...defaultDeadlines,
+      instance: { ...defaultDeadlines.instance, STARTING: 7 },
+      host: { ...defaultDeadlines.host, DEPLOYING: 7 },
+    });
+    expect(configured.states.filter(({ deadlineSeconds }) => deadlineSeconds === 7)).toHaveLength(
+      1,
+    );
+  });
+
+  test('has a page that says what the tables say', () => {
+    expect(stalePages()).toEqual([]);
+    for (const state of states) expect(pageOf(kind)).toContain(`| ${state} |`);
+  });
+});
