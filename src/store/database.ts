@@ -8,6 +8,7 @@ import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator';
 import { drizzle as drizzlePostgres, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import { migrate as migratePostgres } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
+import { keepStatements } from './pglite-statements.ts';
 import { relations } from './relations.ts';
 
 export type Parameter = string | number | boolean | null;
@@ -141,23 +142,26 @@ function prepared(client: ReturnType<typeof postgres>): ReturnType<typeof postgr
  */
 export async function openPglite(folder: string | null): Promise<Database> {
   const client = await PGlite.create(folder ? { dataDir: folder } : {});
+  // One plan for a statement, whatever its parameters: planning costs more than running.
+  await client.exec('set plan_cache_mode = force_generic_plan');
   const drizzle = drizzlePglite({ client, relations });
+  const statements = keepStatements(client);
   return {
     kind: 'PGLITE',
     drizzle: drizzle as unknown as Drizzle,
-    async query<R extends object>(text: string, parameters: readonly Parameter[] = []) {
-      const { rows } = await client.query<R>(text, [...parameters]);
-      return rows;
+    query<R extends object>(text: string, parameters: readonly Parameter[] = []) {
+      return statements.query<R>(text, parameters);
     },
     async listen(channel, onNotify) {
       const unlisten = await client.listen(channel, onNotify);
       return { close: () => unlisten() };
     },
     async notify(channel, payload) {
-      await client.query('select pg_notify($1, $2)', [channel, payload]);
+      await statements.query('select pg_notify($1, $2)', [channel, payload]);
     },
     async migrate(migrations) {
       await migratePglite(drizzle, { migrationsFolder: migrations });
+      await statements.clear();
     },
     async close() {
       await client.close();
