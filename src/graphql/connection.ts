@@ -80,6 +80,7 @@ export interface ListOptions<Filter> {
 }
 
 export interface List<Filter> {
+  readonly filter: InputRef<Filter>;
   readonly where: ListOptions<Filter>['where'];
   /** The list as a field of Query; nullable, as root fields are. */
   root(t: object): FieldRef<Types, unknown>;
@@ -115,6 +116,7 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
   });
 
   return {
+    filter: options.filter,
     where: options.where,
     root(builderOf) {
       const t = builderOf as FieldBuilder;

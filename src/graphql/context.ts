@@ -50,6 +50,8 @@ export interface Waiters {
 export interface ApiFeed {
   /** The cursor of the last decided revision. */
   position(organizationId: string): Promise<string>;
+  /** What is committed from now on, in the order of the commits. */
+  subscribe(options: { organizationId: string }): AsyncIterable<readonly unknown[]>;
 }
 
 export interface Context {

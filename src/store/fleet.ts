@@ -1,0 +1,70 @@
+/** Counts the fleet by state, in one statement. */
+import { count, type SQL, sql } from 'drizzle-orm';
+import { unionAll } from 'drizzle-orm/pg-core';
+import type { HostState } from '../lifecycle/host.ts';
+import type { InstanceState } from '../lifecycle/instance.ts';
+import { activeStatuses } from '../lifecycle/operation.ts';
+import { hosts, instances } from './schema.ts';
+import type { Store } from './store.ts';
+
+export interface FleetCounts {
+  readonly instances: ReadonlyMap<InstanceState, number>;
+  readonly hosts: ReadonlyMap<HostState, number>;
+  readonly unreachable: number;
+  readonly converged: number;
+  /** By the clock of the database. */
+  readonly at: Date;
+}
+
+const active = activeStatuses.map((status) => `'${status}'`).join(', ');
+
+const isUnreachable = sql`${instances.reachability} = 'UNKNOWN'`;
+/** As `isConverged` of lifecycle/instance.ts says. */
+export const isConverged = sql`((${instances.state}::text = ${instances.desired}::text
+    or (${instances.desired} = 'STOPPED' and ${instances.state} = 'OFFLINE'))
+  and not exists (select from operations active
+                   where active.instance_id = ${instances.id} and active.status in (${sql.raw(active)})))`;
+
+/** Counts the instances and the hosts that match; what is not asked for is not counted. */
+export async function countFleet(
+  store: Store,
+  where: { instances: SQL | undefined; hosts: SQL | undefined },
+): Promise<FleetCounts> {
+  const { drizzle } = store.database;
+  const rows = await unionAll(
+    drizzle
+      .select({
+        kind: sql<string>`'INSTANCE'`,
+        state: sql<string>`${instances.state}::text`,
+        count: count(),
+        unreachable: sql<number>`(count(*) filter (where ${isUnreachable}))`.mapWith(Number),
+        converged: sql<number>`(count(*) filter (where ${isConverged}))`.mapWith(Number),
+        at: sql<string>`clock_timestamp()`,
+      })
+      .from(instances)
+      .where(where.instances)
+      .groupBy(instances.state),
+    drizzle
+      .select({
+        kind: sql<string>`'HOST'`,
+        state: sql<string>`${hosts.state}::text`,
+        count: count(),
+        unreachable: sql<number>`0`.mapWith(Number),
+        converged: sql<number>`0`.mapWith(Number),
+        at: sql<string>`clock_timestamp()`,
+      })
+      .from(hosts)
+      .where(where.hosts)
+      .groupBy(hosts.state),
+  );
+  const countsOf = <State extends string>(kind: string) =>
+    new Map(rows.filter((row) => row.kind === kind).map((row) => [row.state as State, row.count]));
+  const sum = (of: 'unreachable' | 'converged') => rows.reduce((total, row) => total + row[of], 0);
+  return {
+    instances: countsOf<InstanceState>('INSTANCE'),
+    hosts: countsOf<HostState>('HOST'),
+    unreachable: sum('unreachable'),
+    converged: sum('converged'),
+    at: new Date(rows[0]?.at ?? Date.now()),
+  };
+}
