@@ -1,4 +1,5 @@
 /** What a resolver is given besides its arguments: who asks, the store, the feed, this server. */
+import type { Feed } from '../feed/feed.ts';
 import type { Caller, SavingStore } from '../store/saves.ts';
 import type { Viewer } from './viewer.ts';
 
@@ -46,22 +47,19 @@ export interface Waiters {
   enter(accessKeyId: string): (() => void) | null;
 }
 
-/** What the API needs of the feed. */
-export interface ApiFeed {
-  /** The cursor of the last decided revision. */
-  position(organizationId: string): Promise<string>;
-  /** What is committed from now on, in the order of the commits. */
-  subscribe(options: { organizationId: string }): AsyncIterable<readonly unknown[]>;
-}
-
 export interface Context {
   readonly store: SavingStore;
-  readonly feed: ApiFeed;
+  readonly feed: Feed;
   readonly viewer: Viewer;
   readonly server: ServerFacts;
   readonly waiters: Waiters;
   /** Batches the reads of one request that no statement above them could plan. */
   readonly loaders: Loaders;
+}
+
+/** The context of one event of a subscription: the same, but what it reads is read anew. */
+export function contextOfEvent(context: Context): Context {
+  return { ...context, loaders: createLoaders() };
 }
 
 /** Who saves and commands, as the store wants to know it. */

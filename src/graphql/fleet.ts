@@ -107,8 +107,12 @@ builder.subscriptionField('fleet', (t) =>
   t.field({
     type: FleetSummary,
     args: { filter: t.arg({ type: FleetFilter }) },
-    subscribe: (_root, _args, { feed, viewer }) =>
-      coalesce(feed.subscribe({ organizationId: viewer.organizationId }), updateMilliseconds),
+    subscribe: async (_root, _args, { feed, viewer }) => {
+      const changes = feed.subscribe({ organizationId: viewer.organizationId });
+      // The first count must not be older than the first change that is heard of.
+      await changes.ready();
+      return coalesce(changes, updateMilliseconds);
+    },
     resolve: (_tick, { filter }, context) => summaryOf(filter, context),
   }),
 );
