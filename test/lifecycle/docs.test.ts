@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { stalePages } from '../../schema/docs.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
-import { pageOf, stalePages } from '../../src/lifecycle/docs.ts';
+import { pageOf } from '../../src/lifecycle/docs.ts';
 import { hostEdges, hostStates } from '../../src/lifecycle/host.ts';
 import { instanceEdges, instanceStates } from '../../src/lifecycle/instance.ts';
 import { mermaidOf } from '../../src/lifecycle/mermaid.ts';
