@@ -61,13 +61,15 @@ export interface ExecutorOptions {
 export interface Executor {
   /** A runtime's socket closed: it may have exited; it is looked at. */
   runtimeDisconnected(instanceId: string): void;
+  /** Another node may have made work that is due. */
+  wake(): void;
   /** Stops claiming, waits for what it does (a few seconds at most), hands back the rest. */
   stop(): Promise<void>;
 }
 
 const CONCURRENCY = 64;
 const POLL_MS = 250;
-const STOP_MS = 4_000;
+const STOP_MS = 2_000;
 
 const handlers = { ...hostWork, ...runtimeWork };
 
@@ -196,6 +198,7 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
 
   const looping = loop();
   return {
+    wake,
     runtimeDisconnected(instanceId) {
       watchRuntime(store, instanceId, 0.05).catch((error: unknown) =>
         log.warn({ err: error }, 'a closed runtime could not be looked at'),

@@ -216,7 +216,13 @@ const releaseHost: HostWork = async (executing, item) => {
 
 const checkHost: HostWork = async (executing, item) => {
   const found = await target(executing, item);
-  if (!found || !checkedHostStates.includes(found.host.state)) return 'OVER';
+  if (!found) return 'OVER';
+  if (!checkedHostStates.includes(found.host.state)) {
+    // Adopted while it starts up: it only learns where the API is.
+    const transient = hostStateFacts[found.host.state].class === 'TRANSIENT';
+    const told = found.host.handle === null || (await answers(executing, item, 10)).answers;
+    return told || !transient ? 'OVER' : { againInSeconds: 1 };
+  }
   const at = await databaseTime(executing.store);
   const check = await answers(executing, item, 10);
   if (executing.signal.aborted) return { againInSeconds: 0 };

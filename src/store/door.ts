@@ -244,35 +244,34 @@ with input as materialized (
 )
 select ok.at, (select max(revision) from logged) as revision from ok`;
 
-/**
- * Writes a change. Null: what was read has changed since (or the fence is lost); nothing is
- * written. Read and decide again.
- */
+/** Nothing is written: what was read has changed since, or the fence is lost. */
+export interface Lost {
+  readonly lost: true;
+  /** What Postgres refused, where it came to that. */
+  readonly cause: unknown;
+}
+
+/** Writes a change, whole. Where the race is lost: read and decide again. */
 export async function write(
   database: Database,
   change: Change,
   options: DoorOptions,
-): Promise<Written | null> {
+): Promise<Written | Lost> {
   const input = statementInput(change, options);
   try {
     const [row] = await database.query<{ at: Date; revision: number | null }>(STATEMENT, [
       JSON.stringify(input),
     ]);
-    return row ? { revision: row.revision, at: row.at } : null;
+    return row ? { revision: row.revision, at: row.at } : { lost: true, cause: null };
   } catch (error) {
     // A foreign key, a unique index, a check of ours, a deadlock: a lost race.
     const state = sqlState(error);
     if (state && ['23503', '23505', '23514', '40001', '40P01', '23P01'].includes(state)) {
-      lastRace = error;
-      return null;
+      return { lost: true, cause: error };
     }
     throw error;
   }
 }
-
-/** What the last lost race was refused for; for the error of a caller that gives up. */
-let lastRace: unknown = null;
-export const lastLostRace = (): unknown => lastRace;
 
 function statementInput(change: Change, options: DoorOptions): object {
   const host = change.updates.find((update) => update.kind === 'HOST') ?? null;

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Actor, Change, Context, Deadlines, World } from '../lifecycle/change.ts';
 import type { Refusal } from '../lifecycle/errors.ts';
 import type { Database } from './database.ts';
-import { type DoorOptions, lastLostRace, type Written, write } from './door.ts';
+import { type DoorOptions, type Written, write } from './door.ts';
 
 export interface Store {
   readonly database: Database;
@@ -76,6 +76,7 @@ export async function decide<W extends World & { organizationId: string }>(
     actor: options.actor,
     reason: options.reason ?? null,
   };
+  let cause: unknown = null;
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const world = await load();
     if (!world) return { outcome: 'NOT_FOUND' };
@@ -86,13 +87,14 @@ export async function decide<W extends World & { organizationId: string }>(
       ...options,
       organizationId: world.organizationId,
     });
-    if (written) {
+    if (!('lost' in written)) {
       store.committed({
         revision: written.revision,
         work: change.work.some(({ dueInSeconds }) => dueInSeconds < 1),
       });
       return { outcome: 'WRITTEN', change, written, world };
     }
+    cause = written.cause ?? cause;
     if (options.fence && !(await isHeld(store, options.fence)))
       return { outcome: 'NOTHING', world };
     const lostTo = await options.lostTo?.();
@@ -100,7 +102,7 @@ export async function decide<W extends World & { organizationId: string }>(
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 4 * attempt));
   }
   throw new Error('The resource changed faster than it could be read; try again.', {
-    cause: lastLostRace(),
+    cause,
   });
 }
 

@@ -166,10 +166,18 @@ export async function runtimeStarted(
   );
 }
 
-/** After a start: every host is checked now and every runtime looked at, before anything expires. */
+/**
+ * After a start: every host is checked now, which also tells it where the API is, and every runtime
+ * is looked at, before anything expires.
+ */
 export async function adopt(store: Store): Promise<void> {
   await store.database.query(
-    `update work set due_at = clock_timestamp() where kind = 'CHECK_HOST' and worker is null`,
+    `insert into work (resource_id, kind, organization_id, resource_kind, sequence, due_at)
+     select id, 'CHECK_HOST', organization_id, 'HOST', sequence, clock_timestamp() from hosts
+      where handle is not null and not removing and archived_at is null
+        and state not in ('OFFLINE', 'FAILED_DEPLOYMENT')
+     on conflict (resource_id, kind) do update set due_at = excluded.due_at
+      where work.worker is null`,
   );
   await store.database.query(
     `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, due_at)

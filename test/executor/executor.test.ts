@@ -202,7 +202,7 @@ describe('a black hole settles by each deadline', () => {
     ['checkHost', 'STARTING_CONTAINER', 'FAILED_HEALTH_CHECK'],
   ] as const;
   test.each(hostStages)('%s hangs in %s: %s', async (verb, _stage, to) => {
-    fleet = await createFleet('PGLITE', shortDeadlines(1));
+    fleet = await createFleet('POSTGRES', shortDeadlines(1));
     await fleet.startExecutor();
     await fleet.host('host');
     fleet.driver.script.hang(verb);
@@ -212,7 +212,7 @@ describe('a black hole settles by each deadline', () => {
   });
 
   test('restartHost hangs: FAILED_HEALTH_CHECK', async () => {
-    fleet = await createFleet('PGLITE', shortDeadlines(1));
+    fleet = await createFleet('POSTGRES', shortDeadlines(1));
     await fleet.startExecutor();
     await fleet.host('host');
     await fleet.hostCommand('DEPLOY', 'host');
@@ -223,7 +223,7 @@ describe('a black hole settles by each deadline', () => {
   });
 
   test('releaseHost hangs: the removal is TIMED_OUT and may be tried again', async () => {
-    fleet = await createFleet('PGLITE', shortDeadlines(1));
+    fleet = await createFleet('POSTGRES', shortDeadlines(1));
     await fleet.startExecutor();
     await fleet.host('host');
     await fleet.hostCommand('DEPLOY', 'host');
@@ -243,7 +243,7 @@ describe('a black hole settles by each deadline', () => {
     ['never paused', 'PAUSING', 'FATAL_ERROR', 'PAUSE'],
   ] as const;
   test.each(runtimeStages)('a runtime %s (%s): %s', async (_name, stage, to, silent) => {
-    fleet = await createFleet('PGLITE', shortDeadlines(1));
+    fleet = await createFleet('POSTGRES', shortDeadlines(1));
     await fleet.startExecutor();
     await fleet.host('host');
     await fleet.instance('one', 'host');
@@ -264,7 +264,7 @@ describe('a black hole settles by each deadline', () => {
   });
 
   test('a runtime that ignores its stop is killed: STOPPED; a kill that fails: FATAL_ERROR', async () => {
-    fleet = await createFleet('PGLITE', shortDeadlines(1));
+    fleet = await createFleet('POSTGRES', shortDeadlines(1));
     await fleet.startExecutor();
     await fleet.host('host');
     await fleet.instance('one', 'host');
