@@ -79,6 +79,8 @@ export const storeIdentity = pgTable('store_identity', {
   epoch: uuid('epoch').notNull(),
   /** Signs cursors; never leaves the store's code. */
   cursorSecret: text('cursor_secret').notNull(),
+  /** Rows of the log up to here may have been deleted; written in the transaction that deletes. */
+  prunedThrough: big('pruned_through').notNull().default(0),
   createdAt: time('created_at').notNull().default(sql`clock_timestamp()`),
 });
 

@@ -1,0 +1,1 @@
+ALTER TABLE "store_identity" ADD COLUMN "pruned_through" bigint DEFAULT 0 NOT NULL;

@@ -1,0 +1,123 @@
+/** The log as async iterables: one tail a node, any number of readers, cursors that hold anywhere. */
+import type { LogPosition } from '../store/log.ts';
+import { type Notifier, startNotifier } from '../store/notifier.ts';
+import type { Store } from '../store/store.ts';
+import { createCatchUp } from './catch-up.ts';
+import { createHub } from './hub.ts';
+import { createPulses } from './pulse.ts';
+import { type FeedSubscription, openSubscription, type SubscribeOptions } from './subscription.ts';
+import { createTail } from './tail.ts';
+
+export interface FeedOptions {
+  /** Given one, the feed uses it and leaves it running. */
+  readonly notifier?: Notifier;
+  readonly ringBytes?: number;
+  readonly ringSeconds?: number;
+  readonly catchUpsAtATime?: number;
+  /** Hears of reads that failed; they are tried again. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface Feed {
+  /** Resolves when the tail reads: when the database answers, and who was writing has ended. */
+  start(): Promise<void>;
+  /** Ends every iterable. */
+  stop(): Promise<void>;
+  /** A cursor behind all that is decided, what has committed before the call included. */
+  position(organizationId: string): Promise<string>;
+  /** The cursor of a row of the log. */
+  cursorOf(organizationId: string, position: LogPosition): string;
+  /** Events in the order of the log; begins to establish its position at the call. */
+  subscribe(options: SubscribeOptions): FeedSubscription;
+  /** Says on every node that something under a topic is new that the log does not show. */
+  signal(topic: string): void;
+  /** Yields at once, after each signal (several may be one), and every second besides. */
+  signals(topic: string): AsyncIterableIterator<void>;
+  /** Yields at once and whenever events name the resource or operation (several may be one). */
+  touches(id: string): AsyncIterableIterator<void>;
+}
+
+const NET_MS = 1000;
+
+/** Makes the feed of a node over its store. */
+export function createFeed(store: Store, options: FeedOptions = {}): Feed {
+  const { database } = store;
+  const signals = createPulses();
+  const touches = createPulses();
+  const hub = createHub(
+    { bytes: options.ringBytes ?? 64 * 2 ** 20, ms: (options.ringSeconds ?? 600) * 1000 },
+    ({ events }) => {
+      for (const event of events) {
+        for (const id of [
+          event.resourceId,
+          event.operationId,
+          event.causedByOperationId,
+          event.causedByResourceId,
+        ])
+          if (id) touches.fire(id);
+      }
+    },
+  );
+  const tail = createTail(database, {
+    onBegin(identity, position) {
+      hub.begin(identity, position);
+      touches.fireAll();
+    },
+    onAdvance: hub.advance,
+    onError: options.onError ?? (() => {}),
+  });
+  const source = {
+    hub,
+    catchUp: createCatchUp(database, options.catchUpsAtATime ?? 8),
+    refresh: tail.fresh,
+    readers: new Set<FeedSubscription>() as Set<FeedSubscription> | null,
+  };
+  let notifier: Notifier | null = null;
+  let release: (() => void)[] = [];
+
+  return {
+    async start() {
+      notifier = options.notifier ?? startNotifier(database);
+      const own = notifier;
+      const net = setInterval(signals.fireAll, NET_MS);
+      release = [
+        () => clearInterval(net),
+        store.onCommit(({ revision }) => {
+          if (revision === null) return;
+          tail.wake();
+          own.commit();
+        }),
+        own.onHint((hint) => {
+          if (hint.log) tail.wake();
+          if (hint.topics) hint.topics.forEach(signals.fire);
+          else signals.fireAll();
+        }),
+      ];
+      tail.start();
+      await hub.begun;
+    },
+    async stop() {
+      for (const undo of release) undo();
+      signals.end();
+      touches.end();
+      const readers = [...(source.readers ?? [])];
+      source.readers = null;
+      for (const reader of readers) await reader.return();
+      hub.end();
+      await tail.stop();
+      if (!options.notifier) await notifier?.stop();
+    },
+    async position(organizationId) {
+      await tail.fresh();
+      return hub.cursors.encode(organizationId, hub.position);
+    },
+    cursorOf: (organizationId, position) => hub.cursors.encode(organizationId, position),
+    subscribe: (wanted) => openSubscription(source, wanted),
+    signal(topic) {
+      signals.fire(topic);
+      notifier?.signal(topic);
+    },
+    signals: (topic) => signals.open(topic),
+    touches: (id) => touches.open(id),
+  };
+}

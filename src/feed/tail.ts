@@ -1,0 +1,180 @@
+/**
+ * The one reader of the log in a node: it reads when woken, polls as the net, and goes on from where
+ * it was when the database has been away.
+ */
+import type { Database } from '../store/database.ts';
+import {
+  type LogRow,
+  readIdentity,
+  readLogHolders,
+  readLogTail,
+  type StoreIdentity,
+} from '../store/log.ts';
+import { within } from '../store/notifier.ts';
+import { advance, advanceAlone, hasGap, type ReaderState, readerAt } from './reader.ts';
+
+export interface TailHooks {
+  /** The tail begins here, or anew: rows between are gone, or the store is another. */
+  onBegin(identity: StoreIdentity, position: number): void;
+  /** Everything up to the position is decided; these rows are what was committed since the last. */
+  onAdvance(rows: readonly LogRow[], position: number): void;
+  onError(error: unknown): void;
+}
+
+export interface Tail {
+  start(): void;
+  stop(): Promise<void>;
+  /** The log may have grown. */
+  wake(): void;
+  /** Resolves when a read that began after the call is taken in; rejects when it fails. */
+  fresh(): Promise<void>;
+}
+
+const POLL_MS = 250;
+const BETWEEN_READS_MS = 2;
+/** While a gap waits for a transaction; nobody tells when that rolls back. */
+const GAP_MS = { first: 2, most: 50 };
+const RETRY_MS = { first: 50, most: 2000 };
+const READ_SECONDS = 10;
+const PAGE_ROWS = 1000;
+
+/** Makes a tail; `start` begins to read. */
+export function createTail(database: Database, hooks: TailHooks): Tail {
+  const alone = database.kind === 'PGLITE';
+  let state: ReaderState | null = null;
+  let identity: StoreIdentity | null = null;
+  /** Who was writing when the tail came: revisions up to the identity's newest may be theirs. */
+  let writersAtStart: Set<string> | null = null;
+  let waiters: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  let loop: Promise<void> | null = null;
+  let stopped = false;
+  let woken = false;
+  let endPause: (() => void) | null = null;
+
+  /** True once it is known up to where everything is decided: when who was writing has ended. */
+  async function begin(): Promise<boolean> {
+    if (!identity || !writersAtStart) {
+      identity = await within(READ_SECONDS, readIdentity(database));
+      writersAtStart = new Set(alone ? [] : await within(READ_SECONDS, readLogHolders(database)));
+    } else {
+      const writing = new Set(await within(READ_SECONDS, readLogHolders(database)));
+      for (const writer of writersAtStart) if (!writing.has(writer)) writersAtStart.delete(writer);
+    }
+    if (writersAtStart.size > 0) return false;
+    beginAt(identity, identity.newest);
+    return true;
+  }
+
+  function beginAt(store: StoreIdentity, position: number): void {
+    identity = store;
+    writersAtStart = null;
+    state = readerAt(position);
+    hooks.onBegin(store, position);
+  }
+
+  /** Reads until nothing more can be delivered now. */
+  async function read(): Promise<void> {
+    for (;;) {
+      if (!state || !identity) {
+        if (!(await begin())) return;
+        continue;
+      }
+      const looked = hasGap(state) && !alone;
+      const holders = looked ? await within(READ_SECONDS, readLogHolders(database)) : null;
+      const page = await within(
+        READ_SECONDS,
+        readLogTail(database, { above: state.position, limit: PAGE_ROWS }),
+      );
+      if (stopped) return;
+      if (page.epoch !== identity.epoch) {
+        state = identity = writersAtStart = null;
+        continue;
+      }
+      if (page.prunedThrough > state.position) {
+        beginAt(identity, page.prunedThrough);
+        continue;
+      }
+      const snapshot = { revisions: page.rows.map(({ revision }) => revision), full: page.full };
+      const next = alone ? advanceAlone(state, snapshot) : advance(state, holders, snapshot);
+      const moved = next.position > state.position;
+      state = next;
+      if (moved) {
+        const rows = page.rows.filter(({ revision }) => revision <= next.position);
+        hooks.onAdvance(rows, next.position);
+      }
+      if (page.full && moved) continue;
+      if (!hasGap(next) || looked) return;
+    }
+  }
+
+  async function run(): Promise<void> {
+    let failures = 0;
+    let gaps = 0;
+    while (!stopped) {
+      woken = false;
+      const served = waiters;
+      waiters = [];
+      let pauseMs = POLL_MS;
+      try {
+        await read();
+        failures = 0;
+        if (state) for (const { resolve } of served) resolve();
+        else waiters.unshift(...served);
+        gaps = !state || hasGap(state) ? gaps + 1 : 0;
+        if (gaps > 0) pauseMs = Math.min(GAP_MS.most, GAP_MS.first * 2 ** (gaps - 1));
+      } catch (error) {
+        for (const { reject } of served) reject(error);
+        pauseMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures) * (1 - Math.random() / 2);
+        failures += 1;
+        hooks.onError(error);
+        await pause(pauseMs, false);
+        continue;
+      }
+      await pause(BETWEEN_READS_MS, false);
+      await pause(pauseMs - BETWEEN_READS_MS, true);
+    }
+    for (const { reject } of waiters) reject(new Error('The feed has stopped.'));
+    waiters = [];
+  }
+
+  /** Waits; where it may be woken, no longer than until then. */
+  function pause(ms: number, wakes: boolean): Promise<void> {
+    if (stopped || ms <= 0 || (wakes && woken)) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        endPause = null;
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      endPause = () => {
+        if (wakes || stopped) end();
+      };
+    });
+  }
+
+  function wake(): void {
+    woken = true;
+    endPause?.();
+  }
+
+  return {
+    start() {
+      loop ??= run();
+    },
+    async stop() {
+      stopped = true;
+      endPause?.();
+      // A read that the database does not answer is left to its own.
+      await within(2, loop ?? Promise.resolve()).catch(() => {});
+    },
+    wake,
+    fresh() {
+      if (stopped) return Promise.reject(new Error('The feed has stopped.'));
+      return new Promise((resolve, reject) => {
+        waiters.push({ resolve, reject });
+        wake();
+      });
+    },
+  };
+}

@@ -1,0 +1,255 @@
+/** The feed on either store: what a reader is promised, one reader at a time. */
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { CursorError } from '../../src/feed/cursor.ts';
+import { type Kind, openWorld, places, take, type World } from './world.ts';
+
+describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
+  let world: World;
+  beforeEach(async () => {
+    world = await openWorld(kind);
+  });
+  afterEach(() => world.close());
+  const organization = () => ({ organizationId: world.organizationId });
+
+  test('without a cursor a stream begins at the call, and revisions come whole', async () => {
+    await world.append();
+    const feed = await world.feed();
+    await world.append();
+    const stream = feed.subscribe(organization());
+    await stream.ready();
+    const resourceId = randomUUID();
+    const operationId = randomUUID();
+    const revision = await world.append({ count: 3, resourceId, sequence: 7, operationId });
+    const { value } = await stream.next();
+    expect(value).toHaveLength(3);
+    expect(value[1]).toMatchObject({
+      ...organization(),
+      revision,
+      place: 1,
+      kind: 'DESIRED',
+      resourceKind: 'INSTANCE',
+      resourceId,
+      sequence: 7,
+      from: null,
+      to: null,
+      at: expect.any(Date),
+      operationId,
+      causedByOperationId: null,
+      causedByResourceId: null,
+      causedBySequence: null,
+      actor: { kind: 'USER', name: 'test' },
+      details: { n: 2 },
+      cursor: expect.stringMatching(/^[\w-]{28}$/),
+    });
+  });
+
+  test('query, then subscribe after the position: nothing is missed', async () => {
+    const feed = await world.feed();
+    const empty = await feed.position(world.organizationId);
+    const revisions = [await world.append(), await world.append({ told: false })];
+    const behind = await feed.position(world.organizationId);
+    revisions.push(await world.append());
+    const all = await take(feed.subscribe({ ...organization(), after: empty }), 3);
+    expect(all.map(({ revision }) => revision)).toEqual(revisions);
+    const [last] = await take(feed.subscribe({ ...organization(), after: behind }), 1);
+    expect(last?.revision).toBe(revisions[2]);
+  });
+
+  test('a stream resumes behind any event, from the ring and from the table', async () => {
+    const first = await world.feed();
+    const start = await first.position(world.organizationId);
+    for (let n = 0; n < 12; n += 1) await world.append({ count: 1 + (n % 3) });
+    const all = await take(first.subscribe({ ...organization(), after: start }), 24);
+    const another = await world.feed({ apart: true }); // Its ring begins behind all of these.
+    for (const feed of [first, another]) {
+      for (const [index, { cursor }] of all.entries()) {
+        const stream = feed.subscribe({ ...organization(), after: cursor });
+        const rest = await take(stream, all.length - index - 1);
+        expect(places(rest)).toEqual(places(all.slice(index + 1)));
+        await stream.return();
+      }
+    }
+  });
+
+  test('pages of the table, then the ring, then live: no seam', async () => {
+    const start = await (await world.feed()).position(world.organizationId);
+    for (let n = 0; n < 60; n += 1) await world.append({ count: 20 });
+    await world.append({ count: 1100 }); // More than a page.
+    const feed = await world.feed({ apart: true, ringBytes: 20_000 });
+    const stream = feed.subscribe({ ...organization(), after: start });
+    const events = await take(stream, 100);
+    for (let n = 0; n < 60; n += 1) await world.append({ count: 20 });
+    events.push(...(await take(stream, 2900 + 500 - 100)));
+    const live = world.append();
+    events.push(...(await take(stream, 1)));
+    const rows = await world.database.query<{ at: string }>(
+      `select revision || '/' || place as at from log order by revision, place`,
+    );
+    await live;
+    expect(places(events)).toEqual(rows.map(({ at }) => at));
+  });
+
+  test('the newest first, oldest of them first, then live', async () => {
+    const resourceId = randomUUID();
+    for (let n = 1; n <= 700; n += 1)
+      await world.append(n % 100 === 0 ? { resourceId, sequence: n } : {});
+    const feed = await world.feed();
+    const one = feed.subscribe({ ...organization(), last: 3, resourceId });
+    const same = feed.subscribe({
+      ...organization(),
+      last: 3,
+      matches: (event) => event.resourceId === resourceId,
+    });
+    await Promise.all([one.ready(), same.ready()]);
+    await world.append();
+    await world.append({ resourceId, sequence: 701 });
+    for (const stream of [one, same]) {
+      const events = await take(stream, 4);
+      expect(events.map(({ sequence }) => sequence)).toEqual([500, 600, 700, 701]);
+    }
+    const few = feed.subscribe({ ...organization(), last: 30, resourceId });
+    expect(await take(few, 8)).toHaveLength(8);
+  });
+
+  test('another organization sees nothing, and cannot use a cursor', async () => {
+    const feed = await world.feed();
+    const other = randomUUID();
+    const cursor = await feed.position(world.organizationId);
+    const stream = feed.subscribe({ organizationId: other });
+    await stream.ready();
+    await world.append();
+    await world.append({ organizationId: other });
+    const [event] = await take(stream, 1);
+    expect(event?.organizationId).toBe(other);
+    const stolen = feed.subscribe({ organizationId: other, after: cursor });
+    await expect(stolen.ready()).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
+    await expect(stolen.next()).rejects.toBeInstanceOf(CursorError);
+    expect(await stolen.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test('cursors of the future, of another epoch and garbage are invalid', async () => {
+    const feed = await world.feed();
+    const revision = await world.append();
+    const known = await feed.position(world.organizationId);
+    const future = feed.cursorOf(world.organizationId, { revision: revision + 1, place: 0 });
+    const flipped = known.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
+    for (const after of ['', 'x', future, flipped, `${known}A`, `${known}\n`, 'é'.repeat(28)]) {
+      const stream = feed.subscribe({ ...organization(), after });
+      await expect(stream.ready(), after).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
+    }
+    const live = feed.subscribe({ ...organization(), after: known });
+    const next = live.next();
+    next.catch(() => {});
+    await world.database.query('update store_identity set epoch = gen_random_uuid()');
+    await expect(next).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
+    const stream = feed.subscribe({ ...organization(), after: known });
+    await expect(stream.ready()).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
+  });
+
+  test('a cursor older than the log is expired, and told the oldest', async () => {
+    const before = await world.feed();
+    const old = await before.position(world.organizationId);
+    for (let n = 0; n < 5; n += 1) await world.append();
+    await world.database.query(
+      `with pruned as (delete from log where revision <= 3 returning 1)
+       update store_identity set pruned_through = 3 where (select count(*) from pruned) = 3`,
+    );
+    const feed = await world.feed({ apart: true });
+    const stream = feed.subscribe({ ...organization(), after: old });
+    const error = await stream.ready().catch((thrown: CursorError) => thrown);
+    expect(error).toMatchObject({ code: 'CURSOR_EXPIRED', oldestCursor: expect.any(String) });
+    const after = (error as CursorError).oldestCursor;
+    const rest = await take(feed.subscribe({ ...organization(), after }), 2);
+    expect(rest.map(({ revision }) => revision)).toEqual([4, 5]);
+    // The node that has them still, serves them still.
+    expect(await take(before.subscribe({ ...organization(), after: old }), 5)).toHaveLength(5);
+  });
+
+  test('a node that was overtaken by pruning says so to its readers', async () => {
+    const feed = await world.feed();
+    const stream = feed.subscribe(organization());
+    await stream.ready();
+    const next = stream.next();
+    next.catch(() => {});
+    await world.database.query(
+      `with drawn as (select setval('log_revisions', 9))
+       update store_identity set pruned_through = 9 from drawn`,
+    );
+    await expect(next).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' });
+    expect(await feed.position(world.organizationId)).toEqual(expect.any(String));
+  });
+
+  test('bookmarks, while nothing is on its way', async () => {
+    const feed = await world.feed();
+    const stream = feed.subscribe({ ...organization(), bookmarkSeconds: 0.02 });
+    await stream.ready();
+    await world.append({ organizationId: randomUUID() });
+    const behind = await feed.position(world.organizationId);
+    for (;;) {
+      const { value } = await stream.next();
+      expect(value).toEqual([{ kind: 'BOOKMARK', cursor: expect.any(String) }]);
+      if (value[0].cursor === behind) break;
+    }
+  });
+
+  test('a filter that throws ends its own stream alone', async () => {
+    const feed = await world.feed();
+    const matches = () => {
+      throw new Error('of the filter');
+    };
+    const [bad, good] = [
+      feed.subscribe({ ...organization(), matches }),
+      feed.subscribe(organization()),
+    ];
+    const results = Promise.allSettled([bad.next(), good.next()]);
+    await Promise.all([bad.ready(), good.ready()]);
+    await world.append();
+    expect(await results).toMatchObject([
+      { status: 'rejected', reason: { message: 'of the filter' } },
+      { status: 'fulfilled' },
+    ]);
+  });
+
+  test('return and stop end what waits', async () => {
+    const feed = await world.feed();
+    const over = { done: true, value: undefined };
+    const one = feed.subscribe(organization());
+    const waiting = [one.next(), one.next()];
+    await one.ready();
+    await one.return();
+    expect(await Promise.all(waiting)).toEqual([over, over]);
+    const [stream, signals, touches] = [
+      feed.subscribe(organization()),
+      feed.signals('a'),
+      feed.touches(randomUUID()),
+    ];
+    await Promise.all([signals.next(), touches.next()]);
+    const ended = Promise.all([stream.next(), signals.next(), touches.next()]);
+    await feed.stop();
+    expect(await ended).toEqual([over, over, over]);
+    expect(await stream.next()).toEqual(over);
+    expect(await feed.subscribe(organization()).next()).toEqual(over);
+    await expect(feed.position(world.organizationId)).rejects.toThrow('stopped');
+  });
+
+  test('touches: at once, then for events that name the id', async () => {
+    const feed = await world.feed();
+    const [resourceId, operationId] = [randomUUID(), randomUUID()];
+    const [byResource, byOperation] = [feed.touches(resourceId), feed.touches(operationId)];
+    await Promise.all([byResource.next(), byOperation.next()]);
+    const touched = Promise.all([byResource.next(), byOperation.next()]);
+    await world.append({ resourceId, operationId });
+    expect(await touched).toEqual([{ done: false }, { done: false }]);
+  });
+
+  test('signals: at once, then here and on the other nodes, and every second', async () => {
+    const [here, there] = [await world.feed(), await world.feed({ apart: true })];
+    const [own, others] = [here.signals('logs:1'), there.signals('logs:1')];
+    await Promise.all([own.next(), others.next()]);
+    const both = Promise.all([own.next(), others.next()]);
+    here.signal('logs:1');
+    await both;
+    await Promise.all([own.next(), others.next()]);
+  });
+});

@@ -1,0 +1,111 @@
+/** A migrated store of either kind with writers of log rows, for the tests of the feed. */
+import { randomUUID } from 'node:crypto';
+import type { FeedEvent, LogEvent } from '../../src/feed/event.ts';
+import { createFeed, type Feed, type FeedOptions } from '../../src/feed/feed.ts';
+import type { FeedSubscription } from '../../src/feed/subscription.ts';
+import { type Database, openPglite, openPostgres } from '../../src/store/database.ts';
+import { createStore, type Store } from '../../src/store/store.ts';
+import { createTestDatabase } from '../harness/database.ts';
+
+export type Kind = Database['kind'];
+
+export interface World {
+  readonly database: Database;
+  readonly store: Store;
+  readonly organizationId: string;
+  /** PostgreSQL: the address of the database. */
+  readonly url: string | null;
+  /** Starts a feed; PostgreSQL: with `apart`, as another node with connections of its own. */
+  feed(options?: FeedOptions & { apart?: boolean }): Promise<Feed & { database: Database }>;
+  /** Commits a revision with so many rows and says so to the store; the revision. */
+  append(rows?: RowsOptions): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface RowsOptions {
+  readonly count?: number;
+  readonly resourceId?: string;
+  readonly sequence?: number;
+  readonly organizationId?: string;
+  readonly operationId?: string;
+  /** False: another process committed, and nobody here is told. */
+  readonly told?: boolean;
+}
+
+/** Appends `$1` rows of `$2` (organization), `$3` (resource), `$4` (sequence), `$5` (operation). */
+export const APPEND = /* sql */ `
+insert into log (revision, place, organization_id, kind, resource_kind, resource_id, sequence, at,
+                 operation_id, actor, details)
+select r.revision, n - 1, $2::uuid, 'DESIRED', 'INSTANCE', $3::uuid, $4::int, clock_timestamp(),
+       $5::text::uuid, '{"kind":"USER","name":"test"}', jsonb_build_object('n', n)
+  from (select nextval('log_revisions') as revision) r, generate_series(1, $1::int) n
+returning revision`;
+
+export async function openWorld(kind: Kind): Promise<World> {
+  const test = kind === 'POSTGRES' ? await createTestDatabase() : null;
+  const database = test ? openPostgres(test.url, { connections: 8 }) : await openPglite(null);
+  await database.migrate('drizzle');
+  await database.query(
+    `insert into store_identity (id, epoch, cursor_secret)
+     values (1, gen_random_uuid(), 'a secret of a test')`,
+  );
+  const store = createStore(database, {} as Store['deadlines']);
+  const organizationId = randomUUID();
+  const closing: (() => Promise<void>)[] = [];
+  return {
+    database,
+    store,
+    organizationId,
+    url: test?.url ?? null,
+    async feed({ apart, ...options } = {}) {
+      const own = apart && test ? openPostgres(test.url, { connections: 4 }) : database;
+      const feed = createFeed(
+        own === database ? store : createStore(own, store.deadlines),
+        options,
+      );
+      closing.unshift(async () => {
+        await feed.stop();
+        if (own !== database) await own.close();
+      });
+      await feed.start();
+      return Object.assign(feed, { database: own });
+    },
+    async append({ told = true, ...rows } = {}) {
+      const [row] = await database.query<{ revision: number }>(APPEND, [
+        rows.count ?? 1,
+        rows.organizationId ?? organizationId,
+        rows.resourceId ?? randomUUID(),
+        rows.sequence ?? 0,
+        rows.operationId ?? null,
+      ]);
+      const revision = row?.revision ?? 0;
+      if (told) store.committed({ revision, work: false });
+      return revision;
+    },
+    async close() {
+      for (const close of closing) await close();
+      await database.close();
+      await test?.drop();
+    },
+  };
+}
+
+/** Takes batches until there are so many events; the events. */
+export async function take(subscription: FeedSubscription, count: number): Promise<LogEvent[]> {
+  const events: LogEvent[] = [];
+  while (events.length < count) {
+    const { done, value } = await subscription.next();
+    if (done) break;
+    events.push(...logEvents(value));
+  }
+  return events;
+}
+
+export function logEvents(batch: readonly FeedEvent[]): LogEvent[] {
+  return batch.filter((event): event is LogEvent => event.kind !== 'BOOKMARK');
+}
+
+/** Where events are in the log, to compare. */
+export function places(events: readonly LogEvent[]): string[] {
+  return events.map(({ revision, place }) => `${revision}/${place}`);
+}
