@@ -1,0 +1,191 @@
+/** Opens the store: database, migrations, edges, identity, and the first organization. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Deadlines } from '../lifecycle/change.ts';
+import { hostEdges } from '../lifecycle/host.ts';
+import { instanceEdges } from '../lifecycle/instance.ts';
+import { CannotOpenStore, openDataDirectory } from './data-directory.ts';
+import { type Database, openPglite, openPostgres, sqlState } from './database.ts';
+import { type MaintenanceLog, startMaintenance } from './maintenance.ts';
+import { explainConnection } from './open-errors.ts';
+import type { SavingStore } from './saves.ts';
+import { createStore } from './store.ts';
+
+export interface OpenStoreOptions {
+  /** PostgreSQL; without it the embedded store in `dataDir`. */
+  readonly databaseUrl?: string | undefined;
+  readonly dataDir: string;
+  /** Connections for writes, and as many again for reads. */
+  readonly connections: number;
+  readonly deadlines: Deadlines;
+  readonly dnsZone: string;
+  readonly log: MaintenanceLog;
+}
+
+export interface OpenStore extends SavingStore {
+  /** The organization that there is from the beginning. */
+  readonly defaultOrganizationId: string;
+  /** Whether nothing was ever saved in it: sample data may be made. */
+  readonly isEmpty: boolean;
+  close(): Promise<void>;
+}
+
+const migrations = fileURLToPath(new URL('../../drizzle', import.meta.url));
+/** The oldest PostgreSQL that works. */
+const oldestServer = 150_000;
+
+/**
+ * Opens the store and brings it up to date.
+ *
+ * @throws CannotOpenStore with one line for the operator
+ */
+export async function openStore(options: OpenStoreOptions): Promise<OpenStore> {
+  return options.databaseUrl
+    ? openServer(options, options.databaseUrl)
+    : openEmbedded(options, options.dataDir);
+}
+
+async function openServer(options: OpenStoreOptions, url: string): Promise<OpenStore> {
+  if (!URL.canParse(url)) {
+    throw new CannotOpenStore(
+      'DATABASE_URL is no address: give postgres://user:password@host:port/database.',
+    );
+  }
+  const database = openPostgres(url, options);
+  try {
+    const [server] = await database.query<{ number: number; version: string }>(
+      `select current_setting('server_version_num')::int as number,
+              current_setting('server_version') as version`,
+    );
+    if (server && server.number < oldestServer) {
+      throw new CannotOpenStore(
+        `DATABASE_URL: the server is PostgreSQL ${server.version}; 15 or newer is needed.`,
+      );
+    }
+    return await setUpStore(database, options, { close: () => database.close() });
+  } catch (error) {
+    await database.close();
+    throw explainConnection(error, url);
+  }
+}
+
+async function openEmbedded(options: OpenStoreOptions, folder: string): Promise<OpenStore> {
+  const directory = await openDataDirectory(folder);
+  const closers = [() => directory.close()];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    const database = await openFolder(directory.database);
+    closers.push(() => database.close());
+    const store = await setUpStore(database, options, { close });
+    const maintenance = startMaintenance(database, options.log);
+    closers.push(() => maintenance.stop());
+    const [identity] = await database.query<{ epoch: string }>('select epoch from store_identity');
+    if (directory.epoch !== null && directory.epoch !== identity?.epoch) {
+      throw new CannotOpenStore(
+        `DATA_DIR ${folder}: the data in pglite/ is of another store than the one that store.json marks. Restore the right one; to go on with this one, remove store.json.`,
+      );
+    }
+    if (directory.epoch === null && identity) await directory.mark(identity.epoch);
+    return store;
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openFolder(folder: string): Promise<Database> {
+  try {
+    return await openPglite(folder);
+  } catch (error) {
+    throw new CannotOpenStore(
+      `The embedded store in ${folder} does not open: ${String(error)}. Restore it; where a first start was cut off, remove that folder.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Brings an open database up to date and makes a store of it. */
+export async function setUpStore(
+  database: Database,
+  options: Pick<OpenStoreOptions, 'deadlines' | 'dnsZone'>,
+  { close }: { close(): Promise<void> },
+): Promise<OpenStore> {
+  await expectNotNewer(database);
+  await database.migrate(migrations);
+  await fillEdges(database, 'instance', instanceEdges);
+  await fillEdges(database, 'host', hostEdges);
+  await database.query(
+    `insert into store_identity (id, epoch, cursor_secret) values (1, $1::uuid, $2)
+     on conflict (id) do nothing`,
+    [randomUUID(), randomBytes(32).toString('hex')],
+  );
+  await database.query(
+    `insert into organizations (id, key, name) values ($1::uuid, 'default', 'Default organization')
+     on conflict (key) do nothing`,
+    [randomUUID()],
+  );
+  const [first] = await database.query<{ id: string; empty: boolean }>(
+    `select id, not exists (select from solutions) and not exists (select from hosts)
+              and not exists (select from log) as empty
+       from organizations where key = 'default'`,
+  );
+  if (!first) throw new Error('the default organization was just made');
+  return {
+    ...createStore(database, options.deadlines),
+    dnsZone: options.dnsZone,
+    defaultOrganizationId: first.id,
+    isEmpty: first.empty,
+    close,
+  };
+}
+
+/** @throws CannotOpenStore where the database has migrations that this version does not know */
+async function expectNotNewer(database: Database): Promise<void> {
+  const known = new Set(readdirSync(migrations));
+  let applied: { name: string }[] = [];
+  try {
+    applied = await database.query('select name from drizzle.__drizzle_migrations order by id');
+  } catch (error) {
+    // No such table or schema: an empty database.
+    if (!['42P01', '3F000'].includes(sqlState(error) ?? '')) throw error;
+  }
+  const unknown = applied.filter(({ name }) => !known.has(name));
+  if (unknown.length === 0) return;
+  throw new CannotOpenStore(
+    `The database is newer than this version of Instance Manager: it has the migration ${unknown.at(-1)?.name}, which is unknown here. Start the newer version, or restore a backup from before.`,
+  );
+}
+
+/** Makes the table of edges what the lifecycle says. An old edge that a history needs stays. */
+async function fillEdges(
+  database: Database,
+  resource: 'instance' | 'host',
+  edges: readonly { from: string; to: string }[],
+): Promise<void> {
+  const pairs = JSON.stringify(edges);
+  const given = `select (e->>'from')::${resource}_state, (e->>'to')::${resource}_state
+                   from jsonb_array_elements($1::text::jsonb) e`;
+  await database.query(
+    `insert into ${resource}_edges (from_state, to_state) ${given} on conflict do nothing`,
+    [pairs],
+  );
+  const illegal = await database.query<{ from: string; to: string }>(
+    `select from_state as "from", to_state as "to" from ${resource}_edges
+     except ${given}`,
+    [pairs],
+  );
+  for (const { from, to } of illegal) {
+    try {
+      await database.query(
+        `delete from ${resource}_edges
+          where from_state = $1::${resource}_state and to_state = $2::${resource}_state`,
+        [from, to],
+      );
+    } catch (error) {
+      if (sqlState(error) !== '23503') throw error;
+    }
+  }
+}

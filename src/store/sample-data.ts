@@ -1,0 +1,74 @@
+/** The sample data: with it the first mutation of a newcomer works at once. */
+import greenhouse from '../../schema/greenhouse.json' with { type: 'json' };
+import { createBillingSubscription } from './billing-subscriptions.ts';
+import { createContainerRepository } from './container-repositories.ts';
+import { createDeviceRepository } from './device-repositories.ts';
+import { createInstance } from './instance-configuration.ts';
+import type { Caller, SaveResult, SavingStore } from './saves.ts';
+import { createSolution, publishSolutionVersion } from './solutions.ts';
+
+/**
+ * Makes what is missing of: solution `greenhouse` (published 1.0), container repository `runtime`,
+ * device repository `greenhouse-devices`, billing subscription `trial`, and instance `greenhouse-1`
+ * on its host `greenhouse-1-host`. What was there once, and was edited or deleted, stays so.
+ */
+export async function createSampleData(store: SavingStore, organizationId: string): Promise<void> {
+  const caller: Caller = {
+    organizationId,
+    callerId: 'sample-data',
+    actor: { kind: 'SYSTEM', name: 'sample data' },
+  };
+  let isNew = true;
+  // Whatever is in the way was there before: another of that key, or the remains of one deleted.
+  const keep = (result: SaveResult): void => {
+    if (result.outcome === 'SAVED') return;
+    if (isNew && result.outcome !== 'CONFLICT') throw new Error(JSON.stringify(result));
+    isNew = false;
+  };
+  keep(
+    await createSolution(store, caller, {
+      key: 'greenhouse',
+      name: 'Greenhouse',
+      description: greenhouse.description,
+      definition: greenhouse,
+    }),
+  );
+  keep(await publishSolutionVersion(store, caller, { solution: 'greenhouse', version: '1.0' }));
+  keep(
+    await createContainerRepository(store, caller, {
+      key: 'runtime',
+      name: 'Runtime',
+      description: 'The runtime that comes with the Instance Manager.',
+      image: 'instance-manager/runtime',
+      tags: ['1.0'],
+      defaultTag: '1.0',
+    }),
+  );
+  keep(
+    await createDeviceRepository(store, caller, {
+      key: 'greenhouse-devices',
+      name: 'Greenhouse devices',
+      storage: 'CLOUD',
+    }),
+  );
+  keep(
+    await createBillingSubscription(store, caller, { key: 'trial', name: 'Trial', trial: true }),
+  );
+  keep(
+    await createInstance(store, caller, {
+      key: 'greenhouse-1',
+      name: 'Greenhouse 1',
+      solution: 'greenhouse',
+      subscription: 'trial',
+      deviceRepository: 'greenhouse-devices',
+      configuration: {
+        container: {
+          deploymentType: 'MANAGED',
+          workingStorage: 'CLOUD',
+          imageSize: 'SMALL',
+          containerRepository: 'runtime',
+        },
+      },
+    }),
+  );
+}
