@@ -55,6 +55,8 @@ export interface Context {
   readonly waiters: Waiters;
   /** Batches the reads of one request that no statement above them could plan. */
   readonly loaders: Loaders;
+  /** Told when the command stream of an instance's runtime ended, so that somebody looks at it. */
+  readonly onRuntimeDisconnected?: (instanceId: string) => void;
 }
 
 /** The context of one event of a subscription: the same, but what it reads is read anew. */

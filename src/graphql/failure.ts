@@ -19,7 +19,8 @@ export function failureOf(
   return failure && { ...failure, when: failure.at ?? since, resourceId };
 }
 
-export const Failure = builder.objectRef<FailureShape>('Failure').implement({
+export const Failure = builder.objectRef<FailureShape>('Failure');
+Failure.implement({
   fields: (t) => ({
     code: t.exposeString('code'),
     message: t.exposeString('message'),
@@ -52,7 +53,8 @@ export interface CauseShape {
   readonly transition: TransitionReference | null;
 }
 
-export const Cause = builder.objectRef<CauseShape>('Cause').implement({
+export const Cause = builder.objectRef<CauseShape>('Cause');
+Cause.implement({
   fields: (t) => ({
     operation: t.field({
       type: Operation,

@@ -3,6 +3,7 @@ import type { GraphQLSchema } from 'graphql';
 import { loadSchemaSdl } from '../../schema/load.ts';
 import { builder } from './builder.ts';
 import { copyDescriptions } from './descriptions.ts';
+import { readPositionFirst } from './feed-position.ts';
 import './scalars.ts';
 import './node.ts';
 import './errors.ts';
@@ -15,9 +16,13 @@ import './container-repository.ts';
 import './device-repository.ts';
 import './billing-subscription.ts';
 import './instance.ts';
+import './instance-commands.ts';
 import './host.ts';
+import './host-commands.ts';
 import './operation.ts';
+import './operation-waits.ts';
 import './transition.ts';
+import './transition-feed.ts';
 import './change.ts';
 import './fleet.ts';
 import './log.ts';
@@ -27,5 +32,6 @@ import './runtime.ts';
 export function buildSchema(): GraphQLSchema {
   const schema = builder.toSchema({ sortSchema: false });
   copyDescriptions(loadSchemaSdl().schema, schema);
+  readPositionFirst(schema);
   return schema;
 }

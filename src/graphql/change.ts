@@ -1,0 +1,114 @@
+/** `changes`: all that a live view needs, from the one log; and `feedPosition`, where it begins. */
+import type { LogEvent } from '../feed/event.ts';
+import { changeKinds } from '../store/values.ts';
+import { builder } from './builder.ts';
+import type { Context } from './context.ts';
+import { ResourceKind, type ResourceKindName } from './enums.ts';
+import { type EventRow, openFeed, resourceIdsOf, rowOf } from './feed-events.ts';
+import { positionOf } from './feed-position.ts';
+import { asResource, findResource, Resource } from './node.ts';
+import { badInput } from './page.ts';
+import { HostTransition, InstanceTransition } from './transition.ts';
+
+const resourceChangeKinds = changeKinds.filter((kind) => kind !== 'TRANSITION');
+type ResourceChangeKindName = (typeof resourceChangeKinds)[number];
+
+const ResourceChangeKind = builder.enumType('ResourceChangeKind', {
+  values: resourceChangeKinds as readonly ResourceChangeKindName[],
+});
+
+const ResourceChange = builder.objectRef<EventRow>('ResourceChange').implement({
+  fields: (t) => ({
+    cursor: t.expose('cursor', { type: 'Cursor' }),
+    kind: t.field({
+      type: ResourceChangeKind,
+      resolve: ({ kind }) => kind as ResourceChangeKindName,
+    }),
+    resource: t.field({
+      type: Resource,
+      resolve: async ({ resourceKind, resourceId }, _args, context, info) => {
+        const row = await findResource({ kind: resourceKind, id: resourceId }, { context, info });
+        if (!row) throw new Error(`No ${resourceKind} ${resourceId} in the store.`);
+        return asResource(resourceKind, row);
+      },
+    }),
+    at: t.expose('at', { type: 'DateTime' }),
+  }),
+});
+
+interface BookmarkShape {
+  readonly kind: 'BOOKMARK';
+  readonly cursor: string;
+}
+
+const Bookmark = builder.objectRef<BookmarkShape>('Bookmark').implement({
+  fields: (t) => ({ cursor: t.expose('cursor', { type: 'Cursor' }) }),
+});
+
+const Change = builder.unionType('Change', {
+  types: [InstanceTransition, HostTransition, ResourceChange, Bookmark],
+  resolveType: (value) => {
+    const { kind, resourceKind } = value as unknown as
+      | EventRow
+      | (BookmarkShape & { resourceKind?: undefined });
+    if (kind === 'BOOKMARK') return 'Bookmark';
+    if (kind !== 'TRANSITION') return 'ResourceChange';
+    return resourceKind === 'INSTANCE' ? 'InstanceTransition' : 'HostTransition';
+  },
+});
+
+interface ChangeFilterShape {
+  resourceKind?: ResourceKindName | null;
+  instance?: readonly string[] | null;
+  host?: readonly string[] | null;
+}
+
+const ChangeFilter = builder.inputType('ChangeFilter', {
+  fields: (t) => ({
+    resourceKind: t.field({ type: ResourceKind }),
+    instance: t.idList(),
+    host: t.idList(),
+  }),
+});
+
+/** Does a filter pick this change? What it names is looked up once, at the beginning. */
+async function matcher(context: Context, filter: ChangeFilterShape | null | undefined) {
+  const { resourceKind, instance, host } = filter ?? {};
+  const ids =
+    instance || host
+      ? new Set([
+          ...(instance ? await resourceIdsOf(context, 'Instance', instance) : []),
+          ...(host ? await resourceIdsOf(context, 'Host', host) : []),
+        ])
+      : null;
+  return (event: LogEvent): boolean =>
+    (!resourceKind || event.resourceKind === resourceKind) && (!ids || ids.has(event.resourceId));
+}
+
+builder.queryField('feedPosition', (t) =>
+  t.field({
+    type: 'Cursor',
+    resolve: (_root, _args, context, info) => positionOf(context, info),
+  }),
+);
+
+builder.subscriptionField('changes', (t) =>
+  t.field({
+    type: Change,
+    args: {
+      filter: t.arg({ type: ChangeFilter }),
+      after: t.arg({ type: 'Cursor' }),
+      bookmarkSeconds: t.arg.int(),
+    },
+    subscribe: async (_root, { filter, after, bookmarkSeconds }, context) => {
+      if (bookmarkSeconds != null && (bookmarkSeconds < 1 || bookmarkSeconds > 3600)) {
+        throw badInput(`\`bookmarkSeconds\` is ${bookmarkSeconds}; it takes 1 to 3600.`);
+      }
+      const matches = await matcher(context, filter);
+      return openFeed(context, { after, bookmarkSeconds, matches }, (event) =>
+        event.kind === 'BOOKMARK' ? event : rowOf(event),
+      );
+    },
+    resolve: (event) => event as never,
+  }),
+);

@@ -1,0 +1,44 @@
+/** What lifecycle commands to instances and hosts have in common. */
+import { checkCommon } from '../store/checks.ts';
+import type { Command } from '../store/commands.ts';
+import { hashInput } from '../store/idempotency.ts';
+import { type CommonInput, NotSaved, Problems } from '../store/saves.ts';
+import { type Context, callerOf } from './context.ts';
+import { type InvalidInputShape, invalidInput } from './errors.ts';
+
+export interface CommandInput extends CommonInput {
+  expectedSequence?: number | null;
+}
+
+/** The command as the store takes it; `reference` is a uuid or a key. */
+export function commandOf(
+  context: Context,
+  field: string,
+  { reference, input }: { reference: string; input: CommandInput },
+): Command {
+  const { organizationId, callerId, actor } = callerOf(context);
+  const key = input.idempotencyKey;
+  return {
+    organizationId,
+    actor,
+    reference,
+    reason: input.reason ?? null,
+    expectedSequence: input.expectedSequence ?? null,
+    idempotency: key ? { caller: callerId, field, key, inputHash: hashInput(input) } : null,
+  };
+}
+
+/** What is wrong with the fields that every command has; null: nothing. */
+export function refusedFields(input: CommonInput): InvalidInputShape | null {
+  const problems = new Problems();
+  checkCommon(problems, input);
+  try {
+    problems.throwIfAny();
+    return null;
+  } catch (error) {
+    if (error instanceof NotSaved && error.result.outcome === 'INVALID') {
+      return invalidInput(error.result.issues);
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,138 @@
+/** `operation` with its wait, `operationUpdates`, and cancelling. */
+import { GraphQLError } from 'graphql';
+import { activeStatuses } from '../lifecycle/operation.ts';
+import { cancelOperation } from '../store/commands.ts';
+import { builder } from './builder.ts';
+import { commandOf, refusedFields } from './commands.ts';
+import type { Context } from './context.ts';
+import { Conflict, InvalidInput, ResourceNotFound, resultType } from './errors.ts';
+import { owned } from './filters.ts';
+import { parseGlobalId, referenceOf } from './ids.ts';
+import { commonFields } from './inputs.ts';
+import { Operation } from './operation.ts';
+import { badInput } from './page.ts';
+import {
+  type Accepted,
+  commandResult,
+  OperationCommandRefused,
+  refusedOperation,
+} from './refusals.ts';
+import { type OperationRow, readOperations } from './rows.ts';
+import { notThere, streamOf } from './streams.ts';
+
+const isOver = ({ status }: OperationRow): boolean =>
+  !activeStatuses.some((active) => active === status);
+
+function operationId(globalId: string): string | null {
+  const parsed = parseGlobalId(globalId);
+  return parsed?.type === 'Operation' ? parsed.id : null;
+}
+
+/** Waits until an operation is over (or is not there), or the time is. */
+async function waitForEnd(context: Context, id: string, seconds: number): Promise<void> {
+  const release = context.waiters.enter(context.viewer.accessKeyId);
+  if (!release) {
+    const { waitersPerToken } = context.server.limits;
+    throw new GraphQLError(
+      `${waitersPerToken} waiting queries are as many as one token may have. Ask without waitSeconds, or subscribe to operationUpdates.`,
+      { extensions: { code: 'RATE_LIMITED' } },
+    );
+  }
+  const touches = context.feed.touches(id);
+  const timer = setTimeout(() => void touches.return?.(), seconds * 1000);
+  try {
+    for await (const _ of touches) {
+      const [row] = await readOperations(context, [id]);
+      if (!row || isOver(row)) break;
+    }
+  } finally {
+    clearTimeout(timer);
+    release();
+  }
+}
+
+builder.queryField('operation', (t) =>
+  t.drizzleField({
+    type: Operation,
+    nullable: true,
+    args: { operation: t.arg.id({ required: true }), waitSeconds: t.arg.int() },
+    resolve: async (query, _root, { operation, waitSeconds }, context) => {
+      const most = context.server.limits.waitSeconds;
+      if (waitSeconds != null && (waitSeconds < 0 || waitSeconds > most)) {
+        throw badInput(`\`waitSeconds\` is ${waitSeconds}; it takes 0 to ${most}.`);
+      }
+      const id = operationId(operation);
+      if (!id) return null;
+      if (waitSeconds) await waitForEnd(context, id, waitSeconds);
+      const found = await context.store.database.drizzle.query.operations.findFirst(
+        query({ where: { ...owned(context), id } }),
+      );
+      return found ?? null;
+    },
+  }),
+);
+
+builder.subscriptionField('operationUpdates', (t) =>
+  t.field({
+    type: Operation,
+    args: { operation: t.arg.id({ required: true }) },
+    subscribe: async (_root, { operation }, context) => {
+      const id = operationId(operation);
+      const [found] = id ? await readOperations(context, [id]) : [];
+      if (!id || !found) throw notThere('operation', operation);
+      let shown = '';
+      return streamOf(context.feed.touches(id), async () => {
+        const [row] = await readOperations(context, [id]);
+        if (!row) return { values: [], last: true };
+        const now = JSON.stringify(row);
+        const values = now === shown ? [] : [row];
+        shown = now;
+        return { values, last: isOver(row) };
+      });
+    },
+    resolve: (row) => row as never,
+  }),
+);
+
+const OperationCancelled = builder
+  .objectRef<Accepted<'OperationCancelled'>>('OperationCancelled')
+  .implement({
+    fields: (t) => ({
+      operation: t.drizzleField({
+        type: Operation,
+        nullable: true,
+        resolve: async (query, accepted, _args, context) =>
+          (await context.store.database.drizzle.query.operations.findFirst(
+            query({ where: { ...owned(context), id: accepted.operationId } }),
+          )) ?? null,
+      }),
+    }),
+  });
+
+const CancelOperationInput = builder.inputType('CancelOperationInput', {
+  fields: (t) => ({ operation: t.id({ required: true }), ...commonFields(t) }),
+});
+
+builder.mutationField('cancelOperation', (t) =>
+  t.field({
+    type: resultType('CancelOperationResult', [
+      OperationCancelled,
+      OperationCommandRefused,
+      InvalidInput,
+      ResourceNotFound,
+      Conflict,
+    ]),
+    nullable: true,
+    args: { input: t.arg({ type: CancelOperationInput, required: true }) },
+    resolve: async (_root, { input }, context) => {
+      const refused = refusedFields(input);
+      if (refused) return refused;
+      const reference = referenceOf('Operation', input.operation);
+      const result = await cancelOperation(
+        context.store,
+        commandOf(context, 'cancelOperation', { reference, input }),
+      );
+      return commandResult('OperationCancelled', result, refusedOperation);
+    },
+  }),
+);
