@@ -14,7 +14,7 @@ import { anyNamed, named } from './ids.ts';
 import { instanceList } from './instance.ts';
 import { type LabelFilterShape, labelled } from './labels.ts';
 import { Label, LabelFilter, labelsOf, Resource } from './node.ts';
-import { activeOperationOf, Operation, operationList } from './operation.ts';
+import { activeOperationOf, operationList } from './operation.ts';
 import { hostTransitionList } from './transition.ts';
 
 /** The same tuple as the drivers'; a test compares them. */
@@ -23,7 +23,7 @@ export const HostDriver = builder.enumType('HostDriver', { values: hostDrivers }
 
 const DnsRecordType = builder.enumType('DnsRecordType', { values: ['A'] as const });
 
-const DnsRecord = builder.drizzleObject('dnsRecords', {
+builder.drizzleObject('dnsRecords', {
   name: 'DnsRecord',
   fields: (t) => ({
     name: t.string({ resolve: ({ name }) => name }),
