@@ -60,7 +60,7 @@ function relatedCountSql(parentTable: Table, { parent, relation: name, where }: 
   if (!relation) throw new Error(`No relation ${name} of ${parent}.`);
   const counted = aliasedTable(relation.targetTable, 'counted');
   const joined = relation.sourceColumns.map((column, index) =>
-    eq(columnOf(counted, relation.targetColumns[index]?.name), columnOf(parentTable, column.name)),
+    eq(columnOf(counted, relation.targetColumns[index]), columnOf(parentTable, column)),
   );
   const condition = and(...joined, whereSql(relation.targetTableName, where, counted));
   const rows = sql`(select count(*) from ${relation.targetTable} as "counted" where ${condition})`;
@@ -70,13 +70,17 @@ function relatedCountSql(parentTable: Table, { parent, relation: name, where }: 
 interface Relation {
   readonly targetTable: Table;
   readonly targetTableName: TableName;
-  readonly sourceColumns: readonly Column[];
-  readonly targetColumns: readonly Column[];
+  readonly sourceColumns: readonly RelationColumn[];
+  readonly targetColumns: readonly RelationColumn[];
 }
 
-function columnOf(table: Table, name: string | undefined): Column {
-  const columns = Object.values(getColumns(table) as Record<string, Column>);
-  const column = columns.find((candidate) => candidate.name === name);
-  if (!column) throw new Error(`No column ${name}.`);
+/** A column as a relation names it. */
+interface RelationColumn {
+  readonly _: { readonly key: string };
+}
+
+function columnOf(table: Table, named: RelationColumn | undefined): Column {
+  const column = (getColumns(table) as Record<string, Column>)[named?._.key ?? ''];
+  if (!column) throw new Error(`No column ${named?._.key}.`);
   return column;
 }

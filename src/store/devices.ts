@@ -42,7 +42,7 @@ export async function readDevices(
     return `$${parameters.length}::${type}`;
   };
   const list = (values: readonly string[]) =>
-    `(select jsonb_array_elements_text(${parameter(JSON.stringify(values), 'jsonb')}))`;
+    `(select jsonb_array_elements_text(${parameter(JSON.stringify(values), 'text::jsonb')}))`;
   const types = { at: 'timestamptz', device: 'text' } as const;
   const beyond = (operator: string, values: readonly unknown[]) => {
     const bounds = query.columns.map((column, index) => parameter(values[index], types[column]));
@@ -66,7 +66,7 @@ export async function readDevices(
     /* sql */ `
     select wanted.id as "repositoryId", total.count, page.devices
       from (select value::uuid as id
-              from jsonb_array_elements_text(${parameter(JSON.stringify(repositoryIds), 'jsonb')})) wanted
+              from jsonb_array_elements_text(${parameter(JSON.stringify(repositoryIds), 'text::jsonb')})) wanted
      cross join lateral (
        select coalesce(jsonb_agg(matching), '[]') as matching, count(*)::integer as count
          from (select device, max(at) as at from device_values

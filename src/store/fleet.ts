@@ -1,5 +1,5 @@
 /** Counts the fleet by state, in one statement. */
-import { count, type SQL, sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { unionAll } from 'drizzle-orm/pg-core';
 import type { HostState } from '../lifecycle/host.ts';
 import type { InstanceState } from '../lifecycle/instance.ts';
@@ -34,28 +34,39 @@ export async function countFleet(
   const rows = await unionAll(
     drizzle
       .select({
-        kind: sql<string>`'INSTANCE'`,
-        state: sql<string>`${instances.state}::text`,
-        count: count(),
-        unreachable: sql<number>`(count(*) filter (where ${isUnreachable}))`.mapWith(Number),
-        converged: sql<number>`(count(*) filter (where ${isConverged}))`.mapWith(Number),
-        at: sql<string>`clock_timestamp()`,
+        kind: sql<string>`'INSTANCE'`.as('kind'),
+        state: sql<string>`${instances.state}::text`.as('state'),
+        count: integer(sql`count(*)`, 'count'),
+        unreachable: integer(sql`count(*) filter (where ${isUnreachable})`, 'unreachable'),
+        converged: integer(sql`count(*) filter (where ${isConverged})`, 'converged'),
+        at: sql<string | null>`null::timestamptz`.as('at'),
       })
       .from(instances)
       .where(where.instances)
       .groupBy(instances.state),
     drizzle
       .select({
-        kind: sql<string>`'HOST'`,
-        state: sql<string>`${hosts.state}::text`,
-        count: count(),
-        unreachable: sql<number>`0`.mapWith(Number),
-        converged: sql<number>`0`.mapWith(Number),
-        at: sql<string>`clock_timestamp()`,
+        kind: sql<string>`'HOST'`.as('kind'),
+        state: sql<string>`${hosts.state}::text`.as('state'),
+        count: integer(sql`count(*)`, 'count'),
+        unreachable: integer(sql`0`, 'unreachable'),
+        converged: integer(sql`0`, 'converged'),
+        at: sql<string | null>`null::timestamptz`.as('at'),
       })
       .from(hosts)
       .where(where.hosts)
       .groupBy(hosts.state),
+    // A row of its own, for there may be no others.
+    drizzle
+      .select({
+        kind: sql<string>`'CLOCK'`.as('kind'),
+        state: sql<string>`''`.as('state'),
+        count: integer(sql`0`, 'count'),
+        unreachable: integer(sql`0`, 'unreachable'),
+        converged: integer(sql`0`, 'converged'),
+        at: sql<string | null>`clock_timestamp()`.as('at'),
+      })
+      .from(sql`(select 1) clock`),
   );
   const countsOf = <State extends string>(kind: string) =>
     new Map(rows.filter((row) => row.kind === kind).map((row) => [row.state as State, row.count]));
@@ -65,6 +76,10 @@ export async function countFleet(
     hosts: countsOf<HostState>('HOST'),
     unreachable: sum('unreachable'),
     converged: sum('converged'),
-    at: new Date(rows[0]?.at ?? Date.now()),
+    at: new Date(rows.find((row) => row.at)?.at ?? 0),
   };
+}
+
+function integer(expression: SQL, name: string) {
+  return sql<number>`(${expression})::integer`.mapWith(Number).as(name);
 }

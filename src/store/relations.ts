@@ -16,6 +16,7 @@ export const relations = defineRelations(schema, (r) => ({
   },
   containerRepositories: {
     tags: r.many.containerTags(),
+    instances: r.many.instances(),
   },
   containerTags: {
     repository: r.one.containerRepositories({

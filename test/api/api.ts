@@ -1,0 +1,195 @@
+/** The schema over a store of its own, asked as the server asks it; counts the statements. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type ExecutionResult,
+  execute,
+  type GraphQLSchema,
+  parse,
+  specifiedRules,
+  subscribe,
+  validate,
+} from 'graphql';
+import { createFeed, type Feed } from '../../src/feed/feed.ts';
+import {
+  type Context,
+  createLoaders,
+  createWaiters,
+  defaultLimits,
+} from '../../src/graphql/context.ts';
+import { buildSchema } from '../../src/graphql/schema.ts';
+import { defaultDeadlines } from '../../src/lifecycle/change.ts';
+import { type OpenStore, openStore } from '../../src/store/open.ts';
+import { createTestDatabase } from '../harness/database.ts';
+
+export type StoreKind = 'PGLITE' | 'POSTGRES';
+
+/** What a test reads of an answer; it knows what it asked for. */
+// biome-ignore lint/suspicious/noExplicitAny: the shape is that of the document
+export type Data = Record<string, any>;
+
+export interface Answer {
+  readonly data: Data;
+  readonly errors: readonly { message: string; code: unknown; path: string }[];
+}
+
+export interface Api {
+  readonly store: OpenStore;
+  readonly feed: Feed;
+  readonly schema: GraphQLSchema;
+  readonly organizationId: string;
+  /** Makes another organization; returns its id. */
+  organization(key: string): Promise<string>;
+  context(organizationId?: string): Context;
+  /** Asks; throws on errors that nobody looks at with `answer`. */
+  ask(document: string, variables?: Data, organizationId?: string): Promise<Data>;
+  answer(document: string, variables?: Data, organizationId?: string): Promise<Answer>;
+  /** The statements that reading meanwhile has run. */
+  statements(run: () => Promise<unknown>): Promise<string[]>;
+  watch(document: string, variables?: Data): Promise<AsyncIterableIterator<Data>>;
+  close(): Promise<void>;
+}
+
+/** Opens an API on an empty store of that kind. */
+export async function openApi(kind: StoreKind): Promise<Api> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'api-'));
+  const own = kind === 'POSTGRES' ? await createTestDatabase() : null;
+  const store = await openStore({
+    databaseUrl: own?.url,
+    dataDir,
+    connections: 4,
+    deadlines: defaultDeadlines,
+    dnsZone: 'instances.test',
+    log: { info: () => {}, warn: () => {}, error: console.error } as never,
+  });
+  const feed = createFeed(store);
+  await feed.start();
+  const schema = buildSchema();
+  const organizationId = store.defaultOrganizationId;
+  const waiters = createWaiters(defaultLimits.waitersPerToken);
+  logStatements(store, kind);
+
+  const api: Api = {
+    store,
+    feed,
+    schema,
+    organizationId,
+    async organization(key) {
+      const id = randomUUID();
+      await store.database.query(
+        'insert into organizations (id, key, name) values ($1::uuid, $2, $2)',
+        [id, key],
+      );
+      return id;
+    },
+    context: (organization = organizationId) => ({
+      store,
+      feed,
+      viewer: {
+        kind: 'ADMIN',
+        organizationId: organization,
+        accessKeyId: organization,
+        name: 'tester',
+      },
+      server: { version: '0.0.0', schemaVersion: 3, limits: defaultLimits },
+      waiters,
+      loaders: createLoaders(),
+    }),
+    async ask(document, variables, organization) {
+      const { data, errors } = await api.answer(document, variables, organization);
+      if (errors.length) throw new Error(errors.map(({ message }) => message).join('\n'));
+      return data;
+    },
+    async answer(document, variables = {}, organization = organizationId) {
+      const parsed = parse(document);
+      const faults = validate(schema, parsed, specifiedRules);
+      if (faults.length) throw new Error(faults.join('\n'));
+      const result = await execute({
+        schema,
+        document: parsed,
+        contextValue: api.context(organization),
+        variableValues: variables,
+      });
+      return answerOf(result);
+    },
+    async statements(run) {
+      const log: string[] = [];
+      await logged.run(log, run);
+      return log;
+    },
+    async watch(document, variables = {}) {
+      const events = await subscribe({
+        schema,
+        document: parse(document),
+        contextValue: api.context(),
+        variableValues: variables,
+      });
+      if (!(Symbol.asyncIterator in events)) throw new Error(String(events.errors));
+      return dataOf(events);
+    },
+    async close() {
+      await feed.stop();
+      await store.close();
+      await own?.drop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+  return api;
+}
+
+function answerOf({ data, errors = [] }: ExecutionResult): Answer {
+  return {
+    data: (data ?? {}) as Data,
+    errors: errors.map((error) => ({
+      message: error.message,
+      code: error.extensions.code,
+      path: error.path?.join('.') ?? '',
+    })),
+  };
+}
+
+function dataOf(events: AsyncIterableIterator<ExecutionResult>): AsyncIterableIterator<Data> {
+  return {
+    async next() {
+      const { done, value } = await events.next();
+      if (done) return { done, value: undefined };
+      if (value.errors) throw new Error(value.errors.join('\n'));
+      return { done: false, value: value.data as Data };
+    },
+    async return() {
+      await events.return?.();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/** Where statements are written down; those of the feed and the maintenance have no such place. */
+const logged = new AsyncLocalStorage<string[]>();
+
+/** Writes down the text of every statement, through either door. */
+function logStatements(store: OpenStore, kind: StoreKind): void {
+  const { drizzle } = store.database;
+  const { $client } = drizzle as unknown as { $client: Record<string, Send> };
+  const method = kind === 'PGLITE' ? 'query' : 'unsafe';
+  const send = $client[method]?.bind($client);
+  if (!send) throw new Error(`The client of ${kind} has no ${method}.`);
+  $client[method] = (text: string, ...rest: unknown[]) => {
+    logged.getStore()?.push(text);
+    return send(text, ...rest);
+  };
+  const query = store.database.query.bind(store.database);
+  Object.assign(store.database, {
+    query: (text: string, parameters: never) => {
+      logged.getStore()?.push(text);
+      return query(text, parameters);
+    },
+  });
+}
+
+type Send = (text: string, ...rest: unknown[]) => unknown;
