@@ -5,7 +5,7 @@
  */
 import type { FieldRef, InputRef } from '@pothos/core';
 import type { Table } from 'drizzle-orm';
-import type { GraphQLResolveInfo } from 'graphql';
+import { type GraphQLResolveInfo, Kind, type SelectionSetNode } from 'graphql';
 import { relations } from '../store/relations.ts';
 import { builder, type Types } from './builder.ts';
 import type { Context } from './context.ts';
@@ -168,7 +168,9 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
             ) => {
               const { where, page } = plan(args, context);
               const names = selected();
-              const rows = [...names].some((name) => name !== 'totalCount');
+              const rows = [...names].some(
+                (name) => name !== 'totalCount' && name !== '__typename',
+              );
               return {
                 columns: {},
                 with: rows ? { [relation]: nested(page, nodePaths(options.name)) } : {},
@@ -183,8 +185,15 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
                   : {},
               };
             },
-            pothosDrizzleLoaded: (row: Record<string, unknown>) =>
-              row[relation] !== undefined || row[countKey] !== undefined,
+            // Asked of a row that some other statement may have read.
+            pothosDrizzleLoaded: (row: Record<string, unknown>, info: GraphQLResolveInfo) => {
+              const names = selectedNames(info);
+              const count = names.delete('totalCount');
+              return (
+                (!count || row[countKey] !== undefined) &&
+                (!names.size || row[relation] !== undefined)
+              );
+            },
           },
           resolve: (row, args, context) => {
             const { order } = plan(args, context);
@@ -197,6 +206,21 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
       );
     },
   };
+}
+
+/** The names of the fields that are selected of what a field returns, through fragments. */
+function selectedNames({ fieldNodes, fragments }: GraphQLResolveInfo): Set<string> {
+  const names = new Set<string>();
+  const collect = (set: SelectionSetNode | undefined): void => {
+    for (const selection of set?.selections ?? []) {
+      if (selection.kind === Kind.FIELD) names.add(selection.name.value);
+      else if (selection.kind === Kind.INLINE_FRAGMENT) collect(selection.selectionSet);
+      else collect(fragments[selection.name.value]?.selectionSet);
+    }
+  };
+  for (const { selectionSet } of fieldNodes) collect(selectionSet);
+  names.delete('__typename');
+  return names;
 }
 
 /** What of Pothos' field builders a list needs; their own types do not reach through a helper. */
