@@ -1,6 +1,7 @@
 /** What a resolver is given besides its arguments: who asks, the store, the feed, this server. */
 import type { Feed } from '../feed/feed.ts';
 import type { Caller, SavingStore } from '../store/saves.ts';
+import { maxPageSize } from './builder.ts';
 import type { Viewer } from './viewer.ts';
 
 /** What `server.limits` shows and the server keeps to. */
@@ -19,7 +20,7 @@ export interface ServerLimits {
 }
 
 export const defaultLimits: ServerLimits = {
-  pageSize: 200,
+  pageSize: maxPageSize,
   waitSeconds: 60,
   mutationsPerDocument: 10,
   operationsPerSocket: 100,
