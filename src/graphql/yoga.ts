@@ -1,0 +1,93 @@
+/**
+ * GraphQL over HTTP by Yoga: it reads requests and negotiates answers; what is in between is the
+ * pipeline's, as for every transport.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ExecutionResult } from 'graphql';
+import { createYoga, type Plugin } from 'graphql-yoga';
+import type { Logger } from 'pino';
+import type { Caller, Pipeline } from './pipeline.ts';
+import { maskError, refusedRequest } from './request-error.ts';
+import { type EventStream, streamEvents } from './sse.ts';
+
+interface ServerContext {
+  readonly caller: Caller;
+}
+
+export interface YogaHandler {
+  /** Answers one request of a viewer whose headers have been checked. */
+  handle(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void>;
+  /** Ends the event streams of these keys, or all; their clients come back. */
+  closeStreams(accessKeyId?: string): void;
+  /** The keys whose event streams are open. */
+  accessKeyIds(): Iterable<string>;
+}
+
+export function createYogaHandler(options: {
+  readonly pipeline: Pipeline;
+  readonly payloadBytes: number;
+  readonly log: Logger;
+}): YogaHandler {
+  const { pipeline, log } = options;
+  const streams = new Map<EventStream, string>();
+  /** For errors of Yoga's own, outside of the pipeline. */
+  const requestIds = new AsyncLocalStorage<string>();
+
+  const transport: Plugin<object, ServerContext> = {
+    onParams({ setParamsHandler }) {
+      setParamsHandler(async ({ params, request, context }) => {
+        const { caller } = context;
+        return pipeline.run(params, { ...caller, signal: request.signal });
+      });
+    },
+    onResultProcess({ request, result, serverContext, setResultProcessor, resultProcessor }) {
+      const accept = request.headers.get('accept') ?? '';
+      if (!accept.includes('text/event-stream') || !resultProcessor || Array.isArray(result))
+        return;
+      const results = result as AsyncIterable<ExecutionResult> | ExecutionResult;
+      if (!(Symbol.asyncIterator in results) && accept.includes('json')) return;
+      setResultProcessor(() => {
+        const stream: EventStream = streamEvents(results, () => streams.delete(stream));
+        streams.set(stream, serverContext.caller.viewer.accessKeyId);
+        return stream.response;
+      }, 'text/event-stream');
+    },
+  };
+
+  const yoga = createYoga<ServerContext>({
+    graphqlEndpoint: '/graphql',
+    plugins: [transport],
+    cors: false,
+    graphiql: false,
+    landingPage: false,
+    multipart: false,
+    batching: false,
+    logging: false,
+    maxRequestBodySize: options.payloadBytes,
+    fetchAPI: { Response },
+    maskedErrors: {
+      maskError(error) {
+        const tooLarge =
+          error instanceof Error && error.message === 'Request body too large'
+            ? refusedRequest('PAYLOAD_TOO_LARGE', tooLargeMessage(options.payloadBytes))
+            : null;
+        return tooLarge ?? maskError(error, { requestId: requestIds.getStore() ?? '', log });
+      },
+    },
+  });
+
+  return {
+    async handle(request, response, caller) {
+      await requestIds.run(caller.requestId, () => yoga.handle(request, response, { caller }));
+    },
+    closeStreams(accessKeyId) {
+      for (const [stream, owner] of streams)
+        if (accessKeyId === undefined || owner === accessKeyId) stream.close();
+    },
+    accessKeyIds: () => new Set(streams.values()),
+  };
+}
+
+export const tooLargeMessage = (bytes: number) =>
+  `The body is larger than ${bytes} bytes. Send several documents, and less in each.`;
