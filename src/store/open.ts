@@ -142,6 +142,14 @@ export async function setUpStore(
   };
 }
 
+/** How many migrations are applied: the version of the tables. */
+export async function appliedMigrations(database: Database): Promise<number> {
+  const [row] = await database.query<{ n: number }>(
+    'select count(*)::int as n from drizzle.__drizzle_migrations',
+  );
+  return row?.n ?? 0;
+}
+
 /** @throws CannotOpenStore where the database has migrations that this version does not know */
 async function expectNotNewer(database: Database): Promise<void> {
   const known = new Set(readdirSync(migrations));

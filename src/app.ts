@@ -1,0 +1,138 @@
+/** The one place where the parts meet: each line of `createApp` starts one, `stop` ends them in reverse. */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Config } from './config.ts';
+import { createNameServer } from './drivers/dns/name-server.ts';
+import { createServerDnsProvider } from './drivers/dns/server-provider.ts';
+import { createProcessDriver } from './drivers/process/driver.ts';
+import { startExecutor } from './executor/executor.ts';
+import { createFeed } from './feed/feed.ts';
+import { type Context, createLoaders, createWaiters } from './graphql/context.ts';
+import { buildSchema } from './graphql/schema.ts';
+import { createHttpServer } from './graphql/server.ts';
+import type { Viewer } from './graphql/viewer.ts';
+import {
+  findDnsRecord,
+  hasDnsDescendant,
+  removeDnsRecord,
+  saveDnsRecord,
+} from './store/dns-records.ts';
+import { startNotifier } from './store/notifier.ts';
+import { appliedMigrations, openStore } from './store/open.ts';
+import { createSampleData } from './store/sample-data.ts';
+
+/** Agents of hosts end themselves when their embedded store has been silent for so long. */
+const lifelineSeconds = { kept: 600, ephemeral: 10 };
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+
+export interface App {
+  /** Where the API is: `http://127.0.0.1:4000`. */
+  readonly url: string;
+  /** A link that signs one browser in, for ten minutes. */
+  createSignInLink(): Promise<string>;
+  /** Ends everything in reverse order; hosts and runtimes live on. */
+  stop(): Promise<void>;
+}
+
+/** Starts an Instance Manager. Where a part cannot start, those before it are ended again. */
+export async function createApp(config: Config, log: Logger): Promise<App> {
+  const closers: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) {
+      await close().catch((error: unknown) => log.error({ err: error }, 'a part did not end well'));
+    }
+  };
+  try {
+    const store = await openStore({ ...config, connections: config.databaseConnections, log });
+    closers.push(() => store.close());
+    if (config.sampleData && store.isEmpty) {
+      await createSampleData(store, store.defaultOrganizationId);
+    }
+
+    const nameServer = createNameServer({
+      zone: config.dnsZone,
+      host: config.dnsHost,
+      port: config.dnsPort,
+      records: {
+        find: (name) => findDnsRecord(store, name),
+        hasDescendant: (name) => hasDnsDescendant(store, name),
+      },
+      log,
+    });
+    await nameServer.start();
+    closers.push(() => nameServer.stop());
+    const dns = createServerDnsProvider({
+      server: nameServer,
+      zone: config.dnsZone,
+      records: {
+        save: (record) => saveDnsRecord(store, record),
+        remove: (name) => removeDnsRecord(store, name),
+      },
+    });
+
+    const seconds = config.ephemeral ? lifelineSeconds.ephemeral : lifelineSeconds.kept;
+    const driver = createProcessDriver({
+      folder: config.dataDir,
+      lifeline: config.databaseUrl ? null : { file: join(config.dataDir, 'alive'), seconds },
+      log,
+    });
+    closers.push(() => driver.close());
+
+    const notifier = startNotifier(store.database);
+    closers.push(() => notifier.stop());
+    const feed = createFeed(store, {
+      notifier,
+      onError: (error) => log.warn({ err: error }, 'the log could not be read; trying on'),
+    });
+    await feed.start();
+    closers.push(() => feed.stop());
+
+    const waiters = createWaiters(config.limits.waitersPerToken);
+    const schemaVersion = await appliedMigrations(store.database);
+    const server = { version, schemaVersion, limits: config.limits };
+    const http = createHttpServer({
+      config,
+      store,
+      schema: buildSchema(),
+      log,
+      version,
+      ready: () =>
+        store.database.query('select 1').then(
+          () => true,
+          () => false,
+        ),
+      onRuntimeDisconnected: (instanceId) => executor?.runtimeDisconnected(instanceId),
+      createContext: (viewer: Viewer): Context => ({
+        store,
+        feed,
+        viewer,
+        server,
+        waiters,
+        loaders: createLoaders(),
+      }),
+    });
+    let executor: Awaited<ReturnType<typeof startExecutor>> | null = null;
+    const { url } = await http.start();
+    closers.push(() => http.stop());
+
+    executor = await startExecutor(store, {
+      drivers: [driver],
+      dns,
+      endpoint: () => `${url.replace(/^http/, 'ws')}/graphql`,
+      name: `${process.pid}`,
+      heartbeatSeconds: config.heartbeatSeconds,
+      settleSeconds: config.settleSeconds,
+      log,
+    });
+    const running = executor;
+    closers.push(() => running.stop());
+    notifier.onHint(() => running.wake());
+
+    return { url, createSignInLink: async () => (await http.createSignInLink()).url, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,71 @@
+/** The entry: configuration, signals and the exit code; `app.ts` does the rest. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type App, createApp } from './app.ts';
+import { type Config, loadConfig } from './config.ts';
+import { requestSignInLink } from './graphql/link.ts';
+import { createLog } from './log.ts';
+import { CannotOpenStore } from './store/data-directory.ts';
+
+/** A stop that takes longer than this is cut off; what was held is taken over by its lease. */
+const STOP_MS = 9_000;
+
+process.umask(0o077);
+const config = loadConfig();
+if (config.link) await link(config);
+else await run(config);
+
+async function link(given: Config): Promise<void> {
+  try {
+    process.stdout.write(`${(await requestSignInLink(given)).url}\n`);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+async function run(given: Config): Promise<void> {
+  const log = createLog(given.logLevel);
+  const folder = given.ephemeral ? await mkdtemp(join(tmpdir(), 'instance-manager-')) : null;
+  const clean = () => (folder ? rm(folder, { recursive: true, force: true }) : undefined);
+  let app: App;
+  try {
+    app = await createApp(folder ? { ...given, dataDir: folder } : given, log);
+  } catch (error) {
+    await clean();
+    const expected = error instanceof CannotOpenStore || hasCode(error);
+    process.stderr.write(`${expected ? error.message : inspectable(error)}\n`);
+    process.exit(1);
+  }
+
+  let stopping = false;
+  const stop = async (signal: string): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    setTimeout(() => process.exit(1), STOP_MS).unref();
+    await app.stop();
+    await clean();
+    process.exit(0);
+  };
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGINT', () => void stop('SIGINT'));
+
+  process.stdout.write(
+    [
+      `Instance Manager at ${app.url}/graphql`,
+      `Sign a browser in, once and within 10 minutes: ${await app.createSignInLink()}`,
+      'Another link: npm run link',
+      '',
+    ].join('\n'),
+  );
+}
+
+/** Errors that are made for the operator (a taken port, say) carry a code and one line. */
+function hasCode(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+}
+
+const inspectable = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
