@@ -1,7 +1,7 @@
 /** The one transaction of a save: idempotency key, checks, rows, and last the log, or nothing. */
-import { sql } from 'drizzle-orm';
+import { DrizzleQueryError, sql } from 'drizzle-orm';
 import { checkCommon } from './checks.ts';
-import { sqlState, violatedConstraint } from './database.ts';
+import { isConnectionError, sqlState, violatedConstraint } from './database.ts';
 import { completeKey, type Request, takeKey } from './idempotency.ts';
 import {
   type Caller,
@@ -61,9 +61,18 @@ export async function save<Input extends CommonInput>(
       return { outcome: 'SAVED', id };
     } catch (error) {
       if (error instanceof NotSaved) return error.result;
-      if (attempt === ATTEMPTS || !isLostRace(error)) throw error;
+      if (attempt === ATTEMPTS || !isLostRace(error)) throw withoutInput(error);
     }
   }
+}
+
+/** Drizzle puts the parameters into its message, Postgres the row into its detail: secrets in a log. */
+function withoutInput(error: unknown): unknown {
+  if (!(error instanceof DrizzleQueryError)) return error;
+  const { cause } = error;
+  if (cause && isConnectionError(cause)) return cause;
+  const bare = new Error(`The database refused a save: ${cause?.message ?? 'no reason given'}`);
+  return Object.assign(bare, { code: sqlState(error), constraint: violatedConstraint(error) });
 }
 
 /** Did someone save the same at the same time? Then the checks of another attempt say what is wrong. */

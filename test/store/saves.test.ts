@@ -1,5 +1,7 @@
 /** Creating instances and their hosts: what is written, what is refused, and that then nothing is. */
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { createBillingSubscription } from '../../src/store/billing-subscriptions.ts';
 import {
   createDeviceRepository,
   updateDeviceRepository,
@@ -10,7 +12,7 @@ import {
   createInstance,
   deleteInstance,
 } from '../../src/store/instance-configuration.ts';
-import { newCaller, one, storeKinds, useStore } from './stores.ts';
+import { newCaller, one, openTestStore, storeKinds, useStore } from './stores.ts';
 
 describe.each(storeKinds)('creating instances on %s', (kind) => {
   const its = useStore(kind);
@@ -212,3 +214,24 @@ describe.each(storeKinds)('creating instances on %s', (kind) => {
     await saved(createInstance(its.store, its.caller, taken));
   });
 });
+
+test.each(storeKinds)(
+  'an error that nobody foresaw on %s tells nothing of the input',
+  async (kind) => {
+    const store = await openTestStore(kind);
+    const caller = await newCaller(store);
+    await store.database.query(
+      `alter table billing_subscriptions add constraint surprise check (name <> 'hush-hush')`,
+    );
+    const error = await createBillingSubscription(store, caller, {
+      key: 'sub',
+      name: 'hush-hush',
+    }).then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({ code: '23514', constraint: 'surprise' });
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('hush');
+    await store.close();
+  },
+);
