@@ -60,11 +60,6 @@ export interface Context {
   readonly onRuntimeDisconnected?: (instanceId: string) => void;
 }
 
-/** The context of one event of a subscription: the same, but what it reads is read anew. */
-export function contextOfEvent(context: Context): Context {
-  return { ...context, loaders: createLoaders() };
-}
-
 /** Who saves and commands, as the store wants to know it. */
 export function callerOf({ viewer }: Context): Caller {
   return {
@@ -100,39 +95,35 @@ export type LoadMany<Value> = (keys: readonly string[]) => Promise<ReadonlyMap<s
 export interface Loaders {
   /**
    * The value of a key, read together with all others that are asked for in the same tick under
-   * the same name; null where there is none. Each key is read once per request.
+   * the same name; null where there is none. Nothing is kept: the next event of a subscription,
+   * which has the same context, reads anew.
    */
   load<Value>(name: string, key: string, loadMany: LoadMany<Value>): Promise<Value | null>;
 }
 
-/** Makes the loaders of one request; a subscription makes new ones for each event. */
+/** Makes the loaders of one request. */
 export function createLoaders(): Loaders {
   const batches = new Map<string, Batch>();
-  const known = new Map<string, Promise<unknown>>();
   return {
-    load<Value>(name: string, key: string, loadMany: LoadMany<Value>) {
-      const id = `${name}\0${key}`;
-      const before = known.get(id);
-      if (before) return before as Promise<Value | null>;
+    async load<Value>(name: string, key: string, loadMany: LoadMany<Value>) {
       const batch = batches.get(name) ?? startBatch(name, loadMany, batches);
-      batch.keys.push(key);
-      const value = batch.values.then((values) => values.get(key) ?? null);
-      known.set(id, value);
-      return value as Promise<Value | null>;
+      batch.keys.add(key);
+      const values = await batch.values;
+      return (values.get(key) ?? null) as Value | null;
     },
   };
 }
 
 interface Batch {
-  readonly keys: string[];
+  readonly keys: Set<string>;
   readonly values: Promise<ReadonlyMap<string, unknown>>;
 }
 
 function startBatch(name: string, loadMany: LoadMany<unknown>, batches: Map<string, Batch>): Batch {
-  const keys: string[] = [];
+  const keys = new Set<string>();
   const values = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
     batches.delete(name);
-    return loadMany(keys);
+    return loadMany([...keys]);
   });
   const batch = { keys, values };
   batches.set(name, batch);
