@@ -113,7 +113,11 @@ export interface Driver {
    * alive (ends it where one is). A repeat for the same run finds what the first one started;
    * where that has exited, it starts no second one and resolves all the same.
    */
-  startRuntime(handle: Handle, runtime: RuntimeRequest, call: Call): Promise<{ imageDigest: string }>;
+  startRuntime(
+    handle: Handle,
+    runtime: RuntimeRequest,
+    call: Call,
+  ): Promise<{ imageDigest: string }>;
 
   /** Asks the runtime to end (SIGTERM or its like). Does not wait. */
   stopRuntime(handle: Handle, runtime: RuntimeRef, call: Call): Promise<void>;

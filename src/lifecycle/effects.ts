@@ -12,7 +12,6 @@ import {
   isAtRest,
   isError,
 } from './instance.ts';
-import type { OperationKind } from './operation.ts';
 
 /** Enters STARTING_RUNTIME with a run of its own, and asks the driver for its runtime. */
 export function startRuntime(
