@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { openDataDirectory } from '../../src/store/data-directory.ts';
 import { openPglite } from '../../src/store/database.ts';
@@ -24,6 +24,9 @@ import { type OpenStore, openStore } from '../../src/store/open.ts';
 import { ownIdentity } from '../../src/store/process-identity.ts';
 import { createSampleData } from '../../src/store/sample-data.ts';
 import { one, zone } from './stores.ts';
+
+// A new PGlite takes seconds, on a busy machine many.
+vi.setConfig({ testTimeout: 120_000 });
 
 let folder: string;
 let warnings: string[];

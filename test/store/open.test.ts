@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { hostEdges } from '../../src/lifecycle/host.ts';
 import { instanceEdges } from '../../src/lifecycle/instance.ts';
@@ -13,6 +13,9 @@ import { type OpenStore, openStore } from '../../src/store/open.ts';
 import { createSampleData } from '../../src/store/sample-data.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { everything, one, openTestStore, storeKinds, zone } from './stores.ts';
+
+// A new PGlite takes seconds, on a busy machine many.
+vi.setConfig({ testTimeout: 120_000 });
 
 let folder: string;
 let warnings: string[];

@@ -1,6 +1,6 @@
 /** Creating instances and their hosts: what is written, what is refused, and that then nothing is. */
 import { inspect } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createBillingSubscription } from '../../src/store/billing-subscriptions.ts';
 import {
   createDeviceRepository,
@@ -13,6 +13,9 @@ import {
   deleteInstance,
 } from '../../src/store/instance-configuration.ts';
 import { newCaller, one, openTestStore, storeKinds, useStore } from './stores.ts';
+
+// A new PGlite takes seconds, on a busy machine many.
+vi.setConfig({ testTimeout: 120_000 });
 
 describe.each(storeKinds)('creating instances on %s', (kind) => {
   const its = useStore(kind);
