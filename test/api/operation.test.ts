@@ -1,0 +1,239 @@
+/** Operations: waiting, watching and cancelling; and the runtime's side of the API. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { globalId } from '../../src/graphql/ids.ts';
+import type { Data } from './api.ts';
+import { openWorld, type World } from './fleet.ts';
+
+let world: World;
+/** Each test has an instance of its own, on a host of its own. */
+let key = '';
+let count = 0;
+beforeAll(async () => {
+  world = await openWorld('PGLITE');
+});
+afterAll(() => world?.close());
+beforeEach(async () => {
+  world.runtime.outcome = () => 'DONE';
+  world.driver.script.heal();
+  world.disconnected.length = 0;
+  count += 1;
+  key = `instance-${count}`;
+  await world.ask(`mutation {
+    createDeviceRepository(input: { key: "${key}-devices", storage: CLOUD }) { __typename }
+    createInstance(input: { key: "${key}", solution: "greenhouse", subscription: "trial",
+      deviceRepository: "${key}-devices", configuration: { app: {} } }) { __typename } }`);
+});
+
+const deploy = () => world.command('deployInstance', { instance: key });
+
+describe('operations', () => {
+  test('updates come as it goes on and end when it is over', async () => {
+    const { operation } = await deploy();
+    const updates = await world.stream(
+      'subscription ($id: ID!) { operationUpdates(operation: $id) { status phase } }',
+      { id: operation.id },
+    );
+    const seen = await world.take(updates, 100);
+    const statuses = seen.map(({ operationUpdates: { status } }) => status);
+    expect(statuses.at(-1)).toBe('SUCCEEDED');
+    expect(new Set(statuses).size).toBeGreaterThan(1);
+    const over = await world.stream(
+      'subscription ($id: ID!) { operationUpdates(operation: $id) { status } }',
+      { id: operation.id },
+    );
+    expect(await world.take(over, 100)).toEqual([{ operationUpdates: { status: 'SUCCEEDED' } }]);
+  });
+
+  test('one that is not there', async () => {
+    const id = globalId('Operation', randomUUID());
+    expect(
+      await world.ask('query ($id: ID!) { operation(operation: $id) { id } }', { id }),
+    ).toEqual({ operation: null });
+    await expect(
+      world.stream('subscription ($id: ID!) { operationUpdates(operation: $id) { id } }', { id }),
+    ).rejects.toThrow('There is no operation');
+    const { errors } = await world.answer(
+      'query ($id: ID!) { operation(operation: $id, waitSeconds: 61) { id } }',
+      { id },
+    );
+    expect(errors[0]?.code).toBe('BAD_USER_INPUT');
+  });
+
+  test('a wait ends with the time, a waiter too many is told', async () => {
+    world.runtime.outcome = () => null;
+    const { operation } = await deploy();
+    const wait = 'query ($id: ID!) { operation(operation: $id, waitSeconds: 1) { status } }';
+    const began = Date.now();
+    const answers = await Promise.all(
+      Array.from({ length: 51 }, () => world.answer(wait, { id: operation.id })),
+    );
+    expect(Date.now() - began).toBeGreaterThan(900);
+    const refused = answers.filter(({ errors }) => errors.length > 0);
+    expect(refused.map(({ errors }) => errors[0]?.code)).toEqual(['RATE_LIMITED']);
+    const { data } = await world.answer(wait, { id: operation.id });
+    expect(['QUEUED', 'RUNNING']).toContain(data.operation.status);
+  });
+
+  test('cancelling one that waits for its host; not one that has begun', async () => {
+    world.driver.script.hang('allocateHost');
+    const { operation } = await deploy();
+    const cancel = (id: string) =>
+      world.ask(
+        `mutation ($id: ID!) { cancelOperation(input: { operation: $id }) { __typename
+           ... on OperationCancelled { operation { status endedAt } }
+           ... on OperationCommandRefused { code message operation { kind } } } }`,
+        { id },
+      );
+    const { operations } = await world.ask(
+      `{ operations(filter: { active: true, kind: [DEPLOY_HOST], host: ["${key}-host"] }) { nodes { id cancellable } } }`,
+    );
+    expect(operations.nodes).toMatchObject([{ cancellable: false }]);
+    expect((await cancel(operations.nodes[0].id)).cancelOperation).toMatchObject({
+      __typename: 'OperationCommandRefused',
+      code: 'NOT_CANCELLABLE',
+      operation: { kind: 'DEPLOY_HOST' },
+    });
+    expect((await cancel(operation.id)).cancelOperation).toMatchObject({
+      __typename: 'OperationCancelled',
+      operation: { status: 'CANCELLED', endedAt: expect.any(String) },
+    });
+    expect((await cancel(operation.id)).cancelOperation.code).toBe('NOT_CANCELLABLE');
+  });
+});
+
+describe('the runtime', () => {
+  const runOf = async () => {
+    const [row] = await world.store.database.query<{ runId: string; instanceId: string }>(
+      'select id as "instanceId", run_id as "runId" from instances where key = $1',
+      [key],
+    );
+    if (!row) throw new Error('no run');
+    return row;
+  };
+  const report = (run: { runId: string; instanceId: string }, name: string, input: Data) => {
+    const field = `${name[0]?.toLowerCase()}${name.slice(1)}`;
+    return world
+      .askAs(
+        run,
+        `mutation ($input: ${name}Input!) { ${field}(input: $input) { __typename
+           ... on UserError { code } ... on InvalidInput { issues { path } }
+           ... on RuntimeReportAccepted { instance { key lastSeenAt } } } }`,
+        input,
+      )
+      .then((data) => data[field]);
+  };
+
+  test('reports of its own run count, those of another never', async () => {
+    await deploy();
+    await world.until(key, 'RUNNING');
+    const run = await runOf();
+    expect(
+      await report(run, 'ReportRuntime', {
+        run: run.runId,
+        report: 'HEARTBEAT',
+        counters: { messagesAccepted: 3, messagesRejected: 0, inputCommands: 1 },
+      }),
+    ).toMatchObject({ __typename: 'RuntimeReportAccepted', instance: { key } });
+    const other = randomUUID();
+    expect(await report(run, 'ReportRuntime', { run: other, report: 'FAULT' })).toMatchObject({
+      __typename: 'RuntimeReportRefused',
+      code: 'STALE_REPORT',
+    });
+    expect(
+      await report({ ...run, runId: other }, 'ReportRuntime', { run: other, report: 'FAULT' }),
+    ).toMatchObject({ __typename: 'RuntimeReportRefused', code: 'STALE_REPORT' });
+    const { errors } = await world.answer(
+      `mutation { reportRuntime(input: { run: "${run.runId}", report: FAULT }) { __typename } }`,
+    );
+    expect(errors[0]?.code).toBe('FORBIDDEN');
+    await expect(world.stream('subscription { runtimeCommands { id } }')).rejects.toThrow(
+      'This is for runtimes',
+    );
+    await world.until(key, 'RUNNING');
+  });
+
+  test('open commands come again, whole and in order, after a reconnect', async () => {
+    world.runtime.outcome = (kind) => (kind === 'PAUSE' ? null : 'DONE');
+    await deploy();
+    await world.until(key, 'RUNNING');
+    await world.command('pauseInstance', { instance: key });
+    const run = await runOf();
+    const viewer = { kind: 'RUN', ...run, organizationId: world.organizationId } as const;
+    const context = {
+      ...world.context(),
+      viewer: { ...viewer, accessKeyId: 'key', name: 'run' },
+      onRuntimeDisconnected: (id: string) => void world.disconnected.push(id),
+    };
+    const document = 'subscription { runtimeCommands { id kind run payload } }';
+    const first = await world.stream(document, {}, context);
+    const [pause] = await world.take(first, 1);
+    expect(pause).toMatchObject({ runtimeCommands: { kind: 'PAUSE', run: run.runId } });
+    expect(world.disconnected).toEqual([]);
+    await first.return?.();
+    expect(world.disconnected).toEqual([run.instanceId]);
+    const second = await world.stream(document, {}, context);
+    expect(await world.take(second, 1)).toEqual([pause]);
+    const completion = { command: pause?.runtimeCommands.id, run: run.runId, outcome: 'DONE' };
+    const done = { __typename: 'RuntimeCommandCompleted' };
+    expect(await report(run, 'CompleteRuntimeCommand', completion)).toEqual(done);
+    expect(await report(run, 'CompleteRuntimeCommand', completion)).toEqual(done);
+    expect(
+      await report(run, 'CompleteRuntimeCommand', { ...completion, command: randomUUID() }),
+    ).toMatchObject({ __typename: 'ResourceNotFound' });
+    await world.until(key, 'PAUSED');
+  });
+
+  test('device values and log lines are kept, impossible ones are refused', async () => {
+    await deploy();
+    await world.until(key, 'RUNNING');
+    const run = await runOf();
+    const at = new Date().toISOString();
+    const values = [{ device: 'd1', field: 'temperature', value: 21.5, at }];
+    expect(await report(run, 'ReportDeviceValues', { run: run.runId, values })).toMatchObject({
+      __typename: 'RuntimeReportAccepted',
+    });
+    const { deviceRepository } = await world.ask(
+      `{ deviceRepository(deviceRepository: "${key}-devices") { devices { nodes { name values { field value } } } } }`,
+    );
+    expect(deviceRepository.devices.nodes).toEqual([
+      { name: 'd1', values: [{ field: 'temperature', value: 21.5 }] },
+    ]);
+    expect(
+      await report(run, 'ReportDeviceValues', {
+        run: run.runId,
+        values: [{ device: '', field: 'a\0', value: { deep: '\ud800' }, at }],
+      }),
+    ).toMatchObject({
+      __typename: 'InvalidInput',
+      issues: [{ path: 'values.0.device' }, { path: 'values.0.field' }, { path: 'values.0.value' }],
+    });
+
+    const lines = (...texts: string[]) =>
+      report(run, 'ReportLogs', {
+        run: run.runId,
+        lines: texts.map((text) => ({ at, level: 'INFO', text })),
+      });
+    await lines('one', 'two', 'three');
+    const events = await world.stream(
+      `subscription { instanceLogs(instance: "${key}", tail: 2) { text level run } }`,
+    );
+    expect(await world.take(events, 2)).toMatchObject([
+      { instanceLogs: { text: 'two', level: 'INFO', run: run.runId } },
+      { instanceLogs: { text: 'three' } },
+    ]);
+    const next = events.next();
+    await lines('four');
+    expect(await next).toMatchObject({ value: { instanceLogs: { text: 'four' } } });
+    const waiting = events.next();
+    await events.return?.();
+    expect(await waiting).toMatchObject({ done: true });
+  });
+
+  test('who goes while nothing comes is gone at once', async () => {
+    const events = await world.stream('subscription { instanceTransitions { toState } }');
+    const waiting = events.next();
+    await events.return?.();
+    await vi.waitFor(async () => expect(await waiting).toMatchObject({ done: true }));
+  });
+});
