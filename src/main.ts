@@ -2,10 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pino, { type Logger } from 'pino';
 import { type App, createApp } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
 import { requestSignInLink } from './graphql/link.ts';
-import { createLog } from './log.ts';
 import { CannotOpenStore } from './store/data-directory.ts';
 
 /** A stop that takes longer than this is cut off; what was held is taken over by its lease. */
@@ -59,6 +59,32 @@ async function run(given: Config): Promise<void> {
       'Another link: npm run link',
       '',
     ].join('\n'),
+  );
+}
+
+/**
+ * The log: one JSON line an event on stderr; never a variable, a header, a setting or a key. Values
+ * that may hold secrets are cut out wherever they turn up.
+ */
+function createLog(level: string): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: {
+        paths: [
+          'authorization',
+          '*.authorization',
+          'headers',
+          '*.headers',
+          'variables',
+          '*.settings',
+        ],
+        remove: true,
+      },
+    },
+    pino.destination({ dest: 2, sync: false }),
   );
 }
 

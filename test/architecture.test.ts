@@ -39,7 +39,6 @@ const mostLines = 300;
 const longer: Record<string, string> = {
   'store/schema.ts': 'every table of the database, in one list',
   'store/door.ts': 'the one guarded statement, whole',
-  'store/patches/postgres-3.4.9.mjs': 'data: exact texts to replace',
 };
 
 interface Import {
