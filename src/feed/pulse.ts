@@ -66,6 +66,7 @@ export interface Pulses {
 /** Pulses by name. */
 export function createPulses(): Pulses {
   const named = new Map<string, Set<Pulse>>();
+  let ended = false;
   return {
     open(name) {
       const pulses = named.get(name) ?? new Set();
@@ -75,6 +76,7 @@ export function createPulses(): Pulses {
         if (pulses.size === 0 && named.get(name) === pulses) named.delete(name);
       });
       pulses.add(pulse);
+      if (ended) pulse.end();
       return pulse.iterable;
     },
     fire(name) {
@@ -84,6 +86,7 @@ export function createPulses(): Pulses {
       for (const pulses of named.values()) for (const pulse of pulses) pulse.fire();
     },
     end() {
+      ended = true;
       for (const pulses of [...named.values()]) for (const pulse of [...pulses]) pulse.end();
     },
   };

@@ -19,6 +19,8 @@ export interface World {
   feed(options?: FeedOptions & { apart?: boolean }): Promise<Feed & { database: Database }>;
   /** Commits a revision with so many rows and says so to the store; the revision. */
   append(rows?: RowsOptions): Promise<number>;
+  /** Stops the feeds and makes the log a new one. */
+  reset(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,9 @@ export async function openWorld(kind: Kind): Promise<World> {
   const store = createStore(database, {} as Store['deadlines']);
   const organizationId = randomUUID();
   const closing: (() => Promise<void>)[] = [];
+  async function stopFeeds(): Promise<void> {
+    for (const stop of closing.splice(0)) await stop();
+  }
   return {
     database,
     store,
@@ -82,8 +87,16 @@ export async function openWorld(kind: Kind): Promise<World> {
       if (told) store.committed({ revision, work: false });
       return revision;
     },
+    async reset() {
+      await stopFeeds();
+      await database.query('truncate log');
+      await database.query('alter sequence log_revisions restart');
+      await database.query(
+        'update store_identity set epoch = gen_random_uuid(), pruned_through = 0',
+      );
+    },
     async close() {
-      for (const close of closing) await close();
+      await stopFeeds();
       await database.close();
       await test?.drop();
     },

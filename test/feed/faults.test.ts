@@ -1,0 +1,193 @@
+/** The feed while transactions stay open, connections die and readers dawdle. */
+import { randomUUID } from 'node:crypto';
+import postgres from 'postgres';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { LogEvent } from '../../src/feed/event.ts';
+import { APPEND, openWorld, places, take, type World } from './world.ts';
+
+let world: World;
+let sql: postgres.Sql;
+beforeAll(async () => {
+  world = await openWorld('POSTGRES');
+  sql = postgres(world.url ?? '', { max: 4, onnotice: () => {} });
+});
+afterEach(() => world.reset());
+afterAll(async () => {
+  await sql.end();
+  await world.close();
+});
+const organization = () => ({ organizationId: world.organizationId });
+
+/** A transaction that has drawn its revision and stays open until it is told how to end. */
+async function open(): Promise<(how: 'commit' | 'rollback') => Promise<void>> {
+  const connection = await sql.reserve();
+  await connection`begin`;
+  await connection.unsafe(APPEND, [1, world.organizationId, randomUUID(), 0, null]);
+  return async (how) => {
+    await connection.unsafe(how);
+    connection.release();
+  };
+}
+
+/** Ends backends of others in the test's database; how many. */
+async function terminate(which: string): Promise<number> {
+  const ended = await sql.unsafe(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid()
+        and backend_type = 'client backend' and ${which}`,
+  );
+  return ended.length;
+}
+
+test('a position under an open transaction is before it, and nothing is missed', async () => {
+  const feed = await world.feed();
+  const first = await world.append();
+  const end = await open();
+  const later = [await world.append(), await world.append()];
+  const position = await feed.position(world.organizationId);
+  expect(position).toBe(feed.cursorOf(world.organizationId, { revision: first, place: 0xffff }));
+  const stream = feed.subscribe({ ...organization(), after: position });
+  const events = take(stream, 3);
+  await feed.position(world.organizationId);
+  await end('commit');
+  expect((await events).map(({ revision }) => revision)).toEqual([first + 1, ...later]);
+});
+
+test('what rolls back is passed as soon as it has, though another stays open', async () => {
+  const feed = await world.feed();
+  const stream = feed.subscribe(organization());
+  await stream.ready();
+  const endFirst = await open();
+  const visible = await world.append();
+  await feed.position(world.organizationId); // The first is known as the one waited for.
+  const endSecond = await open();
+  await endFirst('rollback');
+  const [event] = await take(stream, 1);
+  expect(event?.revision).toBe(visible);
+  await endSecond('commit');
+  expect((await take(stream, 1))[0]?.revision).toBe(visible + 1);
+});
+
+test('a transaction that writes elsewhere holds nothing up', async () => {
+  const feed = await world.feed();
+  const stream = feed.subscribe(organization());
+  await stream.ready();
+  const elsewhere = await sql.reserve();
+  await elsewhere`begin`;
+  await elsewhere`insert into organizations (id, key, name) values (${randomUUID()}, 'a', 'A')`;
+  const revision = await world.append();
+  expect((await take(stream, 1))[0]?.revision).toBe(revision);
+  await elsewhere`rollback`;
+  elsewhere.release();
+});
+
+test('a node that starts while a transaction is open does not pass it', async () => {
+  const end = await open();
+  await world.append();
+  const starting = world.feed();
+  let started = false;
+  void starting.then(() => {
+    started = true;
+  });
+  await expect
+    .poll(
+      async () => (await sql`select 1 from pg_stat_activity where query like '%pg_locks%'`).length,
+    )
+    .toBeGreaterThan(0);
+  expect(started).toBe(false);
+  await end('commit');
+  const feed = await starting;
+  const stream = feed.subscribe(organization());
+  await stream.ready();
+  const revision = await world.append();
+  expect((await take(stream, 1))[0]?.revision).toBe(revision);
+});
+
+test('a subscription that was asked for while the node starts misses nothing from then on', async () => {
+  const end = await open();
+  const starting = world.feed();
+  const revision = await world.append();
+  await end('rollback');
+  const feed = await starting;
+  const position = await feed.position(world.organizationId);
+  expect(position).toBe(feed.cursorOf(world.organizationId, { revision, place: 0xffff }));
+});
+
+test('the listener is ended: events go on by the poll, then NOTIFY is heard again', async () => {
+  const feed = await world.feed({ apart: true });
+  const stream = feed.subscribe(organization());
+  await stream.ready();
+  const listeners = `query ilike 'listen%'`;
+  await expect.poll(() => terminate(listeners)).toBeGreaterThan(0);
+  const unheard = await world.append({ told: false });
+  expect((await take(stream, 1))[0]?.revision).toBe(unheard);
+  // Listening again: a signal of another node comes before the net of a second does.
+  const other = await world.feed();
+  await expect
+    .poll(
+      async () => (await sql.unsafe(`select 1 from pg_stat_activity where ${listeners}`)).length,
+    )
+    .toBeGreaterThan(1);
+  let quickest = Number.POSITIVE_INFINITY;
+  const signals = feed.signals('test');
+  await signals.next();
+  for (let n = 0; n < 5; n += 1) {
+    const at = performance.now();
+    other.signal('test');
+    await signals.next();
+    quickest = Math.min(quickest, performance.now() - at);
+  }
+  expect(quickest).toBeLessThan(200);
+});
+
+test('all backends are ended again and again under load: nothing lost, no error', async () => {
+  const feed = await world.feed({ apart: true });
+  const stream = feed.subscribe(organization());
+  await stream.ready();
+  const received: LogEvent[] = [];
+  const reading = (async () => {
+    for await (const batch of stream) received.push(...(batch as LogEvent[]));
+  })();
+  let ended = 0;
+  for (let n = 0; n < 300; n += 1) {
+    await world.append({ told: n % 2 === 0 }).catch(() => {});
+    if (n % 20 === 10) ended += await terminate('true');
+  }
+  expect(ended).toBeGreaterThan(20);
+  const count = async () => (await sql`select 1 from log`).length;
+  const rows = await sql<{ at: string }[]>`
+    select revision || '/' || place as at from log order by revision, place`;
+  expect(rows.length).toBeGreaterThan(200);
+  await expect.poll(() => received.length, { timeout: 10_000 }).toBe(await count());
+  expect(places(received)).toEqual(rows.map(({ at }) => at));
+  await feed.stop();
+  await reading;
+});
+
+test('a reader that does not come back holds nothing, and then misses nothing', async () => {
+  const feed = await world.feed({ ringBytes: 50_000 });
+  const stream = feed.subscribe(organization());
+  const first = take(stream, 1);
+  await stream.ready();
+  await world.append();
+  const events = await first;
+  for (let n = 0; n < 40; n += 1) await world.append({ count: 50 });
+  await feed.position(world.organizationId);
+  events.push(...(await take(stream, 2000)));
+  const rows = await sql<{ at: string }[]>`
+    select revision || '/' || place as at from log order by revision, place`;
+  expect(places(events)).toEqual(rows.map(({ at }) => at));
+});
+
+test('many readers catch up at once, eight at a time', async () => {
+  const start = await (await world.feed()).position(world.organizationId);
+  for (let n = 0; n < 20; n += 1) await world.append({ count: 60 });
+  const feed = await world.feed({ apart: true });
+  const streams = Array.from({ length: 30 }, () =>
+    feed.subscribe({ ...organization(), after: start }),
+  );
+  const all = await Promise.all(streams.map((stream) => take(stream, 1200)));
+  const [one = []] = all;
+  expect(one).toHaveLength(1200);
+  for (const events of all) expect(places(events)).toEqual(places(one));
+});
