@@ -63,8 +63,8 @@ export interface HttpServer {
   closeSocketsOf(accessKeyId: string): void;
 }
 
-/** How often the keys of open sockets are asked for. */
-const recheckMilliseconds = 4_000;
+/** How often the keys of open sockets are asked for: a revoked one has lost them within 5 s. */
+const recheckMilliseconds = 3_000;
 const pruneMilliseconds = 3_600_000;
 /** Time for answers that are being written, before their connections are cut. */
 const drainMilliseconds = 3_000;

@@ -4,7 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ExecutionResult } from 'graphql';
+import { type ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Caller, Pipeline } from './pipeline.ts';
@@ -68,11 +68,15 @@ export function createYogaHandler(options: {
     fetchAPI: { Response },
     maskedErrors: {
       maskError(error) {
-        const tooLarge =
-          error instanceof Error && error.message === 'Request body too large'
-            ? refusedRequest('PAYLOAD_TOO_LARGE', tooLargeMessage(options.payloadBytes))
-            : null;
-        return tooLarge ?? maskError(error, { requestId: requestIds.getStore() ?? '', log });
+        if (!(error instanceof GraphQLError) || typeof error.extensions.code !== 'string')
+          return maskError(error, { requestId: requestIds.getStore() ?? '', log });
+        // Yoga's own refusals of requests: too large, no JSON, no query.
+        const { status } = (error.extensions.http ?? {}) as { status?: number };
+        if (status === 413)
+          return refusedRequest('PAYLOAD_TOO_LARGE', tooLargeMessage(options.payloadBytes));
+        return error.extensions.code === 'BAD_REQUEST'
+          ? refusedRequest('BAD_REQUEST', error.message)
+          : error;
       },
     },
   });

@@ -1,0 +1,431 @@
+/** GraphQL over HTTP and Server-Sent Events: doors, limits, errors. */
+import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import { getIntrospectionQuery } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadExampleOperations } from '../../schema/load.ts';
+import { createRunKey } from '../../src/store/access-keys.ts';
+import type { Database } from '../../src/store/database.ts';
+import {
+  adminToken,
+  anyRun,
+  eventually,
+  openDatabase,
+  post,
+  send,
+  signIn,
+  startWorld,
+  type World,
+} from './transport-world.ts';
+
+const bearer = { authorization: `Bearer ${adminToken}` };
+let database: Database;
+let world: World;
+
+beforeAll(async () => {
+  database = await openDatabase();
+  world = await startWorld(database);
+});
+afterAll(async () => {
+  await world.stop();
+  await database.close();
+});
+
+const codeOf = (answer: { json: { errors: { extensions: { code: string } }[] } }) =>
+  answer.json.errors[0]?.extensions.code;
+
+describe('requests', () => {
+  test('POST and GET answer queries', async () => {
+    const answer = await post(world, '{ hello name transport }');
+    expect(answer.status).toBe(200);
+    expect(answer.json).toEqual({
+      data: { hello: 'world', name: 'ADMIN admin', transport: 'HTTP' },
+    });
+    expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+    const query = encodeURIComponent('query A($n: Int!) { number(value: $n) } query B { hello }');
+    const variables = encodeURIComponent('{"n":3}');
+    const got = await send(
+      world,
+      `/graphql?query=${query}&variables=${variables}&operationName=A`,
+      { headers: bearer },
+    );
+    expect(got.json).toEqual({ data: { number: 3 } });
+  });
+
+  test('mutations run by POST alone', async () => {
+    const path = `/graphql?query=${encodeURIComponent('mutation { touch(name: "by GET") }')}`;
+    const got = await send(world, path, { headers: bearer });
+    expect([got.status, codeOf(got)]).toEqual([405, 'METHOD_NOT_ALLOWED']);
+    expect(world.seen.mutations).not.toContain('by GET');
+    expect((await post(world, 'mutation { touch(name: "by POST") }')).json).toEqual({
+      data: { touch: 'by POST' },
+    });
+  });
+
+  test.each([
+    ['application/x-www-form-urlencoded', 'query=%7Bhello%7D'],
+    ['multipart/form-data; boundary=x', '--x--'],
+    ['text/plain', '{"query":"{hello}"}'],
+    ['application/graphql', '{hello}'],
+    ['application/jsonp', '{"query":"{hello}"}'],
+  ])('a body of %s is refused', async (type, body) => {
+    const answer = await send(world, '/graphql', {
+      method: 'POST',
+      headers: { ...bearer, 'content-type': type },
+      body,
+    });
+    expect([answer.status, codeOf(answer)]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
+  });
+
+  test.each([
+    ['no JSON', '{'],
+    ['an array of operations', '[{"query":"{hello}"}]'],
+    ['null', 'null'],
+    ['a number', '7'],
+    ['nothing', ''],
+    ['no query', '{}'],
+    ['a query that is no text', '{"query":{}}'],
+    ['variables that are no object', '{"query":"{hello}","variables":[1]}'],
+    ['an unknown operation', '{"query":"query A { hello }","operationName":"B"}'],
+    ['unnamed among many', '{"query":"query A { hello } query B { hello }"}'],
+  ])('a body with %s gets a clear answer', async (_what, body) => {
+    const answer = await send(world, '/graphql', {
+      method: 'POST',
+      headers: { ...bearer, 'content-type': 'application/json' },
+      body,
+    });
+    expect(answer.status).toBe(400);
+    expect(answer.json.errors[0].message.length).toBeGreaterThan(10);
+    expect(codeOf(answer)).toBe('BAD_REQUEST');
+  });
+
+  test('a GET with broken variables gets a clear answer', async () => {
+    const answer = await send(world, '/graphql?query=%7Bhello%7D&variables=%7B', {
+      headers: bearer,
+    });
+    expect([answer.status, codeOf(answer)]).toEqual([400, 'BAD_REQUEST']);
+  });
+
+  test('other methods and paths are refused, CORS is off', async () => {
+    const preflight = await send(world, '/graphql', {
+      method: 'OPTIONS',
+      headers: { origin: 'http://evil.test', 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.status).toBe(405);
+    const answer = await post(world, '{ hello }', {
+      headers: { ...bearer, origin: 'http://evil.test' },
+    });
+    expect(answer.status).toBe(200);
+    for (const { headers } of [preflight, answer])
+      expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
+    expect((await send(world, '/nothing', { headers: bearer })).status).toBe(404);
+    expect((await send(world, '/graphql/x', { headers: bearer })).status).toBe(404);
+    expect((await send(world, '/__proto__')).status).toBe(404);
+    expect((await send(world, '/healthz', { method: 'DELETE' })).status).toBe(405);
+  });
+
+  test('health, readiness, metrics and schema', async () => {
+    expect((await send(world, '/healthz')).status).toBe(200);
+    expect((await send(world, '/healthz', { headers: { host: '10.1.2.3:80' } })).status).toBe(200);
+    expect((await send(world, '/readyz')).status).toBe(200);
+    const metrics = await send(world, '/metrics');
+    expect(metrics.text).toContain('instance_manager_build_info{version="0.0.0-test"');
+    expect(metrics.text).toContain('instance_manager_http_requests_total{route="/graphql"');
+    expect((await send(world, '/schema.graphql')).status).toBe(401);
+    expect((await send(world, '/schema.graphql', { headers: bearer })).text).toContain(
+      'type Query {',
+    );
+    const failing = await startWorld(database, { ready: () => Promise.reject(new Error('gone')) });
+    expect((await send(failing, '/readyz')).status).toBe(503);
+    await failing.stop();
+  });
+});
+
+describe('who asks', () => {
+  test('nobody is told what to show', async () => {
+    const answer = await post(world, '{ hello }', { headers: {} });
+    expect([answer.status, codeOf(answer)]).toEqual([401, 'UNAUTHENTICATED']);
+    expect(answer.headers['www-authenticate']).toBe('Bearer');
+  });
+
+  test('a wrong token is refused, many are throttled, the right one is never locked out', async () => {
+    const fresh = await startWorld(database);
+    const wrong = () =>
+      post(fresh, '{ hello }', {
+        headers: { authorization: `Bearer ims_${randomBytes(32).toString('base64url')}` },
+      });
+    const first = await wrong();
+    expect([first.status, codeOf(first)]).toEqual([401, 'UNAUTHENTICATED']);
+    const more = await Promise.all(Array.from({ length: 12 }, wrong));
+    expect(more.map(({ status }) => status)).toContain(429);
+    const last = await wrong();
+    expect([last.status, codeOf(last), last.headers['retry-after']]).toEqual([
+      429,
+      'RATE_LIMITED',
+      '60',
+    ]);
+    expect((await post(fresh, '{ hello }')).status).toBe(200);
+    await fresh.stop();
+  });
+
+  test.each(['Basic abc', 'Bearer', `Bearer ${adminToken}x`, `bearer ${adminToken} x`])(
+    '%s is no token',
+    async (authorization) => {
+      expect((await post(world, '{ hello }', { headers: { authorization } })).status).not.toBe(200);
+    },
+  );
+
+  test('a name that is not ours is refused', async () => {
+    for (const host of ['evil.test', `evil.test:${world.port}`, 'localhost.evil.test', 'a b'])
+      expect((await post(world, '{ hello }', { headers: { ...bearer, host } })).status).toBe(421);
+    for (const host of ['localhost', `LOCALHOST:${world.port}`, '127.0.0.1:1', '[::1]:80'])
+      expect((await post(world, '{ hello }', { headers: { ...bearer, host } })).status).toBe(200);
+    const named = await startWorld(database, {
+      allowedHosts: ['api.test'],
+      publicUrl: 'https://public.test',
+    });
+    for (const host of ['api.test', 'public.test', 'Public.test:443'])
+      expect((await post(named, '{ hello }', { headers: { ...bearer, host } })).status).toBe(200);
+    const exposed = await send(named, '/metrics');
+    expect(exposed.status).toBe(401);
+    expect((await send(named, '/metrics', { headers: bearer })).status).toBe(200);
+    await named.stop();
+  });
+
+  test('a session serves pages of this server alone', async () => {
+    const cookie = await signIn(world);
+    const own = `http://127.0.0.1:${world.port}`;
+    const status = async (headers: Record<string, string>) =>
+      (await post(world, '{ hello }', { headers: { cookie, ...headers } })).status;
+    expect(await status({ origin: own })).toBe(200);
+    expect(await status({ 'sec-fetch-site': 'same-origin' })).toBe(200);
+    expect(await status({})).toBe(403);
+    expect(await status({ origin: 'null' })).toBe(403);
+    expect(await status({ origin: `http://127.0.0.1:${world.port + 1}` })).toBe(403);
+    expect(await status({ origin: `https://127.0.0.1:${world.port}` })).toBe(403);
+    expect(await status({ 'sec-fetch-site': 'same-site' })).toBe(403);
+    expect(await status({ 'sec-fetch-site': 'none' })).toBe(403);
+    expect(await status({ origin: own, host: `localhost:${world.port}` })).toBe(403);
+    const got = await send(world, '/graphql?query=%7Bname%7D', {
+      headers: { cookie, 'sec-fetch-site': 'cross-site', accept: 'text/event-stream' },
+    });
+    expect(got.status).toBe(403);
+    expect(await status({ origin: own, authorization: 'Bearer wrong' })).toBe(401);
+  });
+});
+
+describe('too much', () => {
+  /** A document so many levels deep. */
+  const nested = (levels: number) =>
+    `{ node ${'{ child '.repeat(levels - 2)}{ id${' }'.repeat(levels)}`;
+
+  test('20 MB are refused without being read into memory', async () => {
+    const before = process.memoryUsage().rss;
+    const body = Buffer.alloc(20 * 1024 * 1024, 'a');
+    const answer = await send(world, '/graphql', {
+      method: 'POST',
+      headers: {
+        ...bearer,
+        'content-type': 'application/json',
+        'content-length': String(body.length),
+        expect: '100-continue',
+      },
+      body,
+    });
+    expect([answer.status, codeOf(answer)]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+    const chunked = await send(world, '/graphql', {
+      method: 'POST',
+      headers: {
+        ...bearer,
+        'content-type': 'application/json',
+        'transfer-encoding': 'chunked',
+      },
+      body,
+    });
+    expect([chunked.status, codeOf(chunked)]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
+    expect(process.memoryUsage().rss - before).toBeLessThan(400 * 1024 * 1024);
+    expect((await post(world, '{ hello }')).status).toBe(200);
+  });
+
+  test.each([
+    [
+      '10,000 aliases',
+      `{ ${Array.from({ length: 10_000 }, (_, n) => `a${n}: hello`).join(' ')} }`,
+      /tokens/,
+    ],
+    [
+      '101 aliases',
+      `{ ${Array.from({ length: 101 }, (_, n) => `a${n}: hello`).join(' ')} }`,
+      /101 aliases/,
+    ],
+    ['a depth of 50', nested(50), /50 levels/],
+    [
+      'pages in pages',
+      '{ list(first: 200) { nodes { list(first: 200) { nodes { list { nodes { id } } } } } } }',
+      /cost/,
+    ],
+    [
+      'pages in pages by a variable and fragments',
+      'query ($n: Int = 200) { list(first: $n) { nodes { ...A } } } fragment A on Node { list(first: $n) { nodes { ...B } } } fragment B on Node { a: id child { id } list { nodes { id } } }',
+      /cost/,
+    ],
+    [
+      'fragments that double',
+      `{ node { ...F0 } } ${Array.from({ length: 60 }, (_, n) => `fragment F${n} on Node { ...F${n + 1} ...F${n + 1} }`).join(' ')} fragment F60 on Node { id }`,
+      /cost/,
+    ],
+    [
+      '11 mutations',
+      `mutation { ...M ${Array.from({ length: 8 }, (_, n) => `a${n}: touch(name: "x")`).join(' ')} } fragment M on Mutation { x: touch(name: "x") y: touch(name: "x") z: touch(name: "x") }`,
+      /11 mutations/,
+    ],
+  ])('%s', async (_what, query, message) => {
+    const mutations = world.seen.mutations.length;
+    const answer = await post(world, query);
+    expect(codeOf(answer)).toBe('QUERY_TOO_COMPLEX');
+    expect(answer.json.errors[0].message).toMatch(message);
+    expect(answer.json.data).toBeUndefined();
+    expect(world.seen.mutations.length).toBe(mutations);
+  });
+
+  test('fragment cycles, repeated fields and circular introspection end soon', async () => {
+    const began = performance.now();
+    const cycle = await post(world, '{ node { ...A } } fragment A on Node { child { ...A } }');
+    expect(codeOf(cycle)).toBe('GRAPHQL_VALIDATION_FAILED');
+    await post(world, `{ ${'hello '.repeat(3900)} }`);
+    const circular = `{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }`;
+    expect(codeOf(await post(world, circular))).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+
+  test('GraphiQL may introspect, and the examples are not too much', async () => {
+    const query = getIntrospectionQuery({
+      schemaDescription: true,
+      inputValueDeprecation: true,
+      specifiedByUrl: true,
+      directiveIsRepeatable: true,
+      oneOf: true,
+    });
+    expect((await post(world, query)).json.errors).toBeUndefined();
+    for (const { document } of loadExampleOperations()) {
+      const answer = await post(world, document.replace(/\n(query|subscription) (?!.*\n)/g, '\n'));
+      expect(JSON.stringify(answer.json)).not.toContain('QUERY_TOO_COMPLEX');
+    }
+    expect((await post(world, nested(10))).json.errors).toBeUndefined();
+  });
+});
+
+describe('errors', () => {
+  test.each([
+    ['{ hello', 'GRAPHQL_PARSE_FAILED'],
+    ['{ nothing }', 'GRAPHQL_VALIDATION_FAILED'],
+    ['{ color(color: BLUE) }', 'GRAPHQL_VALIDATION_FAILED'],
+  ])('%s', async (query, code) => {
+    const answer = await post(world, query);
+    expect(codeOf(answer)).toBe(code);
+    const strict = await post(world, query, {
+      headers: { ...bearer, accept: 'application/graphql-response+json' },
+    });
+    expect(strict.status).toBe(400);
+    expect(strict.text).not.toContain('"http"');
+  });
+
+  test('an unknown enum value in a variable', async () => {
+    const answer = await post(world, 'query ($c: Color!) { color(color: $c) }', {
+      variables: { c: 'BLUE' },
+    });
+    expect(codeOf(answer)).toBe('BAD_USER_INPUT');
+    expect(answer.json.errors[0].message).toContain('BLUE');
+  });
+
+  test('expected ones pass, the others are masked and logged under their request', async () => {
+    const { json, headers } = await post(world, '{ hello boom refused }');
+    expect(json.data).toEqual({ hello: 'world', boom: null, refused: null });
+    const [boom, refused] = json.errors;
+    expect(refused.extensions).toEqual({ code: 'CURSOR_EXPIRED', oldestCursor: 'c7' });
+    expect(boom.extensions).toEqual({ code: 'INTERNAL', requestId: headers['x-request-id'] });
+    expect(JSON.stringify(json)).not.toContain('hunter2');
+    const line = world.logLines.find((each) => each.includes(headers['x-request-id'] as string));
+    expect(line).toContain('hunter2 \\\\u009b31m');
+    expect(line).toContain('"path":"boom"');
+  });
+
+  test('variables and tokens are never logged', async () => {
+    await post(world, 'query ($v: Int!) { number(value: $v) boom }', {
+      variables: { v: 123454321 },
+    });
+    await post(world, '{ hello }', { headers: { authorization: 'Bearer not-a-token-5551234' } });
+    const log = world.logLines.join('');
+    for (const secret of ['123454321', 'not-a-token-5551234', adminToken])
+      expect(log).not.toContain(secret);
+  });
+});
+
+describe('Server-Sent Events', () => {
+  const events = (query: string, headers: Record<string, string> = {}) =>
+    send(world, `/graphql?query=${encodeURIComponent(query)}`, {
+      headers: { ...bearer, accept: 'text/event-stream', ...headers },
+    });
+
+  test('carry the cursor as id, end with complete, and resume behind the last id', async () => {
+    const query = 'subscription { ticks(count: 3) { number } }';
+    const first = await events(query);
+    expect(first.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+    expect(first.text).toContain(
+      'event: next\nid: c2\ndata: {"data":{"ticks":{"number":2}},"extensions":{"cursor":"c2"}}\n\n',
+    );
+    expect(first.text.endsWith('event: complete\nid: complete\ndata:\n\n')).toBe(true);
+    const second = await events(query, { 'last-event-id': 'c2' });
+    expect(second.text.match(/"number":\d/g)).toEqual(['"number":3']);
+    expect((await events(query, { 'last-event-id': 'complete' })).status).toBe(204);
+  });
+
+  test('of a stream that fails end with a masked error and no complete', async () => {
+    const { text } = await events('subscription { fails(after: 1) { number } }');
+    expect(text).toContain('"number":1');
+    expect(text).toContain('"code":"INTERNAL"');
+    expect(text).not.toContain('secret');
+    expect(text).not.toContain('event: complete');
+  });
+
+  test('end at the source when the client goes', async () => {
+    const open = world.seen.openStreams;
+    const socket = connect(world.port, '127.0.0.1');
+    const query = encodeURIComponent('subscription { waits { number } }');
+    socket.write(
+      `GET /graphql?query=${query} HTTP/1.1\r\nHost: localhost\r\n` +
+        `Authorization: Bearer ${adminToken}\r\nAccept: text/event-stream\r\n\r\n`,
+    );
+    await eventually('the stream opens', () => world.seen.openStreams === open + 1);
+    socket.destroy();
+    await eventually('the stream ends', () => world.seen.openStreams === open);
+  });
+
+  test('are asked for: a subscription by plain POST is refused', async () => {
+    const answer = await post(world, 'subscription { ticks(count: 1) { number } }');
+    expect([answer.status, codeOf(answer)]).toEqual([400, 'BAD_REQUEST']);
+  });
+});
+
+describe('the key of a run', () => {
+  test('does what a runtime does, and nothing else', async () => {
+    const { key } = await createRunKey(world.store, await anyRun(database));
+    const headers = { authorization: `Bearer ${key}` };
+    const ask = async (query: string) => (await post(world, query, { headers })).json;
+    expect(await ask('mutation { reportRuntime { instance { id __typename } } }')).toEqual({
+      data: { reportRuntime: { instance: { id: 'i', __typename: 'Instance' } } },
+    });
+    for (const query of [
+      '{ hello }',
+      '{ __schema { types { name } } }',
+      '{ __type(name: "Query") { name } }',
+      'mutation { touch(name: "by run") }',
+      'mutation { reportRuntime { instance { host { id } } } }',
+      'mutation { reportRuntime { ...F } } fragment F on RuntimeReportAccepted { instance { host { id } } }',
+    ])
+      expect((await ask(query)).errors[0].extensions.code).toBe('FORBIDDEN');
+    expect((await send(world, '/schema.graphql', { headers })).status).toBe(403);
+    await database.query('update runs set ended_at = clock_timestamp()');
+    expect((await ask('{ __typename }')).errors[0].extensions.code).toBe('UNAUTHENTICATED');
+  });
+});

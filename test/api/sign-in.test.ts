@@ -1,0 +1,223 @@
+/** Links, sessions, and the token of the administrator. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { requestSignInLink } from '../../src/graphql/link.ts';
+import { ensureAdminToken, openAccessKeys } from '../../src/store/access-keys.ts';
+import type { Database } from '../../src/store/database.ts';
+import {
+  adminToken,
+  openDatabase,
+  post,
+  send,
+  signIn,
+  startWorld,
+  type World,
+} from './transport-world.ts';
+
+let database: Database;
+let world: World;
+let own: Record<string, string>;
+
+beforeAll(async () => {
+  database = await openDatabase();
+  world = await startWorld(database);
+  own = { origin: `http://127.0.0.1:${world.port}` };
+});
+afterAll(async () => {
+  await world.stop();
+  await database.close();
+});
+
+const exchange = (code: unknown, headers: Record<string, string> = {}) =>
+  send(world, '/session', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ code }),
+  });
+
+async function newCode(): Promise<string> {
+  const { url } = await world.server.createSignInLink();
+  const { hash, pathname, search } = new URL(url);
+  expect([pathname, search]).toEqual(['/sign-in', '']);
+  return new URLSearchParams(hash.slice(1)).get('code') ?? '';
+}
+
+describe('a link', () => {
+  test('signs one browser in, once', async () => {
+    const code = await newCode();
+    const taken = await exchange(code, own);
+    expect(taken.status).toBe(200);
+    const [cookie = ''] = taken.headers['set-cookie'] ?? [];
+    expect(cookie).toMatch(
+      new RegExp(
+        `^instance-manager-${world.port}=ims_[\\w-]{43}; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict$`,
+      ),
+    );
+    const again = await exchange(code, own);
+    expect([again.status, again.json.errors[0].extensions.code]).toEqual([401, 'UNAUTHENTICATED']);
+    const answer = await post(world, '{ name }', {
+      headers: { ...own, cookie: cookie.split(';')[0] ?? '' },
+    });
+    expect(answer.json).toEqual({ data: { name: 'SESSION admin' } });
+  });
+
+  test('raced by ten, serves one', async () => {
+    const code = await newCode();
+    const answers = await Promise.all(Array.from({ length: 10 }, () => exchange(code, own)));
+    expect(answers.filter(({ status }) => status === 200).length).toBe(1);
+  });
+
+  test('is over after ten minutes', async () => {
+    const code = await newCode();
+    await database.query(
+      `update access_keys set expires_at = expires_at - interval '10 minutes'
+        where kind = 'SIGN_IN_CODE' and revoked_at is null`,
+    );
+    expect((await exchange(code, own)).status).not.toBe(200);
+  });
+
+  test('is for the page of this server', async () => {
+    const code = await newCode();
+    expect((await exchange(code, { origin: 'http://evil.test' })).status).toBe(403);
+    expect((await exchange(code, { 'content-type': 'text/plain' })).status).toBe(415);
+    for (const wrong of [7, null, '', 'imc_x', `${code}x`, { toString: 1 }])
+      expect([401, 429]).toContain((await exchange(wrong, own)).status);
+    expect((await exchange(code, own)).status).toBe(200);
+  });
+
+  test('is no token, and a session is no link', async () => {
+    const code = await newCode();
+    const asToken = await post(world, '{ name }', { headers: { authorization: `Bearer ${code}` } });
+    expect(asToken.status).not.toBe(200);
+    const session = (await signIn(world)).split('=')[1] ?? '';
+    expect((await exchange(session, own)).status).not.toBe(200);
+    expect((await exchange(adminToken, own)).status).not.toBe(200);
+  });
+
+  test('comes from the running server, for the token alone', async () => {
+    const config = { dataDir: world.dataDir, adminToken, port: 1, host: '127.0.0.1' };
+    const { url, expiresAt } = await requestSignInLink(config);
+    expect(url).toMatch(new RegExp(`^${world.url}/sign-in#code=imc_`));
+    expect(expiresAt.getTime()).toBeGreaterThan(Date.now() + 9 * 60_000);
+    await expect(requestSignInLink({ ...config, adminToken: 'x'.repeat(32) })).rejects.toThrow(
+      /ADMIN_TOKEN or DATA_DIR/,
+    );
+    const cookie = await signIn(world);
+    const bySession = await send(world, '/session/link', {
+      method: 'POST',
+      headers: { ...own, cookie },
+    });
+    expect(bySession.status).toBe(403);
+    expect((await send(world, '/session/link', { method: 'POST' })).status).toBe(401);
+    const elsewhere = mkdtempSync(join(tmpdir(), 'im-link-'));
+    await expect(requestSignInLink({ ...config, dataDir: elsewhere })).rejects.toThrow(
+      /No server answers on 127.0.0.1:1/,
+    );
+    rmSync(elsewhere, { recursive: true });
+  });
+});
+
+describe('a session', () => {
+  test('ends when it is signed out', async () => {
+    const cookie = await signIn(world);
+    const headers = { ...own, cookie };
+    expect((await post(world, '{ name }', { headers })).status).toBe(200);
+    const foreign = { cookie, origin: 'http://evil.test' };
+    expect((await send(world, '/session', { method: 'DELETE', headers: foreign })).status).toBe(
+      403,
+    );
+    const out = await send(world, '/session', { method: 'DELETE', headers });
+    expect(out.status).toBe(204);
+    expect(out.headers['set-cookie']?.[0]).toContain('Max-Age=0');
+    expect((await post(world, '{ name }', { headers })).status).not.toBe(200);
+  });
+
+  test('is over after twelve hours', async () => {
+    const cookie = await signIn(world);
+    await database.query(
+      "update access_keys set expires_at = expires_at - interval '12 hours' where kind = 'SESSION'",
+    );
+    const answer = await post(world, '{ name }', { headers: { ...own, cookie } });
+    expect([401, 429]).toContain(answer.status);
+  });
+
+  test('has a __Host- cookie where the address is https', async () => {
+    const secure = await startWorld(database, { publicUrl: 'https://im.test' });
+    const { url } = await secure.server.createSignInLink();
+    expect(url).toMatch(/^https:\/\/im\.test\/sign-in#code=/);
+    const { headers } = await send(secure, '/session', {
+      method: 'POST',
+      headers: {
+        ...{ 'content-type': 'application/json', host: 'im.test', origin: 'https://im.test' },
+      },
+      body: JSON.stringify({ code: new URLSearchParams(new URL(url).hash.slice(1)).get('code') }),
+    });
+    expect(headers['set-cookie']?.[0]).toMatch(/^__Host-instance-manager=ims_.*; Secure$/);
+    await secure.stop();
+  });
+});
+
+describe('pages', () => {
+  test('sign-in is open to all, runs its own script alone and is framed by nobody', async () => {
+    const page = await send(world, '/sign-in');
+    expect(page.status).toBe(200);
+    const policy = page.headers['content-security-policy'] as string;
+    expect(policy).toMatch(/script-src 'sha256-[\w+/=]+';/);
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(page.text).not.toMatch(/https?:\/\//);
+  });
+
+  test('GraphiQL is for a session, and all of it comes from here', async () => {
+    const html = { accept: 'text/html,application/xhtml+xml' };
+    const stranger = await send(world, '/graphql', { headers: html });
+    expect([stranger.status, stranger.headers.location]).toEqual([303, '/sign-in']);
+    const cookie = await signIn(world);
+    const page = await send(world, '/graphql?query=mutation%7Btouch(name:%22by+address%22)%7D', {
+      headers: { ...html, cookie, 'sec-fetch-site': 'none', 'accept-encoding': 'identity' },
+    });
+    expect(page.status).toBe(200);
+    expect(page.headers['content-security-policy']).toContain("frame-ancestors 'none'");
+    expect(page.text).toContain('subscription WatchInstance');
+    expect(page.text).toContain('"shouldPersistHeaders":false');
+    expect(page.text).not.toMatch(/<(script|link)[^>]+(src|href)="(?!data:)/);
+    expect(world.seen.mutations).toEqual([]);
+    const same = await send(world, '/graphql', {
+      headers: { ...html, cookie, 'if-none-match': page.headers.etag as string },
+    });
+    expect(same.status).toBe(304);
+  });
+});
+
+describe("the administrator's token", () => {
+  test('is made once, kept with mode 600, and stays', async () => {
+    const dataDir = join(mkdtempSync(join(tmpdir(), 'im-token-')), 'data');
+    const token = await ensureAdminToken({ dataDir });
+    expect(token.length).toBeGreaterThanOrEqual(32);
+    expect(await ensureAdminToken({ dataDir })).toBe(token);
+    expect(statSync(join(dataDir, 'admin-token')).mode & 0o777).toBe(0o600);
+    expect(await ensureAdminToken({ dataDir, adminToken: 'configured' })).toBe('configured');
+    rmSync(dataDir, { recursive: true });
+  });
+
+  test('is nowhere but in its file', async () => {
+    const rows = await database.query('select * from access_keys');
+    expect(JSON.stringify(rows)).not.toContain(adminToken);
+    expect(JSON.stringify(rows)).not.toMatch(/im[scr]_/);
+    expect(world.logLines.join('')).not.toContain(adminToken);
+    expect(existsSync(join(world.dataDir, 'admin-token'))).toBe(false);
+    expect(statSync(join(world.dataDir, 'server.json')).mode & 0o777).toBe(0o600);
+    expect(readFileSync(join(world.dataDir, 'server.json'), 'utf8')).not.toContain(adminToken);
+  });
+
+  test('that was changed is refused', async () => {
+    const [row] = await database.query<{ id: string }>('select id from organizations');
+    const admin = { organizationId: row?.id ?? '', token: 'y'.repeat(32) };
+    const keys = await openAccessKeys(world.store, admin);
+    expect(await keys.verify(adminToken)).toBeNull();
+    expect((await keys.verify(admin.token))?.kind).toBe('ADMIN');
+    await keys.prune();
+    expect((await keys.verify(admin.token))?.kind).toBe('ADMIN');
+  });
+});
