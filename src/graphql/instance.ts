@@ -79,9 +79,7 @@ export const Instance = builder.drizzleNode('instances', {
     edition: t.field({ type: Edition, resolve: ({ edition }) => edition }),
     configuration: t.field({
       type: InstanceConfiguration,
-      select: (_args, _context, nested) => ({
-        with: { containerRepository: nested({} as never, undefined, 'ContainerRepository') },
-      }),
+      // The members of the union read the columns of this very row.
       resolve: (instance) => instance as never,
     }),
     settings: t.field({

@@ -139,6 +139,15 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('the feed on %s', (kind) => {
     expect(seen.map(({ instanceTransitions: { to } }) => to)).toEqual(['PAUSING', 'PAUSED']);
   });
 
+  test('a page of transitions with their resources is one statement', async () => {
+    const statements = await world.statements(() =>
+      world.ask(`{ transitions { nodes { toState
+        ... on InstanceTransition { instance { key state host { key } activeOperation { kind } } }
+        ... on HostTransition { host { key state instances { nodes { key } } } } } } }`),
+    );
+    expect(statements).toHaveLength(1);
+  });
+
   test('the history of the fleet: filtered, ordered, page by page', async () => {
     const page = async (args: string) =>
       (
