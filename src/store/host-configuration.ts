@@ -83,12 +83,14 @@ export function createHost(
         ? await findSubscription(tx, problems, { caller, reference: input.subscription })
         : null;
       const dnsName = dnsNameOf(store, input.dnsName ?? input.key);
-      await checkDnsNameIsFree(tx, problems, {
-        dnsName,
-        zone: store.dnsZone,
-        path: 'dnsName',
+      const keyIsFree = await checkKeyIsFree(tx, problems, {
+        table: hosts,
+        caller,
+        key: input.key,
       });
-      await checkKeyIsFree(tx, problems, { table: hosts, caller, key: input.key });
+      // A name made of a key that is no good has the faults of the key, which are told already.
+      if (isText(input.dnsName) || keyIsFree)
+        await checkDnsNameIsFree(tx, problems, { dnsName, zone: store.dnsZone, path: 'dnsName' });
       problems.throwIfAny();
       const id = randomUUID();
       await tx.insert(hosts).values({

@@ -94,7 +94,11 @@ export function createInstance(
       checkKey(problems, input.key);
       checkTexts(problems, input);
       const labels = checkLabels(problems, input.labels);
-      await checkKeyIsFree(tx, problems, { table: instances, caller, key: input.key });
+      const keyIsFree = await checkKeyIsFree(tx, problems, {
+        table: instances,
+        caller,
+        key: input.key,
+      });
       const host = isText(input.host) ? await findHost(check, input.host) : null;
       const runs = await checkWhatRuns(check, input);
       const subscriptionId = await findSubscription(tx, problems, {
@@ -103,9 +107,11 @@ export function createInstance(
       });
       const deviceRepositoryId = await findDeviceRepository(check, input.deviceRepository, null);
       const configuration = await checkConfiguration(check, input.configuration);
-      const own = isText(input.host)
-        ? null
-        : await checkOwnHost(tx, problems, { store, caller, input });
+      // A taken key says enough: that of its own host is taken with it.
+      const own =
+        isText(input.host) || !keyIsFree
+          ? null
+          : await checkOwnHost(tx, problems, { store, caller, input });
       problems.throwIfAny();
       if (!runs || !subscriptionId || !deviceRepositoryId) throw new Error('checked above');
 

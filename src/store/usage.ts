@@ -12,7 +12,7 @@ import {
 } from './saves.ts';
 import { instances } from './schema.ts';
 
-/** A key is never given again, not even that of an archived resource. */
+/** Is it a key, and free? One is never given again, not even that of an archived resource. */
 export async function checkKeyIsFree(
   tx: Transaction,
   problems: Problems,
@@ -22,19 +22,20 @@ export async function checkKeyIsFree(
     key,
     remedy,
   }: { table: PgTable & Named; caller: Caller; key: string; remedy?: string },
-): Promise<void> {
-  if (!isKey(key)) return;
+): Promise<boolean> {
+  if (!isKey(key)) return false;
   const [taken] = await tx
     .select({ archivedAt: table.archivedAt })
     .from(table as PgTable)
     .where(and(eq(table.organizationId, caller.organizationId), eq(table.key, key)));
-  if (!taken) return;
+  if (!taken) return true;
   const by = taken.archivedAt ? ' by one that was deleted; a key is never given again' : '';
   problems.conflict(
     'key',
     'KEY_TAKEN',
     `The key ${key} is taken${by}: ${remedy ?? 'choose another'}.`,
   );
+  return false;
 }
 
 /** `instances a, b`: the first five by key. */
