@@ -401,6 +401,20 @@ describe('Server-Sent Events', () => {
     await eventually('the stream ends', () => world.seen.openStreams === open);
   });
 
+  test('end without complete when the server stops, so that clients come back', async () => {
+    const stopping = await startWorld(database);
+    const query = encodeURIComponent('subscription { waits { number } }');
+    const answer = send(stopping, `/graphql?query=${query}`, {
+      headers: { ...bearer, accept: 'text/event-stream' },
+    });
+    await eventually('the stream opens', () => stopping.seen.openStreams === 1);
+    const began = performance.now();
+    await stopping.stop();
+    expect(performance.now() - began).toBeLessThan(3_000);
+    expect((await answer).text).toBe('retry: 1000\n\n');
+    expect(stopping.seen.openStreams).toBe(0);
+  });
+
   test('are asked for: a subscription by plain POST is refused', async () => {
     const answer = await post(world, 'subscription { ticks(count: 1) { number } }');
     expect([answer.status, codeOf(answer)]).toEqual([400, 'BAD_REQUEST']);
