@@ -202,7 +202,8 @@ export function allAskedAgain(draft: Draft): void {
   for (const instance of draft.world.instances) {
     if (isAtRest(instance.state)) continue;
     draft.instance(instance, null, { reachability: { value: 'UNKNOWN', because: 'RUNTIME' } });
-    if (isError(instance.state)) continue;
+    // While its start is still to be made there is nothing to look at; the watch comes with it.
+    if (isError(instance.state) || instance.state === 'STARTING_RUNTIME') continue;
     draft.addWork('WATCH_RUNTIME', instance);
   }
 }

@@ -123,6 +123,13 @@ export async function handBack(store: Store, epoch: number): Promise<void> {
   await bury(store, epoch);
 }
 
+/**
+ * The instance's runtime has been started, as far as is known. Until then nobody may look at it: a
+ * run that was never started looks like one that has exited, and its start may wait to be taken over.
+ */
+const isStarted = `not exists (
+  select from work s where s.resource_id = instances.id and s.kind = 'START_RUNTIME')`;
+
 /** Asks for a look at an instance's runtime, soon: a socket closed, or heartbeats were missed. */
 export async function watchRuntime(
   store: Store,
@@ -134,7 +141,7 @@ export async function watchRuntime(
      select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence,
             clock_timestamp() + make_interval(secs => $2::float8)
        from instances
-      where id = $1::uuid and not runtime_gone
+      where id = $1::uuid and not runtime_gone and ${isStarted}
         and state not in ('OFFLINE', 'STOPPED', 'STOPPING', 'FAILED_TO_INITIALIZE',
                           'FAILED_TO_START', 'FATAL_ERROR')
      on conflict (resource_id, kind) do update
@@ -184,7 +191,7 @@ export async function adopt(store: Store): Promise<void> {
      select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence, clock_timestamp()
        from instances
       where state in ('STARTING_RUNTIME', 'INITIALIZING', 'STARTING', 'RUNNING', 'PAUSING', 'PAUSED')
-        and not runtime_gone
+        and not runtime_gone and ${isStarted}
      on conflict (resource_id, kind) do nothing`,
   );
 }
