@@ -6,7 +6,7 @@ import type { Config } from './config.ts';
 import { createNameServer } from './drivers/dns/name-server.ts';
 import { createServerDnsProvider } from './drivers/dns/server-provider.ts';
 import { createProcessDriver } from './drivers/process/driver.ts';
-import { startExecutor } from './executor/executor.ts';
+import { type Executor, startExecutor } from './executor/executor.ts';
 import { createFeed } from './feed/feed.ts';
 import { type Context, createLoaders, createWaiters } from './graphql/context.ts';
 import { buildSchema } from './graphql/schema.ts';
@@ -92,6 +92,9 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     const waiters = createWaiters(config.limits.waitersPerToken);
     const schemaVersion = await appliedMigrations(store.database);
     const server = { version, schemaVersion, limits: config.limits };
+    let executor: Executor | null = null;
+    const onRuntimeDisconnected = (instanceId: string): void =>
+      executor?.runtimeDisconnected(instanceId);
     const http = createHttpServer({
       config,
       store,
@@ -103,8 +106,10 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
           () => true,
           () => false,
         ),
-      onRuntimeDisconnected: (instanceId) => executor?.runtimeDisconnected(instanceId),
-      createContext: (viewer: Viewer): Context => ({
+      onRuntimeDisconnected,
+      createContext: (viewer: Viewer, request): Context => ({
+        request,
+        onRuntimeDisconnected,
         store,
         feed,
         viewer,
@@ -113,7 +118,6 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
         loaders: createLoaders(),
       }),
     });
-    let executor: Awaited<ReturnType<typeof startExecutor>> | null = null;
     const { url } = await http.start();
     closers.push(() => http.stop());
 

@@ -48,7 +48,18 @@ export interface Waiters {
   enter(accessKeyId: string): (() => void) | null;
 }
 
+/** What a resolver may want to know of its request. */
+export interface RequestFacts {
+  /** Where an EventSource goes on; takes the place of `after`. */
+  readonly lastEventId: string | null;
+  /** Aborted once nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+}
+
 export interface Context {
+  readonly request?: RequestFacts;
+  /** A runtime's stream of commands ended: it may have exited, and is looked at. */
+  readonly onRuntimeDisconnected?: (instanceId: string) => void;
   readonly store: SavingStore;
   readonly feed: Feed;
   readonly viewer: Viewer;
@@ -57,7 +68,6 @@ export interface Context {
   /** Batches the reads of one request that no statement above them could plan. */
   readonly loaders: Loaders;
   /** Told when the command stream of an instance's runtime ended, so that somebody looks at it. */
-  readonly onRuntimeDisconnected?: (instanceId: string) => void;
 }
 
 /** Who saves and commands, as the store wants to know it. */

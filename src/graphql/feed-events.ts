@@ -34,8 +34,14 @@ export async function openFeed<Out>(
   options: Omit<SubscribeOptions, 'organizationId'>,
   each: (event: LogEvent | Bookmark) => Out,
 ): Promise<AsyncIterableIterator<Out>> {
-  const { feed, viewer } = context;
-  const events = feed.subscribe({ ...options, organizationId: viewer.organizationId });
+  const { feed, viewer, request } = context;
+  // A stream that goes on begins behind what was received last, whatever it began with at first.
+  const resumed = request?.lastEventId ? { after: request.lastEventId, last: undefined } : {};
+  const events = feed.subscribe({
+    ...options,
+    ...resumed,
+    organizationId: viewer.organizationId,
+  });
   try {
     await events.ready();
   } catch (error) {

@@ -39,7 +39,10 @@ async function waitForEnd(context: Context, id: string, seconds: number): Promis
     );
   }
   const touches = context.feed.touches(id);
-  const timer = setTimeout(() => void touches.return?.(), seconds * 1000);
+  const giveUp = (): void => void touches.return?.();
+  const timer = setTimeout(giveUp, seconds * 1000);
+  const { signal } = context.request ?? {};
+  signal?.addEventListener('abort', giveUp, { once: true });
   try {
     for await (const _ of touches) {
       const [row] = await readOperations(context, [id]);
@@ -47,6 +50,7 @@ async function waitForEnd(context: Context, id: string, seconds: number): Promis
     }
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', giveUp);
     release();
   }
 }
