@@ -46,7 +46,7 @@ async function run(given: Config): Promise<void> {
     log.info({ signal }, 'stopping');
     setTimeout(() => process.exit(1), STOP_MS).unref();
     await app.stop();
-    await clean();
+    await clean()?.catch(() => undefined);
     process.exit(0);
   };
   process.on('SIGTERM', () => void stop('SIGTERM'));

@@ -12,6 +12,7 @@ export async function callDriver<T>(
   options: { signal: AbortSignal; seconds: number; verb: string },
   verb: (call: Call) => Promise<T>,
 ): Promise<T> {
+  options.signal.throwIfAborted();
   const timeout = new AbortController();
   const signal = AbortSignal.any([options.signal, timeout.signal]);
   let timer: NodeJS.Timeout | undefined;

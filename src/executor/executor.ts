@@ -4,6 +4,8 @@
  */
 import type { DnsProvider } from '../drivers/dns/provider.ts';
 import { type Driver, DriverError } from '../drivers/driver.ts';
+import type { WorkKind } from '../lifecycle/change.ts';
+import { within } from '../store/notifier.ts';
 import { recordInstanceObservation } from '../store/runtimes.ts';
 import type { StoredFailure } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
@@ -12,6 +14,7 @@ import {
   finish,
   postpone,
   purge,
+  requeueUnknown,
   silentRuntimes,
   type WorkItem,
   watchRuntime,
@@ -67,8 +70,32 @@ export interface Executor {
   stop(): Promise<void>;
 }
 
-const CONCURRENCY = 64;
+/**
+ * Each group has a budget of its own: a driver that hangs in one kind of work holds up nothing else,
+ * deadlines least of all.
+ */
+const groups: readonly { readonly kinds: readonly WorkKind[]; readonly budget: number }[] = [
+  { kinds: ['HOST_DEADLINE', 'REMOVAL_DEADLINE', 'INSTANCE_DEADLINE'], budget: 32 },
+  { kinds: ['CHECK_HOST', 'CONFIRM_HOST'], budget: 32 },
+  {
+    kinds: ['START_RUNTIME', 'STOP_RUNTIME', 'KILL_RUNTIME', 'WATCH_RUNTIME', 'CONTINUE_RESTART'],
+    budget: 64,
+  },
+  {
+    kinds: [
+      'ALLOCATE_HOST',
+      'CONFIGURE_DNS',
+      'DEPLOY_CONTAINER',
+      'RESTART_HOST',
+      'RESTART_CONTAINER',
+      'RELEASE_HOST',
+    ],
+    budget: 32,
+  },
+];
 const POLL_MS = 250;
+/** A connection that was cut without a word answers never; it is not waited for. */
+const ANSWER_SECONDS = 5;
 const STOP_MS = 2_000;
 
 const handlers = { ...hostWork, ...runtimeWork };
@@ -78,7 +105,7 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
   const { log } = options;
   const worker: Worker = await startWorker(store, { name: options.name, log });
   const drivers = new Map<string, Driver>(options.drivers.map((driver) => [driver.kind, driver]));
-  const running = new Set<Promise<void>>();
+  const running = new Map<WorkItem, Promise<void>>();
   let stopping = false;
   let wakeUp: () => void = () => undefined;
   let woken = false;
@@ -130,31 +157,53 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
   const settled = (): boolean =>
     performance.now() - worker.steadySince > options.settleSeconds * 1000;
 
+  /** Was a group without room when work was claimed last? Then an end makes some. */
+  let isFull = false;
+  /** Claims what each group has room for. */
+  const claimDue = async (epoch: number): Promise<WorkItem[]> => {
+    const claimed: WorkItem[] = [];
+    isFull = false;
+    for (const { kinds, budget } of groups) {
+      const busy = [...running.keys()].filter(({ kind }) => kinds.includes(kind)).length;
+      const isDeadlines = kinds.includes('HOST_DEADLINE');
+      if (busy >= budget) isFull = true;
+      if (busy >= budget || (isDeadlines && !settled())) continue;
+      const items = claim(store, { epoch, limit: budget - busy, kinds });
+      claimed.push(...(await within(ANSWER_SECONDS, items)));
+    }
+    return claimed;
+  };
+
+  let claimFailed = false;
   const loop = async (): Promise<void> => {
     while (!stopping) {
       woken = false;
       let claimed: WorkItem[] = [];
       const { epoch, signal } = worker;
-      const limit = CONCURRENCY - running.size;
-      if (epoch !== null && limit > 0) {
-        claimed = await claim(store, { epoch, limit, deadlines: settled() }).catch(
-          (error: unknown) => {
-            log.warn({ err: error }, 'work could not be claimed');
-            return [];
-          },
-        );
+      if (epoch !== null) {
+        try {
+          if (claimFailed) {
+            const known = [...running.keys()];
+            await within(ANSWER_SECONDS, requeueUnknown(store, epoch, known));
+            claimFailed = false;
+          }
+          claimed = await claimDue(epoch);
+        } catch (error) {
+          claimFailed = true;
+          log.warn({ err: error }, 'work could not be claimed');
+        }
       }
       for (const item of claimed) {
-        const task: Promise<void> = perform(item, signal)
+        const task = perform(item, signal)
           .catch((error: unknown) => {
             log.warn({ err: error, kind: item.kind }, 'work item left to its lease');
             if (worker.epoch === epoch) orphans.push(item);
           })
           .finally(() => {
-            running.delete(task);
-            if (running.size === CONCURRENCY - 1) wake();
+            running.delete(item);
+            if (isFull) wakeUp();
           });
-        running.add(task);
+        running.set(item, task);
       }
       if (claimed.length || woken) continue;
       await new Promise<void>((resolve) => {
@@ -212,13 +261,13 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
       wake();
       await looping;
       await Promise.race([
-        Promise.all(running),
+        Promise.all(running.values()),
         new Promise((resolve) => setTimeout(resolve, STOP_MS).unref()),
       ]);
       await maintaining;
       await worker.stop();
       await Promise.race([
-        Promise.all(running),
+        Promise.all(running.values()),
         new Promise((resolve) => setTimeout(resolve, 1_000).unref()),
       ]);
     },

@@ -112,34 +112,28 @@ const startRuntime: RuntimeWork = async (executing, item) => {
 const stopRuntime: RuntimeWork = async (executing, item) => {
   const found = await target(executing, item);
   if (found?.instance.state !== 'STOPPING') return 'OVER';
+  // Before its absence is believed: whatever start is still on its way is refused from here on.
+  await callDriver(item, { signal: executing.signal, seconds: 5, verb: 'stopRuntime' }, (call) =>
+    found.driver.stopRuntime(found.handle, found.runtime, call),
+  );
   const seen = await inspect(executing, item, found);
   if (seen.state === 'exited') {
-    await observe(executing, item, goneFrom(found.runtime.runId, seen));
-    return 'OVER';
+    const written = await observe(executing, item, goneFrom(found.runtime.runId, seen));
+    return written ? 'OVER' : { againInSeconds: 0.5 };
   }
-  if (seen.state === 'running') {
-    // Its own command came first; the signal is for one that does not hear it.
-    if (item.attempt === 5) {
-      await callDriver(
-        item,
-        { signal: executing.signal, seconds: 5, verb: 'stopRuntime' },
-        (call) => found.driver.stopRuntime(found.handle, found.runtime, call),
-      );
-    }
-    return { againInSeconds: Math.min(1, 0.05 * item.attempt) };
-  }
+  if (seen.state === 'running') return { againInSeconds: Math.min(1, 0.05 * item.attempt) };
   return {
     againInSeconds: 0.5,
     cause: { ...failureOf(null, 'STOPPING'), code: 'HOST_SILENT', message: seen.reason },
   };
 };
 
-/** Ends the runtime by force; true when it is confirmed gone and that was recorded. */
+/** Ends the runtime by force; `written`: that it is gone was recorded. */
 async function kill(
   executing: Executing,
   item: WorkItem,
   found: Target,
-): Promise<{ gone: true } | { gone: false; error: unknown }> {
+): Promise<{ gone: true; written: boolean } | { gone: false; error: unknown }> {
   const { runId } = found.runtime;
   try {
     await callDriver(item, { signal: executing.signal, seconds: 4, verb: 'killRuntime' }, (call) =>
@@ -148,14 +142,14 @@ async function kill(
   } catch (error) {
     return { gone: false, error };
   }
-  await observe(executing, item, {
+  const written = await observe(executing, item, {
     kind: 'RUNTIME_GONE',
     runId,
     exitCode: null,
     signal: 'SIGKILL',
     logTail: null,
   });
-  return { gone: true };
+  return { gone: true, written };
 }
 
 const killRuntime: RuntimeWork = async (executing, item) => {
@@ -204,7 +198,7 @@ const instanceDeadline: RuntimeWork = async (executing, item) => {
     const killed = found
       ? await kill(executing, item, found)
       : { gone: false as const, error: new Error('its host has no handle any more') };
-    if (killed.gone) return 'OVER';
+    if (killed.gone) return killed.written ? 'OVER' : { againInSeconds: 1 };
     const { message } = failureOf(killed.error, 'STOPPING');
     const written = await observe(executing, item, {
       kind: 'KILL_UNCONFIRMED',

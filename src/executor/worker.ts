@@ -4,8 +4,17 @@
  * acknowledged heartbeat is too old. Source: feed.md, "Leases and fencing".
  */
 import { setMaxListeners } from 'node:events';
+import { within } from '../store/notifier.ts';
 import type { Store } from '../store/store.ts';
-import { adopt, beat, bury, handBack, peers, registerWorker } from '../store/work.ts';
+import {
+  adopt,
+  beat,
+  bury,
+  handBack,
+  peers,
+  registerWorker,
+  requeueUnowned,
+} from '../store/work.ts';
 
 export interface WorkerOptions {
   readonly name: string;
@@ -17,6 +26,8 @@ const BEAT_MS = 1_000;
 const LEASE_MS = 3_000;
 /** Own side effects stop when the last acknowledged beat is so old. */
 const ABORT_MS = 2_000;
+/** A connection that was cut without a word answers never; it is not waited for. */
+const ANSWER_SECONDS = 2;
 
 export interface Worker {
   /** The epoch to claim with, or null while this worker may not act. */
@@ -67,13 +78,14 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
       await adopt(store);
       return;
     }
-    if (!(await beat(store, epoch))) {
+    if (!(await within(ANSWER_SECONDS, beat(store, epoch)))) {
       options.log.warn({ epoch }, 'taken for dead by a peer; registering again');
       loseLease();
       return;
     }
     lastAck = performance.now();
-    for (const peer of await peers(store, epoch)) {
+    await within(ANSWER_SECONDS, requeueUnowned(store));
+    for (const peer of await within(ANSWER_SECONDS, peers(store, epoch))) {
       const known = seen.get(peer.epoch);
       if (known?.beat !== peer.beat) {
         seen.set(peer.epoch, { beat: peer.beat, since: performance.now() });

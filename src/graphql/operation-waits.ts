@@ -1,6 +1,7 @@
 /** `operation` with its wait, `operationUpdates`, and cancelling. */
 import { GraphQLError } from 'graphql';
 import { activeStatuses } from '../lifecycle/operation.ts';
+import { isId } from '../store/checks.ts';
 import { cancelOperation } from '../store/commands.ts';
 import { builder } from './builder.ts';
 import { commandOf, refusedFields } from './commands.ts';
@@ -23,8 +24,10 @@ import { notThere, streamOf } from './streams.ts';
 const isOver = ({ status }: OperationRow): boolean =>
   !activeStatuses.some((active) => active === status);
 
-function operationId(globalId: string): string | null {
-  const parsed = parseGlobalId(globalId);
+/** Refusals name operations by their bare uuid; that is taken as well. */
+function operationId(reference: string): string | null {
+  if (isId(reference)) return reference;
+  const parsed = parseGlobalId(reference);
   return parsed?.type === 'Operation' ? parsed.id : null;
 }
 

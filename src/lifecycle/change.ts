@@ -211,6 +211,8 @@ export interface Change {
   readonly reason: string | null;
   /** The host was read and must not have changed, though this does not change it. */
   readonly hostGuard: { readonly id: string; readonly guard: number } | null;
+  /** Instances that were read and must not have changed, though this does not change them. */
+  readonly guards: readonly { readonly id: string; readonly guard: number }[];
   readonly updates: readonly (InstanceUpdate | HostUpdate)[];
   readonly begins: readonly NewOperation[];
   readonly operations: readonly OperationUpdate[];

@@ -238,17 +238,15 @@ export class Draft {
     });
   }
 
-  /** The update already drafted for a resource, if any. */
-  updateOf(id: string): InstanceUpdate | HostUpdate | undefined {
-    return this.updates.get(id);
-  }
-
   done(): Change {
     const host = this.world.host;
     return {
       actor: this.context.actor,
       reason: this.context.reason,
       hostGuard: host && !this.updates.has(host.id) ? { id: host.id, guard: host.guard } : null,
+      guards: this.world.instances
+        .filter(({ id }) => !this.updates.has(id))
+        .map(({ id, guard }) => ({ id, guard })),
       updates: [...this.updates.values()],
       begins: this.begins,
       operations: [...this.operations.values()],

@@ -12,6 +12,7 @@ import {
   isAtRest,
   isError,
 } from './instance.ts';
+import { waitingForHost } from './operation.ts';
 
 /** Enters STARTING_RUNTIME with a run of its own, and asks the driver for its runtime. */
 export function startRuntime(
@@ -150,7 +151,7 @@ export function takeOverAll(draft: Draft, parentId: string): void {
     const rests = instance.state === 'OFFLINE' || instance.state === 'STOPPED';
     if (rests && !instance.operation) continue;
     const operationId = takeOver(draft, instance, { parentId, comesBack: true });
-    draft.drop(instance.id, ['START_RUNTIME', 'STOP_RUNTIME', 'KILL_RUNTIME', 'CONTINUE_RESTART']);
+    draft.drop(instance.id, ['START_RUNTIME', 'STOP_RUNTIME', 'CONTINUE_RESTART']);
     draft.instance(instance, null, { operationId });
   }
 }
@@ -161,7 +162,7 @@ export function allOffline(draft: Draft, cause: Cause, options: { restarting: bo
     const waits = options.restarting && instance.desired !== 'STOPPED';
     if (instance.operation) {
       if (waits) {
-        draft.operation(instance.operation, instance, 'RUNNING', { phase: 'WAITING_FOR_HOST' });
+        draft.operation(instance.operation, instance, 'RUNNING', { phase: waitingForHost });
       } else {
         draft.end(instance, instance.operation.parentId ? 'SUCCEEDED' : 'SUPERSEDED');
       }
@@ -189,7 +190,7 @@ export function allUnreachable(draft: Draft, failure: Failure): void {
   for (const instance of draft.world.instances) {
     const transient = instanceStateFacts[instance.state].class === 'TRANSIENT';
     if (instance.operation && !transient) draft.end(instance, 'FAILED', failure);
-    if (isAtRest(instance.state)) {
+    if (isAtRest(instance.state) || isError(instance.state)) {
       if (instance.operation) draft.instance(instance, null);
       continue;
     }
@@ -200,10 +201,10 @@ export function allUnreachable(draft: Draft, failure: Failure): void {
 /** The host answers again: what is loaded on it is asked at once; its runtime's report confirms it. */
 export function allAskedAgain(draft: Draft): void {
   for (const instance of draft.world.instances) {
-    if (isAtRest(instance.state)) continue;
+    if (isAtRest(instance.state) || isError(instance.state)) continue;
     draft.instance(instance, null, { reachability: { value: 'UNKNOWN', because: 'RUNTIME' } });
     // While its start is still to be made there is nothing to look at; the watch comes with it.
-    if (isError(instance.state) || instance.state === 'STARTING_RUNTIME') continue;
+    if (instance.state === 'STARTING_RUNTIME') continue;
     draft.addWork('WATCH_RUNTIME', instance);
   }
 }

@@ -15,6 +15,7 @@ import { Draft } from './draft.ts';
 import { startRuntime } from './effects.ts';
 import type { Failure } from './errors.ts';
 import { failureStateOf, instanceStateFacts, isAtRest, isError } from './instance.ts';
+import { waitingForHost } from './operation.ts';
 
 interface OfRun {
   /** The run that this is about; an observation of another run is stale and says nothing. */
@@ -65,7 +66,8 @@ export function observeInstance(
   const { host } = world;
   const { state, operation } = instance;
   const operationId = operation?.id ?? null;
-  const restarting = host?.state === 'RESTARTING_HOST';
+  // While it is being removed the host restarts no more: its instances end one by one.
+  const restarting = host?.state === 'RESTARTING_HOST' && !isRemoving(host);
   const reachable = { value: 'OK', because: null } as const;
 
   switch (observation.kind) {
@@ -234,7 +236,7 @@ function stopped(draft: Draft, instance: InstanceSnapshot, details: Record<strin
   if (operation?.kind !== 'RESTART_INSTANCE') {
     draft.end(instance, 'SUCCEEDED');
   } else if (operation.parentId && host?.state === 'RESTARTING_CONTAINER') {
-    draft.operation(operation, instance, 'RUNNING', { phase: 'WAITING_FOR_HOST' });
+    draft.operation(operation, instance, 'RUNNING', { phase: waitingForHost });
   } else {
     const entered = { ...instance, sequence: instance.sequence + 1 };
     draft.addWork('CONTINUE_RESTART', entered, { operationId: operation.id });

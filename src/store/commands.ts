@@ -7,6 +7,7 @@ import { decideHostCommand } from '../lifecycle/host-commands.ts';
 import type { InstanceAction } from '../lifecycle/instance.ts';
 import { decideInstanceCommand } from '../lifecycle/instance-commands.ts';
 import { isCancellable } from '../lifecycle/operation.ts';
+import { isId, isKey } from './checks.ts';
 import type { Idempotency } from './door.ts';
 import { decide, type Store } from './store.ts';
 import { hostWorld, instanceWorld, type StoredWorld } from './world.ts';
@@ -49,11 +50,10 @@ export async function commandInstance(
 ): Promise<CommandResult> {
   const known = await remembered(store, command);
   if (known) return known;
-  const [found] = await store.database.query<{
-    id: string;
-    edition: string;
-    published: boolean;
-  }>(FIND_INSTANCE, [command.organizationId, command.reference]);
+  const found = await find<{ id: string; edition: string; published: boolean }>(store, command, {
+    byId: FIND_INSTANCE,
+    byKey: FIND_INSTANCE_BY_KEY,
+  });
   if (!found) return { outcome: 'NOT_FOUND', kind: 'Instance', reference: command.reference };
   if (starts.includes(action)) {
     const issues = startIssues(found);
@@ -74,10 +74,10 @@ export async function commandHost(
 ): Promise<CommandResult> {
   const known = await remembered(store, command);
   if (known) return known;
-  const [found] = await store.database.query<{ id: string }>(FIND_HOST, [
-    command.organizationId,
-    command.reference,
-  ]);
+  const found = await find<{ id: string }>(store, command, {
+    byId: FIND_HOST,
+    byKey: FIND_HOST_BY_KEY,
+  });
   if (!found) return { outcome: 'NOT_FOUND', kind: 'Host', reference: command.reference };
   return run(store, command, () => hostWorld(store, found.id), {
     sequenceOf: (world) => world.host?.sequence ?? 0,
@@ -90,17 +90,17 @@ export async function commandHost(
 export async function cancelOperation(store: Store, command: Command): Promise<CommandResult> {
   const known = await remembered(store, command);
   if (known) return known;
-  const [found] = await store.database.query<{
+  const found = await find<{
     id: string;
     kind: string;
     status: string;
     instanceId: string | null;
     hostId: string | null;
-  }>(
-    `select id, kind, status, instance_id as "instanceId", host_id as "hostId" from operations
-      where organization_id = $1::uuid and id::text = $2`,
-    [command.organizationId, command.reference],
-  );
+  }>(store, command, {
+    byId: `select id, kind, status, instance_id as "instanceId", host_id as "hostId"
+             from operations where organization_id = $1::uuid and id = $2::uuid`,
+    byKey: null,
+  });
   if (!found) return { outcome: 'NOT_FOUND', kind: 'Operation', reference: command.reference };
   const { instanceId } = found;
   const remedy = instanceId
@@ -135,11 +135,25 @@ select i.id, i.edition,
          select from solution_versions v where v.solution_id = i.solution_id) as published
   from instances i
  where i.organization_id = $1::uuid and i.archived_at is null
-   and (i.id::text = $2 or i.key = $2)`;
+   and i.id = $2::uuid`;
+const FIND_INSTANCE_BY_KEY = FIND_INSTANCE.replace('i.id = $2::uuid', 'i.key = $2');
 
 const FIND_HOST = /* sql */ `
 select id from hosts
- where organization_id = $1::uuid and archived_at is null and (id::text = $2 or key = $2)`;
+ where organization_id = $1::uuid and archived_at is null and id = $2::uuid`;
+const FIND_HOST_BY_KEY = FIND_HOST.replace('id = $2::uuid', 'key = $2');
+
+/** Runs the query that fits the reference; none where it is neither an id nor a key. */
+async function find<Found extends object>(
+  store: Store,
+  { organizationId, reference }: Command,
+  queries: { readonly byId: string; readonly byKey: string | null },
+): Promise<Found | null> {
+  const text = isId(reference) ? queries.byId : isKey(reference) ? queries.byKey : null;
+  if (!text) return null;
+  const [row] = await store.database.query<Found>(text, [organizationId, reference]);
+  return row ?? null;
+}
 
 function startIssues(instance: {
   edition: string;

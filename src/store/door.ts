@@ -1,8 +1,8 @@
 /**
  * The one door for every state change: a change is written whole, in one statement, or not at all.
  *
- * The order inside the statement matters, because sibling CTEs have none of their own: the fence
- * and the host are locked, then the instances by id, each with the guard it was read at; only when
+ * The order inside the statement matters, because sibling CTEs have none of their own: the host is
+ * locked, then the instances by id, each with the guard it was read at, then the fence; only when
  * all are locked are the updates made, then the operations, and last the log, with one revision.
  */
 import type { Change, HostUpdate, InstanceUpdate } from '../lifecycle/change.ts';
@@ -40,25 +40,17 @@ export interface DoorOptions {
 const STATEMENT = /* sql */ `
 with input as materialized (
   select $1::text::jsonb as c
-), fence as materialized (
-  select 1 from work w, input
-   where w.resource_id = (c->'fence'->>'resourceId')::uuid
-     and w.kind = (c->'fence'->>'kind')::work_kind
-     and w.token = (c->'fence'->>'token')::bigint
-   for update of w
 ), command as materialized (
   select r.id from runtime_commands r, input
    where r.id = (c->'completes'->>'id')::uuid and r.completed_at is null
    for update of r
 ), host_shared as materialized (
   select h.id from hosts h, input
-   where (select count(*) from fence) = (c->>'fences')::int
-     and h.id = (c->'hostGuard'->>'id')::uuid and h.guard = (c->'hostGuard'->>'guard')::bigint
+   where h.id = (c->'hostGuard'->>'id')::uuid and h.guard = (c->'hostGuard'->>'guard')::bigint
    for share of h
 ), host_locked as materialized (
   select h.id from hosts h, input
-   where (select count(*) from fence) = (c->>'fences')::int
-     and h.id = (c->'host'->>'id')::uuid and h.guard = (c->'host'->>'guard')::bigint
+   where h.id = (c->'host'->>'id')::uuid and h.guard = (c->'host'->>'guard')::bigint
      and h.archived_at is null
    for update of h
 ), hosts_held as materialized (
@@ -66,17 +58,24 @@ with input as materialized (
 ), instances_locked as materialized (
   select i.id from instances i
     join (select (v->>'id')::uuid as id, (v->>'guard')::bigint as guard
-            from input, jsonb_array_elements(c->'instances') v) u on u.id = i.id
+            from input, jsonb_array_elements(c->'guards') v) u on u.id = i.id
    where (select n from hosts_held) = (select (c->>'hosts')::int from input)
      and i.guard = u.guard and i.archived_at is null
    order by i.id
    for update of i
+), fence as materialized (
+  select 1 from work w, input
+   where (select count(*) from instances_locked) = jsonb_array_length(c->'guards')
+     and w.resource_id = (c->'fence'->>'resourceId')::uuid
+     and w.kind = (c->'fence'->>'kind')::work_kind
+     and w.token = (c->'fence'->>'token')::bigint
+   for update of w
 ), ok as materialized (
   select clock_timestamp() as at from input
    where (select count(*) from fence) = (c->>'fences')::int
      and (select count(*) from command) = (c->>'commandsCompleted')::int
      and (select n from hosts_held) = (c->>'hosts')::int
-     and (select count(*) from instances_locked) = jsonb_array_length(c->'instances')
+     and (select count(*) from instances_locked) = jsonb_array_length(c->'guards')
 ), idempotency as (
   insert into idempotency_keys
          (organization_id, caller, field, key, input_hash, operation_id, resource_id)
@@ -310,6 +309,7 @@ function statementInput(change: Change, options: DoorOptions): object {
     hosts: (host ? 1 : 0) + (change.hostGuard ? 1 : 0),
     host,
     instances,
+    guards: [...change.guards, ...instances.map(({ id, guard }) => ({ id, guard }))],
     operations,
     begins,
     deadlines: [...deadlines].map(([id, deadlineInSeconds]) => ({ id, deadlineInSeconds })),

@@ -52,7 +52,7 @@ export function peers(store: Store, epoch: number): Promise<{ epoch: number; bea
 export async function bury(store: Store, epoch: number): Promise<number> {
   const rows = await store.database.query(
     `with dead as (update workers set dead = true where epoch = $1::bigint returning epoch)
-     update work w set worker = null, token = null, due_at = least(due_at, clock_timestamp())
+     update work w set worker = null, token = null
        from dead where w.worker = dead.epoch returning w.resource_id`,
     [epoch],
   );
@@ -66,7 +66,7 @@ const CLAIM = /* sql */ `
 with due as materialized (
   select resource_id, kind from work
    where worker is null and due_at <= clock_timestamp()
-     and ($3::boolean or kind not in ('HOST_DEADLINE', 'REMOVAL_DEADLINE', 'INSTANCE_DEADLINE'))
+     and kind::text in (select jsonb_array_elements_text($3::text::jsonb))
    order by due_at limit $2::int
    for update skip locked
 )
@@ -79,12 +79,16 @@ returning w.resource_id as "resourceId", w.kind, w.token, w.organization_id as "
   w.operation_id as "operationId", w.run_id as "runId", w.sequence, w.attempt,
   w.first_cause as "firstCause"`;
 
-/** Claims items that are due, at most `limit`. Deadlines only where nothing is still settling. */
+/** Claims items of these kinds that are due, at most `limit`. */
 export function claim(
   store: Store,
-  options: { epoch: number; limit: number; deadlines: boolean },
+  options: { epoch: number; limit: number; kinds: readonly WorkKind[] },
 ): Promise<WorkItem[]> {
-  return store.database.query<WorkItem>(CLAIM, [options.epoch, options.limit, options.deadlines]);
+  return store.database.query<WorkItem>(CLAIM, [
+    options.epoch,
+    options.limit,
+    JSON.stringify(options.kinds),
+  ]);
 }
 
 /** Gives an item back, due again later. A `cause` is kept where it is the first one. */
@@ -118,6 +122,34 @@ export async function finish(store: Store, item: WorkItem): Promise<void> {
   );
 }
 
+/**
+ * Requeues what is held by no living worker: a claim may commit while its worker is being buried.
+ */
+export async function requeueUnowned(store: Store): Promise<void> {
+  await store.database.query(
+    `update work set worker = null, token = null
+      where worker is not null
+        and not exists (select from workers w where w.epoch = work.worker and not w.dead)`,
+  );
+}
+
+/**
+ * Requeues what a worker holds without knowing: its claim committed, but the answer was lost with
+ * the connection. Only while no claim is under way.
+ */
+export async function requeueUnknown(
+  store: Store,
+  epoch: number,
+  known: readonly WorkItem[],
+): Promise<void> {
+  await store.database.query(
+    `update work set worker = null, token = null
+      where worker = $1::bigint
+        and token not in (select jsonb_array_elements_text($2::text::jsonb)::bigint)`,
+    [epoch, JSON.stringify(known.map(({ token }) => token))],
+  );
+}
+
 /** Hands back everything a worker holds, at a graceful stop, and takes it off the list. */
 export async function handBack(store: Store, epoch: number): Promise<void> {
   await bury(store, epoch);
@@ -145,7 +177,7 @@ export async function watchRuntime(
         and state not in ('OFFLINE', 'STOPPED', 'STOPPING', 'FAILED_TO_INITIALIZE',
                           'FAILED_TO_START', 'FATAL_ERROR')
      on conflict (resource_id, kind) do update
-        set due_at = least(work.due_at, excluded.due_at)`,
+        set due_at = least(work.due_at, excluded.due_at), worker = null, token = null`,
     [instanceId, seconds],
   );
   store.committed({ revision: null, work: true });
@@ -314,7 +346,7 @@ export async function databaseTime(store: Store): Promise<Date> {
   return row.now;
 }
 
-/** Answers of remembered commands, device values and logs that nothing asks for any more. */
+/** Deletes the answers of commands that are remembered no longer. */
 export async function purge(store: Store): Promise<void> {
   await store.database.query(
     `delete from idempotency_keys where created_at < clock_timestamp() - interval '24 hours'`,

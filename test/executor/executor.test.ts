@@ -129,6 +129,19 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
     expect(await fleet.stateOf('one')).toBe('STOPPED');
   });
 
+  test('removed by force while it restarts: all is gone, nothing is stuck', async () => {
+    fleet = await createFleet(kind);
+    await fleet.startExecutor();
+    await fleet.host('host');
+    await fleet.instance('one', 'host');
+    await fleet.command('DEPLOY', 'one');
+    await fleet.until('one', 'RUNNING');
+    await fleet.hostCommand('RESTART', 'host');
+    await fleet.hostCommand('FORCE_REMOVE', 'host');
+    await fleet.until('host', 'OFFLINE');
+    await fleet.until('one', 'OFFLINE');
+  });
+
   test('a runtime that exits is FATAL_ERROR with its cause; a restart recovers', async () => {
     fleet = await createFleet(kind);
     const executor = await fleet.startExecutor();
@@ -202,35 +215,52 @@ describe('a black hole settles by each deadline', () => {
     ['checkHost', 'STARTING_CONTAINER', 'FAILED_HEALTH_CHECK'],
   ] as const;
   test.each(hostStages)('%s hangs in %s: %s', async (verb, _stage, to) => {
-    fleet = await createFleet('POSTGRES', shortDeadlines(1));
+    fleet = await createFleet('POSTGRES', shortDeadlines(2));
     await fleet.startExecutor();
     await fleet.host('host');
     fleet.driver.script.hang(verb);
     const operation = await operationOf(await fleet.hostCommand('DEPLOY', 'host'));
-    await fleet.until('host', to, 6);
+    await fleet.until('host', to, 9);
     expect(await statusOf(operation)).toBe('TIMED_OUT');
   });
 
+  test('64 hosts whose driver hangs hold up nobody else, nor their own deadlines', async () => {
+    fleet = await createFleet('POSTGRES', shortDeadlines(3));
+    await fleet.startExecutor();
+    await fleet.host('well');
+    await fleet.instance('one', 'well');
+    await fleet.command('DEPLOY', 'one');
+    await fleet.until('one', 'RUNNING');
+    fleet.driver.script.hang('allocateHost');
+    for (let n = 0; n < 64; n += 1) {
+      await fleet.host(`host-${n}`);
+      await fleet.hostCommand('DEPLOY', `host-${n}`);
+    }
+    await fleet.command('STOP', 'one');
+    await fleet.until('one', 'STOPPED', 3);
+    for (let n = 0; n < 64; n += 1) await fleet.until(`host-${n}`, 'FAILED_DEPLOYMENT', 8);
+  });
+
   test('restartHost hangs: FAILED_HEALTH_CHECK', async () => {
-    fleet = await createFleet('POSTGRES', shortDeadlines(1));
+    fleet = await createFleet('POSTGRES', shortDeadlines(2));
     await fleet.startExecutor();
     await fleet.host('host');
     await fleet.hostCommand('DEPLOY', 'host');
     await fleet.until('host', 'RUNNING');
     fleet.driver.script.hang('restartHost');
     await fleet.hostCommand('RESTART', 'host');
-    await fleet.until('host', 'FAILED_HEALTH_CHECK', 6);
+    await fleet.until('host', 'FAILED_HEALTH_CHECK', 9);
   });
 
   test('releaseHost hangs: the removal is TIMED_OUT and may be tried again', async () => {
-    fleet = await createFleet('POSTGRES', shortDeadlines(1));
+    fleet = await createFleet('POSTGRES', shortDeadlines(2));
     await fleet.startExecutor();
     await fleet.host('host');
     await fleet.hostCommand('DEPLOY', 'host');
     await fleet.until('host', 'RUNNING');
     fleet.driver.script.hang('releaseHost');
     const removal = await operationOf(await fleet.hostCommand('REMOVE', 'host'));
-    await vi.waitFor(async () => expect(await statusOf(removal)).toBe('TIMED_OUT'), 8_000);
+    await vi.waitFor(async () => expect(await statusOf(removal)).toBe('TIMED_OUT'), 15_000);
     fleet.driver.script.heal('releaseHost');
     await fleet.hostCommand('FORCE_REMOVE', 'host');
     await fleet.until('host', 'OFFLINE');
@@ -243,7 +273,7 @@ describe('a black hole settles by each deadline', () => {
     ['never paused', 'PAUSING', 'FATAL_ERROR', 'PAUSE'],
   ] as const;
   test.each(runtimeStages)('a runtime %s (%s): %s', async (_name, stage, to, silent) => {
-    fleet = await createFleet('POSTGRES', shortDeadlines(1));
+    fleet = await createFleet('POSTGRES', shortDeadlines(2));
     await fleet.startExecutor();
     await fleet.host('host');
     await fleet.instance('one', 'host');
@@ -255,7 +285,7 @@ describe('a black hole settles by each deadline', () => {
       await fleet.until('one', 'RUNNING');
       await fleet.command('PAUSE', 'one');
     }
-    await fleet.until('one', to, 6);
+    await fleet.until('one', to, 9);
     expect((await fleet.history('one')).slice(-2)).toEqual([stage, to]);
     // Entering an error state enqueues a kill: no runtime is left.
     await vi.waitFor(() =>
@@ -264,7 +294,7 @@ describe('a black hole settles by each deadline', () => {
   });
 
   test('a runtime that ignores its stop is killed: STOPPED; a kill that fails: FATAL_ERROR', async () => {
-    fleet = await createFleet('POSTGRES', shortDeadlines(1));
+    fleet = await createFleet('POSTGRES', shortDeadlines(2));
     await fleet.startExecutor();
     await fleet.host('host');
     await fleet.instance('one', 'host');
@@ -274,11 +304,11 @@ describe('a black hole settles by each deadline', () => {
       command === 'STOP' ? null : { done: true, message: null };
     fleet.driver.script.obeyStops(false);
     await fleet.command('STOP', 'one');
-    await fleet.until('one', 'STOPPED', 6);
+    await fleet.until('one', 'STOPPED', 9);
     await fleet.command('START', 'one');
     await fleet.until('one', 'RUNNING');
     fleet.driver.script.hang('killRuntime');
     await fleet.command('STOP', 'one');
-    await fleet.until('one', 'FATAL_ERROR', 8);
+    await fleet.until('one', 'FATAL_ERROR', 12);
   });
 });

@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import { decideHostCommand } from '../../src/lifecycle/host-commands.ts';
 import type { HostObservation } from '../../src/lifecycle/host-observations.ts';
 import { observeHost } from '../../src/lifecycle/host-observations.ts';
 import { recordInstanceObservation } from '../../src/store/runtimes.ts';
@@ -80,7 +81,11 @@ test('work of a worker that is gone is taken over within 4 s, and its late finis
   await fleet.host('host');
   const dead = await registerWorker(fleet.store, 'dead');
   await fleet.hostCommand('DEPLOY', 'host');
-  const [held] = await claim(fleet.store, { epoch: dead, limit: 1, deadlines: false });
+  const [held] = await claim(fleet.store, {
+    epoch: dead,
+    limit: 1,
+    kinds: ['ALLOCATE_HOST'],
+  });
   expect(held?.kind).toBe('ALLOCATE_HOST');
   await fleet.startExecutor();
   const since = performance.now();
@@ -96,6 +101,43 @@ test('work of a worker that is gone is taken over within 4 s, and its late finis
   expect(late.outcome).toBe('NOTHING');
   expect(await fleet.stateOf('host')).toBe('RUNNING');
   expect(fleet.driver.script.calls.filter(({ verb }) => verb === 'allocateHost')).toHaveLength(1);
+});
+
+test('a removal decided before a start was written loses to it, and is refused when decided anew', async () => {
+  fleet = await createFleet('POSTGRES');
+  const hostId = await fleet.host('host');
+  await fleet.instance('one', 'host', 'STOPPED');
+  await deploy('host', hostId);
+  let started = false;
+  const removal = await decide(
+    fleet.store,
+    async () => {
+      const world = await hostWorld(fleet.store, hostId);
+      if (!started)
+        expect(await fleet.command('START', 'one')).toMatchObject({ outcome: 'ACCEPTED' });
+      started = true;
+      return world;
+    },
+    (world, context) => decideHostCommand(world, 'REMOVE', context),
+    { actor },
+  );
+  expect(removal).toMatchObject({
+    outcome: 'REFUSED',
+    refusal: { refused: 'HOST_HAS_LIVE_INSTANCES' },
+  });
+});
+
+test('work that a dead worker claimed while it was being buried is done all the same', async () => {
+  fleet = await createFleet('POSTGRES');
+  await fleet.host('host');
+  await fleet.hostCommand('DEPLOY', 'host');
+  const dead = await registerWorker(fleet.store, 'dead');
+  await fleet.store.database.query('update workers set dead = true where epoch = $1::bigint', [
+    dead,
+  ]);
+  await fleet.store.database.query('update work set worker = $1::bigint, token = 1', [dead]);
+  await fleet.startExecutor();
+  await fleet.until('host', 'RUNNING', 10);
 });
 
 test('the same idempotency key, 20 times at once: one operation', async () => {
