@@ -106,9 +106,9 @@ export const Instance = builder.drizzleNode('instances', {
         },
       },
       resolve: ({ endpoints, reachability, host }) => {
-        if (reachability === 'UNKNOWN' || !endpoints) return null;
+        if (reachability === 'UNKNOWN') return null;
         const dnsName = host?.dnsRecord?.name ?? null;
-        return endpoints.map((endpoint) => ({ ...endpoint, dnsName }));
+        return (endpoints ?? []).map((endpoint) => ({ ...endpoint, dnsName }));
       },
     }),
     failure: t.field({

@@ -2,6 +2,8 @@
  * The way of every operation, whatever transport brought it: parse, limits, validation, context,
  * execution, masking. Transports only carry.
  */
+
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   createSourceEventStream,
   type DocumentNode,
@@ -16,8 +18,10 @@ import {
   validate,
 } from 'graphql';
 import type { Logger } from 'pino';
+import { isConnectionError } from '../store/database.ts';
 import type { ServerLimits } from './context.ts';
 import { exceededLimits } from './limits.ts';
+import { mapEvents, type Results } from './map-events.ts';
 import type { Metrics } from './metrics.ts';
 import { maskError, refusedRequest, withCode } from './request-error.ts';
 import { refusedToRuns } from './run-keys.ts';
@@ -51,8 +55,6 @@ export interface Prepared extends ExecutionArgs {
   readonly caller: Caller;
 }
 
-export type Results = AsyncGenerator<ExecutionResult, void, void>;
-
 export interface Pipeline {
   prepare(request: OperationRequest, caller: Caller): Prepared | readonly GraphQLError[];
   execute(prepared: Prepared): Promise<ExecutionResult>;
@@ -72,6 +74,8 @@ export interface PipelineOptions {
 
 type Checked = { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] };
 
+/** Reads of one event are tried again so often, for about half a minute in all. */
+const eventRetries = 30;
 /** Documents that are kept with the outcome of their validation, the latest used. */
 const keptDocuments = 500;
 const largestKept = 20_000;
@@ -168,10 +172,28 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       ? { ...result, errors: result.errors.map((error) => maskError(error, { requestId, log })) }
       : result;
 
-  async function executed(prepared: Prepared): Promise<ExecutionResult> {
+  /**
+   * Executes one event of a subscription. What it reads besides is read again where the database
+   * went away meanwhile: an event that is sent with an error in its place is lost to its subscriber.
+   */
+  async function delivered(prepared: Prepared): Promise<ExecutionResult> {
+    const { caller } = prepared;
+    for (let attempt = 0; ; attempt += 1) {
+      const contextValue = createContext(caller.viewer, caller);
+      const execution = { ...prepared, contextValue };
+      const result = await execute(execution);
+      const isAway = result.errors?.some(({ originalError }) => isConnectionError(originalError));
+      if (!isAway || attempt === eventRetries || caller.signal.aborted) {
+        return executed(execution, result);
+      }
+      await pause(Math.min(1_000, 20 * 2 ** attempt));
+    }
+  }
+
+  async function executed(prepared: Prepared, given?: ExecutionResult): Promise<ExecutionResult> {
     const { requestId } = prepared.caller;
     try {
-      const result = masked(await execute(prepared), prepared.caller);
+      const result = masked(given ?? (await execute(prepared)), prepared.caller);
       // Nothing was run where variables are wrong: then there is no data at all.
       return result.data === undefined && result.errors
         ? { errors: withCode(result.errors, 'BAD_USER_INPUT') }
@@ -213,8 +235,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         const source = await createSourceEventStream(prepared);
         if (!(Symbol.asyncIterator in source)) return refusal(source);
         const onEvent = async (event: unknown) => {
-          const contextValue = createContext(caller.viewer, caller);
-          const result = await executed({ ...prepared, rootValue: event, contextValue });
+          const result = await delivered({ ...prepared, rootValue: event });
           const cursor = cursorOf(event);
           return cursor === null ? result : { ...result, extensions: { cursor } };
         };
@@ -232,56 +253,4 @@ function cursorOf(event: unknown): string | null {
   return typeof event === 'object' && event && 'cursor' in event && typeof event.cursor === 'string'
     ? event.cursor
     : null;
-}
-
-/**
- * One result per event. Unlike an async generator its `return` reaches the source at once, also
- * while the source is waiting for its next event.
- */
-function mapEvents(
-  source: AsyncIterable<unknown>,
-  {
-    onEvent,
-    mask,
-    onEnd,
-  }: {
-    onEvent: (event: unknown) => Promise<ExecutionResult>;
-    mask: (error: unknown) => GraphQLError;
-    onEnd: () => void;
-  },
-): Results {
-  const events = source[Symbol.asyncIterator]();
-  let over = false;
-  const finish = () => {
-    if (!over) onEnd();
-    over = true;
-    return { done: true as const, value: undefined };
-  };
-  const results = {
-    async next() {
-      if (over) return finish();
-      try {
-        const { done, value } = await events.next();
-        if (done || over) return finish();
-        return { done: false as const, value: await onEvent(value) };
-      } catch (error) {
-        finish();
-        throw mask(error);
-      }
-    },
-    async return() {
-      const ended = finish();
-      events.return?.().catch(() => {});
-      return ended;
-    },
-    async throw(error: unknown) {
-      await results.return();
-      throw error;
-    },
-    [Symbol.asyncIterator]: () => results,
-    [Symbol.asyncDispose]: async () => {
-      await results.return();
-    },
-  };
-  return results as Results;
 }

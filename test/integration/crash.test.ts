@@ -11,7 +11,7 @@ import { doubledRuntimes, expectPaths, expectProcesses } from './paths.ts';
 import { startServer } from './server.ts';
 import { watch } from './watch.ts';
 
-const crashes = Number(process.env.CRASHES ?? 10);
+const crashes = Number(process.env.CRASHES ?? 5);
 const size = crashes >= 50 ? 20 : 8;
 const seed = Number(process.env.SEED ?? 20_261_121);
 
