@@ -2,9 +2,10 @@
  * Accepted lifecycle commands a second, beside the bare guarded statement.
  *
  * The command is `pauseInstance` on an instance that is RUNNING, each time another one: it writes a
- * transition, its row of the log, an operation, a deadline and a command to the runtime. The runtime
- * would be the next to act; as there is none, the server's executor has nothing to do meanwhile (the
- * deadline is an hour away), and what is measured is the command alone.
+ * transition, its row of the log, an operation, a deadline, an item of work and a command to the
+ * runtime. The runtime would be the next to act; there is none. The server does meanwhile what it does
+ * after every command: its executor claims the item, finds no host to ask and ends it, and its feed
+ * reads the log.
  *
  * Three sides take turns, on one database, with the same number of connections to it and of commands
  * at once: the server over HTTP; in this process the same three statements of the store (find, read,
@@ -156,13 +157,14 @@ export async function writeBare(store: OpenStore, change: Change): Promise<void>
   if ('lost' in written) throw new Error('The change was not written.', { cause: written.cause });
 }
 
-/** The server has looked at every runtime once, as after each start. */
+/** The server's worker has begun, and has looked at every runtime once, as after each start. */
 export async function untilIdle(store: OpenStore): Promise<void> {
   for (;;) {
-    const [row] = await store.database.query<{ due: number }>(
-      'select count(*)::int as due from work where due_at <= clock_timestamp()',
+    const [row] = await store.database.query<{ idle: boolean }>(
+      `select exists (select from workers where beat > 0 and not dead)
+              and not exists (select from work where due_at <= clock_timestamp()) as idle`,
     );
-    if (row?.due === 0) return;
+    if (row?.idle) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

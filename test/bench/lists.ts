@@ -37,6 +37,7 @@ export async function measureLists(bench: Bench, { small, large }: Fleets): Prom
   ] as const;
   const milliseconds: [number[], number[]] = [[], []];
   try {
+    await untilIdle(small.store);
     await untilIdle(large.store);
     for (let at = -warmUps; at < requests; at += 1) {
       for (const side of [0, 1] as const) {
