@@ -6,14 +6,8 @@ import { isLive } from '../lifecycle/host-commands.ts';
 import { type HostObservation, observeHost } from '../lifecycle/host-observations.ts';
 import type { Decided } from '../store/store.ts';
 import { decide } from '../store/store.ts';
-import {
-  databaseTime,
-  firstCause,
-  type HostTarget,
-  hostTarget,
-  recordCheck,
-  type WorkItem,
-} from '../store/work.ts';
+import { type HostTarget, hostTarget } from '../store/targets.ts';
+import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work.ts';
 import { hostWorld, type StoredWorld } from '../store/world.ts';
 import { callDriver, failureOf, isFinal } from './call.ts';
 import type { Executing, Outcome } from './executor.ts';

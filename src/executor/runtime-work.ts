@@ -5,13 +5,8 @@ import { instanceStateFacts, isAtRest, isError } from '../lifecycle/instance.ts'
 import type { InstanceObservation } from '../lifecycle/instance-observations.ts';
 import { createRunKey } from '../store/access-keys.ts';
 import { recordInstanceObservation } from '../store/runtimes.ts';
-import {
-  firstCause,
-  type InstanceTarget,
-  instanceTarget,
-  runtimeStarted,
-  type WorkItem,
-} from '../store/work.ts';
+import { type InstanceTarget, instanceTarget } from '../store/targets.ts';
+import { firstCause, runtimeStarted, type WorkItem } from '../store/work.ts';
 import { callDriver, failureOf, isFinal } from './call.ts';
 import type { Executing, Outcome } from './executor.ts';
 

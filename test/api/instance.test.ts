@@ -35,7 +35,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
       takesInputCommands: false,
       allowedActions: ['DEPLOY', 'DETACH', 'DELETE'],
       sequence: 0,
-      endpoints: null,
+      endpoints: [],
       failure: null,
       configuration: {
         __typename: 'ContainerConfiguration',
