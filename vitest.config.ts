@@ -19,6 +19,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // Real processes on a shared machine: CI gives a test a second chance and says so.
+    retry: process.env.CI ? 1 : 0,
     reporters: ['default', './test/harness/closing-line.ts'],
     coverage: { include: ['src/**'] },
   },
