@@ -60,6 +60,7 @@ with input as materialized (
     join (select (v->>'id')::uuid as id, (v->>'guard')::bigint as guard
             from input, jsonb_array_elements(c->'guards') v) u on u.id = i.id
    where (select n from hosts_held) = (select (c->>'hosts')::int from input)
+     and i.id = any (array(select (e->>'id')::uuid from input, jsonb_array_elements(c->'guards') e))
      and i.guard = u.guard and i.archived_at is null
    order by i.id
    for update of i
@@ -148,6 +149,7 @@ with input as materialized (
     archived_at = case when v ? 'archive' then ok.at else i.archived_at end
     from ok, (select v from input, jsonb_array_elements(c->'instances') v) u
    where i.id = (v->>'id')::uuid and (select count(*) from updated_host) >= 0
+     and i.id = any (array(select id from instances_locked))
   returning i.id
 ), resources as materialized (
   select (select count(*) from updated_host) + (select count(*) from updated_instances) as n
