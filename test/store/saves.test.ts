@@ -176,7 +176,7 @@ describe.each(storeKinds)('creating instances on %s', (kind) => {
     const device = await saved(createDeviceRepository(its.store, its.caller, { key: 'free-one' }));
     const again = () =>
       createInstance(its.store, its.caller, { ...input, deviceRepository: device });
-    expect(await faults(again)).toEqual(['key', 'key', 'key']);
+    expect(await refused(again)).toMatchObject({ outcome: 'CONFLICT', code: 'KEY_TAKEN' });
     const elsewhere = () =>
       createInstance(its.store, its.caller, {
         ...input,
