@@ -134,6 +134,8 @@ export async function beginMessage({ address, port, path }: Endpoint, body: obje
   const text = JSON.stringify(body);
   const socket = connect(port, address);
   onTestFinished(() => void socket.destroy());
+  // A runtime that ends may cut it off with a reset; `closed` tells what came before.
+  socket.on('error', () => undefined);
   let received = '';
   socket.on('data', (chunk) => {
     received += String(chunk);
