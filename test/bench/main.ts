@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: figures with what they are held against, both measured in this run, in turns.
- * `-- --json` prints JSON; `-- --cpu-prof=FOLDER` leaves a CPU profile of the server that takes the
- * commands there.
+ * `-- commands doors` measures these parts alone; `-- --json` prints JSON; `-- --cpu-prof=FOLDER`
+ * leaves a CPU profile of the server that takes the commands there.
  */
 import { measureCommands } from './commands.ts';
 import { measureDoors } from './doors.ts';
@@ -12,23 +12,34 @@ import { openBench } from './stores.ts';
 
 const json = process.argv.includes('--json');
 const profile = process.argv.find((each) => each.startsWith('--cpu-prof='))?.slice(11) ?? null;
+const chosen = process.argv.slice(2).filter((each) => !each.startsWith('--'));
 
 const bench = await openBench();
+let fleets: ReturnType<typeof openFleets> | null = null;
+/** Two parts look at the same two fleets. */
+const twoFleets = () => {
+  fleets ??= openFleets();
+  return fleets;
+};
+const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
+  commands: () => measureCommands(bench, profile),
+  lists: async () => measureLists(bench, await twoFleets()),
+  starts: async () => measureStarts(bench, await twoFleets()),
+  doors: () => measureDoors(bench),
+};
+
 const figures: Figure[] = [];
 try {
-  const measure = async (what: string, measured: () => Promise<Figure[]>): Promise<void> => {
-    process.stderr.write(`${what} …\n`);
-    figures.push(...(await measured()));
-  };
-  await measure('commands', () => measureCommands(bench, profile));
-  const fleets = {
-    small: await bench.createDatabase(100),
-    large: await bench.createDatabase(10_000),
-  };
-  await measure('lists', () => measureLists(bench, fleets));
-  await measure('starts', () => measureStarts(bench, fleets));
-  await measure('doors', () => measureDoors(bench));
+  for (const [name, measure] of Object.entries(parts)) {
+    if (chosen.length > 0 && !chosen.includes(name)) continue;
+    process.stderr.write(`${name} …\n`);
+    figures.push(...(await measure()));
+  }
 } finally {
   await bench.close();
 }
 process.stdout.write(json ? `${JSON.stringify(figures, null, 2)}\n` : `${table(figures)}\n`);
+
+async function openFleets() {
+  return { small: await bench.createDatabase(100), large: await bench.createDatabase(10_000) };
+}
