@@ -59,8 +59,8 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
     },
   );
   const tail = createTail(database, {
-    onBegin(identity, position) {
-      hub.begin(identity, position);
+    onBegin(identity, position, recent) {
+      hub.begin(identity, position, recent);
       touches.fireAll();
     },
     onAdvance: hub.advance,

@@ -1,13 +1,18 @@
 /**
- * What the readers of a node share: the position, the recent revisions, and who waits for the next.
- *
- * Readers that wait stand in groups; today a group is an organization. Shared execution plugs in here:
- * with (document, variables less the cursor, visibility) as the key of a group, `offer` filters,
- * executes and serializes a revision once for all who wait in it.
+ * What the readers of a node share: the position, the recent revisions, those who follow (groups of
+ * subscribers: what is new is filtered once for each) and those who wait for the next revision.
  */
 import type { LogPosition, LogRow, StoreIdentity } from '../store/log.ts';
+import type { Follower } from './channel.ts';
 import { type Cursors, comparePositions, createCursors, endOf } from './cursor.ts';
-import { byRevision, eventsOf, type LogEvent, type Revision } from './event.ts';
+import {
+  byRevision,
+  eventsOf,
+  type LogEvent,
+  type Revision,
+  type Selection,
+  select,
+} from './event.ts';
 import { createRing, type Ring } from './ring.ts';
 
 /** A reader that has everything up to the hub's position and waits for more. */
@@ -27,8 +32,12 @@ export interface Hub {
   readonly generation: number;
   /** Resolves when the tail has begun; rejects when the hub ends before. */
   readonly begun: Promise<void>;
-  wait(group: string, waiter: Waiter): () => void;
-  begin(identity: StoreIdentity, position: number): void;
+  /** The events of the organization's next revisions, until one is taken or the function called. */
+  wait(organizationId: string, waiter: Waiter): () => void;
+  /** What the selection asks for, from now on, until the function is called. */
+  follow(selection: Selection, follower: Follower<LogEvent>): () => void;
+  /** The tail begins, or begins anew, behind these rows: the newest, decided all of them. */
+  begin(identity: StoreIdentity, position: number, recent: readonly LogRow[]): void;
   advance(rows: readonly LogRow[], position: number): void;
   /** Nothing more will come. */
   end(): void;
@@ -39,7 +48,9 @@ export type Listener = (revision: Revision) => void;
 
 export function createHub(limits: { bytes: number; ms: number }, listener: Listener): Hub {
   const ring = createRing(limits);
-  const groups = new Map<string, Set<Waiter>>();
+  const waiting = new Map<string, Set<Waiter>>();
+  /** By organization; those of one resource by both. */
+  const followers = new Map<string, Set<Following>>();
   let position = 0;
   let generation = 0;
   let current: { cursors: Cursors; epoch: string } | null = null;
@@ -52,17 +63,35 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
   beginning.catch(() => {}); // Whoever awaits it gets it.
 
   function recheckAll(): void {
-    const waiting = [...groups.values()].flatMap((group) => [...group]);
-    groups.clear();
-    for (const waiter of waiting) waiter.recheck();
+    const waiters = [...waiting.values()].flatMap((each) => [...each]);
+    waiting.clear();
+    for (const waiter of waiters) waiter.recheck();
+    for (const each of followers.values()) for (const { follower } of each) follower.recheck();
   }
 
   function handOn({ events }: Revision): void {
-    for (const [key, own] of groupByOrganization(events)) {
-      const group = groups.get(key);
-      if (!group) continue;
-      for (const waiter of group) if (waiter.offer(own)) group.delete(waiter);
-      if (group.size === 0) groups.delete(key);
+    for (const [key, own] of groupBy(events, ({ organizationId }) => organizationId)) {
+      const waiters = waiting.get(key);
+      if (!waiters) continue;
+      for (const waiter of waiters) if (waiter.offer(own)) waiters.delete(waiter);
+      if (waiters.size === 0) waiting.delete(key);
+    }
+  }
+
+  /** What came together goes to each follower together. */
+  function tell(events: readonly LogEvent[]): void {
+    if (followers.size === 0) return;
+    for (const keyOf of [(event: LogEvent) => event.organizationId, resourceKey])
+      for (const [key, own] of groupBy(events, keyOf))
+        for (const following of followers.get(key) ?? []) tellOne(following, own);
+  }
+
+  function tellOne({ selection, follower }: Following, events: readonly LogEvent[]): void {
+    try {
+      const selected = select(events, selection, nowhere);
+      if (selected.length > 0) follower.take(selected);
+    } catch (error) {
+      follower.end(error); // Of `matches`: this follower's fault, and not the others' misfortune.
     }
   }
 
@@ -79,16 +108,14 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
       return generation;
     },
     begun: beginning,
-    wait(key, waiter) {
-      const group = groups.get(key) ?? new Set();
-      groups.set(key, group);
-      group.add(waiter);
-      return () => {
-        group.delete(waiter);
-        if (group.size === 0 && groups.get(key) === group) groups.delete(key);
-      };
+    wait: (organizationId, waiter) => addTo(waiting, organizationId, waiter),
+    follow(selection, follower) {
+      const { organizationId, resourceId } = selection;
+      const key =
+        resourceId === null ? organizationId : resourceKey({ organizationId, resourceId });
+      return addTo(followers, key, { selection, follower });
     },
-    begin(identity, at) {
+    begin(identity, at, recent) {
       if (current?.epoch !== identity.epoch) {
         current = { cursors: createCursors(identity), epoch: identity.epoch };
         generation += 1;
@@ -96,7 +123,8 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
       // Before the position moves: who waits stands at the old one, and what lies between is not here.
       recheckAll();
       position = at;
-      ring.reset(at);
+      ring.reset((recent[0]?.revision ?? at + 1) - 1);
+      ring.push(byRevision(eventsOf(recent, current.cursors)));
       begun();
     },
     advance(rows, to) {
@@ -108,19 +136,47 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
         listener(revision);
       }
       position = to;
+      tell(revisions.flatMap(({ events }) => events));
     },
-    end,
+    end() {
+      end();
+      for (const each of [...followers.values()]) for (const { follower } of each) follower.end();
+    },
   };
 }
 
-function groupByOrganization(events: readonly LogEvent[]): Map<string, LogEvent[]> {
+interface Following {
+  readonly selection: Selection;
+  readonly follower: Follower<LogEvent>;
+}
+
+const nowhere = endOf(-1);
+
+const resourceKey = (of: { organizationId: string; resourceId: string }) =>
+  `${of.organizationId}/${of.resourceId}`;
+
+function groupBy(
+  events: readonly LogEvent[],
+  keyOf: (event: LogEvent) => string,
+): Map<string, LogEvent[]> {
   const groups = new Map<string, LogEvent[]>();
   for (const event of events) {
-    const group = groups.get(event.organizationId);
+    const group = groups.get(keyOf(event));
     if (group) group.push(event);
-    else groups.set(event.organizationId, [event]);
+    else groups.set(keyOf(event), [event]);
   }
   return groups;
+}
+
+/** Adds to the set of a key; the function takes it out again. */
+function addTo<Value>(sets: Map<string, Set<Value>>, key: string, value: Value): () => void {
+  const set = sets.get(key) ?? new Set();
+  sets.set(key, set);
+  set.add(value);
+  return () => {
+    set.delete(value);
+    if (set.size === 0 && sets.get(key) === set) sets.delete(key);
+  };
 }
 
 /** The later of two positions. */

@@ -7,6 +7,7 @@ import {
   type LogRow,
   readIdentity,
   readLogHolders,
+  readLogNewest,
   readLogTail,
   type StoreIdentity,
 } from '../store/log.ts';
@@ -14,8 +15,11 @@ import { within } from '../store/notifier.ts';
 import { advance, advanceAlone, hasGap, type ReaderState, readerAt } from './reader.ts';
 
 export interface TailHooks {
-  /** The tail begins here, or anew: rows between are gone, or the store is another. */
-  onBegin(identity: StoreIdentity, position: number): void;
+  /**
+   * The tail begins here, or anew: rows between are gone, or the store is another. `recent` are the
+   * newest rows up to the position, whole revisions, so that who comes back need not read the table.
+   */
+  onBegin(identity: StoreIdentity, position: number, recent: readonly LogRow[]): void;
   /** Everything up to the position is decided; these rows are what was committed since the last. */
   onAdvance(rows: readonly LogRow[], position: number): void;
   onError(error: unknown): void;
@@ -37,6 +41,8 @@ const GAP_MS = { first: 2, most: 50 };
 const RETRY_MS = { first: 50, most: 2000 };
 const READ_SECONDS = 10;
 const PAGE_ROWS = 1000;
+/** Kept from before the start. */
+const RECENT_ROWS = 5000;
 
 /** Makes a tail; `start` begins to read. */
 export function createTail(database: Database, hooks: TailHooks): Tail {
@@ -61,15 +67,16 @@ export function createTail(database: Database, hooks: TailHooks): Tail {
       for (const writer of writersAtStart) if (!writing.has(writer)) writersAtStart.delete(writer);
     }
     if (writersAtStart.size > 0) return false;
-    beginAt(identity, identity.newest);
+    await beginAt(identity, identity.newest);
     return true;
   }
 
-  function beginAt(store: StoreIdentity, position: number): void {
+  async function beginAt(store: StoreIdentity, position: number): Promise<void> {
+    const recent = await within(READ_SECONDS, readLogNewest(database, position, RECENT_ROWS));
     identity = store;
     writersAtStart = null;
     state = readerAt(position);
-    hooks.onBegin(store, position);
+    hooks.onBegin(store, position, recent);
   }
 
   /** Reads until nothing more can be delivered now. */
@@ -91,7 +98,7 @@ export function createTail(database: Database, hooks: TailHooks): Tail {
         continue;
       }
       if (page.prunedThrough > state.position) {
-        beginAt(identity, page.prunedThrough);
+        await beginAt(identity, page.prunedThrough);
         continue;
       }
       const snapshot = { revisions: page.rows.map(({ revision }) => revision), full: page.full };

@@ -134,6 +134,25 @@ export function readLogTail(
   return wholeRevisions(limit, (atMost) => read(database, TAIL, [above, atMost], atMost));
 }
 
+const NEWEST = /* sql */ `
+select * from (
+  select ${COLUMNS} from log where revision <= $1::bigint order by revision desc, place desc limit $2::int) l
+ order by revision, place`;
+
+/**
+ * The newest rows of all organizations up to a revision, in the order of the log, `limit` at most.
+ * Whole revisions: one that the limit cuts is left out.
+ */
+export async function readLogNewest(
+  database: Database,
+  through: number,
+  limit: number,
+): Promise<LogRow[]> {
+  const rows = await database.query<LogRow>(NEWEST, [through, limit]);
+  const first = rows[0]?.revision;
+  return rows.length < limit ? rows : rows.filter(({ revision }) => revision !== first);
+}
+
 /** What of an organization's log is asked for. */
 export interface LogSelection {
   readonly organizationId: string;
