@@ -8,9 +8,11 @@ export interface LogEvent extends LogRow {
 }
 
 /** Nothing up to this cursor is still to come. */
-export interface Bookmark {
+export interface Bookmark extends LogPosition {
   readonly kind: 'BOOKMARK';
   readonly cursor: string;
+  /** Events before it that were left out, for later ones of their resources came. */
+  readonly leftOut: number;
 }
 
 export type FeedEvent = LogEvent | Bookmark;
@@ -19,6 +21,15 @@ export type FeedEvent = LogEvent | Bookmark;
 export interface Revision {
   readonly revision: number;
   readonly events: readonly LogEvent[];
+}
+
+/** The bookmark of a position: behind everything that stands there. */
+export function bookmarkAt(
+  { revision, place }: LogPosition,
+  cursor: string,
+  leftOut = 0,
+): Bookmark {
+  return { kind: 'BOOKMARK', cursor, leftOut, revision, place: place + 1 };
 }
 
 /** The events of rows; a cursor is made when somebody asks for it. */

@@ -3,9 +3,18 @@ import type { LogPosition } from '../store/log.ts';
 import { type Notifier, startNotifier } from '../store/notifier.ts';
 import type { Store } from '../store/store.ts';
 import { createCatchUp } from './catch-up.ts';
+import type { Channel } from './channel.ts';
+import { bookmarkAt, type FeedEvent, type Selection } from './event.ts';
 import { createHub } from './hub.ts';
 import { createPulses } from './pulse.ts';
-import { type FeedSubscription, openSubscription, type SubscribeOptions } from './subscription.ts';
+import { openReplay, type Source } from './replay.ts';
+import {
+  type FeedSubscription,
+  openSubscription,
+  type Readers,
+  type SubscribeOptions,
+  selectionOf,
+} from './subscription.ts';
 import { createTail } from './tail.ts';
 
 export interface FeedOptions {
@@ -18,6 +27,8 @@ export interface FeedOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+export type ChannelOptions = Pick<SubscribeOptions, 'organizationId' | 'resourceId' | 'matches'>;
+
 export interface Feed {
   /** Resolves when the tail reads: when the database answers, and who was writing has ended. */
   start(): Promise<void>;
@@ -29,6 +40,8 @@ export interface Feed {
   cursorOf(organizationId: string, position: LogPosition): string;
   /** Events in the order of the log; begins to establish its position at the call. */
   subscribe(options: SubscribeOptions): FeedSubscription;
+  /** The same for many: what is new is filtered once for all who follow. */
+  channel(options: ChannelOptions): Channel<FeedEvent>;
   /** Says on every node that something under a topic is new that the log does not show. */
   signal(topic: string): void;
   /** Yields at once, after each signal (several may be one), and every second besides. */
@@ -70,7 +83,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
     hub,
     catchUp: createCatchUp(database, options.catchUpsAtATime ?? 8),
     refresh: tail.fresh,
-    readers: new Set<FeedSubscription>() as Set<FeedSubscription> | null,
+    readers: new Set<FeedSubscription>() as Readers,
   };
   let notifier: Notifier | null = null;
   let release: (() => void)[] = [];
@@ -113,11 +126,28 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
     },
     cursorOf: (organizationId, position) => hub.cursors.encode(organizationId, position),
     subscribe: (wanted) => openSubscription(source, wanted),
+    channel: (wanted) => feedChannel(source, selectionOf(wanted)),
     signal(topic) {
       signals.fire(topic);
       notifier?.signal(topic);
     },
     signals: (topic) => signals.open(topic),
     touches: (id) => touches.open(id),
+  };
+}
+
+function feedChannel(source: Source, selection: Selection): Channel<FeedEvent> {
+  const { hub } = source;
+  return {
+    get position() {
+      return hub.position;
+    },
+    follow: (follower) => hub.follow(selection, follower),
+    replay: (from) => openReplay(source, selection, from),
+    bookmark(leftOut) {
+      const { position } = hub;
+      const cursor = hub.cursors.encode(selection.organizationId, position);
+      return bookmarkAt(position, cursor, leftOut);
+    },
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { LogPosition, LogRow, StoreIdentity } from '../store/log.ts';
 import type { Follower } from './channel.ts';
-import { type Cursors, comparePositions, createCursors, endOf } from './cursor.ts';
+import { CursorError, type Cursors, comparePositions, createCursors, endOf } from './cursor.ts';
 import {
   byRevision,
   eventsOf,
@@ -62,11 +62,14 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
   });
   beginning.catch(() => {}); // Whoever awaits it gets it.
 
-  function recheckAll(): void {
+  /** Whoever stands at the position looks again; in another store it means nothing any more. */
+  function recheckAll(isAnother: boolean): void {
     const waiters = [...waiting.values()].flatMap((each) => [...each]);
     waiting.clear();
     for (const waiter of waiters) waiter.recheck();
-    for (const each of followers.values()) for (const { follower } of each) follower.recheck();
+    for (const { follower } of [...followers.values()].flatMap((each) => [...each]))
+      if (isAnother) follower.end(new CursorError('CURSOR_INVALID'));
+      else follower.recheck();
   }
 
   function handOn({ events }: Revision): void {
@@ -116,15 +119,16 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
       return addTo(followers, key, { selection, follower });
     },
     begin(identity, at, recent) {
-      if (current?.epoch !== identity.epoch) {
+      const isAnother = current?.epoch !== identity.epoch;
+      if (isAnother) {
         current = { cursors: createCursors(identity), epoch: identity.epoch };
         generation += 1;
       }
       // Before the position moves: who waits stands at the old one, and what lies between is not here.
-      recheckAll();
+      recheckAll(isAnother);
       position = at;
       ring.reset((recent[0]?.revision ?? at + 1) - 1);
-      ring.push(byRevision(eventsOf(recent, current.cursors)));
+      if (current) ring.push(byRevision(eventsOf(recent, current.cursors)));
       begun();
     },
     advance(rows, to) {

@@ -1,7 +1,14 @@
 /** One reader of the feed by itself: a replay, and then whatever comes, as an async iterator. */
 import type { Beginning, Replay } from './channel.ts';
 import { comparePositions, endOf } from './cursor.ts';
-import { byRevision, type FeedEvent, type LogEvent, type Selection, select } from './event.ts';
+import {
+  bookmarkAt,
+  byRevision,
+  type FeedEvent,
+  type LogEvent,
+  type Selection,
+  select,
+} from './event.ts';
 import { openReplay, type Source } from './replay.ts';
 
 export interface SubscribeOptions extends Beginning {
@@ -72,8 +79,8 @@ export function openSubscription(
       }
       if (bookmarkDue) {
         bookmarkDue = false;
-        const cursor = hub.cursors.encode(selection.organizationId, replay.position);
-        return [{ kind: 'BOOKMARK', cursor }];
+        const { position } = replay;
+        return [bookmarkAt(position, hub.cursors.encode(selection.organizationId, position))];
       }
       const offered = await wait();
       if (offered) return offered;
