@@ -1,0 +1,292 @@
+/**
+ * Subscribers with one selection and one document: each item is rendered once for all of them, and
+ * written to each with what is its own. There is no queue per subscriber, only a position:
+ *
+ *     REPLAYING ──── has everything ────► LIVE ──── full ────► LAGGING
+ *         ▲                                                       │
+ *         └────────────────────── drained ────────────────────────┘
+ *
+ * Source: feed.md, "Fan-out" and "Slow consumers".
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { LogPosition } from '../store/log.ts';
+import { type Beginning, before, type Channel, type Replay } from './channel.ts';
+import { comparePositions } from './cursor.ts';
+import type { Kept } from './kept.ts';
+
+/** What a subscriber's items are written to. */
+export interface Outlet<Message> {
+  /** So much waits for the network that nothing more should be written. */
+  isFull(): boolean;
+  write(message: Message): void;
+  /** Calls once when what waited has gone; never where the outlet is closed before. */
+  onDrain(call: () => void): void;
+  /** Nothing more will come; with an error if it failed. */
+  end(error?: unknown): void;
+}
+
+export interface GroupOptions<Item extends LogPosition, Payload, Message> {
+  readonly channel: Channel<Item>;
+  /** What an item is for every subscriber of the group. */
+  readonly render: (item: Item) => Payload | Promise<Payload>;
+  /** Payloads that go out in one write. */
+  readonly compose: (payloads: readonly Payload[]) => Message;
+  /** Bytes of a payload, roughly. */
+  readonly sizeOf: (payload: Payload) => number;
+  readonly kept: Kept;
+  /** A bookmark after so many seconds without an item. */
+  readonly bookmarkSeconds?: number | null;
+  /** Of what a subscriber has missed it gets the newest of each key, and a bookmark with the count. */
+  readonly latestBy?: ((item: Item) => string) | null;
+  /** The last subscriber has left. */
+  readonly onEmpty: () => void;
+}
+
+export interface Group<Message> {
+  /**
+   * Adds a subscriber; the function takes it out again. Null: the group is over, make another.
+   *
+   * @throws {CursorError} the beginning cannot be followed
+   */
+  join(outlet: Outlet<Message>, beginning: Beginning): Promise<(() => void) | null>;
+}
+
+/** Bytes of a replay that go out in one write, and items that are rendered for it at once. */
+const WRITE_BYTES = 64 * 1024;
+const RENDERED_AT_ONCE = 64;
+
+interface Member<Message> {
+  readonly outlet: Outlet<Message>;
+  state: 'LIVE' | 'BEHIND' | 'GONE';
+  /** BEHIND: everything up to here was written. LIVE: the same, of what is older than the group. */
+  position: LogPosition;
+}
+
+export function createGroup<Item extends LogPosition, Payload, Message>(
+  options: GroupOptions<Item, Payload, Message>,
+): Group<Message> {
+  const { channel, compose, sizeOf, bookmarkSeconds, latestBy } = options;
+  const members = new Set<Member<Message>>();
+  const kept = new Map<Item, Payload | Promise<Payload>>();
+  /** Batches whose rendering is under way, in order. */
+  const pending: (readonly Item[])[] = [];
+  let ended: { error: unknown } | null = null;
+  let lastWrite = performance.now();
+  let bookmarks: NodeJS.Timeout | undefined;
+  let leave: (() => void) | null = null;
+  let isOver = false;
+
+  function rendered(item: Item): Payload | Promise<Payload> {
+    const known = kept.get(item);
+    if (known !== undefined) return known;
+    const payload = options.render(item);
+    if (!(payload instanceof Promise)) return keep(item, payload);
+    kept.set(item, payload);
+    payload.then(
+      (value) => keep(item, value),
+      () => kept.delete(item),
+    );
+    return payload;
+  }
+
+  function keep(item: Item, payload: Payload): Payload {
+    kept.set(item, payload);
+    options.kept.add(sizeOf(payload), () => kept.delete(item));
+    return payload;
+  }
+
+  /** New items: rendered together, written in their order. */
+  function take(items: readonly Item[]): void {
+    const payloads = items.map(rendered);
+    if (pending.length === 0 && areThere(payloads)) {
+      broadcast(items, payloads);
+      return;
+    }
+    pending.push(items);
+    if (pending.length === 1) void writePending();
+  }
+
+  async function writePending(): Promise<void> {
+    for (let items = pending[0]; items; items = pending[0]) {
+      try {
+        broadcast(items, await Promise.all(items.map(rendered)));
+      } catch (error) {
+        end(error);
+      }
+      pending.shift();
+    }
+    if (ended) finish();
+  }
+
+  function broadcast(items: readonly Item[], payloads: readonly Payload[]): void {
+    const [first] = items;
+    if (!first) return;
+    lastWrite = performance.now();
+    const all = compose(payloads);
+    for (const member of members) {
+      if (member.state !== 'LIVE') continue;
+      if (comparePositions(member.position, first) >= 0) {
+        // It came while this was being rendered, and has some of it or all.
+        const from = items.findIndex((item) => comparePositions(item, member.position) > 0);
+        if (from > 0) member.outlet.write(compose(payloads.slice(from)));
+        else if (from === 0) member.outlet.write(all);
+      } else if (member.outlet.isFull()) lag(member, before(first));
+      else member.outlet.write(all);
+    }
+  }
+
+  /** Everything before this place was written to those who are live. */
+  function reached(): LogPosition {
+    const first = pending[0]?.[0];
+    return first ? before(first) : channel.position;
+  }
+
+  function lag(member: Member<Message>, position: LogPosition): void {
+    member.state = 'BEHIND';
+    if (comparePositions(member.position, position) < 0) member.position = position;
+    member.outlet.onDrain(() => void replay(member, channel.replay(member.position)));
+  }
+
+  /** Writes what a member has missed until it has everything; then it is live. */
+  async function replay(member: Member<Message>, from: Replay<Item>): Promise<void> {
+    const { outlet } = member;
+    try {
+      await from.ready();
+      for (;;) {
+        if (member.state === 'GONE') return;
+        const taken = from.take();
+        if (taken === null) break; // At once, without an await: nothing may come between.
+        const missed = await taken;
+        if (latestBy) await writeNewest(member, missed, from);
+        else await writeMissed(member, missed);
+      }
+      member.position = from.position;
+      member.state = 'LIVE';
+      if (ended) finish();
+    } catch (error) {
+      if (member.state !== 'GONE') outlet.end(error);
+      remove(member);
+    } finally {
+      from.close();
+    }
+  }
+
+  async function writeMissed(member: Member<Message>, items: readonly Item[]): Promise<void> {
+    const { outlet } = member;
+    let payloads: Payload[] = [];
+    let bytes = 0;
+    for (const [index, item] of items.entries()) {
+      const payload = await rendered(item);
+      payloads.push(payload);
+      bytes += sizeOf(payload);
+      // A long way back is no reason to keep the others waiting.
+      if (index % RENDERED_AT_ONCE === RENDERED_AT_ONCE - 1) await setImmediate();
+      if (member.state === 'GONE') return;
+      if (bytes < WRITE_BYTES && index < items.length - 1) continue;
+      outlet.write(compose(payloads));
+      [payloads, bytes] = [[], 0];
+      if (outlet.isFull()) await new Promise<void>((resolve) => outlet.onDrain(resolve));
+    }
+  }
+
+  /** Of all that is missed the newest of each key, and how many were left out. */
+  async function writeNewest(
+    member: Member<Message>,
+    first: readonly Item[],
+    from: Replay<Item>,
+  ): Promise<void> {
+    const newest = new Map<string, Item>();
+    let count = 0;
+    for (let taken: ReturnType<typeof from.take> = first; taken !== null; taken = from.take())
+      for (const item of await taken) {
+        count += 1;
+        const key = latestBy?.(item) ?? '';
+        newest.delete(key); // Else it would stand where the first of its key stood.
+        newest.set(key, item);
+      }
+    const leftOut = count - newest.size;
+    const items = [...newest.values()];
+    if (leftOut > 0 && channel.bookmark) items.push(channel.bookmark(leftOut));
+    await writeMissed(member, items);
+  }
+
+  function recheck(): void {
+    const position = reached();
+    for (const member of members) {
+      if (member.state !== 'LIVE') continue;
+      member.state = 'BEHIND';
+      if (comparePositions(member.position, position) < 0) member.position = position;
+      // Once the channel stands where it jumps to.
+      queueMicrotask(() => void replay(member, channel.replay(member.position)));
+    }
+  }
+
+  function end(error?: unknown): void {
+    ended ??= { error };
+    isOver = true;
+    if (pending.length === 0) finish();
+  }
+
+  /** Ends those who have everything. */
+  function finish(): void {
+    for (const member of [...members]) {
+      if (member.state !== 'LIVE') continue;
+      member.outlet.end(ended?.error);
+      remove(member);
+    }
+  }
+
+  function remove(member: Member<Message>): void {
+    member.state = 'GONE';
+    if (!members.delete(member) || members.size > 0) return;
+    clearTimeout(bookmarks);
+    isOver = true;
+    leave?.();
+    options.onEmpty();
+  }
+
+  function scheduleBookmark(afterMs: number): void {
+    if (!bookmarkSeconds) return;
+    bookmarks = setTimeout(() => void sendBookmark(bookmarkSeconds * 1000), afterMs).unref();
+  }
+
+  async function sendBookmark(everyMs: number): Promise<void> {
+    const quietMs = performance.now() - lastWrite;
+    if (quietMs < everyMs || pending.length > 0 || !channel.bookmark)
+      return scheduleBookmark(Math.max(everyMs - quietMs, 1));
+    const bookmark = channel.bookmark(0);
+    pending.push([bookmark]);
+    await writePending();
+    if (members.size > 0) scheduleBookmark(everyMs);
+  }
+
+  return {
+    async join(outlet, beginning) {
+      if (isOver) return null;
+      const member: Member<Message> = {
+        outlet,
+        state: 'BEHIND',
+        position: before(channel.position),
+      };
+      members.add(member);
+      leave ??= channel.follow({ take, recheck, end });
+      if (members.size === 1) scheduleBookmark((bookmarkSeconds ?? 0) * 1000);
+      const from = channel.replay(beginning);
+      try {
+        await from.ready();
+      } catch (error) {
+        from.close();
+        remove(member);
+        throw error;
+      }
+      void replay(member, from);
+      return () => remove(member);
+    },
+  };
+}
+
+function areThere<Payload>(
+  payloads: readonly (Payload | Promise<Payload>)[],
+): payloads is readonly Payload[] {
+  return !payloads.some((payload) => payload instanceof Promise);
+}
