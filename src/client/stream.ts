@@ -1,0 +1,182 @@
+/**
+ * One subscription that goes on where it was, whatever happens to the connection.
+ *
+ *     snapshot ── feedPosition ──► subscribe ── each event's cursor is the new `after` ──┐
+ *        ▲                             ▲                                                 │
+ *        │                             └── cut off: graphql-ws sends the payload again ──┤
+ *        └── CURSOR_EXPIRED, CURSOR_INVALID ─────────────────────────────────────────────┘
+ */
+import type { FormattedExecutionResult } from 'graphql';
+import type { Connection } from './connection.ts';
+import { ofErrors, StreamError, streamErrorOf } from './stream-error.ts';
+
+export interface OperationRequest {
+  readonly query: string;
+  readonly variables?: Readonly<Record<string, unknown>>;
+  readonly operationName?: string;
+}
+
+export interface StreamRequest<Snapshot> extends OperationRequest {
+  /** The variable of the document that takes the cursor: `after`, unless another one is named. */
+  readonly cursorVariable?: string;
+  /**
+   * A query that selects `feedPosition` and what the view shows. It is read first (unless `variables`
+   * have a cursor to begin behind), and again where the cursor cannot be followed any more.
+   */
+  readonly snapshot?: OperationRequest;
+  /** The snapshot takes the place of all that came before. Events wait for what it returns. */
+  readonly onReset?: (reset: Reset<Snapshot>) => unknown;
+}
+
+export interface Reset<Snapshot> {
+  /** INITIAL: the first one. Else what happened to the cursor. */
+  readonly reason: 'INITIAL' | 'CURSOR_EXPIRED' | 'CURSOR_INVALID';
+  /** CURSOR_EXPIRED: from here on the log still has everything. */
+  readonly oldestCursor: string | null;
+  readonly data: Snapshot;
+}
+
+/** An event; `errors` are about parts of it, which are null. */
+export type StreamEvent<Data> = FormattedExecutionResult<Data, { readonly cursor?: string }>;
+
+/** Ends with one call of `error` or `complete`; after unsubscribing none of them is called. */
+export interface StreamSink<Data> {
+  next(event: StreamEvent<Data>): void;
+  error(error: StreamError | Error): void;
+  complete?(): void;
+}
+
+/** Subscribes. @returns a function that unsubscribes */
+export function openStream<Data, Snapshot>(
+  connection: Connection,
+  request: StreamRequest<Snapshot>,
+  sink: StreamSink<Data>,
+): () => void {
+  const { query, operationName, cursorVariable = 'after', snapshot, onReset } = request;
+  const variables: Record<string, unknown> = { ...request.variables };
+  let shown = new Map<unknown, number>();
+  let unsubscribed = false;
+  let resets = 0;
+  let cancel = (): void => {};
+
+  async function run(): Promise<void> {
+    const resumes = new RegExp(`\\$${cursorVariable}\\b`).test(query);
+    // Without a position a connection that ends before the first event would lose what comes then.
+    if (resumes && variables[cursorVariable] == null) await reset('INITIAL', null);
+    while (!unsubscribed) {
+      const lost = await follow();
+      if (!lost) return;
+      if (resets++ > 0) await connection.pause(resets);
+      const oldest = lost.errors[0]?.extensions?.oldestCursor;
+      await reset(lost.code as 'CURSOR_EXPIRED', typeof oldest === 'string' ? oldest : null);
+    }
+  }
+
+  /** Reads where to begin, and what is there. */
+  async function reset(reason: Reset<Snapshot>['reason'], oldestCursor: string | null) {
+    const asked = snapshot ?? { query: '{ feedPosition }' };
+    const reading = readOnce<Snapshot & { feedPosition?: unknown }>(connection, asked);
+    cancel = reading.cancel;
+    const data = await reading.data;
+    if (unsubscribed) return;
+    if (typeof data.feedPosition !== 'string')
+      throw new Error('The snapshot must select feedPosition, by that name.');
+    variables[cursorVariable] = data.feedPosition;
+    shown = new Map(sequencesOf(data));
+    if (snapshot) await onReset?.({ reason, oldestCursor, data });
+  }
+
+  /** Follows the stream to its end: null, or the error that asks for a snapshot. */
+  function follow(): Promise<StreamError | null> {
+    return new Promise<StreamError | null>((resolve, reject) => {
+      let failed = false;
+      const fail = (error: unknown): void => {
+        failed = true;
+        const { code } = error as { code?: string };
+        const isLost = code === 'CURSOR_EXPIRED' || code === 'CURSOR_INVALID';
+        if (isLost && snapshot) resolve(error as StreamError);
+        else reject(error);
+        stop();
+      };
+      const stop = connection.client.subscribe<Data, { cursor?: string }>(
+        // The object that graphql-ws sends again: the cursor in it is always the newest.
+        { query, operationName, variables },
+        {
+          next(event) {
+            if (unsubscribed || failed) return; // What was on its way already.
+            try {
+              if (isFailure(event)) fail(ofErrors(event.errors ?? []));
+              else take(event);
+            } catch (error) {
+              fail(error); // Of the caller: its own stream ends, and nobody else's.
+            }
+          },
+          error: (cause) => fail(streamErrorOf(cause)),
+          complete: () => resolve(null),
+        },
+      );
+      cancel = stop;
+    });
+  }
+
+  function take(event: StreamEvent<Data>): void {
+    const cursor = event.extensions?.cursor;
+    if (cursor !== undefined) {
+      if (cursor === variables[cursorVariable]) return;
+      variables[cursorVariable] = cursor;
+    }
+    resets = 0;
+    if (!Object.values(event.data ?? {}).some(isShown)) sink.next(event);
+  }
+
+  /** A transition that the snapshot already showed: it was committed while the snapshot was read. */
+  function isShown(field: unknown): boolean {
+    const { sequence, instance, host, resource } = (field ?? {}) as Record<string, unknown>;
+    const owner = (instance ?? host ?? resource) as { id?: unknown } | undefined;
+    return typeof sequence === 'number' && sequence <= (shown.get(owner?.id) ?? -1);
+  }
+
+  function end(call: () => void): void {
+    if (!unsubscribed) call();
+    unsubscribed = true;
+    stay();
+  }
+  const stay = connection.onDispose(() => {
+    cancel();
+    end(() => sink.complete?.());
+  });
+  run().then(
+    () => end(() => sink.complete?.()),
+    (error) => end(() => sink.error(error)),
+  );
+  return () => {
+    end(() => {});
+    cancel();
+  };
+}
+
+/** Runs a query. `data` rejects with a StreamError on any error of it, and when it is cancelled. */
+export function readOnce<Data>(connection: Connection, request: OperationRequest) {
+  let cancel = (): void => {};
+  const data = new Promise<Data>((resolve, reject) => {
+    cancel = connection.client.subscribe<Data>(request, {
+      next: ({ data, errors }) => (errors ? reject(ofErrors(errors)) : resolve(data as Data)),
+      error: (cause) => reject(streamErrorOf(cause)),
+      complete: () => reject(new StreamError('The query was cancelled.', { code: 'CANCELLED' })),
+    });
+  });
+  return { data, cancel };
+}
+
+/** Nothing of the event is there, or the stream was refused. */
+function isFailure({ data, errors }: FormattedExecutionResult<unknown, unknown>): boolean {
+  return errors !== undefined && Object.values(data ?? {}).every((field) => field === null);
+}
+
+/** The resources in a snapshot, wherever it has an `id` beside a `sequence`. */
+function sequencesOf(value: unknown): [unknown, number][] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { id, sequence } = value as Record<string, unknown>;
+  const inside = Object.values(value).flatMap(sequencesOf);
+  return typeof sequence === 'number' ? [[id, sequence], ...inside] : inside;
+}

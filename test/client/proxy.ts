@@ -1,0 +1,89 @@
+/** A network between client and server that can be cut, stalled and mended. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+export interface Proxy {
+  /** `http://127.0.0.1:<port>`, the same for as long as it lives. */
+  readonly url: string;
+  /** Connections so far, refused ones too. */
+  readonly connections: number;
+  /** Connections that are open. */
+  readonly open: number;
+  /** Refuses whoever comes, until `mend`. */
+  refuse(): void;
+  /** Cuts what is open. */
+  cut(): void;
+  /** Cuts each connection behind so many bytes of the server, wherever in a frame that is. */
+  cutBehind(bytes: number | null): void;
+  /** Holds back what the server sends over the connections that are open; new ones work. */
+  stall(): void;
+  /** Lets go of what was held back, and of refusing. */
+  mend(): void;
+}
+
+/** Starts one; it ends with the test. The target is read at each connection. */
+export async function startProxy(target: { readonly url: string }): Promise<Proxy> {
+  const pairs = new Set<{ client: Socket; server: Socket }>();
+  let connections = 0;
+  let refusing = false;
+  let most: number | null = null;
+  const listener = createServer((client) => {
+    connections += 1;
+    client.on('error', () => {});
+    if (refusing) return client.destroy();
+    const { hostname, port } = new URL(target.url);
+    const server = connect(Number(port), hostname);
+    const pair = { client, server };
+    pairs.add(pair);
+    const end = () => {
+      pairs.delete(pair);
+      client.destroy();
+      server.destroy();
+    };
+    server.on('error', end).on('close', end);
+    client.on('close', end);
+    client.pipe(server);
+    let left = most;
+    server.on('data', (bytes) => {
+      if (left === null) return client.write(bytes);
+      client.write(bytes.subarray(0, left));
+      left -= bytes.length;
+      if (left <= 0) client.end(end);
+    });
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  onTestFinished(() => {
+    for (const { client, server } of pairs) {
+      client.destroy();
+      server.destroy();
+    }
+    listener.close();
+  });
+  return {
+    url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}`,
+    get connections() {
+      return connections;
+    },
+    get open() {
+      return pairs.size;
+    },
+    refuse() {
+      refusing = true;
+    },
+    cut() {
+      for (const { client } of pairs) client.resetAndDestroy();
+    },
+    cutBehind(bytes) {
+      most = bytes;
+    },
+    stall() {
+      for (const { server } of pairs) server.pause();
+    },
+    mend() {
+      refusing = false;
+      for (const { server } of pairs) server.resume();
+    },
+  };
+}
