@@ -34,6 +34,14 @@ const seconds = (least: number, most: number): Kind<number> => ({
     .transform(Number)
     .pipe(z.number().min(least).max(most)),
 });
+const days: Kind<number> = {
+  takes: 'days, more than 0 and at most 36500',
+  schema: z
+    .string()
+    .regex(/^\d+(\.\d+)?$/)
+    .transform(Number)
+    .pipe(z.number().positive().max(36_500)),
+};
 const oneOf = <const Name extends string>(...names: readonly [Name, ...Name[]]): Kind<Name> => ({
   takes: `one of ${names.join(', ')}`,
   schema: z.enum(names) as unknown as z.ZodType<Name, string>,
@@ -126,6 +134,11 @@ const settings = {
     'ADMIN_TOKEN',
     secret(text('32 to 512 characters without white space', /^[\x21-\x7e]{32,512}$/)),
     'token of the administrator; unset: made at the first start, kept in DATA_DIR',
+  ),
+  transitionRetentionDays: optional(
+    'TRANSITION_RETENTION_DAYS',
+    days,
+    'rows of the log, transitions among them, older than this are deleted; unset: none',
   ),
   dnsZone: setting(
     'DNS_ZONE=instances.test',

@@ -33,10 +33,12 @@ export class CannotOpenStore extends Error {
 export interface DataDirectory {
   /** The folder of the database. */
   readonly database: string;
-  /** The epoch of the store that was here before; null on the first run. */
-  readonly epoch: string | null;
-  /** Marks that a store of this epoch exists from now on. */
-  mark(epoch: string): Promise<void>;
+  /** The epoch of the store that was here before; none on the first run, two where one was to follow. */
+  readonly epochs: readonly string[];
+  /** Marks that a store exists from now on: of this epoch, or one of two while it changes. */
+  mark(epochs: readonly [epoch: string, next?: string]): Promise<void>;
+  /** Which copy of the database this is, once it is open: a restart and `mv` keep it, no copy does. */
+  lineage(): Promise<string>;
   /** Gives the folder back. */
   close(): Promise<void>;
 }
@@ -56,8 +58,8 @@ export async function openDataDirectory(folder: string): Promise<DataDirectory> 
   const owned = await take(folder);
   try {
     const database = join(folder, 'pglite');
-    const epoch = await markedEpoch(folder);
-    if (epoch !== null && !(await exists(join(database, 'PG_VERSION')))) {
+    const epochs = await markedEpochs(folder);
+    if (epochs.length > 0 && !(await exists(join(database, 'PG_VERSION')))) {
       throw new CannotOpenStore(
         `DATA_DIR ${folder}: the mark store.json says that a store exists here, but its data (${database}) is gone. Restore it; to begin anew, remove store.json.`,
       );
@@ -69,9 +71,10 @@ export async function openDataDirectory(folder: string): Promise<DataDirectory> 
     lifeline.unref();
     return {
       database,
-      epoch,
-      mark: (marked) =>
-        replace(join(folder, 'store.json'), JSON.stringify({ format: 1, epoch: marked })),
+      epochs,
+      mark: ([epoch, next]) =>
+        replace(join(folder, 'store.json'), JSON.stringify({ format: 1, epoch, next })),
+      lineage: () => lineageOf(database),
       async close() {
         clearInterval(lifeline);
         await owned.release();
@@ -172,13 +175,26 @@ async function isLifelineFresh(folder: string): Promise<boolean> {
   }
 }
 
-async function markedEpoch(folder: string): Promise<string | null> {
+/**
+ * Postgres writes its control file in place as long as a database lives, and whatever copies it makes
+ * a new one. Not its device: the number of a disk may be another after each boot.
+ */
+async function lineageOf(database: string): Promise<string> {
+  const file = join(database, 'global', 'pg_control');
+  const { ino, birthtimeNs, ctimeNs } = await stat(file, { bigint: true });
+  // Where a file system does not know when a file was made, its last change stands there.
+  const made = birthtimeNs === ctimeNs ? '-' : birthtimeNs;
+  return `folder/${ino}/${made}`;
+}
+
+async function markedEpochs(folder: string): Promise<string[]> {
   const file = join(folder, 'store.json');
   try {
-    const { epoch } = JSON.parse(await readFile(file, 'utf8')) as { epoch?: unknown };
-    if (typeof epoch === 'string') return epoch;
+    const mark = JSON.parse(await readFile(file, 'utf8')) as { epoch?: unknown; next?: unknown };
+    const epochs = [mark.epoch, mark.next].filter((each) => typeof each === 'string');
+    if (epochs.length > 0) return epochs;
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return null;
+    if (isCode(error, 'ENOENT')) return [];
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new CannotOpenStore(

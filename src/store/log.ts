@@ -3,6 +3,7 @@
  * far the log was pruned, its newest revision), read in the same statement as its rows.
  */
 import type { Database, Parameter } from './database.ts';
+import { believedEpoch, settleEpoch } from './epoch.ts';
 import type { ChangeKind } from './values.ts';
 
 /** A row of the log as the statements below give it. */
@@ -32,7 +33,11 @@ export interface LogPosition {
 }
 
 export interface LogState {
-  readonly epoch: string;
+  /**
+   * Cursors of another one are invalid. Null: the store is not where it was last opened and may have
+   * gone back in time; nothing of it may be handed on until `readIdentity` has given it another.
+   */
+  readonly epoch: string | null;
   /** Rows up to this revision may be gone. */
   readonly prunedThrough: number;
   /** The highest revision that is visible, or that is known of since the rows are gone. */
@@ -46,13 +51,9 @@ export interface LogPage extends LogState {
 }
 
 export interface StoreIdentity extends LogState {
+  readonly epoch: string;
   readonly cursorSecret: string;
 }
-
-const STATE = /* sql */ `
-  select epoch, pruned_through as "prunedThrough",
-         greatest(pruned_through, (select max(revision) from log)) as newest
-    from store_identity where id = 1`;
 
 const COLUMNS = /* sql */ `
   revision, place, organization_id as "organizationId", kind, resource_kind as "resourceKind",
@@ -62,34 +63,45 @@ const COLUMNS = /* sql */ `
   caused_by_resource_id as "causedByResourceId", caused_by_sequence as "causedBySequence", actor,
   details`;
 
-/** The state of the log and the rows of `part`, in one snapshot; at least one row, if without log. */
-const page = (part: string, direction: 'asc' | 'desc'): string => /* sql */ `
-with state as materialized (${STATE})
-select state.*, l.* from state left join lateral (${part}) l on true
- order by l.revision ${direction}, l.place ${direction}`;
+const TAIL = /* sql */ `
+select ${COLUMNS} from log where revision > $1::bigint order by revision, place limit $2::int`;
 
-const TAIL = page(
-  `select ${COLUMNS} from log where revision > $1::bigint order by revision, place limit $2::int`,
-  'asc',
-);
+const AFTER = /* sql */ `
+select ${COLUMNS} from log
+ where organization_id = $1::uuid and revision >= $2::bigint
+   and (revision, place) > ($2::bigint, $3::int) and revision <= $4::bigint
+   and ($5::text is null or resource_id = $5::text::uuid)
+ order by revision, place limit $6::int`;
 
-const AFTER = page(
-  `select ${COLUMNS} from log
-    where organization_id = $1::uuid and revision >= $2::bigint
-      and (revision, place) > ($2::bigint, $3::int) and revision <= $4::bigint
-      and ($5::text is null or resource_id = $5::text::uuid)
-    order by revision, place limit $6::int`,
-  'asc',
-);
+const BEFORE = /* sql */ `
+select ${COLUMNS} from log
+ where organization_id = $1::uuid and revision <= $2::bigint
+   and (revision, place) < ($2::bigint, $3::int)
+   and ($4::text is null or resource_id = $4::text::uuid)
+ order by revision desc, place desc limit $5::int`;
 
-const BEFORE = page(
-  `select ${COLUMNS} from log
-    where organization_id = $1::uuid and revision <= $2::bigint
-      and (revision, place) < ($2::bigint, $3::int)
-      and ($4::text is null or resource_id = $4::text::uuid)
-    order by revision desc, place desc limit $5::int`,
-  'desc',
-);
+/** The statements on one kind of store. */
+function statementsOn(kind: Database['kind']) {
+  const state = /* sql */ `
+    select ${believedEpoch(kind)} as epoch, pruned_through as "prunedThrough",
+           greatest(pruned_through, (select max(revision) from log)) as newest
+      from store_identity where id = 1`;
+  /** The state of the log and the rows of `part`, in one snapshot; at least one row, if without log. */
+  const page = (part: string, direction: 'asc' | 'desc'): string => /* sql */ `
+    with state as materialized (${state})
+    select state.*, l.* from state left join lateral (${part}) l on true
+     order by l.revision ${direction}, l.place ${direction}`;
+  return {
+    state,
+    identity: `select s.*, i.cursor_secret as "cursorSecret"
+                 from (${state}) s, store_identity i where i.id = 1`,
+    tail: page(TAIL, 'asc'),
+    after: page(AFTER, 'asc'),
+    before: page(BEFORE, 'desc'),
+  };
+}
+
+const statements = { POSTGRES: statementsOn('POSTGRES'), PGLITE: statementsOn('PGLITE') };
 
 const HOLDERS = /* sql */ `
 select distinct virtualtransaction as holder from pg_locks
@@ -98,21 +110,25 @@ select distinct virtualtransaction as holder from pg_locks
    and mode = 'RowExclusiveLock'`;
 
 /**
- * Which store this is and how far its log goes.
+ * Which store this is and how far its log goes. A store that is not where it was gets a new epoch.
  *
  * @throws where the store has no identity: it was never set up
  */
 export async function readIdentity(database: Database): Promise<StoreIdentity> {
-  const [row] = await database.query<StoreIdentity>(
-    `select s.*, i.cursor_secret as "cursorSecret"
-       from (${STATE}) s, store_identity i where i.id = 1`,
-  );
-  return row ?? noIdentity();
+  for (;;) {
+    const [row] = await database.query<LogState & { cursorSecret: string }>(
+      statements[database.kind].identity,
+    );
+    if (!row) return noIdentity();
+    const { epoch, ...rest } = row;
+    if (epoch !== null) return { ...rest, epoch };
+    await settleEpoch(database);
+  }
 }
 
 /** How far the log goes, and how far back. */
 export async function readLogState(database: Database): Promise<LogState> {
-  const [row] = await database.query<LogState>(STATE);
+  const [row] = await database.query<LogState>(statements[database.kind].state);
   return row ?? noIdentity();
 }
 
@@ -131,7 +147,7 @@ export function readLogTail(
   database: Database,
   { above, limit }: { above: number; limit: number },
 ): Promise<LogPage> {
-  return wholeRevisions(limit, (atMost) => read(database, TAIL, [above, atMost], atMost));
+  return wholeRevisions(limit, (atMost) => read(database, 'tail', [above, atMost], atMost));
 }
 
 const NEWEST = /* sql */ `
@@ -172,7 +188,7 @@ export function readLogAfter(
   return wholeRevisions(limit, (atMost) =>
     read(
       database,
-      AFTER,
+      'after',
       [organizationId, after.revision, after.place, through, resourceId, atMost],
       atMost,
     ),
@@ -187,7 +203,7 @@ export function readLogBefore(
 ): Promise<LogPage> {
   return read(
     database,
-    BEFORE,
+    'before',
     [organizationId, before.revision, before.place, resourceId, limit],
     limit,
   );
@@ -195,12 +211,12 @@ export function readLogBefore(
 
 async function read(
   database: Database,
-  statement: string,
+  statement: 'tail' | 'after' | 'before',
   parameters: Parameter[],
   limit: number,
 ): Promise<LogPage> {
   const found = await database.query<LogState & (LogRow | { revision: null })>(
-    statement,
+    statements[database.kind][statement],
     parameters,
   );
   const [first] = found;

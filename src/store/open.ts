@@ -7,8 +7,10 @@ import { hostEdges } from '../lifecycle/host.ts';
 import { instanceEdges } from '../lifecycle/instance.ts';
 import { CannotOpenStore, openDataDirectory } from './data-directory.ts';
 import { type Database, openPglite, openPostgres, sqlState } from './database.ts';
+import { settleEmbeddedEpoch, settleEpoch } from './epoch.ts';
 import { type MaintenanceLog, startMaintenance } from './maintenance.ts';
 import { explainConnection } from './open-errors.ts';
+import { type Retention, startRetention } from './retention.ts';
 import type { SavingStore } from './saves.ts';
 import { createStore } from './store.ts';
 
@@ -20,6 +22,8 @@ export interface OpenStoreOptions {
   readonly connections: number;
   readonly deadlines: Deadlines;
   readonly dnsZone: string;
+  /** Older rows of the log are deleted; without it none ever is. */
+  readonly transitionRetentionDays?: number | undefined;
   readonly log: MaintenanceLog;
 }
 
@@ -63,7 +67,20 @@ async function openServer(options: OpenStoreOptions, url: string): Promise<OpenS
         `DATABASE_URL: the server is PostgreSQL ${server.version}; 15 or newer is needed.`,
       );
     }
-    return await setUpStore(database, options, { close: () => database.close() });
+    let retention: Retention | null = null;
+    const store = await setUpStore(database, options, {
+      async close() {
+        await retention?.stop();
+        await database.close();
+      },
+    });
+    if (await settleEpoch(database)) {
+      options.log.warn(
+        'DATABASE_URL: the store is not where it was last opened: it was restored, or another server took over. It may be older than it was: cursors of the feed from before are invalid now.',
+      );
+    }
+    retention = retain(database, options);
+    return store;
   } catch (error) {
     await database.close();
     throw explainConnection(error, url);
@@ -82,18 +99,31 @@ async function openEmbedded(options: OpenStoreOptions, folder: string): Promise<
     const store = await setUpStore(database, options, { close });
     const maintenance = startMaintenance(database, options.log);
     closers.push(() => maintenance.stop());
-    const [identity] = await database.query<{ epoch: string }>('select epoch from store_identity');
-    if (directory.epoch !== null && directory.epoch !== identity?.epoch) {
+    const settled = await settleEmbeddedEpoch(database, directory);
+    if (settled === 'ANOTHER') {
       throw new CannotOpenStore(
         `DATA_DIR ${folder}: the data in pglite/ is of another store than the one that store.json marks. Restore the right one; to go on with this one, remove store.json.`,
       );
     }
-    if (directory.epoch === null && identity) await directory.mark(identity.epoch);
+    if (settled === 'RENEWED') {
+      options.log.warn(
+        `DATA_DIR ${folder}: the store is a copy, or its mark store.json was removed. It may be older than it was: cursors of the feed from before are invalid now.`,
+      );
+    }
+    const retention = retain(database, options);
+    if (retention) closers.push(() => retention.stop());
     return store;
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function retain(
+  database: Database,
+  { transitionRetentionDays: days, log }: OpenStoreOptions,
+): Retention | null {
+  return days === undefined ? null : startRetention(database, { days, log });
 }
 
 async function openFolder(folder: string): Promise<Database> {

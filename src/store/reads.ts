@@ -73,19 +73,29 @@ export async function readHostFacts(
 }
 
 const STATES_AT = /* sql */ `
-select i.id, coalesce((
-    select l.instance_to from log l
+select i.id, coalesce(before.state, case
+    -- Was it in the state that the oldest row left, or with no row in the present one?
+    when oldest.sequence = 1 or i.sequence = 0 or $2::timestamptz >= i.state_since
+      or $2::timestamptz >= (select pruned_until from store_identity where id = 1)
+    then coalesce(oldest.left_state, i.state) end) as state
+  from instances i
+  left join lateral (
+    select l.instance_to as state from log l
      where l.resource_id = i.id and l.kind = 'TRANSITION' and l.at <= $2::timestamptz
-     order by l.sequence desc limit 1), 'OFFLINE') as state
-  from instances i where i.id ${listed('$1')} and i.created_at <= $2::timestamptz`;
+     order by l.sequence desc limit 1) before on true
+  left join lateral (
+    select l.sequence, l.instance_from as left_state from log l
+     where l.resource_id = i.id and l.kind = 'TRANSITION'
+     order by l.sequence limit 1) oldest on true
+ where i.id ${listed('$1')} and i.created_at <= $2::timestamptz`;
 
-/** The state of each instance at a moment; those that were not yet created are left out. */
+/** The state of each instance at a moment; null before its creation, and where it is not known any more. */
 export async function readStatesAt(
   store: Store,
   ids: readonly string[],
   time: Date,
-): Promise<Map<string, InstanceState>> {
-  const rows = await store.database.query<{ id: string; state: InstanceState }>(STATES_AT, [
+): Promise<Map<string, InstanceState | null>> {
+  const rows = await store.database.query<{ id: string; state: InstanceState | null }>(STATES_AT, [
     JSON.stringify(ids),
     time.toISOString(),
   ]);
@@ -117,12 +127,13 @@ export async function readSecretNames(
 }
 
 const DNS_CONFIRMATIONS = /* sql */ `
-select d.host_id as id, max(l.at) as at
+select d.host_id as id, coalesce(max(l.at), max(d.confirmed_at)) as at
   from dns_records d
-  join log l on l.resource_id = d.host_id and l.kind = 'TRANSITION'
+  left join log l on l.resource_id = d.host_id and l.kind = 'TRANSITION'
    and l.host_from = 'CONFIGURING_DNS' and l.host_to = 'DEPLOYING_CONTAINER'
    and l.at >= d.updated_at
  where d.host_id ${listed('$1')}
+   and (l.at is not null or d.confirmed_at >= d.updated_at)
  group by d.host_id`;
 
 /** When the name server was last seen to answer with each host's record. */

@@ -81,6 +81,10 @@ export const storeIdentity = pgTable('store_identity', {
   cursorSecret: text('cursor_secret').notNull(),
   /** Rows of the log up to here may have been deleted; written in the transaction that deletes. */
   prunedThrough: big('pruned_through').notNull().default(0),
+  /** No deleted row of the log was newer than this. Null: none was deleted. */
+  prunedUntil: time('pruned_until'),
+  /** Where the data was when it was last opened; elsewhere it may have gone back in time: epoch.ts. */
+  lineage: text('lineage'),
   createdAt: time('created_at').notNull().default(sql`clock_timestamp()`),
 });
 
@@ -473,6 +477,8 @@ export const dnsRecords = pgTable('dns_records', {
   address: text('address').notNull(),
   ttlSeconds: integer('ttl_seconds').notNull(),
   updatedAt: time('updated_at').notNull().default(sql`clock_timestamp()`),
+  /** When it was seen to answer, where the row of the log that says so is deleted. */
+  confirmedAt: time('confirmed_at'),
 });
 
 export const meteringIntervals = pgTable(
