@@ -41,7 +41,7 @@ const forbidden = 4403;
 /** Prepares a connection. @throws TypeError: the address is none */
 export function openConnection(options: ConnectionOptions): Connection {
   const { connectionParams, keepAliveSeconds = 10, longestWaitSeconds = 30 } = options;
-  const { location, WebSocket } = globalThis as { location?: Location; WebSocket?: unknown };
+  const { location, WebSocket } = globalThis as unknown as Page;
   const address = new URL(options.url, location?.href);
   address.protocol = address.protocol.replace('http', 'ws');
   const ends = new Set<() => void>();
@@ -119,8 +119,10 @@ export function openConnection(options: ConnectionOptions): Connection {
   };
 }
 
-interface Location {
-  readonly href: string;
+/** What a browser has. */
+interface Page {
+  readonly location?: { readonly href: string };
+  readonly WebSocket?: unknown;
 }
 
 interface Socket {
