@@ -102,7 +102,7 @@ function compare({ http, inProcess, bare }: Record<'http' | 'inProcess' | 'bare'
 }
 
 /** Over connections of this round alone: the server closes those that are idle between two. */
-async function postAll(url: string, keys: readonly string[]): Promise<Load> {
+export async function postAll(url: string, keys: readonly string[]): Promise<Load> {
   const posters = await Promise.all(
     Array.from({ length: concurrency }, () => openPoster(url, adminToken)),
   );

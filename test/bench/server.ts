@@ -13,6 +13,7 @@ export const pausingDeadlineSeconds = 3600;
 
 export interface ServerProcess {
   readonly url: string;
+  readonly pid: number;
   /** From the start of the process to the first 200 of `/readyz`. */
   readonly readyMilliseconds: number;
   stop(): Promise<void>;
@@ -28,13 +29,16 @@ export async function startServer(options: {
   databaseUrl?: string;
   /** Folder for a CPU profile of it. */
   profile?: string | null;
+  /** Further options of Node.js. */
+  flags?: readonly string[];
 }): Promise<ServerProcess> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const profiling = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : [];
   const { PATH, HOME, TMPDIR } = process.env;
   const began = performance.now();
-  const server = spawn(process.execPath, [...profiling, '--import', loader, script], {
+  const flags = [...profiling, ...(options.flags ?? [])];
+  const server = spawn(process.execPath, [...flags, '--import', loader, script], {
     env: {
       ...{ PATH, HOME, TMPDIR },
       PORT: `${port}`,
@@ -61,7 +65,7 @@ export async function startServer(options: {
     }
     await sleep(10);
   }
-  return { url, readyMilliseconds: performance.now() - began, stop };
+  return { url, pid: server.pid ?? 0, readyMilliseconds: performance.now() - began, stop };
 }
 
 async function isReady(url: string): Promise<boolean> {

@@ -1,0 +1,158 @@
+/**
+ * CPU time that a delivery costs the server: a node, beside `ws.send` of the same text to the same
+ * number of sockets, and beside the naive server. One event at a time: the next is made when all
+ * have had the one before, so that nobody gains by joining what should be alone.
+ */
+import { type Figure, figure, median } from '../figures.ts';
+import { cpuSeconds } from './process.ts';
+import { naiveSide, nodeSide, type Side, wsSide } from './sides.ts';
+import { closers, settle, variablesOf, type World, watch, watchInstances } from './world.ts';
+
+interface Case {
+  readonly name: string;
+  readonly subscribers: number;
+  readonly groups: number;
+  /** Events of an emission. */
+  readonly burst: number;
+  readonly query?: string;
+  readonly atLeast?: number;
+  /** Is the naive server measured too? */
+  readonly naive?: true;
+}
+
+/** Of the server, in each turn, in whole emissions; the CPU clock ticks a hundred times a second. */
+const cpuSecondsPerTurn = 0.5;
+const rounds = 5;
+/** A case that takes longer than this is cut short after a round. */
+const mostSeconds = 20;
+
+export async function measureFanOut(world: World): Promise<Figure[]> {
+  const [many, some] = world.quick ? [200, 100] : [5_000, 1_000];
+  const [aFifth, few] = world.quick ? [40, 10] : [1_000, 100];
+  const cases: Case[] = [
+    { name: 'one group', subscribers: many, groups: 1, burst: 1, atLeast: 1, naive: true },
+    { name: 'bursts of 8', subscribers: many, groups: 1, burst: 8, atLeast: 5 },
+    { name: 'bursts of 100', subscribers: many, groups: 1, burst: 100, atLeast: 5 },
+    { name: `${few} groups`, subscribers: many, groups: few, burst: 1 },
+    { name: `${aFifth} groups`, subscribers: many, groups: aFifth, burst: 1, atLeast: 0.7 },
+    { name: 'all different', subscribers: many, groups: many, burst: 1 },
+    {
+      ...{ name: 'one group, with what the log does not hold' },
+      ...{ subscribers: many, groups: 1, burst: 1, query: watchInstances },
+    },
+    { name: 'one group', subscribers: some, groups: 1, burst: 1, naive: true },
+    { name: `${few} groups`, subscribers: some, groups: few, burst: 1 },
+    { name: 'all different', subscribers: some, groups: some, burst: 1 },
+  ];
+
+  const { add, close } = closers();
+  const { clients } = world;
+  try {
+    const database = await world.bench.createDatabase(200);
+    let text = '';
+    const node = await nodeSide(world, database);
+    add(node, node.stop);
+    const ws = await wsSide(() => text);
+    add(ws, ws.stop);
+    const naive = await naiveSide(() => text);
+    add(naive, naive.stop);
+    for (const side of [node, ws, naive]) {
+      await clients.call('open', side.name, side.crowd(many));
+      add(side, () => clients.call('leave', side.name));
+    }
+    const figures: Figure[] = [];
+    for (const each of cases) {
+      process.stderr.write(`  ${each.subscribers} subscribers, ${each.name}\n`);
+      await subscribe(world, node, each);
+      text = await clients.call('sample', node.name);
+      await subscribe(world, ws, each);
+      if (each.naive) await subscribe(world, naive, each);
+      const sides = each.naive ? [node, ws, naive] : [node, ws];
+      figures.push(...compare(each, await takeTurns(world, sides, each)));
+      await clients.call('complete', node.name);
+      await clients.call('complete', naive.name);
+    }
+    return [...figures, figure('  bytes of an event', Buffer.byteLength(text))];
+  } finally {
+    await close();
+  }
+}
+
+async function subscribe(world: World, side: Side, { subscribers, groups, query }: Case) {
+  await world.clients.call('subscribe', side.name, {
+    query: side.name === 'node' ? (query ?? watch) : (side.query ?? ''),
+    variables: side.name === 'node' ? variablesOf(groups) : [{}],
+    first: subscribers,
+  });
+  await settle(world, side.name, () => side.emit(1, subscribers));
+}
+
+interface Cost {
+  /** Of the server's CPU. */
+  readonly perCpuSecond: number[];
+  readonly perSecond: number[];
+}
+
+async function takeTurns(
+  world: World,
+  sides: readonly Side[],
+  each: Case,
+): Promise<Map<string, Cost>> {
+  const costs = new Map(
+    sides.map(({ name }) => [name, { perCpuSecond: [], perSecond: [] } as Cost]),
+  );
+  const began = performance.now();
+  for (let round = 0; round <= rounds; round += 1) {
+    if (round > 1 && performance.now() - began > mostSeconds * 1000) break;
+    for (const side of sides) {
+      const { perCpuSecond, perSecond } = await deliver(world, side, each, round === 0);
+      if (round === 0) continue;
+      costs.get(side.name)?.perCpuSecond.push(perCpuSecond);
+      costs.get(side.name)?.perSecond.push(perSecond);
+    }
+  }
+  return costs;
+}
+
+async function deliver(
+  { clients }: World,
+  side: Side,
+  { subscribers, burst }: Case,
+  warmUp: boolean,
+): Promise<{ perCpuSecond: number; perSecond: number }> {
+  await clients.call('reset', side.name);
+  const cpu = cpuSeconds(side.pid);
+  const began = performance.now();
+  let emissions = 0;
+  let took = 0;
+  do {
+    emissions += 1;
+    const reached = clients.call('reached', side.name, emissions * burst, 120);
+    await side.emit(burst, subscribers);
+    await reached;
+    took = cpuSeconds(side.pid) - cpu;
+  } while (!warmUp && took < cpuSecondsPerTurn);
+  const deliveries = emissions * burst * subscribers;
+  return {
+    perCpuSecond: deliveries / took,
+    perSecond: (deliveries * 1000) / (performance.now() - began),
+  };
+}
+
+function compare({ name, subscribers, atLeast, naive }: Case, costs: Map<string, Cost>): Figure[] {
+  const of = (side: string) => median(costs.get(side)?.perCpuSecond ?? []);
+  const what = `deliveries per CPU second, ${subscribers} subscribers, ${name}`;
+  const rows = [figure(`${what}, to ws.send`, of('node'), { reference: of('ws'), atLeast })];
+  if (!naive) return rows;
+  return [
+    ...rows,
+    figure('  to naive', of('node'), { reference: of('naive'), atLeast: 6 }),
+    figure(
+      '  per second of the wall clock, to ws.send',
+      median(costs.get('node')?.perSecond ?? []),
+      {
+        reference: median(costs.get('ws')?.perSecond ?? []),
+      },
+    ),
+  ];
+}

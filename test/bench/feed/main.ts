@@ -1,0 +1,44 @@
+/**
+ * `npm run bench:feed`: what streaming costs and how fast it is, each figure beside what it is held
+ * against in the same run, in turns. Linux alone: the CPU time and the memory of a process are read
+ * from /proc. Ends with 1 where an aim is missed.
+ *
+ * `-- --only fan-out` measures the parts whose names match the pattern; `-- --json` prints JSON;
+ * `-- --quick` takes small sizes, to see whether it runs.
+ */
+import { parseArgs } from 'node:util';
+import { type Figure, table } from '../figures.ts';
+import { openBench } from '../stores.ts';
+import { measureFanOut } from './fan-out.ts';
+import { startClients, type World } from './world.ts';
+
+const { values: given } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+  },
+});
+
+const parts: Readonly<Record<string, (world: World) => Promise<Figure[]>>> = {
+  'fan-out': measureFanOut,
+};
+
+const wanted = new RegExp(given.only);
+const figures: Figure[] = [];
+const bench = await openBench();
+const clients = startClients();
+try {
+  for (const [name, measure] of Object.entries(parts)) {
+    if (!wanted.test(name)) continue;
+    const began = performance.now();
+    process.stderr.write(`${name} …\n`);
+    figures.push(...(await measure({ bench, clients, quick: given.quick })));
+    process.stderr.write(`${name}: ${Math.round((performance.now() - began) / 1000)} s\n`);
+  }
+} finally {
+  await clients.stop();
+  await bench.close();
+}
+process.stdout.write(given.json ? `${JSON.stringify(figures, null, 2)}\n` : `${table(figures)}\n`);
+if (figures.some(({ met }) => met === false)) process.exitCode = 1;
