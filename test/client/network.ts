@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-export interface Proxy {
+export interface Network {
   /** `http://127.0.0.1:<port>`, the same for as long as it lives. */
   readonly url: string;
   /** Connections so far, refused ones too. */
@@ -23,7 +23,7 @@ export interface Proxy {
 }
 
 /** Starts one; it ends with the test. The target is read at each connection. */
-export async function startProxy(target: { readonly url: string }): Promise<Proxy> {
+export async function startNetwork(target: { readonly url: string }): Promise<Network> {
   const pairs = new Set<{ client: Socket; server: Socket }>();
   let connections = 0;
   let refusing = false;
