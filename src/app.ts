@@ -84,6 +84,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     closers.push(() => notifier.stop());
     const feed = createFeed(store, {
       notifier,
+      ...config.feed,
       onError: (error) => log.warn({ err: error }, 'the log could not be read; trying on'),
     });
     await feed.start();
@@ -106,6 +107,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
           () => true,
           () => false,
         ),
+      onNames: feed.onEvent,
       onRuntimeDisconnected,
       createContext: (viewer: Viewer, request): Context => ({
         request,
@@ -132,7 +134,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     });
     const running = executor;
     closers.push(() => running.stop());
-    notifier.onHint(() => running.wake());
+    notifier.onHint(({ log }) => log && running.wake());
 
     return { url, createSignInLink: async () => (await http.createSignInLink()).url, stop };
   } catch (error) {

@@ -64,9 +64,16 @@ export function failureOf(error: unknown, stage: string): StoredFailure {
   };
 }
 
+/**
+ * The driver has seen a later token. Of another item for the same resource (a stop beside the kill of
+ * its deadline): claimed anew, this one has the latest. Of another worker: this one is its no more.
+ */
+export const isFenced = (error: unknown): boolean =>
+  error instanceof DriverError && error.code === 'FENCED';
+
 /** Can no later attempt succeed? */
 export const isFinal = (error: unknown): boolean =>
-  error instanceof DriverError && !error.retryable && error.code !== 'FENCED';
+  error instanceof DriverError && !error.retryable && !isFenced(error);
 
 /** Jittered exponential back-off in seconds: about 0.2, 0.4, 0.8 … 30. */
 export function backOffSeconds(attempt: number): number {

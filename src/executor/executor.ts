@@ -2,14 +2,15 @@
  * Claims work, calls drivers and reports what they observed through the one door. It holds nothing
  * that a crash could lose: work, leases and deadlines are rows.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DnsProvider } from '../drivers/dns/provider.ts';
 import { type Driver, DriverError } from '../drivers/driver.ts';
-import type { WorkKind } from '../lifecycle/change.ts';
 import { within } from '../store/notifier.ts';
 import { recordInstanceObservation } from '../store/runtimes.ts';
 import type { StoredFailure } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
 import {
+  type Claimable,
   claim,
   finish,
   postpone,
@@ -19,7 +20,7 @@ import {
   type WorkItem,
   watchRuntime,
 } from '../store/work.ts';
-import { backOffSeconds, failureOf } from './call.ts';
+import { backOffSeconds, failureOf, isFenced } from './call.ts';
 import { hostWork } from './host-work.ts';
 import { runtimeWork } from './runtime-work.ts';
 import { startWorker, type Worker } from './worker.ts';
@@ -74,12 +75,12 @@ export interface Executor {
  * Each group has a budget of its own: a driver that hangs in one kind of work holds up nothing else,
  * deadlines least of all.
  */
-const groups: readonly { readonly kinds: readonly WorkKind[]; readonly budget: number }[] = [
-  { kinds: ['HOST_DEADLINE', 'REMOVAL_DEADLINE', 'INSTANCE_DEADLINE'], budget: 32 },
-  { kinds: ['CHECK_HOST', 'CONFIRM_HOST'], budget: 32 },
+const groups: readonly Claimable[] = [
+  { kinds: ['HOST_DEADLINE', 'REMOVAL_DEADLINE', 'INSTANCE_DEADLINE'], limit: 32 },
+  { kinds: ['CHECK_HOST', 'CONFIRM_HOST'], limit: 32 },
   {
     kinds: ['START_RUNTIME', 'STOP_RUNTIME', 'KILL_RUNTIME', 'WATCH_RUNTIME', 'CONTINUE_RESTART'],
-    budget: 64,
+    limit: 64,
   },
   {
     kinds: [
@@ -90,12 +91,16 @@ const groups: readonly { readonly kinds: readonly WorkKind[]; readonly budget: n
       'RESTART_CONTAINER',
       'RELEASE_HOST',
     ],
-    budget: 32,
+    limit: 32,
   },
 ];
 const POLL_MS = 250;
+/** At least so long between two claims: what comes up meanwhile shares the second. */
+const COALESCE_MS = 5;
 /** A connection that was cut without a word answers never; it is not waited for. */
 const ANSWER_SECONDS = 5;
+/** Until what a driver refused for its token is claimed anew, with a later one. */
+const FENCED_SECONDS = 0.05;
 const STOP_MS = 2_000;
 
 const handlers = { ...hostWork, ...runtimeWork };
@@ -114,6 +119,14 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
     woken = true;
     wakeUp();
   };
+  const untilWoken = (): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, POLL_MS);
+      wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   const stopListening = store.onCommit((commit) => {
     if (commit.work) wake();
   });
@@ -146,6 +159,7 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
         await postpone(store, item, { seconds, cause: cause ?? null, fresh: fresh ?? false });
       }
     } catch (error) {
+      if (isFenced(error)) return await postpone(store, item, { seconds: FENCED_SECONDS });
       if (!(error instanceof DriverError)) {
         log.error({ err: error, kind: item.kind, resource: item.resourceId }, 'work failed');
       }
@@ -157,27 +171,22 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
   const settled = (): boolean =>
     performance.now() - worker.steadySince > options.settleSeconds * 1000;
 
-  /** Was a group without room when work was claimed last? Then an end makes some. */
+  /** What there is room for, in each group. */
+  const room = (): Claimable[] =>
+    groups
+      .filter(({ kinds }) => settled() || !kinds.includes('HOST_DEADLINE'))
+      .map(({ kinds, limit }) => {
+        const busy = [...running.keys()].filter(({ kind }) => kinds.includes(kind)).length;
+        return { kinds, limit: limit - busy };
+      });
+  /** Was a group filled up when work was claimed last? Then an end makes room for more. */
   let isFull = false;
-  /** Claims what each group has room for. */
-  const claimDue = async (epoch: number): Promise<WorkItem[]> => {
-    const claimed: WorkItem[] = [];
-    isFull = false;
-    for (const { kinds, budget } of groups) {
-      const busy = [...running.keys()].filter(({ kind }) => kinds.includes(kind)).length;
-      const isDeadlines = kinds.includes('HOST_DEADLINE');
-      if (busy >= budget) isFull = true;
-      if (busy >= budget || (isDeadlines && !settled())) continue;
-      const items = claim(store, { epoch, limit: budget - busy, kinds });
-      claimed.push(...(await within(ANSWER_SECONDS, items)));
-    }
-    return claimed;
-  };
 
   let claimFailed = false;
   const loop = async (): Promise<void> => {
     while (!stopping) {
       woken = false;
+      const begun = performance.now();
       let claimed: WorkItem[] = [];
       const { epoch, signal } = worker;
       if (epoch !== null) {
@@ -187,7 +196,12 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
             await within(ANSWER_SECONDS, requeueUnknown(store, epoch, known));
             claimFailed = false;
           }
-          claimed = await claimDue(epoch);
+          const groups = room();
+          claimed = await within(ANSWER_SECONDS, claim(store, epoch, groups));
+          isFull = groups.some(
+            ({ kinds, limit }) =>
+              claimed.filter(({ kind }) => kinds.includes(kind)).length === limit,
+          );
         } catch (error) {
           claimFailed = true;
           log.warn({ err: error }, 'work could not be claimed');
@@ -201,18 +215,13 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
           })
           .finally(() => {
             running.delete(item);
-            if (isFull) wakeUp();
+            if (isFull) wake();
           });
         running.set(item, task);
       }
-      if (claimed.length || woken) continue;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, POLL_MS);
-        wakeUp = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      if (!woken) await untilWoken();
+      const early = begun + COALESCE_MS - performance.now();
+      if (early > 0 && !stopping) await delay(early);
     }
   };
 

@@ -7,7 +7,7 @@ import { createRunKey } from '../store/access-keys.ts';
 import { recordInstanceObservation } from '../store/runtimes.ts';
 import { type InstanceTarget, instanceTarget } from '../store/targets.ts';
 import { firstCause, runtimeStarted, type WorkItem } from '../store/work.ts';
-import { callDriver, failureOf, isFinal } from './call.ts';
+import { callDriver, failureOf, isFenced, isFinal } from './call.ts';
 import type { Executing, Outcome } from './executor.ts';
 
 type RuntimeWork = (executing: Executing, item: WorkItem) => Promise<Outcome>;
@@ -135,6 +135,7 @@ async function kill(
       found.driver.killRuntime(found.handle, found.runtime, call),
     );
   } catch (error) {
+    if (isFenced(error)) throw error;
     return { gone: false, error };
   }
   const written = await observe(executing, item, {

@@ -90,7 +90,7 @@ export async function decide<W extends World & { organizationId: string }>(
     if (!('lost' in written)) {
       store.committed({
         revision: written.revision,
-        work: change.work.some(({ dueInSeconds }) => dueInSeconds < 1),
+        work: change.work.some(({ dueInSeconds }) => dueInSeconds === 0),
       });
       return { outcome: 'WRITTEN', change, written, world };
     }

@@ -61,11 +61,12 @@ export async function bury(store: Store, epoch: number): Promise<number> {
 
 const CLAIM = /* sql */ `
 with due as materialized (
-  select resource_id, kind from work
-   where worker is null and due_at <= clock_timestamp()
-     and kind::text in (select jsonb_array_elements_text($3::text::jsonb))
-   order by due_at limit $2::int
-   for update skip locked
+  select d.resource_id, d.kind from jsonb_array_elements($2::text::jsonb) g
+    cross join lateral (
+      select resource_id, kind from work
+       where worker is null and due_at <= clock_timestamp() and g->'kinds' ? kind::text
+       order by due_at limit (g->>'limit')::int
+       for update skip locked) d
 )
 update work w
    set worker = $1::bigint, token = nextval('fencing_tokens'), attempt = w.attempt + 1
@@ -76,16 +77,19 @@ returning w.resource_id as "resourceId", w.kind, w.token, w.organization_id as "
   w.operation_id as "operationId", w.run_id as "runId", w.sequence, w.attempt,
   w.first_cause as "firstCause"`;
 
-/** Claims items of these kinds that are due, at most `limit`. */
+/** Kinds of work, and at most how many items of them all are claimed. */
+export interface Claimable {
+  readonly kinds: readonly WorkKind[];
+  readonly limit: number;
+}
+
+/** Claims items that are due, in one statement. A kind is of one group alone. */
 export function claim(
   store: Store,
-  options: { epoch: number; limit: number; kinds: readonly WorkKind[] },
+  epoch: number,
+  groups: readonly Claimable[],
 ): Promise<WorkItem[]> {
-  return store.database.query<WorkItem>(CLAIM, [
-    options.epoch,
-    options.limit,
-    JSON.stringify(options.kinds),
-  ]);
+  return store.database.query<WorkItem>(CLAIM, [epoch, JSON.stringify(groups)]);
 }
 
 /** Gives an item back, due again later. A `cause` is kept where it is the first one. */

@@ -1,0 +1,58 @@
+/** How work is claimed: one statement for every group of kinds, shared by what comes together. */
+import { afterEach, expect, test } from 'vitest';
+import type { Database } from '../../src/store/database.ts';
+import { claim, registerWorker } from '../../src/store/work.ts';
+import { createFleet, type Fleet } from './fleet.ts';
+
+let fleet: Fleet;
+afterEach(() => fleet.close());
+
+/** Counts the statements of a database that contain a text, from now on. */
+function countStatements(database: Database, text: string): () => number {
+  let count = 0;
+  const { query } = database;
+  Object.assign(database, {
+    query: (...args: Parameters<Database['query']>) => {
+      if (args[0].includes(text)) count += 1;
+      return query(...args);
+    },
+  });
+  return () => count;
+}
+
+test.each(['PGLITE', 'POSTGRES'] as const)(
+  'one statement claims as much as each group has room for, on %s',
+  async (kind) => {
+    fleet = await createFleet(kind);
+    for (let n = 0; n < 5; n += 1) {
+      await fleet.host(`host-${n}`);
+      await fleet.hostCommand('DEPLOY', `host-${n}`);
+    }
+    await fleet.store.database.query(`update work set due_at = now() - interval '1 second'`);
+    const epoch = await registerWorker(fleet.store, 'test');
+    const claimed = await claim(fleet.store, epoch, [
+      { kinds: ['HOST_DEADLINE', 'INSTANCE_DEADLINE'], limit: 2 },
+      { kinds: ['CHECK_HOST'], limit: 5 },
+      { kinds: ['ALLOCATE_HOST', 'CONFIGURE_DNS'], limit: 3 },
+    ]);
+    expect(claimed.map((item) => item.kind).sort()).toEqual([
+      ...['ALLOCATE_HOST', 'ALLOCATE_HOST', 'ALLOCATE_HOST'],
+      ...['HOST_DEADLINE', 'HOST_DEADLINE'],
+    ]);
+    expect(new Set(claimed.map(({ token }) => token)).size).toBe(5);
+    const none = await claim(fleet.store, epoch, [{ kinds: ['ALLOCATE_HOST'], limit: 0 }]);
+    expect(none).toEqual([]);
+  },
+);
+
+test('commands that come together share their claims', async () => {
+  fleet = await createFleet('POSTGRES');
+  const keys = Array.from({ length: 60 }, (_, n) => `host-${n}`);
+  for (const key of keys) await fleet.host(key);
+  const claims = countStatements(fleet.store.database, `nextval('fencing_tokens')`);
+  await fleet.startExecutor();
+  const before = claims();
+  await Promise.all(keys.map((key) => fleet.hostCommand('DEPLOY', key)));
+  expect(claims() - before).toBeLessThan(keys.length / 2);
+  for (const key of keys) await fleet.until(key, 'RUNNING');
+});
