@@ -50,6 +50,8 @@ export function createYogaHandler(options: {
       setResultProcessor(() => {
         const stream: EventStream = streamEvents(results, () => streams.delete(stream));
         streams.set(stream, serverContext.caller.viewer.accessKeyId);
+        // The body is not cancelled where a POST had been read in full when its client went.
+        request.signal.addEventListener('abort', () => stream.close(), { once: true });
         return stream.response;
       }, 'text/event-stream');
     },
