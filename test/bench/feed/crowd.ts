@@ -1,6 +1,7 @@
 /** Subscribers in great number, each with a socket of its own; runs in the client process. */
 import { randomUUID } from 'node:crypto';
 import { now } from './clock.ts';
+import { isNext, numberOf } from './frame.ts';
 import { openSocket, type ThinSocket } from './socket.ts';
 
 export interface CrowdOptions {
@@ -45,9 +46,6 @@ interface Member {
   isKnown: boolean;
 }
 
-const NEXT = Buffer.from('"type":"next"');
-/** The number that the writer gave an event, in its details. */
-const NUMBER = Buffer.from('"n":');
 const mostRetries = 40;
 
 export class Crowd {
@@ -285,22 +283,4 @@ export class Crowd {
     this.#failure ??= error;
     this.#goal?.fail(error);
   }
-}
-
-/** Is a message an event? Wherever its type stands in it. */
-function isNext(data: Buffer, from: number, to: number): boolean {
-  const at = data.indexOf(NEXT, from);
-  return at >= 0 && at < to;
-}
-
-function numberOf(data: Buffer, from: number, to: number): number {
-  let at = data.indexOf(NUMBER, from);
-  if (at < 0 || at >= to) return Number.NaN;
-  let number = 0;
-  for (at += NUMBER.length; at < to; at += 1) {
-    const digit = (data[at] as number) - 48;
-    if (digit < 0 || digit > 9) break;
-    number = number * 10 + digit;
-  }
-  return number;
 }

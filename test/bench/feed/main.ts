@@ -9,7 +9,15 @@
 import { parseArgs } from 'node:util';
 import { type Figure, table } from '../figures.ts';
 import { openBench } from '../stores.ts';
+import { measureCommands } from './commands.ts';
+import { measureCommits } from './commits.ts';
+import { measureEmbedded } from './embedded.ts';
 import { measureFanOut } from './fan-out.ts';
+import { measureLatency } from './latency.ts';
+import { measureMemory } from './memory.ts';
+import { measureResume } from './resume.ts';
+import { measureReturns } from './returns.ts';
+import { measureSlow } from './slow.ts';
 import { startClients, type World } from './world.ts';
 
 const { values: given } = parseArgs({
@@ -22,6 +30,14 @@ const { values: given } = parseArgs({
 
 const parts: Readonly<Record<string, (world: World) => Promise<Figure[]>>> = {
   'fan-out': measureFanOut,
+  commits: measureCommits,
+  latency: measureLatency,
+  commands: measureCommands,
+  memory: measureMemory,
+  returns: measureReturns,
+  slow: measureSlow,
+  resume: measureResume,
+  embedded: measureEmbedded,
 };
 
 const wanted = new RegExp(given.only);
@@ -33,7 +49,13 @@ try {
     if (!wanted.test(name)) continue;
     const began = performance.now();
     process.stderr.write(`${name} …\n`);
-    figures.push(...(await measure({ bench, clients, quick: given.quick })));
+    try {
+      figures.push(...(await measure({ bench, clients, quick: given.quick })));
+    } catch (error) {
+      // The others go on; the run has failed.
+      process.exitCode = 1;
+      console.error(`${name}:`, error);
+    }
     process.stderr.write(`${name}: ${Math.round((performance.now() - began) / 1000)} s\n`);
   }
 } finally {

@@ -27,8 +27,8 @@ const schema = buildSchema(/* GraphQL */ `
   type Subscription { instanceTransitions: Transition! }
 `);
 
-const pubSub = createPubSub<{ transition: [object] }>();
 setMaxListeners(0);
+const pubSub = createPubSub<{ transition: [object] }>();
 const field = schema.getSubscriptionType()?.getFields().instanceTransitions;
 if (field) {
   field.subscribe = () => pubSub.subscribe('transition');

@@ -51,11 +51,13 @@ export function startChild<Its extends object>(script: URL): Child<Its> {
   return {
     pid: child.pid ?? 0,
     call(name, ...given) {
-      return new Promise((resolve, reject) => {
+      const answered = new Promise<never>((resolve, reject) => {
         last += 1;
         waiting.set(last, { resolve: resolve as (value: unknown) => void, reject });
         child.send({ id: last, name, given } satisfies Question);
       });
+      answered.catch(() => {}); // Whoever awaits it gets it, later perhaps.
+      return answered;
     },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;

@@ -35,6 +35,8 @@ interface Row {
   guard: number;
   sequence: number;
   state: InstanceState;
+  /** A step of it is on its way. */
+  busy?: boolean;
 }
 
 /**
@@ -56,8 +58,16 @@ export async function openTransitions(
   let next = 0;
   let number = 0;
 
-  function step(): Change['updates'][number] {
-    const row = rows[next++ % rows.length] as Row;
+  /** The next that nobody else is about to change. */
+  function free(): Row {
+    for (let tried = 0; tried < rows.length; tried += 1) {
+      const row = rows[next++ % rows.length] as Row;
+      if (!row.busy) return Object.assign(row, { busy: true });
+    }
+    throw new Error(`All ${rows.length} instances are being changed.`);
+  }
+
+  function step(row: Row): Change['updates'][number] {
     const to = path[row.state];
     if (!to) throw new Error(`No step leads on from ${row.state}.`);
     number += 1;
@@ -77,9 +87,9 @@ export async function openTransitions(
       return number;
     },
     async commit(count = 1) {
-      if (count > rows.length) throw new Error(`There are ${rows.length} instances alone.`);
       const first = number + 1;
-      const updates = Array.from({ length: count }, step);
+      const taken = Array.from({ length: count }, free);
+      const updates = taken.map(step);
       const change: Change = {
         actor: { kind: 'USER', name: 'bench' },
         reason: null,
@@ -96,6 +106,7 @@ export async function openTransitions(
       const written = await write(database, change, { organizationId });
       if ('lost' in written) throw new Error('A change was not written.', { cause: written.cause });
       const at = now();
+      for (const row of taken) row.busy = false;
       notifier?.commit();
       return { number: first, at };
     },

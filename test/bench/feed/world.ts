@@ -2,7 +2,6 @@
 import { type Notifier, startNotifier } from '../../../src/store/notifier.ts';
 import type { OpenStore } from '../../../src/store/open.ts';
 import { untilIdle } from '../commands.ts';
-import { openPoster } from '../load.ts';
 import { adminToken, startServer } from '../server.ts';
 import type { Bench } from '../stores.ts';
 import type { Clients } from './clients.ts';
@@ -60,9 +59,12 @@ export async function startNode(
       process.kill(pid, 'SIGUSR2');
     },
     async query(text) {
-      const poster = await openPoster(server.url, adminToken);
-      const answer = JSON.parse(await poster.post(text, {}));
-      poster.close();
+      const response = await fetch(`${server.url}/graphql`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ query: text }),
+      });
+      const answer = (await response.json()) as { data: Record<string, unknown>; errors?: unknown };
       if (answer.errors) throw new Error(JSON.stringify(answer.errors));
       return answer.data;
     },
@@ -151,10 +153,15 @@ export async function atRate(
   act: () => Promise<unknown>,
 ): Promise<void> {
   const running: Promise<unknown>[] = [];
+  const start = () => {
+    const started = act();
+    started.catch(() => {}); // Thrown below, when all have begun.
+    running.push(started);
+  };
   const began = performance.now();
   for (let started = 0; started < perSecond * seconds; ) {
     const due = ((performance.now() - began) / 1000) * perSecond;
-    for (; started < due && started < perSecond * seconds; started += 1) running.push(act());
+    for (; started < due && started < perSecond * seconds; started += 1) start();
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   await Promise.all(running);

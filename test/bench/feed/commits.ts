@@ -1,0 +1,72 @@
+/**
+ * Commits a second at 32 connections, with a node that streams them to a subscriber beside the same
+ * without: two databases of one PostgreSQL, and a node over one of them. The writers notify as nodes do.
+ */
+import { openPostgres } from '../../../src/store/database.ts';
+import { startNotifier } from '../../../src/store/notifier.ts';
+import { type Figure, figure, median } from '../figures.ts';
+import { load } from '../load.ts';
+import { openTransitions, type Transitions } from './transitions.ts';
+import { closers, crowdOf, type Database, settle, startNode, type World, watch } from './world.ts';
+
+const connections = 32;
+const rounds = 7;
+
+export async function measureCommits(world: World): Promise<Figure[]> {
+  const commits = Array.from({ length: world.quick ? 300 : 4_000 }, (_, n) => n);
+  const { clients } = world;
+  const { add, close } = closers();
+
+  async function writer({ url, store }: Database, streamed: boolean): Promise<Transitions> {
+    const database = openPostgres(url, { connections });
+    add(database, () => database.close());
+    const notifier = streamed ? startNotifier(database) : null;
+    if (notifier) add(notifier, notifier.stop);
+    const { defaultOrganizationId: organizationId } = store;
+    return openTransitions(database, { organizationId, notifier });
+  }
+
+  const rates = { streamed: [] as number[], alone: [] as number[] };
+  try {
+    const [one, other] = [
+      await world.bench.createDatabase(1_000),
+      await world.bench.createDatabase(1_000),
+    ];
+    const node = await startNode(world, one);
+    add(node, node.stop);
+    const streamed = await writer(one, true);
+    const alone = await writer(other, false);
+    const wanted = { query: watch, variables: [{}] };
+    await clients.call('open', 'node', { ...crowdOf(node, 1), wanted });
+    add('node', () => clients.call('leave', 'node'));
+    await settle(world, 'node', () => streamed.commit());
+    for (let round = 0; round <= rounds; round += 1) {
+      const reached = clients.call('reached', 'node', commits.length, 60);
+      const took = {
+        streamed: await load(commits, connections, async () => void (await streamed.commit())),
+      };
+      await reached;
+      await clients.call('reset', 'node');
+      const { perSecond } = await load(
+        commits,
+        connections,
+        async () => void (await alone.commit()),
+      );
+      if (round === 0) continue;
+      rates.streamed.push(took.streamed.perSecond);
+      rates.alone.push(perSecond);
+    }
+  } finally {
+    await close();
+  }
+  return [
+    figure(
+      'commits at 32 connections, with streaming to without, per second',
+      median(rates.streamed),
+      {
+        reference: median(rates.alone),
+        atLeast: 0.9,
+      },
+    ),
+  ];
+}
