@@ -7,6 +7,7 @@ import { type Client, createClient, rowOf } from '../integration/client.ts';
 import { randomNumbers } from '../integration/load.ts';
 import { type Server, startServer } from '../integration/server.ts';
 import { type Network, startNetwork } from './network.ts';
+import { openSubscriptions } from './open-subscriptions.ts';
 import { clientOf, type Data, follow, type Told } from './streams.ts';
 
 const key = 'greenhouse-1';
@@ -197,21 +198,14 @@ test('bookmarks move the cursor on', async () => {
 test('unsubscribing ends it, on the server too', async () => {
   const { network, told } = await through();
   await work(1);
-  const before = await openSubscriptions();
+  const before = await openSubscriptions(server);
   told.stop();
   const count = told.events.length;
-  await vi.waitFor(async () => expect(await openSubscriptions()).toBe(before - 1), 5_000);
+  await vi.waitFor(async () => expect(await openSubscriptions(server)).toBe(before - 1), 5_000);
   await vi.waitFor(() => expect(network.open).toBe(0), 5_000);
   await work(1);
   expect({ count: told.events.length, completed: told.completed }).toEqual({ count, completed: 0 });
 });
-
-/** How many subscriptions the server has open, those of runtimes among them. */
-async function openSubscriptions(): Promise<number> {
-  const text = await (await fetch(`${server.url}/metrics`)).text();
-  const lines = text.match(/^instance_manager_open_operations\{.*subscription.*\} (\d+)$/gm) ?? [];
-  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
-}
 
 test('a log that was cut off meanwhile: a fresh snapshot, and on from there', {
   timeout: 60_000,
