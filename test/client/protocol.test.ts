@@ -189,10 +189,10 @@ test.each([
 });
 
 test('events until the client completes, none behind; the id may be used again', async () => {
-  const before = await openSubscriptions(server);
+  await untilOpen(0); // Those of other tests are gone.
   const peer = await acknowledged();
   peer.subscribe('s', changes);
-  await untilOpen(before + 1);
+  await untilOpen(1);
   await change();
   const [event] = await peer.heard(1);
   expect(event).toEqual({
@@ -203,12 +203,12 @@ test('events until the client completes, none behind; the id may be used again',
     },
   });
   peer.say({ id: 's', type: 'complete' });
-  await untilOpen(before);
+  await untilOpen(0);
   await change();
   peer.say({ type: 'ping' });
   expect((await peer.heard(2)).slice(1)).toEqual([{ type: 'pong' }]);
   peer.subscribe('s', changes);
-  await untilOpen(before + 1);
+  await untilOpen(1);
   await change();
   expect((await peer.heard(3))[2]).toMatchObject({ id: 's', type: 'next' });
   // Whoever is not there any more is completed in vain.
@@ -218,30 +218,30 @@ test('events until the client completes, none behind; the id may be used again',
 });
 
 test('a complete that crosses its subscribe leaves nothing behind', async () => {
-  const before = await openSubscriptions(server);
+  await untilOpen(0); // Those of other tests are gone.
   const peer = await acknowledged();
   peer.subscribe('s', changes);
   peer.say({ id: 's', type: 'complete' });
   peer.subscribe('t', changes);
-  await untilOpen(before + 1);
+  await untilOpen(1);
   await change();
   expect(await peer.heard(1)).toMatchObject([{ id: 't', type: 'next' }]);
 });
 
 test('several operations at a time; an id that is in use closes with 4409, and ends all', async () => {
-  const before = await openSubscriptions(server);
+  await untilOpen(0); // Those of other tests are gone.
   const peer = await acknowledged();
   peer.subscribe('a', changes);
   peer.subscribe('b', changes);
   peer.subscribe('c', '{ viewer { name } }');
-  await untilOpen(before + 2);
+  await untilOpen(2);
   await peer.heard(2);
   await change();
   const ids = (await peer.heard(4)).map(({ id, type }) => `${id} ${type}`);
   expect(ids.sort()).toEqual(['a next', 'b next', 'c complete', 'c next']);
   peer.subscribe('a', changes);
   expect(await peer.closed()).toBe(4409);
-  await untilOpen(before);
+  await untilOpen(0);
 });
 
 test('a stream that is over is completed by the server', async () => {
