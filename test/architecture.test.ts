@@ -24,7 +24,7 @@ const mayImport: Record<string, readonly string[]> = {
 };
 
 /** The files directly in src/, where the parts meet. */
-const mayImportEverything = ['main.ts', 'app.ts', 'config.ts'];
+const mayImportEverything = ['main.ts', 'app.ts', 'config.ts', 'settings.ts'];
 
 /** Outside of src/, data of the contract only. */
 const outsideOfSource = /^\.\.\/(schema\/.*|package\.json)$/;
@@ -38,7 +38,6 @@ const purePackages: Record<string, readonly string[]> = {
 const mostLines = 300;
 const longer: Record<string, string> = {
   'store/schema.ts': 'every table of the database, in one list',
-  'store/door.ts': 'the one guarded statement, whole',
 };
 
 interface Import {

@@ -1,0 +1,236 @@
+/**
+ * The door's statement: which parts it has, and their order.
+ *
+ * Sibling CTEs have no order of their own: the host is locked, then the instances by id, each with the
+ * guard it was read at, then the fence; only when all are locked are the updates made, then the
+ * operations, and last the log, with one revision.
+ *
+ * A part that has nothing to do is left out, for it costs its time even when it finds no row. So there
+ * are some dozens of shapes of the statement, each of them prepared once.
+ */
+import type { Change } from '../lifecycle/change.ts';
+import type { Parameter } from './database.ts';
+import type { DoorOptions, Fence } from './door.ts';
+import { logRows } from './door-log.ts';
+import { meterParts, operationParts } from './door-operations.ts';
+import { hostPart, instancesPart, runParts } from './door-resources.ts';
+import { Columns, compile, Rows, type Sql, sql } from './statement.ts';
+
+/** Makes the statement. It answers one row, or none where it has written nothing. */
+export function doorStatement(
+  change: Change,
+  options: DoorOptions,
+): { text: string; parameters: readonly Parameter[] } {
+  const { returning } = options;
+  const host = change.updates.find((update) => update.kind === 'HOST');
+  const instances = change.updates.filter((update) => update.kind === 'INSTANCE');
+  const parts = lockParts(change, options);
+  parts.push(...requestParts(change, options), ...runParts(instances));
+  let after = sql`true`;
+  if (host) {
+    parts.push(hostPart(host, returning?.kind === 'HOST'));
+    after = sql`(select count(*) from changed_host) >= 0`;
+  }
+  if (instances.length > 0) {
+    parts.push(instancesPart(instances, after, returning?.kind === 'INSTANCE'));
+    after = sql`(select count(*) from changed_instances) >= 0`;
+  }
+  parts.push(
+    ...operationParts(change, after, returning !== undefined),
+    ...meterParts(change, after),
+    ...workParts(change, options.fence),
+    ...commandParts(change),
+  );
+  const log = logRows(change);
+  if (log.length > 0) parts.push(...logParts(log, after));
+  const revision = log.length > 0 ? sql`(select n from revision)` : sql`null::bigint`;
+  return compile(sql`with ${parts} ${answer(change, returning, revision)}`);
+}
+
+function answer(change: Change, returning: DoorOptions['returning'], revision: Sql): Sql {
+  if (!returning || change.begins.length === 0) {
+    return sql`select ok.at, ${revision} as revision from ok`;
+  }
+  const resources = returning.kind === 'HOST' ? sql`changed_host` : sql`changed_instances`;
+  return sql`
+    select ok.at, ${revision} as revision, r.*, o.* from ok
+      left join ${resources} r on r."resource.id" = ${returning.id}::uuid
+      left join begun_operations o on o."operation.id" = ${change.operationId}::uuid`;
+}
+
+const guards = new Columns({ id: 'uuid', guard: 'bigint' });
+
+/** Locks what was read: each part takes its rows once all before are held, and `ok` has a row then. */
+function lockParts(change: Change, { organizationId, fence, completes }: DoorOptions): Sql[] {
+  const parts: Sql[] = [];
+  let held = sql`true`;
+  if (completes) {
+    parts.push(sql`command as materialized (
+      select from runtime_commands
+       where id = ${completes.id}::uuid and completed_at is null for update)`);
+    held = sql`(select count(*) from command) = 1`;
+  }
+  const host = change.updates.find((update) => update.kind === 'HOST');
+  if (host) {
+    parts.push(sql`host_held as materialized (
+      select from hosts
+       where id = ${host.id}::uuid and guard = ${host.guard}::bigint and archived_at is null
+         and ${held} for update)`);
+  } else if (change.hostGuard) {
+    parts.push(sql`host_held as materialized (
+      select from hosts
+       where id = ${change.hostGuard.id}::uuid and guard = ${change.hostGuard.guard}::bigint
+         and ${held} for share)`);
+  }
+  if (host || change.hostGuard) held = sql`(select count(*) from host_held) = 1`;
+  const read = [...change.guards, ...change.updates.filter(({ kind }) => kind === 'INSTANCE')].map(
+    ({ id, guard }) => ({ id, guard }),
+  );
+  if (read.length > 0) {
+    parts.push(sql`instances_held as materialized (
+      select from instances i join ${new Rows(read, guards)} on v.id = i.id
+       where i.guard = v.guard and i.archived_at is null and ${held}
+       order by i.id for update of i)`);
+    held = sql`(select count(*) from instances_held) = ${read.length}::int`;
+  }
+  if (fence) {
+    parts.push(sql`fence as materialized (
+      select from work
+       where resource_id = ${fence.resourceId}::uuid and kind = ${fence.kind}::work_kind
+         and token = ${fence.token}::bigint and ${held} for update)`);
+    held = sql`(select count(*) from fence) = 1`;
+  }
+  // Whole milliseconds, as the tables keep them.
+  parts.push(sql`ok as materialized (
+    select date_trunc('milliseconds', clock_timestamp()) as at,
+           ${organizationId}::uuid as organization_id,
+           ${JSON.stringify(change.actor)}::text::jsonb as actor, ${change.reason}::text as reason
+     where ${held})`);
+  return parts;
+}
+
+/** What belongs to the request: its idempotency key, the runtime's command that it completes. */
+function requestParts(change: Change, { idempotency, completes }: DoorOptions): Sql[] {
+  const parts: Sql[] = [];
+  if (idempotency) {
+    const { caller, field, key, inputHash } = idempotency;
+    parts.push(sql`remembered_key as (
+      insert into idempotency_keys (organization_id, caller, field, key, input_hash, operation_id)
+      select organization_id, ${caller}::text, ${field}::text, ${key}::text, ${inputHash}::text,
+             ${change.operationId}::uuid from ok)`);
+  }
+  if (completes) {
+    parts.push(sql`completed_command as (
+      update runtime_commands t set completed_at = ok.at, outcome = ${completes.outcome}::text,
+             message = ${completes.message}::text
+        from ok where t.id = ${completes.id}::uuid)`);
+  }
+  return parts;
+}
+
+const droppedWork = new Columns({ id: 'uuid', kinds: 'work_kind[]' });
+const addedWork = new Columns({
+  id: 'uuid',
+  kind: 'work_kind',
+  resource: 'resource_kind',
+  operation_id: 'uuid',
+  run_id: 'uuid',
+  sequence: 'int',
+  due: 'float8',
+});
+
+/** Drops the work that is void, and the holder's own item, and adds what is to be done. */
+function workParts({ work, dropped }: Change, fence: Fence | undefined): Sql[] {
+  const parts: Sql[] = [];
+  const drops: object[] = dropped.map(({ resourceId, kinds }) => ({ id: resourceId, kinds }));
+  const isAddedAnew = (own: Fence) =>
+    work.some(({ resourceId, kind }) => resourceId === own.resourceId && kind === own.kind);
+  if (fence && !isAddedAnew(fence)) drops.push({ id: fence.resourceId, kinds: [fence.kind] });
+  let after = sql`true`;
+  if (drops.length > 0) {
+    parts.push(sql`dropped_work as (
+      delete from work t using ok, ${new Rows(drops as Rows['rows'], droppedWork)}
+       where t.resource_id = v.id and t.kind = any (v.kinds) returning t.kind)`);
+    after = sql`(select count(*) from dropped_work) >= 0`;
+  }
+  if (work.length > 0) {
+    const rows = work.map(({ resourceId, kind, resource, operationId, runId, ...item }) => ({
+      id: resourceId,
+      kind,
+      resource,
+      operation_id: operationId,
+      run_id: runId,
+      sequence: item.sequence,
+      due: item.dueInSeconds,
+    }));
+    parts.push(sql`added_work as (
+      insert into work (resource_id, kind, organization_id, resource_kind, operation_id, run_id,
+        sequence, due_at)
+      select v.id, v.kind, ok.organization_id, v.resource, v.operation_id, v.run_id, v.sequence,
+             ok.at + make_interval(secs => v.due)
+        from ok cross join ${new Rows(rows, addedWork)} where ${after}
+      on conflict (resource_id, kind) do update set
+        operation_id = excluded.operation_id, run_id = excluded.run_id,
+        sequence = excluded.sequence, due_at = excluded.due_at, attempt = 0, first_cause = null,
+        worker = null, token = null)`);
+  }
+  return parts;
+}
+
+const addedCommands = new Columns({
+  id: 'uuid',
+  instance_id: 'uuid',
+  run_id: 'uuid',
+  kind: 'runtime_command_kind',
+  payload: 'jsonb',
+});
+
+function commandParts({ commands }: Change): Sql[] {
+  if (commands.length === 0) return [];
+  const rows = commands.map(({ id, instanceId, runId, kind, payload }) => ({
+    id,
+    instance_id: instanceId,
+    run_id: runId,
+    kind,
+    payload,
+  }));
+  return [
+    sql`added_commands as (
+      insert into runtime_commands (id, organization_id, instance_id, run_id, kind, payload,
+        created_at)
+      select v.id, ok.organization_id, v.instance_id, v.run_id, v.kind, v.payload, ok.at
+        from ok cross join ${new Rows(rows, addedCommands)})`,
+  ];
+}
+
+const logColumns = new Columns({
+  place: 'int',
+  kind: 'change_kind',
+  resource: 'resource_kind',
+  id: 'uuid',
+  sequence: 'int',
+  instance_from: 'instance_state',
+  instance_to: 'instance_state',
+  host_from: 'host_state',
+  host_to: 'host_state',
+  operation_id: 'uuid',
+  by_operation_id: 'uuid',
+  by_resource_id: 'uuid',
+  by_sequence: 'int',
+  details: 'jsonb',
+});
+
+/** The revision is drawn once, while the statement holds the log's lock: the feed relies on that. */
+function logParts(rows: Rows['rows'], after: Sql): Sql[] {
+  return [
+    sql`revision as materialized (select nextval('log_revisions') as n from ok where ${after})`,
+    sql`logged as (
+      insert into log (revision, place, organization_id, kind, resource_kind, resource_id, sequence,
+        instance_from, instance_to, host_from, host_to, at, operation_id, caused_by_operation_id,
+        caused_by_resource_id, caused_by_sequence, actor, details)
+      select revision.n, v.place, ok.organization_id, v.kind, v.resource, v.id, v.sequence,
+             v.instance_from, v.instance_to, v.host_from, v.host_to, ok.at, v.operation_id,
+             v.by_operation_id, v.by_resource_id, v.by_sequence, ok.actor, v.details
+        from ok cross join revision cross join ${new Rows(rows, logColumns)})`,
+  ];
+}
