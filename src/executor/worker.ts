@@ -1,27 +1,23 @@
 /**
- * A worker's life: it registers, beats each second, watches the beats of its peers by its own
- * monotonic clock, takes over what a dead one held, and stops its side effects when its own last
- * acknowledged heartbeat is too old. Source: feed.md, "Leases and fencing".
+ * A worker's life: it registers, beats, watches the beats of its peers by its own
+ * monotonic clock and their locks (worker-lock.ts), takes over what a dead one held, and stops its
+ * side effects when its own last acknowledged heartbeat is too old. Source: feed.md, "Leases and
+ * fencing".
  */
 import { setMaxListeners } from 'node:events';
 import { within } from '../store/notifier.ts';
 import type { Store } from '../store/store.ts';
-import {
-  adopt,
-  beat,
-  bury,
-  handBack,
-  peers,
-  registerWorker,
-  requeueUnowned,
-} from '../store/work.ts';
+import { adopt } from '../store/work.ts';
+import { beat, bury, type Peer, peers, registerWorker, requeueUnowned } from '../store/workers.ts';
+import { holdLock, type WorkerLock } from './worker-lock.ts';
 
 export interface WorkerOptions {
   readonly name: string;
   readonly log: { warn(details: object, message: string): void };
 }
 
-const BEAT_MS = 1_000;
+/** Seen late and judged late by one of these each: so the lease is over 4 s after the last beat. */
+const BEAT_MS = 400;
 /** A peer whose beat has not changed for so long is dead. */
 const LEASE_MS = 3_000;
 /** Own side effects stop when the last acknowledged beat is so old. */
@@ -36,12 +32,17 @@ export interface Worker {
   readonly signal: AbortSignal;
   /** Monotonic time, in ms, since which the worker has been without interruption. */
   readonly steadySince: number;
+  /** Are peers judged by their locks, beside their beats? */
+  readonly watchesLocks: boolean;
+  /** Hands back what it holds. */
   stop(): Promise<void>;
 }
 
 /** Registers a worker and keeps it alive until `stop`, which hands back what it holds. */
 export async function startWorker(store: Store, options: WorkerOptions): Promise<Worker> {
-  let epoch: number | null = await registerWorker(store, options.name);
+  const { log } = options;
+  let epoch: number | null = null;
+  let lock: WorkerLock | null = null;
   let abort = leaseController();
   let lastAck = performance.now();
   let lastTick = performance.now();
@@ -50,15 +51,42 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
   let stopped = false;
   let ticking: Promise<void> = Promise.resolve();
 
-  if (store.database.kind === 'PGLITE') {
-    // One process owns the embedded store: every other epoch is of a process that is gone.
-    for (const peer of await peers(store, epoch)) await bury(store, peer.epoch);
-  }
-  await adopt(store);
+  const register = async (): Promise<number> => {
+    const own = await registerWorker(store, options.name);
+    abort = leaseController();
+    steadySince = performance.now();
+    seen = new Map();
+    lastAck = performance.now();
+    epoch = own;
+    lock = holdLock(store, {
+      epoch: own,
+      settleMs: LEASE_MS,
+      onGone: (peer) => takeOver(peer).catch((error: unknown) => failed(error)),
+      onBuried: () => {
+        if (epoch === own) loseLease();
+      },
+      log,
+    });
+    return own;
+  };
+
+  const failed = (error: unknown): void => log.warn({ err: error }, 'heartbeat failed');
 
   const loseLease = (): void => {
+    log.warn({ worker: epoch }, 'taken for dead by a peer, or cut off; registering again');
     abort.abort(new Error('The worker lost its lease.'));
     epoch = null;
+    void lock?.close();
+  };
+
+  const takeOver = async (peer: Peer): Promise<void> => {
+    const items = await within(ANSWER_SECONDS, bury(store, peer));
+    seen.delete(peer.epoch);
+    if (items === null) return; // It lives, or another peer was first.
+    log.warn({ worker: peer.epoch, items }, 'took over the work of a dead worker');
+    store.committed({ revision: null, work: true });
+    await adopt(store);
+    store.committed({ revision: null, work: true });
   };
 
   const tick = async (): Promise<void> => {
@@ -70,34 +98,32 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
     }
     lastTick = now;
     if (epoch === null) {
-      epoch = await registerWorker(store, options.name);
-      abort = leaseController();
-      steadySince = performance.now();
-      seen = new Map();
-      lastAck = performance.now();
+      await register();
       await adopt(store);
       return;
     }
-    if (!(await within(ANSWER_SECONDS, beat(store, epoch)))) {
-      options.log.warn({ epoch }, 'taken for dead by a peer; registering again');
-      loseLease();
-      return;
-    }
+    const own = epoch;
+    const lives = await within(ANSWER_SECONDS, beat(store, own));
+    if (epoch !== own) return;
+    if (!lives) return loseLease();
     lastAck = performance.now();
     await within(ANSWER_SECONDS, requeueUnowned(store));
-    for (const peer of await within(ANSWER_SECONDS, peers(store, epoch))) {
+    for (const peer of await within(ANSWER_SECONDS, peers(store, own))) {
       const known = seen.get(peer.epoch);
       if (known?.beat !== peer.beat) {
         seen.set(peer.epoch, { beat: peer.beat, since: performance.now() });
       } else if (performance.now() - known.since > LEASE_MS) {
-        const items = await bury(store, peer.epoch);
-        seen.delete(peer.epoch);
-        options.log.warn({ worker: peer.epoch, items }, 'took over the work of a dead worker');
-        await adopt(store);
-        store.committed({ revision: null, work: true });
+        await takeOver(peer);
       }
     }
   };
+
+  const first = await register();
+  if (store.database.kind === 'PGLITE') {
+    // One process owns the embedded store: every other epoch is of a process that is gone.
+    for (const peer of await peers(store, first)) await bury(store, peer);
+  }
+  await adopt(store);
 
   let busy = false;
   const beating = setInterval(() => {
@@ -108,12 +134,12 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
       .catch((error: unknown) => {
         seen = new Map();
         if (performance.now() - lastAck > ABORT_MS) loseLeaseAfterOutage();
-        options.log.warn({ err: error }, 'heartbeat failed');
+        failed(error);
       })
       .finally(() => {
         busy = false;
       });
-  }, BEAT_MS / 2);
+  }, BEAT_MS);
 
   const loseLeaseAfterOutage = (): void => {
     if (epoch === null) return;
@@ -121,7 +147,7 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
     loseLease();
     seen = new Map();
     // What it held is requeued as soon as the database answers; peers may do it before.
-    void bury(store, lost).catch(() => undefined);
+    void bury(store, { epoch: lost }).catch(() => undefined);
   };
 
   return {
@@ -134,13 +160,21 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
     get steadySince() {
       return steadySince;
     },
+    get watchesLocks() {
+      return lock?.isWatching ?? false;
+    },
     async stop() {
       stopped = true;
       clearInterval(beating);
       await ticking;
       const held = epoch;
-      loseLease();
-      if (held !== null) await handBack(store, held);
+      abort.abort(new Error('The worker stops.'));
+      epoch = null;
+      try {
+        if (held !== null) await bury(store, { epoch: held });
+      } finally {
+        await lock?.close();
+      }
     },
   };
 }

@@ -18,6 +18,18 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+/**
+ * One connection, opened by its first statement, shared with nobody and never replaced: what belongs
+ * to its session, as an advisory lock does, lives as long as it.
+ */
+export interface Session {
+  query<R extends object>(text: string, parameters?: readonly Parameter[]): Promise<R[]>;
+  /** Resolves when the connection has ended, whoever ended it. */
+  readonly ended: Promise<void>;
+  /** Ends it at once, without waiting for an answer. */
+  close(): void;
+}
+
 export interface Database {
   readonly kind: 'POSTGRES' | 'PGLITE';
   /** For reads, and for writes of configuration that no state machine guards. */
@@ -27,6 +39,8 @@ export interface Database {
   /** Calls back on each NOTIFY, and with '' whenever some may have been missed. */
   listen(channel: string, onNotify: (payload: string) => void): Promise<Subscription>;
   notify(channel: string, payload: string): Promise<void>;
+  /** Opens a connection of one's own. PGlite has only one connection: none can be had. */
+  readonly openSession: (() => Session) | null;
   /** Runs the migrations of a folder, one process at a time. */
   migrate(folder: string): Promise<void>;
   close(): Promise<void>;
@@ -83,18 +97,15 @@ export function openPostgres(url: string, options: { connections: number }): Dat
     backoff: (attempt: number) => Math.min(2, 0.05 * 2 ** attempt),
     connection: { application_name: 'instance-manager' },
   };
-  const writes = postgres(url, {
-    ...common,
-    max: options.connections,
-    types: {
-      bigint: {
-        to: 20,
-        from: [20],
-        serialize: (value: number) => String(value),
-        parse: (value: string) => Number(value),
-      },
+  const types = {
+    bigint: {
+      to: 20,
+      from: [20],
+      serialize: (value: number) => String(value),
+      parse: (value: string) => Number(value),
     },
-  });
+  };
+  const writes = postgres(url, { ...common, max: options.connections, types });
   const reads = postgres(url, { ...common, max: options.connections });
   let listener: ReturnType<typeof postgres> | null = null;
   return {
@@ -111,6 +122,38 @@ export function openPostgres(url: string, options: { connections: number }): Dat
     },
     async notify(channel, payload) {
       await writes.unsafe('select pg_notify($1, $2)', [channel, payload], { prepare: true });
+    },
+    openSession() {
+      let end = (): void => undefined;
+      const ended = new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      let isOver = false;
+      const close = (): void => {
+        isOver = true;
+        end();
+        void client.end({ timeout: 0 }).catch(() => undefined);
+      };
+      const client = postgres(url, {
+        ...common,
+        types,
+        max: 1,
+        connect_timeout: 2,
+        fetch_types: false,
+        idle_timeout: 0,
+        max_lifetime: null,
+        onclose: close,
+      });
+      return {
+        ended,
+        close,
+        async query<R extends object>(text: string, parameters: readonly Parameter[] = []) {
+          if (isOver)
+            throw Object.assign(new Error('The session is over.'), { code: 'CONNECTION_ENDED' });
+          const rows = await client.unsafe(text, [...parameters], { prepare: true });
+          return [...rows] as unknown as R[];
+        },
+      };
     },
     async migrate(folder) {
       const client = postgres(url, { ...common, max: 1 });
@@ -159,6 +202,7 @@ export async function openPglite(folder: string | null): Promise<Database> {
     async notify(channel, payload) {
       await statements.query('select pg_notify($1, $2)', [channel, payload]);
     },
+    openSession: null,
     async migrate(migrations) {
       await migratePglite(drizzle, { migrationsFolder: migrations });
       await statements.clear();

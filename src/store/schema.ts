@@ -395,6 +395,8 @@ export const workers = pgTable('workers', {
   name: text('name').notNull(),
   beat: big('beat').notNull().default(0),
   dead: boolean('dead').notNull().default(false),
+  /** It said that a session of its own holds its advisory lock: without one it is dead. */
+  holdsLock: boolean('holds_lock').notNull().default(false),
   startedAt: time('started_at').notNull().default(sql`clock_timestamp()`),
 });
 

@@ -1,6 +1,6 @@
 /**
  * Work items: claimed with SKIP LOCKED, held under a lease, finished with a fencing token. A worker
- * that lost its lease writes nothing. See feed.md, "Leases and fencing".
+ * that lost its lease writes nothing. See workers.ts and feed.md, "Leases and fencing".
  */
 import type { WorkKind } from '../lifecycle/change.ts';
 import type { Fence } from './door.ts';
@@ -16,47 +16,6 @@ export interface WorkItem extends Fence {
   /** 1 for the first attempt. */
   readonly attempt: number;
   readonly firstCause: StoredFailure | null;
-}
-
-/** Enters a worker; its epoch is its identity, a restart is a new one. */
-export async function registerWorker(store: Store, name: string): Promise<number> {
-  const [row] = await store.database.query<{ epoch: number }>(
-    `insert into workers (epoch, name) values (nextval('worker_epochs'), $1) returning epoch`,
-    [name],
-  );
-  if (!row) throw new Error('The worker could not be registered.');
-  return Number(row.epoch);
-}
-
-/** One heartbeat. False: peers took this worker for dead, and its items are no longer its own. */
-export async function beat(store: Store, epoch: number): Promise<boolean> {
-  const rows = await store.database.query(
-    'update workers set beat = beat + 1 where epoch = $1::bigint and not dead returning epoch',
-    [epoch],
-  );
-  return rows.length > 0;
-}
-
-/** The heartbeat counts of every other worker that is not known to be dead. */
-export function peers(store: Store, epoch: number): Promise<{ epoch: number; beat: number }[]> {
-  return store.database.query(
-    'select epoch, beat from workers where not dead and epoch <> $1::bigint',
-    [epoch],
-  );
-}
-
-/** Marks a worker dead and requeues what it held, in one statement. Returns how many items. */
-export async function bury(store: Store, epoch: number): Promise<number> {
-  const rows = await store.database.query(
-    `with dead as (update workers set dead = true where epoch = $1::bigint returning epoch)
-     update work w set worker = null, token = null
-       from dead where w.worker = dead.epoch returning w.resource_id`,
-    [epoch],
-  );
-  await store.database.query(
-    "delete from workers where dead and started_at < now() - interval '1 day'",
-  );
-  return rows.length;
 }
 
 const CLAIM = /* sql */ `
@@ -124,17 +83,6 @@ export async function finish(store: Store, item: WorkItem): Promise<void> {
 }
 
 /**
- * Requeues what is held by no living worker: a claim may commit while its worker is being buried.
- */
-export async function requeueUnowned(store: Store): Promise<void> {
-  await store.database.query(
-    `update work set worker = null, token = null
-      where worker is not null
-        and not exists (select from workers w where w.epoch = work.worker and not w.dead)`,
-  );
-}
-
-/**
  * Requeues what a worker holds without knowing: its claim committed, but the answer was lost with
  * the connection. Only while no claim is under way.
  */
@@ -149,11 +97,6 @@ export async function requeueUnknown(
         and token not in (select jsonb_array_elements_text($2::text::jsonb)::bigint)`,
     [epoch, JSON.stringify(known.map(({ token }) => token))],
   );
-}
-
-/** Hands back everything a worker holds, at a graceful stop, and takes it off the list. */
-export async function handBack(store: Store, epoch: number): Promise<void> {
-  await bury(store, epoch);
 }
 
 /**
@@ -281,9 +224,12 @@ export async function databaseTime(store: Store): Promise<Date> {
   return row.now;
 }
 
-/** Deletes the answers of commands that are remembered no longer. */
+/** Deletes the answers of commands that are remembered no longer, and workers long dead. */
 export async function purge(store: Store): Promise<void> {
   await store.database.query(
     `delete from idempotency_keys where created_at < clock_timestamp() - interval '24 hours'`,
+  );
+  await store.database.query(
+    "delete from workers where dead and started_at < now() - interval '1 day'",
   );
 }

@@ -4,7 +4,8 @@ import type { HostObservation } from '../../src/lifecycle/host-observations.ts';
 import { observeHost } from '../../src/lifecycle/host-observations.ts';
 import { recordInstanceObservation } from '../../src/store/runtimes.ts';
 import { decide } from '../../src/store/store.ts';
-import { claim, registerWorker } from '../../src/store/work.ts';
+import { claim } from '../../src/store/work.ts';
+import { registerWorker } from '../../src/store/workers.ts';
 import { hostWorld, instanceWorld } from '../../src/store/world.ts';
 import { actor, createFleet, type Fleet } from './fleet.ts';
 

@@ -1,0 +1,1 @@
+ALTER TABLE "workers" ADD COLUMN "holds_lock" boolean DEFAULT false NOT NULL;
