@@ -19,7 +19,7 @@ const tasks = {
       log: { warn: console.error },
     });
     const { database, defaultOrganizationId: organizationId } = store;
-    await createFleet(database, organizationId, { from: 1, to: 200 });
+    await createFleet(database, organizationId, { from: 1, to: 2_000 });
     const writer = await openTransitions(database, { organizationId, notifier: null });
     const items = Array.from({ length: transitions }, (_, n) => n);
     const rates: number[] = [];

@@ -6,6 +6,7 @@
  * `-- --only fan-out` measures the parts whose names match the pattern; `-- --json` prints JSON;
  * `-- --quick` takes small sizes, to see whether it runs.
  */
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Figure, table } from '../figures.ts';
 import { openBench } from '../stores.ts';
@@ -39,6 +40,14 @@ const parts: Readonly<Record<string, (world: World) => Promise<Figure[]>>> = {
   resume: measureResume,
   embedded: measureEmbedded,
 };
+
+/** Each of 5,000 subscribers is connected to three servers, all from one process. */
+const files = 16_384;
+const limit = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+if (!given.quick && Number(limit) < files) {
+  process.stderr.write(`A process may open ${limit} files; this takes ulimit -n ${files}.\n`);
+  process.exit(1);
+}
 
 const wanted = new RegExp(given.only);
 const figures: Figure[] = [];
