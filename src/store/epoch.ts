@@ -36,8 +36,16 @@ export async function settleEpoch(database: Database): Promise<boolean> {
   return settled?.renewed ?? false;
 }
 
+/** Gives a store a new epoch that was seen to go back in time; nothing where it has another already. */
+export async function renewEpoch(database: Database, epoch: string): Promise<void> {
+  await database.query(
+    'update store_identity set epoch = gen_random_uuid() where id = 1 and epoch = $1::uuid',
+    [epoch],
+  );
+}
+
 /**
- * The same for an embedded store, whose folder is marked with its epoch. One without its mark gets a
+ * Settles the epoch of an embedded store, whose folder is marked with its epoch. One without its mark gets a
  * new epoch too: taking the mark away is how to say that the store was put back by means that leave no
  * trace, such as a snapshot of the disk.
  *

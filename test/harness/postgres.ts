@@ -24,6 +24,11 @@ export interface TemporaryPostgres {
   readonly url: string;
   /** Kills every backend at once and starts again with recovery, as after a crash. */
   restart(): Promise<void>;
+  /**
+   * Makes a standby of what there is now, restarting the server for it. It lags behind from then on,
+   * for it follows nobody, and ends with the server. Its address; `select pg_promote()` ends its recovery.
+   */
+  copy(): Promise<string>;
   /** Ends the server and removes its folder. */
   stop(): Promise<void>;
 }
@@ -55,6 +60,10 @@ export async function startPostgres(): Promise<TemporaryPostgres> {
     async restart() {
       supervisor.stdin.write('restart\n');
       await nextUrl();
+    },
+    copy() {
+      supervisor.stdin.write('copy\n');
+      return nextUrl();
     },
     async stop() {
       supervisor.stdin.end('stop\n');

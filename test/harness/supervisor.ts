@@ -3,8 +3,9 @@
  * both when its standard input closes, which is what happens when whoever asked for the server ends, by
  * SIGKILL too. It runs detached, so a signal to the test run's process group does not take it along.
  *
- * Standard input, one line each: `restart` (as after a crash), `stop`. Standard output, one line of JSON
- * each: `{ url }` when the server is up, again after a restart, or `{ failure }`.
+ * Standard input, one line each: `restart` (as after a crash), `copy` (a standby made of it), `stop`.
+ * Standard output, one line of JSON each: `{ url }` when the server is up, again after a restart, that
+ * of the copy after `copy`, or `{ failure }`.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -85,11 +86,23 @@ class Server {
   #folder: string;
   #user: User;
   #binaries: Binaries;
-  #password = randomBytes(18).toString('hex');
+  #password: string;
   #port = 0;
   #process: ChildProcess | undefined;
+  #copies: Server[] = [];
+  /** Of the folder and of the log, beside those of its copies. */
+  #name = 'data';
 
-  constructor() {
+  constructor(original?: Server) {
+    if (original) {
+      this.#password = original.#password;
+      this.#user = original.#user;
+      this.#folder = original.#folder;
+      this.#binaries = original.#binaries;
+      this.#name = `${original.#name}-${original.#copies.length + 1}`;
+      return;
+    }
+    this.#password = randomBytes(18).toString('hex');
     this.#user = unprivilegedUser();
     this.#folder = createFolder(this.#user);
     try {
@@ -108,7 +121,7 @@ class Server {
   }
 
   get #data(): string {
-    return join(this.#folder, 'data');
+    return join(this.#folder, this.#name);
   }
 
   /** Creates the cluster. */
@@ -146,7 +159,7 @@ class Server {
   }
 
   async #startOn(port: number): Promise<string | undefined> {
-    const logFile = join(this.#folder, 'log');
+    const logFile = join(this.#folder, `log-${this.#name}`);
     const log = openSync(logFile, 'w');
     const settings = {
       listen_addresses: '127.0.0.1',
@@ -189,11 +202,11 @@ class Server {
     return `not ready after ${startSeconds} s: ${readFileSync(logFile, 'utf8')}`;
   }
 
-  /** Whether postmaster.pid, whose eighth line is the status, is this server's and says ready. */
+  /** Whether postmaster.pid, whose eighth line is the status, is this server's and says that it answers. */
   #isReady(pid: number | undefined): boolean {
     try {
       const lines = readFileSync(join(this.#data, 'postmaster.pid'), 'utf8').split('\n');
-      return Number(lines[0]) === pid && lines[7]?.trim() === 'ready';
+      return Number(lines[0]) === pid && ['ready', 'standby'].includes(lines[7]?.trim() ?? '');
     } catch {
       return false;
     }
@@ -219,9 +232,27 @@ class Server {
     await this.start();
   }
 
+  /** Stops, copies its folder and goes on; the copy is a standby that nobody feeds. */
+  async copy(): Promise<Server> {
+    await this.#end('SIGINT');
+    const copy = new Server(this);
+    this.#copies.push(copy);
+    const run = spawnSync('cp', ['-Rp', this.#data, copy.#data], {
+      cwd: this.#folder,
+      ...this.#user,
+    });
+    if (run.status !== 0) throw new Error(`the copy failed: ${run.stderr.toString()}`);
+    const signal = join(copy.#data, 'standby.signal');
+    writeFileSync(signal, '', { mode: 0o600 });
+    if (this.#user) chownSync(signal, this.#user.uid, this.#user.gid);
+    await this.start();
+    await copy.start();
+    return copy;
+  }
+
   /** Ends the server without a checkpoint, for nothing of it stays. */
   async stop(): Promise<void> {
-    await this.#end('SIGQUIT');
+    for (const server of [...this.#copies, this]) await server.#end('SIGQUIT');
     this.remove();
   }
 
@@ -255,10 +286,13 @@ async function main(): Promise<void> {
 
   for await (const line of createInterface({ input: process.stdin })) {
     if (line === 'stop') break;
-    if (line !== 'restart') continue;
     try {
-      await server.restart();
-      report({ url: server.url });
+      if (line === 'restart') {
+        await server.restart();
+        report({ url: server.url });
+      } else if (line === 'copy') {
+        report({ url: (await server.copy()).url });
+      }
     } catch (error) {
       report({ failure: error instanceof Error ? error.message : String(error) });
     }

@@ -9,7 +9,7 @@ import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { hostEdges } from '../../src/lifecycle/host.ts';
 import { instanceEdges } from '../../src/lifecycle/instance.ts';
 import { openPostgres } from '../../src/store/database.ts';
-import { type OpenStore, openStore } from '../../src/store/open.ts';
+import { type OpenStore, type OpenStoreOptions, openStore } from '../../src/store/open.ts';
 import { createSampleData } from '../../src/store/sample-data.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { everything, one, openTestStore, storeKinds, zone } from './stores.ts';
@@ -26,8 +26,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const open = (databaseUrl?: string, dataDir = join(folder, 'data')): Promise<OpenStore> =>
+const open = (
+  databaseUrl?: string,
+  dataDir = join(folder, 'data'),
+  options: Partial<OpenStoreOptions> = {},
+): Promise<OpenStore> =>
   openStore({
+    ...options,
     databaseUrl,
     dataDir,
     connections: 2,
@@ -115,6 +120,24 @@ test.each(storeKinds)(
     await store.close();
   },
 );
+
+test.each(storeKinds)('what is older than it has to be kept goes, on %s', async (kind) => {
+  const database = kind === 'POSTGRES' ? await createTestDatabase() : null;
+  const store = await open(database?.url, undefined, { transitionRetentionDays: 0.5 });
+  await createSampleData(store, store.defaultOrganizationId);
+  expect(await one(store, 'select count(*)::int as n from log')).not.toEqual({ n: 0 });
+  await store.database.query(`update log set at = at - interval '13 hours'`);
+  await expect
+    .poll(() => one(store, 'select count(*)::int as n from log'), { timeout: 30_000 })
+    .toEqual({ n: 0 });
+  expect(store.isEmpty).toBe(true);
+  await store.close();
+  const again = await open(database?.url);
+  expect(again.isEmpty).toBe(false);
+  await again.close();
+  await database?.drop();
+  expect(warnings).toEqual([]);
+});
 
 describe('on PostgreSQL', () => {
   let database: TestDatabase;
