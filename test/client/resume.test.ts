@@ -51,7 +51,7 @@ async function work(times: number): Promise<void> {
   }
 }
 
-/** Works until it is told to stop, whatever the server does meanwhile; returns what has to be awaited. */
+/** Works until it is told to stop, whatever the server does meanwhile; then the instance runs. */
 function keepWorking(): { stop(): Promise<void> } {
   let over = false;
   const working = (async () => {
@@ -61,9 +61,13 @@ function keepWorking(): { stop(): Promise<void> } {
     }
   })();
   return {
-    stop() {
+    async stop() {
       over = true;
-      return working;
+      await working;
+      await api.untilSettled();
+      const { state } = await api.instance(key);
+      if (state === 'PAUSED') await api.accept('resumeInstance', key);
+      await api.until(key, 'RUNNING');
     },
   };
 }
@@ -108,8 +112,8 @@ test('restarts of the server, asked for and by kill -9', { timeout: 120_000 }, a
     await server.start();
   }
   await vi.waitFor(() => expect(network.open).toBe(1), 10_000);
-  await work(1).catch(() => undefined);
   await working.stop();
+  await work(1);
   await expectWhole(told);
   expect(told.resets.map(({ reason }) => reason)).toEqual(['INITIAL']);
 });
