@@ -4,7 +4,7 @@ import { type Notifier, startNotifier } from '../store/notifier.ts';
 import type { Store } from '../store/store.ts';
 import { createCatchUp } from './catch-up.ts';
 import type { Channel } from './channel.ts';
-import { bookmarkAt, type FeedEvent, type Selection } from './event.ts';
+import { bookmarkAt, type FeedEvent, type LogEvent, type Selection } from './event.ts';
 import { createHub } from './hub.ts';
 import { createPulses } from './pulse.ts';
 import { openReplay, type Source } from './replay.ts';
@@ -42,6 +42,8 @@ export interface Feed {
   subscribe(options: SubscribeOptions): FeedSubscription;
   /** The same for many: what is new is filtered once for all who follow. */
   channel(options: ChannelOptions): Channel<FeedEvent>;
+  /** Calls with every event of every organization, as it is handed on; returns the end of it. */
+  onEvent(call: (event: LogEvent) => void): () => void;
   /** Says on every node that something under a topic is new that the log does not show. */
   signal(topic: string): void;
   /** Yields at once, after each signal (several may be one), and every second besides. */
@@ -57,10 +59,12 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
   const { database } = store;
   const signals = createPulses();
   const touches = createPulses();
+  const listeners = new Set<(event: LogEvent) => void>();
   const hub = createHub(
     { bytes: options.ringBytes ?? 64 * 2 ** 20, ms: (options.ringSeconds ?? 600) * 1000 },
     ({ events }) => {
       for (const event of events) {
+        for (const call of listeners) call(event);
         for (const id of [
           event.resourceId,
           event.operationId,
@@ -127,6 +131,10 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
     cursorOf: (organizationId, position) => hub.cursors.encode(organizationId, position),
     subscribe: (wanted) => openSubscription(source, wanted),
     channel: (wanted) => feedChannel(source, selectionOf(wanted)),
+    onEvent(call) {
+      listeners.add(call);
+      return () => listeners.delete(call);
+    },
     signal(topic) {
       signals.fire(topic);
       notifier?.signal(topic);

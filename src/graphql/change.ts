@@ -1,10 +1,11 @@
 /** `changes`: all that a live view needs, from the one log; and `feedPosition`, where it begins. */
-import type { LogEvent } from '../feed/event.ts';
+import type { Bookmark as BookmarkEvent, FeedEvent, LogEvent } from '../feed/event.ts';
 import { changeKinds } from '../store/values.ts';
 import { builder } from './builder.ts';
+import { shared } from './channel-source.ts';
 import type { Context } from './context.ts';
 import { ResourceKind, type ResourceKindName } from './enums.ts';
-import { type EventRow, openFeed, resourceIdsOf, rowOf } from './feed-events.ts';
+import { type EventRow, feedSource, resourceIdsOf } from './feed-events.ts';
 import { positionOf } from './feed-position.ts';
 import { asResource, findResource, Resource } from './node.ts';
 import { badInput } from './page.ts';
@@ -36,13 +37,11 @@ const ResourceChange = builder.objectRef<EventRow>('ResourceChange').implement({
   }),
 });
 
-interface BookmarkShape {
-  readonly kind: 'BOOKMARK';
-  readonly cursor: string;
-}
-
-const Bookmark = builder.objectRef<BookmarkShape>('Bookmark').implement({
-  fields: (t) => ({ cursor: t.expose('cursor', { type: 'Cursor' }) }),
+const Bookmark = builder.objectRef<BookmarkEvent>('Bookmark').implement({
+  fields: (t) => ({
+    cursor: t.expose('cursor', { type: 'Cursor' }),
+    leftOut: t.exposeInt('leftOut'),
+  }),
 });
 
 const Change = builder.unionType('Change', {
@@ -50,11 +49,15 @@ const Change = builder.unionType('Change', {
   resolveType: (value) => {
     const { kind, resourceKind } = value as unknown as
       | EventRow
-      | (BookmarkShape & { resourceKind?: undefined });
+      | (BookmarkEvent & { resourceKind?: undefined });
     if (kind === 'BOOKMARK') return 'Bookmark';
     if (kind !== 'TRANSITION') return 'ResourceChange';
     return resourceKind === 'INSTANCE' ? 'InstanceTransition' : 'HostTransition';
   },
+});
+
+const ChangeDelivery = builder.enumType('ChangeDelivery', {
+  values: ['EVERY', 'LATEST_PER_RESOURCE'] as const,
 });
 
 interface ChangeFilterShape {
@@ -85,6 +88,10 @@ async function matcher(context: Context, filter: ChangeFilterShape | null | unde
     (!resourceKind || event.resourceKind === resourceKind) && (!ids || ids.has(event.resourceId));
 }
 
+/** What is left out for a later one of the same: a state is never left out for an edit of a label. */
+const kindOfResource = (event: FeedEvent): string =>
+  event.kind === 'BOOKMARK' ? '' : `${event.resourceId} ${event.kind}`;
+
 builder.queryField('feedPosition', (t) =>
   t.field({
     type: 'Cursor',
@@ -99,15 +106,17 @@ builder.subscriptionField('changes', (t) =>
       filter: t.arg({ type: ChangeFilter }),
       after: t.arg({ type: 'Cursor' }),
       bookmarkSeconds: t.arg.int(),
+      delivery: t.arg({ type: ChangeDelivery, required: true, defaultValue: 'EVERY' }),
     },
-    subscribe: async (_root, { filter, after, bookmarkSeconds }, context) => {
+    extensions: shared,
+    subscribe: async (_root, { filter, bookmarkSeconds, delivery }, context) => {
       if (bookmarkSeconds != null && (bookmarkSeconds < 1 || bookmarkSeconds > 3600)) {
         throw badInput(`\`bookmarkSeconds\` is ${bookmarkSeconds}; it takes 1 to 3600.`);
       }
       const matches = await matcher(context, filter);
-      return openFeed(context, { after, bookmarkSeconds, matches }, (event) =>
-        event.kind === 'BOOKMARK' ? event : rowOf(event),
-      );
+      const hasNames = Boolean(filter?.instance || filter?.host);
+      const latestBy = delivery === 'LATEST_PER_RESOURCE' ? kindOfResource : null;
+      return feedSource(context, { matches, bookmarkSeconds, latestBy, hasNames });
     },
     resolve: (event) => event as never,
   }),

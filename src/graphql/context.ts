@@ -10,6 +10,8 @@ export interface ServerLimits {
   readonly waitSeconds: number;
   readonly mutationsPerDocument: number;
   readonly operationsPerSocket: number;
+  readonly socketsPerToken: number;
+  readonly subscriptionsPerToken: number;
   readonly waitersPerToken: number;
   readonly payloadBytes: number;
   readonly depth: number;
@@ -24,6 +26,8 @@ export const defaultLimits: ServerLimits = {
   waitSeconds: 60,
   mutationsPerDocument: 10,
   operationsPerSocket: 100,
+  socketsPerToken: 10_000,
+  subscriptionsPerToken: 100_000,
   waitersPerToken: 50,
   payloadBytes: 1024 * 1024,
   depth: 16,

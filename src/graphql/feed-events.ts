@@ -1,11 +1,13 @@
 /** The feed as the API streams it: one row of the log after the other, in the order of the commits. */
-import type { Bookmark, LogEvent } from '../feed/event.ts';
-import type { SubscribeOptions } from '../feed/subscription.ts';
+import type { Beginning } from '../feed/channel.ts';
+import type { FeedEvent, LogEvent } from '../feed/event.ts';
+import type { ChannelOptions } from '../feed/feed.ts';
+import { ChannelSource, type ChannelSourceOptions } from './channel-source.ts';
 import type { Context } from './context.ts';
 import { anyNamed, named } from './ids.ts';
 import { badInput } from './page.ts';
 import type { LogRow } from './rows.ts';
-import { asGraphQLError, notThere, streamOf } from './streams.ts';
+import { notThere } from './streams.ts';
 
 /** A row of the log; its cursor is what the transports hand out in `extensions` too. */
 export type EventRow = LogRow & { readonly cursor: string };
@@ -24,51 +26,33 @@ export function rowOf(event: LogEvent): EventRow {
   } as EventRow;
 }
 
-/**
- * Subscribes to the feed of the viewer's organization.
- *
- * @throws a GraphQLError where the cursor can not be followed
- */
-export async function openFeed<Out>(
-  context: Context,
-  options: Omit<SubscribeOptions, 'organizationId'>,
-  each: (event: LogEvent | Bookmark) => Out,
-): Promise<AsyncIterableIterator<Out>> {
-  const { feed, viewer, request } = context;
-  // A stream that goes on begins behind what was received last, whatever it began with at first.
-  const resumed = request?.lastEventId ? { after: request.lastEventId, last: undefined } : {};
-  const events = feed.subscribe({
+type FeedOptions = Omit<ChannelOptions, 'organizationId'> &
+  Omit<ChannelSourceOptions<FeedEvent>, 'channel' | 'rootOf' | 'beginning'>;
+
+/** The feed of the viewer's organization, for a subscription with the arguments `after` and `last`. */
+export function feedSource(
+  { feed, viewer: { organizationId } }: Context,
+  { resourceId, matches, ...options }: FeedOptions,
+): ChannelSource<FeedEvent> {
+  return new ChannelSource({
     ...options,
-    ...resumed,
-    organizationId: viewer.organizationId,
+    channel: feed.channel({ organizationId, resourceId, matches }),
+    rootOf: (event) => (event.kind === 'BOOKMARK' ? event : rowOf(event)),
+    beginning,
   });
-  try {
-    await events.ready();
-  } catch (error) {
-    await events.return();
-    throw asGraphQLError(error);
-  }
-  return streamOf(events, (batch) => ({ values: batch.map(each) }));
 }
 
-export interface TransitionArguments {
-  after?: string | null;
-  last?: number | null;
-}
-
-/** Subscribes to transitions. */
-export function openTransitions(
-  context: Context,
-  { after, last }: TransitionArguments,
-  selection: { resourceId: string | null; matches: (event: LogEvent) => boolean },
-): Promise<AsyncIterableIterator<EventRow>> {
+/** A stream that goes on begins behind what was received last, whatever it began with at first. */
+function beginning(args: Record<string, unknown>, lastEventId: string | null): Beginning {
+  const { after, last } = args as { after?: string | null; last?: number | null };
+  if (lastEventId) return { after: lastEventId };
   if (last != null && after != null) {
     throw badInput('`after` and `last` exclude each other. Give one of them.');
   }
   if (last != null && (last < 1 || last > 200)) {
     throw badInput(`\`last\` is ${last}; it takes 1 to 200.`);
   }
-  return openFeed(context, { after, last, ...selection }, (event) => rowOf(event as LogEvent));
+  return { after, last };
 }
 
 const nouns = { Instance: 'instance', Host: 'host' } as const;

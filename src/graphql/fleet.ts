@@ -1,9 +1,11 @@
 /** `fleet`: counts by state, once or after each change. */
+
+import { createLatest } from '../feed/latest.ts';
 import { hostStates } from '../lifecycle/host.ts';
 import { instanceStates } from '../lifecycle/instance.ts';
 import { countFleet, type FleetCounts } from '../store/fleet.ts';
 import { builder } from './builder.ts';
-import { coalesce } from './coalesce.ts';
+import { ChannelSource, shared } from './channel-source.ts';
 import type { Context } from './context.ts';
 import { whereSql } from './count.ts';
 import { HostState, InstanceState } from './enums.ts';
@@ -107,11 +109,19 @@ builder.subscriptionField('fleet', (t) =>
   t.field({
     type: FleetSummary,
     args: { filter: t.arg({ type: FleetFilter }) },
-    subscribe: async (_root, _args, { feed, viewer }) => {
-      const changes = feed.subscribe({ organizationId: viewer.organizationId });
+    extensions: shared,
+    subscribe: async (_root, _args, { feed, viewer: { organizationId } }) => {
+      const changes = feed.subscribe({ organizationId });
       // The first count must not be older than the first change that is heard of.
       await changes.ready();
-      return coalesce(changes, updateMilliseconds);
+      return new ChannelSource({
+        channel: createLatest({
+          ticks: changes,
+          read: async () => true,
+          everyMs: updateMilliseconds,
+        }),
+        rootOf: () => null,
+      });
     },
     resolve: (_tick, { filter }, context) => summaryOf(filter, context),
   }),

@@ -1,9 +1,11 @@
 /** `operation` with its wait, `operationUpdates`, and cancelling. */
 import { GraphQLError } from 'graphql';
+import { createLatest } from '../feed/latest.ts';
 import { activeStatuses } from '../lifecycle/operation.ts';
 import { isId } from '../store/checks.ts';
 import { cancelOperation } from '../store/commands.ts';
 import { builder } from './builder.ts';
+import { ChannelSource, shared } from './channel-source.ts';
 import { commandOf, refusedFields } from './commands.ts';
 import type { Context } from './context.ts';
 import { Conflict, InvalidInput, ResourceNotFound, resultType } from './errors.ts';
@@ -19,7 +21,7 @@ import {
   refusedOperation,
 } from './refusals.ts';
 import { type OperationRow, readOperations } from './rows.ts';
-import { notThere, streamOf } from './streams.ts';
+import { notThere } from './streams.ts';
 
 const isOver = ({ status }: OperationRow): boolean =>
   !activeStatuses.some((active) => active === status);
@@ -83,18 +85,19 @@ builder.subscriptionField('operationUpdates', (t) =>
   t.field({
     type: Operation,
     args: { operation: t.arg.id({ required: true }) },
+    extensions: shared,
     subscribe: async (_root, { operation }, context) => {
       const id = operationId(operation);
       const [found] = id ? await readOperations(context, [id]) : [];
       if (!id || !found) throw notThere('operation', operation);
-      let shown = '';
-      return streamOf(context.feed.touches(id), async () => {
-        const [row] = await readOperations(context, [id]);
-        if (!row) return { values: [], last: true };
-        const now = JSON.stringify(row);
-        const values = now === shown ? [] : [row];
-        shown = now;
-        return { values, last: isOver(row) };
+      return new ChannelSource({
+        channel: createLatest({
+          ticks: context.feed.touches(id),
+          read: async () => (await readOperations(context, [id]))[0] ?? null,
+          isSame: (row, before) => JSON.stringify(row) === JSON.stringify(before),
+          isLast: isOver,
+        }),
+        rootOf: ({ value }) => value,
       });
     },
     resolve: (row) => row as never,

@@ -6,25 +6,29 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   createSourceEventStream,
-  type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
   execute,
-  GraphQLError,
+  type GraphQLError,
   type GraphQLSchema,
   getOperationAST,
   type OperationDefinitionNode,
-  parse,
-  validate,
 } from 'graphql';
 import type { Logger } from 'pino';
 import { isConnectionError } from '../store/database.ts';
+import type { Admission } from './admission.ts';
+import { ChannelSource } from './channel-source.ts';
 import type { ServerLimits } from './context.ts';
+import { createDocuments } from './documents.ts';
+import { createGroups, type Groups, isShared } from './groups.ts';
 import { exceededLimits } from './limits.ts';
 import { mapEvents, type Results } from './map-events.ts';
 import type { Metrics } from './metrics.ts';
+import { payloadOf } from './next-frames.ts';
 import { maskError, refusedRequest, withCode } from './request-error.ts';
 import { refusedToRuns } from './run-keys.ts';
+import { asGraphQLError } from './streams.ts';
+import type { Subscriber } from './subscriber.ts';
 import type { Viewer } from './viewer.ts';
 
 /** What a resolver may want to know of the request, through the context. */
@@ -41,6 +45,8 @@ export interface Caller extends RequestInfo {
   readonly viewer: Viewer;
   /** A GET may only read. */
   readonly method: 'GET' | 'POST' | 'SOCKET';
+  /** Where the events of a subscription that is shared go. */
+  readonly subscriber?: Subscriber;
 }
 
 export interface OperationRequest {
@@ -58,9 +64,12 @@ export interface Prepared extends ExecutionArgs {
 export interface Pipeline {
   prepare(request: OperationRequest, caller: Caller): Prepared | readonly GraphQLError[];
   execute(prepared: Prepared): Promise<ExecutionResult>;
-  subscribe(prepared: Prepared): Promise<Results | ExecutionResult>;
+  /** The caller's subscriber where it has joined a group, else the results, or what is wrong. */
+  subscribe(prepared: Prepared): Promise<Subscriber | Results | ExecutionResult>;
   /** All of it. */
-  run(request: OperationRequest, caller: Caller): Promise<Results | ExecutionResult>;
+  run(request: OperationRequest, caller: Caller): Promise<Subscriber | Results | ExecutionResult>;
+  /** Told of what changed, so that nobody joins a group by a name that means something else now. */
+  readonly namesChanged: Groups['namesChanged'];
 }
 
 export interface PipelineOptions {
@@ -68,54 +77,17 @@ export interface PipelineOptions {
   readonly limits: ServerLimits;
   /** Called for each request, and again for each event of a subscription. */
   readonly createContext: (viewer: Viewer, request: RequestInfo) => object;
+  readonly admission: Admission;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
 
-type Checked = { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] };
-
 /** Reads of one event are tried again so often, for about half a minute in all. */
 const eventRetries = 30;
-/** Documents that are kept with the outcome of their validation, the latest used. */
-const keptDocuments = 500;
-const largestKept = 20_000;
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { schema, limits, createContext, metrics, log } = options;
-  const validated = new Map<string, Checked>();
-
-  function parsed(query: string): Checked {
-    try {
-      return { document: parse(query, { maxTokens: limits.tokens }) };
-    } catch (error) {
-      if (!(error instanceof GraphQLError)) throw error;
-      if (error.message.includes(`more that ${limits.tokens} tokens`))
-        return {
-          errors: [
-            refusedRequest(
-              'QUERY_TOO_COMPLEX',
-              `More than ${limits.tokens} tokens. Send several documents, and values as variables.`,
-            ),
-          ],
-        };
-      return { errors: withCode([error], 'GRAPHQL_PARSE_FAILED') };
-    }
-  }
-
-  /** Validation by graphql-js, once per text. */
-  function validatedDocument(query: string, document: DocumentNode): Checked {
-    const before = validated.get(query);
-    if (before) return before;
-    const errors = validate(schema, document);
-    const checked =
-      errors.length > 0 ? { errors: withCode(errors, 'GRAPHQL_VALIDATION_FAILED') } : { document };
-    if (query.length <= largestKept) validated.set(query, checked);
-    for (const [oldest] of validated) {
-      if (validated.size <= keptDocuments) break;
-      validated.delete(oldest);
-    }
-    return checked;
-  }
+  const { schema, limits, createContext, admission, metrics, log } = options;
+  const documents = createDocuments(schema, limits.tokens);
 
   function prepare(request: OperationRequest, caller: Caller): Prepared | readonly GraphQLError[] {
     try {
@@ -127,8 +99,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   function prepared(request: OperationRequest, caller: Caller): Prepared | readonly GraphQLError[] {
     const query = request.query ?? '';
-    const known = validated.get(query);
-    const read = known ?? parsed(query);
+    const known = documents.known(query);
+    const read = known ?? documents.parse(query);
     if ('errors' in read) return read.errors;
     const operation = getOperationAST(read.document, request.operationName);
     if (!operation) {
@@ -154,7 +126,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const variables = request.variables ?? {};
     const exceeded = exceededLimits({ schema, document, operation, variables }, limits);
     if (exceeded.length > 0) return exceeded;
-    const checked = known ?? validatedDocument(query, document);
+    const checked = known ?? documents.validate(query, document);
     if ('errors' in checked) return checked.errors;
     return {
       schema,
@@ -173,22 +145,44 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       : result;
 
   /**
-   * Executes one event of a subscription. What it reads besides is read again where the database
-   * went away meanwhile: an event that is sent with an error in its place is lost to its subscriber.
+   * Executes one event of a subscription, at once where nothing has to be read. What it reads is
+   * read again where the database went away meanwhile: an event that is sent with an error in its
+   * place is lost to its subscriber.
    */
-  async function delivered(prepared: Prepared): Promise<ExecutionResult> {
+  function delivered(prepared: Prepared): ExecutionResult | Promise<ExecutionResult> {
     const { caller } = prepared;
-    for (let attempt = 0; ; attempt += 1) {
-      const contextValue = createContext(caller.viewer, caller);
-      const execution = { ...prepared, contextValue };
-      const result = await execute(execution);
-      const isAway = result.errors?.some(({ originalError }) => isConnectionError(originalError));
-      if (!isAway || attempt === eventRetries || caller.signal.aborted) {
-        return executed(execution, result);
+    const fresh = () => ({ ...prepared, contextValue: createContext(caller.viewer, caller) });
+    const execution = fresh();
+    const result = execute(execution);
+    return isPromise(result) || result.errors ? repeated(result) : result;
+
+    async function repeated(first: ExecutionResult | Promise<ExecutionResult>) {
+      let result = await first;
+      for (let attempt = 0; ; attempt += 1) {
+        const isAway = result.errors?.some(({ originalError }) => isConnectionError(originalError));
+        if (!isAway || attempt === eventRetries || caller.signal.aborted)
+          return executed(execution, result);
+        await pause(Math.min(1_000, 20 * 2 ** attempt));
+        result = await execute(fresh());
       }
-      await pause(Math.min(1_000, 20 * 2 ** attempt));
     }
   }
+
+  const groups = createGroups({
+    schema,
+    async open(prepared) {
+      const source = await createSourceEventStream(prepared);
+      if (source instanceof ChannelSource || !(Symbol.asyncIterator in source)) return source;
+      throw new Error('The source of a shared subscription is a channel.');
+    },
+    render(prepared, rootValue) {
+      const result = delivered({ ...prepared, rootValue });
+      const cursor = cursorOf(rootValue);
+      return isPromise(result)
+        ? result.then((settled) => payloadOf(settled, cursor))
+        : payloadOf(result, cursor);
+    },
+  });
 
   async function executed(prepared: Prepared, given?: ExecutionResult): Promise<ExecutionResult> {
     const { requestId } = prepared.caller;
@@ -227,11 +221,29 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const { caller } = prepared;
       const mask = (error: unknown) => maskError(error, { requestId: caller.requestId, log });
       const end = metrics.started(caller.transport, 'subscription');
+      let leave = () => {};
       const refusal = (result: ExecutionResult) => {
+        leave();
         end('errors');
         return { errors: masked(result, caller).errors };
       };
+      const { subscriber, viewer } = caller;
+      if (admission.isFull(viewer))
+        return refusal({ errors: [tooManySubscriptions(limits.subscriptionsPerToken)] });
+      if (admission.isBusy(viewer)) return refusal({ errors: [busy()] });
+      leave = admission.enter(viewer);
+      const onEnd = () => {
+        leave();
+        end('ok');
+      };
       try {
+        if (subscriber && isShared(prepared)) {
+          subscriber.mask = (error) => mask(asGraphQLError(error));
+          const refused = await groups.join(prepared, subscriber);
+          if (refused) return refusal(refused);
+          subscriber.left(onEnd);
+          return subscriber;
+        }
         const source = await createSourceEventStream(prepared);
         if (!(Symbol.asyncIterator in source)) return refusal(source);
         const onEvent = async (event: unknown) => {
@@ -239,14 +251,25 @@ export function createPipeline(options: PipelineOptions): Pipeline {
           const cursor = cursorOf(event);
           return cursor === null ? result : { ...result, extensions: { cursor } };
         };
-        return mapEvents(source, { onEvent, mask, onEnd: () => end('ok') });
+        return mapEvents(source, { onEvent, mask, onEnd });
       } catch (error) {
         return refusal({ errors: [mask(error)] });
       }
     },
+    namesChanged: groups.namesChanged,
   };
   return pipeline;
 }
+
+const tooManySubscriptions = (most: number) =>
+  refusedRequest(
+    'RATE_LIMITED',
+    `${most} subscriptions are open with this token, as many as it may have. End some first.`,
+  );
+const busy = () => refusedRequest('RATE_LIMITED', 'The server is busy. Come back in a moment.');
+
+const isPromise = <Value>(value: Value | Promise<Value>): value is Promise<Value> =>
+  value instanceof Promise;
 
 /** Events of the log carry their cursor as a property: it goes with each, selected or not. */
 function cursorOf(event: unknown): string | null {

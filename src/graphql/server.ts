@@ -12,16 +12,18 @@ import {
   openAccessKeys,
 } from '../store/access-keys.ts';
 import type { Store } from '../store/store.ts';
+import { createAdmission } from './admission.ts';
 import { createAuth } from './auth.ts';
 import type { ServerLimits } from './context.ts';
 import { createGraphiqlHandler } from './graphiql.ts';
 import { createHttpListener } from './http.ts';
 import { rememberAddress } from './link.ts';
 import { createMetrics } from './metrics.ts';
-import { createPipeline, type RequestInfo } from './pipeline.ts';
+import { createPipeline, type Pipeline, type RequestInfo } from './pipeline.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
 import type { Viewer } from './viewer.ts';
 import { createSockets, type Sockets } from './websocket.ts';
+import type { StreamLimits } from './wire.ts';
 import { createYogaHandler, type YogaHandler } from './yoga.ts';
 
 /** The part of the configuration that the API's server needs. */
@@ -35,6 +37,9 @@ export interface HttpServerConfig {
   readonly dataDir: string;
   readonly adminToken?: string;
   readonly limits: ServerLimits;
+  readonly streamLimits: StreamLimits;
+  /** Per cent of the event loop's time over which nobody may subscribe. */
+  readonly busyPercent: number;
 }
 
 export interface HttpServerOptions {
@@ -48,6 +53,8 @@ export interface HttpServerOptions {
   readonly version: string;
   /** Is the store reachable, are the migrations applied? */
   readonly ready: () => Promise<boolean>;
+  /** Calls when names are given or taken away; returns the end of it. */
+  readonly onNames: (call: Pipeline['namesChanged']) => () => void;
   /** The last socket of a run closed. */
   readonly onRuntimeDisconnected?: (instanceId: string, runId: string) => void;
 }
@@ -115,11 +122,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const port = await listen(server, config);
     const metrics = createMetrics(options.version);
     const auth = createAuth(keys, { ...config, tls: hasTls, port: () => port, metrics });
-    const pipeline = createPipeline({ ...options, limits: config.limits, metrics });
-    const { payloadBytes } = config.limits;
-    const yoga = createYogaHandler({ pipeline, payloadBytes, log });
+    const { limits, streamLimits } = config;
+    const { payloadBytes } = limits;
+    const admission = createAdmission({ ...limits, busyPercent: config.busyPercent });
+    const pipeline = createPipeline({ ...options, limits, admission, metrics });
+    const yoga = createYogaHandler({ pipeline, payloadBytes, streamLimits, log });
     const sockets = createSockets({
-      ...{ auth, pipeline, metrics, log, limits: config.limits },
+      ...{ auth, pipeline, admission, metrics, log, limits: { ...limits, ...streamLimits } },
       onRuntimeDisconnected: options.onRuntimeDisconnected,
     });
     const end = (accessKeyId: string) => {
@@ -149,6 +158,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const release = [
       every(recheckMilliseconds, recheck, log),
       every(pruneMilliseconds, keys.prune, log),
+      admission.stop,
+      options.onNames(pipeline.namesChanged),
       rememberAddress(config.dataDir, { port, host: config.host, tls: hasTls }),
     ];
     return { server, keys, sockets, yoga, signIn, port, release };

@@ -4,93 +4,117 @@
  */
 import type { ExecutionResult } from 'graphql';
 import { GraphQLError } from 'graphql';
-import { toPlainError } from './request-error.ts';
+import { NextFrames, payloadOf } from './next-frames.ts';
+import { Subscriber } from './subscriber.ts';
+import type { StreamLimits } from './wire.ts';
 
 export const completedEventId = 'complete';
 
-export interface EventStream {
+/** One stream of events. A subscription that is shared writes to it through its group. */
+export class EventStream extends Subscriber {
   readonly response: Response;
-  /** Ends it without `complete`: the client comes back. */
-  close(): void;
-}
+  readonly #limits: StreamLimits;
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  #drains: (() => void)[] = [];
+  #laggingSince: number | null = null;
 
-const pingMilliseconds = 12_000;
-
-/**
- * Streams results to one client, no faster than it reads.
- *
- * @param onEnd called once, however it ends
- */
-export function streamEvents(
-  results: AsyncIterable<ExecutionResult> | ExecutionResult,
-  onEnd: () => void,
-): EventStream {
-  const iterator = iteratorOf(results);
-  const encoder = new TextEncoder();
-  let pings: NodeJS.Timeout | undefined;
-  let over = false;
-  let end = () => {};
-  const body = new ReadableStream<Uint8Array>({
-    start(controller) {
-      const send = (text: string) => controller.enqueue(encoder.encode(text));
-      // Something must come at once: some clients show nothing of a response before.
-      send('retry: 1000\n\n');
-      pings = setInterval(() => {
-        if ((controller.desiredSize ?? 0) > 0) send(':\n\n');
-      }, pingMilliseconds);
-      end = () => {
-        if (over) return;
-        finish();
-        controller.close();
-      };
-    },
-    async pull(controller) {
-      const send = (text: string) => controller.enqueue(encoder.encode(text));
-      try {
-        const { done, value } = await iterator.next();
-        if (over) return;
-        if (!done) return send(eventOf(value));
-        send(`event: complete\nid: ${completedEventId}\ndata:\n\n`);
-      } catch (error) {
-        if (over) return;
-        if (error instanceof GraphQLError) send(eventOf({ errors: [error] }));
-      }
-      end();
-    },
-    cancel: () => finish(),
-  });
-  function finish(): void {
-    if (over) return;
-    over = true;
-    clearInterval(pings);
-    Promise.resolve(iterator.return?.()).catch(() => {});
-    onEnd();
+  constructor(limits: StreamLimits) {
+    super();
+    this.#limits = limits;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        pull: () => this.#drained(),
+        cancel: () => this.#close(),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: limits.laggingBytes }),
+    );
+    // Something must come at once: some clients show nothing of a response before.
+    this.#send('retry: 1000\n\n');
+    const headers = {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    };
+    this.response = new Response(body, { headers });
   }
-  const headers = {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache, no-transform',
-    'x-accel-buffering': 'no',
-  };
-  return { response: new Response(body, { headers }), close: () => end() };
-}
 
-function eventOf(result: ExecutionResult): string {
-  const cursor = result.extensions?.cursor;
-  const id = typeof cursor === 'string' ? `id: ${cursor}\n` : '';
-  const { errors, ...rest } = result;
-  const shown = errors ? { errors: errors.map(toPlainError), ...rest } : rest;
-  return `event: next\n${id}data: ${JSON.stringify(shown)}\n\n`;
-}
+  /** Streams what does not come through a group, then completes. */
+  async follow(results: AsyncIterable<ExecutionResult> | ExecutionResult): Promise<void> {
+    const pings = setInterval(() => this.#ping(), this.#limits.pingSeconds * 1000).unref();
+    this.left(() => clearInterval(pings));
+    try {
+      if (Symbol.asyncIterator in results) {
+        const iterator = results[Symbol.asyncIterator]();
+        this.left(() => void iterator.return?.());
+        for (let step = await iterator.next(); !step.done; step = await iterator.next()) {
+          if (this.#controller === null) return;
+          this.write(new NextFrames([payloadOf(step.value)]));
+          if (this.isFull()) await new Promise<void>((resolve) => this.onDrain(resolve));
+        }
+      } else this.write(new NextFrames([payloadOf(results)]));
+      this.#send(`event: complete\nid: ${completedEventId}\ndata:\n\n`);
+    } catch (error) {
+      if (error instanceof GraphQLError)
+        this.write(new NextFrames([payloadOf({ errors: [error] })]));
+    }
+    this.#close();
+  }
 
-function iteratorOf(
-  results: AsyncIterable<ExecutionResult> | ExecutionResult,
-): AsyncIterator<ExecutionResult> {
-  if (Symbol.asyncIterator in results) return results[Symbol.asyncIterator]();
-  const left = [results];
-  return {
-    next: async () => {
-      const value = left.pop();
-      return value ? { done: false, value } : { done: true, value: undefined };
-    },
-  };
+  /** Ends it without `complete`: the client comes back. */
+  close(): void {
+    this.#close();
+  }
+
+  isFull(): boolean {
+    return (this.#controller?.desiredSize ?? 1) <= 0;
+  }
+
+  write(frames: NextFrames): void {
+    this.#enqueue(frames.events);
+    if (this.#waitingBytes() > this.#limits.bufferBytes) this.#close();
+  }
+
+  onDrain(call: () => void): void {
+    this.#drains.push(call);
+    if (!this.isFull()) setImmediate(() => this.#drained());
+    else this.#laggingSince ??= performance.now();
+  }
+
+  #waitingBytes(): number {
+    return this.#limits.laggingBytes - (this.#controller?.desiredSize ?? this.#limits.laggingBytes);
+  }
+
+  #ping(): void {
+    const laggingMs = performance.now() - (this.#laggingSince ?? performance.now());
+    if (laggingMs > this.#limits.laggingSeconds * 1000) this.#close();
+    else if (!this.isFull()) this.#send(':\n\n');
+  }
+
+  #send(text: string): void {
+    this.#enqueue(Buffer.from(text));
+  }
+
+  #enqueue(bytes: Uint8Array): void {
+    this.#controller?.enqueue(bytes);
+  }
+
+  #drained(): void {
+    this.#laggingSince = null;
+    for (const call of this.#drains.splice(0)) call();
+  }
+
+  #close(): void {
+    const controller = this.#controller;
+    this.#controller = null;
+    this.#drains = [];
+    try {
+      controller?.close();
+    } catch {
+      // The client has cancelled it.
+    }
+    this.end();
+  }
 }

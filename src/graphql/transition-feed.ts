@@ -1,7 +1,8 @@
 /** Transitions as they are committed. */
 import type { LogEvent } from '../feed/event.ts';
 import { builder } from './builder.ts';
-import { openTransitions, resourceIdOf } from './feed-events.ts';
+import { shared } from './channel-source.ts';
+import { feedSource, resourceIdOf } from './feed-events.ts';
 import type { Span } from './filters.ts';
 import {
   HostTransition,
@@ -41,15 +42,13 @@ builder.subscriptionFields((t) => ({
       after: t.arg({ type: 'Cursor' }),
       last: t.arg.int(),
     },
-    subscribe: async (_root, { instance, filter, after, last }, context) =>
-      openTransitions(
-        context,
-        { after, last },
-        {
-          resourceId: instance == null ? null : await resourceIdOf(context, 'Instance', instance),
-          matches: matcher('INSTANCE', filter),
-        },
-      ),
+    extensions: shared,
+    subscribe: async (_root, { instance, filter }, context) =>
+      feedSource(context, {
+        resourceId: instance == null ? null : await resourceIdOf(context, 'Instance', instance),
+        matches: matcher('INSTANCE', filter),
+        hasNames: instance != null,
+      }),
     resolve: (row) => row as never,
   }),
   hostTransitions: t.field({
@@ -60,15 +59,13 @@ builder.subscriptionFields((t) => ({
       after: t.arg({ type: 'Cursor' }),
       last: t.arg.int(),
     },
-    subscribe: async (_root, { host, filter, after, last }, context) =>
-      openTransitions(
-        context,
-        { after, last },
-        {
-          resourceId: host == null ? null : await resourceIdOf(context, 'Host', host),
-          matches: matcher('HOST', filter),
-        },
-      ),
+    extensions: shared,
+    subscribe: async (_root, { host, filter }, context) =>
+      feedSource(context, {
+        resourceId: host == null ? null : await resourceIdOf(context, 'Host', host),
+        matches: matcher('HOST', filter),
+        hasNames: host != null,
+      }),
     resolve: (row) => row as never,
   }),
 }));

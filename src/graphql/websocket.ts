@@ -9,12 +9,15 @@ import { GraphQLError } from 'graphql';
 import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { Admission } from './admission.ts';
 import type { Auth } from './auth.ts';
-import type { ServerLimits } from './context.ts';
 import type { Metrics } from './metrics.ts';
+import { asciiJson, type NextFrames } from './next-frames.ts';
 import type { OperationRequest, Pipeline, Prepared } from './pipeline.ts';
 import { refusedRequest, toPlainError } from './request-error.ts';
+import { Subscriber } from './subscriber.ts';
 import type { Viewer } from './viewer.ts';
+import { createWires, type StreamLimits, type Wire } from './wire.ts';
 
 export interface Sockets {
   /** Takes over a request for a protocol upgrade. */
@@ -27,33 +30,88 @@ export interface Sockets {
   stop(): Promise<void>;
 }
 
+export interface SocketLimits extends StreamLimits {
+  readonly operationsPerSocket: number;
+  readonly payloadBytes: number;
+  readonly socketsPerToken: number;
+}
+
 export interface SocketOptions {
   readonly auth: Auth;
   readonly pipeline: Pipeline;
-  readonly limits: Pick<ServerLimits, 'operationsPerSocket' | 'payloadBytes'>;
+  readonly limits: SocketLimits;
+  readonly admission: Admission;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** The last socket of a run closed. */
   readonly onRuntimeDisconnected?: (instanceId: string, runId: string) => void;
 }
 
-interface Extra {
+/** What belongs to a socket, as graphql-ws hands it around. */
+class Extra {
   readonly socket: WebSocket;
-  readonly request: IncomingMessage;
-  viewer: Viewer | null;
-  readonly ended: AbortController;
+  readonly wire: Wire;
+  /** The upgrade's, until the viewer is known. */
+  request: IncomingMessage | null;
+  viewer: Viewer | null = null;
+  #ended: AbortController | null = null;
+  #isOver = false;
+
+  constructor(socket: WebSocket, wire: Wire, request: IncomingMessage) {
+    this.socket = socket;
+    this.wire = wire;
+    this.request = request;
+  }
+
+  /** Aborted with the socket; made for those who ask. */
+  get signal(): AbortSignal {
+    this.#ended ??= new AbortController();
+    if (this.#isOver) this.#ended.abort();
+    return this.#ended.signal;
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#ended?.abort();
+  }
+}
+
+/** A subscription whose events its group writes to the socket. */
+class SocketSubscriber extends Subscriber {
+  readonly #wire: Wire;
+  readonly #id: string;
+
+  constructor(wire: Wire, id: string) {
+    super();
+    this.#wire = wire;
+    this.#id = asciiJson(id);
+  }
+
+  isFull(): boolean {
+    return this.#wire.isFull();
+  }
+
+  write(frames: NextFrames): void {
+    const { socket } = this.#wire;
+    if (!socket) return;
+    frames.writeTo(socket, this.#id);
+    this.#wire.wrote();
+  }
+
+  onDrain(call: () => void): void {
+    this.#wire.onDrain(call);
+  }
 }
 
 const initMilliseconds = 5_000;
-const pingMilliseconds = 12_000;
-const goneMilliseconds = 2_000;
 /** Services going away: graphql-ws' client and ours connect again. */
 const goingAway = 1001;
 const tryAgainLater = 1013;
-const forbidden = CloseCode.Forbidden;
+const { Forbidden: forbidden, TooManyInitialisationRequests: tooMany } = CloseCode;
 
 export function createSockets(options: SocketOptions): Sockets {
-  const { auth, pipeline, limits, metrics, log } = options;
+  const { auth, pipeline, limits, admission, metrics, log } = options;
+  const wires = createWires(limits);
   const opened = new Map<string, Set<Extra>>();
   let stopping = false;
   const server = new WebSocketServer({
@@ -66,22 +124,30 @@ export function createSockets(options: SocketOptions): Sockets {
   const protocol = makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: initMilliseconds,
     async onConnect({ connectionParams, extra }) {
-      const found = await auth.ofSocket(extra.request, connectionParams);
+      const { request } = extra;
+      if (!request) return false;
+      const found = await auth.ofSocket(request, connectionParams);
+      extra.request = null;
       if (!('viewer' in found)) {
         const code = connectionParams?.authorization ? forbidden : CloseCode.Unauthorized;
         extra.socket.close(code, reasonOf(`${found.code}: ${found.message}`));
         return false;
       }
       if (extra.socket.readyState !== extra.socket.OPEN) return false;
-      extra.viewer = found.viewer;
       const { accessKeyId } = found.viewer;
-      opened.set(accessKeyId, (opened.get(accessKeyId) ?? new Set()).add(extra));
+      const others = opened.get(accessKeyId) ?? new Set();
+      if (others.size >= limits.socketsPerToken) {
+        extra.wire.close(tooMany, `${limits.socketsPerToken} sockets are open with this token.`);
+        return false;
+      }
+      extra.viewer = found.viewer;
+      opened.set(accessKeyId, others.add(extra));
       return true;
     },
-    onSubscribe(context, _id, payload) {
-      const { viewer, ended } = context.extra;
+    onSubscribe({ extra, subscriptions }, id, payload) {
+      const { viewer, wire } = extra;
       if (!viewer) return [refusedRequest('UNAUTHENTICATED', 'The socket has no viewer.')];
-      if (Object.keys(context.subscriptions).length > limits.operationsPerSocket)
+      if (Object.keys(subscriptions).length > limits.operationsPerSocket)
         return [
           refusedRequest(
             'RATE_LIMITED',
@@ -94,14 +160,31 @@ export function createSockets(options: SocketOptions): Sockets {
         transport: 'WEBSOCKET',
         method: 'SOCKET',
         lastEventId: null,
-        signal: ended.signal,
+        get signal() {
+          return extra.signal;
+        },
+        subscriber: new SocketSubscriber(wire, id),
       });
-      if ('caller' in prepared) return prepared;
-      metrics.operation('WEBSOCKET', 'unknown', 'refused');
-      return prepared;
+      if (!('caller' in prepared)) {
+        metrics.operation('WEBSOCKET', 'unknown', 'refused');
+        return prepared;
+      }
+      if (prepared.operation.operation !== 'subscription') return prepared;
+      if (!admission.isBusy(viewer)) return prepared;
+      // Not an error of the subscription: its client would give it up.
+      wire.close(tryAgainLater, 'The server is busy. Come back with the last cursor.');
+      return [refusedRequest('RATE_LIMITED', 'The server is busy. Come back in a moment.')];
     },
     execute: (prepared) => pipeline.execute(prepared as Prepared),
-    subscribe: (prepared) => pipeline.subscribe(prepared as Prepared),
+    async subscribe(args) {
+      const prepared = args as Prepared;
+      const result = await pipeline.subscribe(prepared);
+      if (result === prepared.caller.subscriber) {
+        // What a subscriber does not need any more would be kept as long as it stays.
+        Object.assign(prepared, { contextValue: null, variableValues: null, caller: null });
+      }
+      return result;
+    },
     onNext: (_context, _id, _payload, _args, { errors, ...rest }) =>
       errors ? { errors: errors.map(toPlainError), ...rest } : undefined,
     onError: (_context, _id, _payload, errors) =>
@@ -111,27 +194,20 @@ export function createSockets(options: SocketOptions): Sockets {
   });
 
   server.on('connection', (socket: WebSocket, request: IncomingMessage) => {
-    const extra: Extra = { socket, request, viewer: null, ended: new AbortController() };
+    const wire = wires.open(socket, request.socket);
+    const extra = new Extra(socket, wire, request);
     metrics.socketOpened();
-    let isAlive = true;
-    const pings = setInterval(() => {
-      if (!isAlive) return socket.terminate();
-      isAlive = false;
-      socket.ping();
-    }, pingMilliseconds);
-    socket.on('pong', () => {
-      isAlive = true;
-    });
+    socket.on('pong', () => wire.heard());
     // ws has already begun to close it with the code that says what was wrong with the frame.
     socket.on('error', (error) => log.debug({ error: error.message }, 'A socket failed.'));
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: (data) => send(socket, data),
+        send: (data) => send(socket, wire, data),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (take) =>
           socket.on('message', (data) => {
-            isAlive = true;
+            wire.heard();
             take(String(data)).catch((error: unknown) => {
               if (socket.readyState !== socket.OPEN) return;
               const message = error instanceof Error ? error.message : 'unknown';
@@ -143,9 +219,9 @@ export function createSockets(options: SocketOptions): Sockets {
       extra,
     );
     socket.once('close', (code, reason) => {
-      clearInterval(pings);
+      wires.close(wire);
       metrics.socketClosed(code);
-      extra.ended.abort();
+      extra.end();
       forget(extra);
       closed(code, String(reason)).catch((error: unknown) =>
         log.warn({ error: String(error) }, 'Operations of a closed socket could not be ended.'),
@@ -177,14 +253,14 @@ export function createSockets(options: SocketOptions): Sockets {
       );
     },
     closeSocketsOf(accessKeyId) {
-      for (const { socket } of opened.get(accessKeyId) ?? [])
-        close(socket, forbidden, 'The session or the run is over.');
+      for (const { wire } of opened.get(accessKeyId) ?? [])
+        wire.close(forbidden, 'The session or the run is over.');
     },
     accessKeyIds: () => opened.keys(),
     async stop() {
       stopping = true;
       const clients = [...server.clients];
-      for (const client of clients) close(client, goingAway, 'The server is going away.');
+      wires.stop(goingAway, 'The server is going away.');
       server.close();
       await Promise.all(clients.map(isClosed));
     },
@@ -201,22 +277,13 @@ export function createSockets(options: SocketOptions): Sockets {
   }
 }
 
-/** Sends one frame; a socket that lets too much pile up is closed, and its client comes back. */
-function send(socket: WebSocket, data: string): Promise<void> {
+/** Sends one message of the protocol, behind everything that was written before. */
+function send(socket: WebSocket, wire: Wire, data: string): Promise<void> {
   if (socket.readyState !== socket.OPEN) return Promise.resolve();
-  if (socket.bufferedAmount > mostBufferedBytes) {
-    close(socket, tryAgainLater, 'The client does not read what it is sent.');
-    return Promise.resolve();
-  }
-  return new Promise((resolve) => socket.send(data, () => resolve()));
-}
-
-const mostBufferedBytes = 8 * 1024 * 1024;
-
-function close(socket: WebSocket, code: number, reason: string): void {
-  socket.close(code, reason);
-  const timer = setTimeout(() => socket.terminate(), goneMilliseconds);
-  socket.once('close', () => clearTimeout(timer));
+  return new Promise((resolve) => {
+    socket.send(data, () => resolve());
+    wire.wrote();
+  });
 }
 
 /** A close frame has room for 123 bytes. */

@@ -9,7 +9,8 @@ import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Caller, Pipeline } from './pipeline.ts';
 import { maskError, refusedRequest } from './request-error.ts';
-import { type EventStream, streamEvents } from './sse.ts';
+import { EventStream } from './sse.ts';
+import type { StreamLimits } from './wire.ts';
 
 interface ServerContext {
   readonly caller: Caller;
@@ -27,10 +28,12 @@ export interface YogaHandler {
 export function createYogaHandler(options: {
   readonly pipeline: Pipeline;
   readonly payloadBytes: number;
+  readonly streamLimits: StreamLimits;
   readonly log: Logger;
 }): YogaHandler {
   const { pipeline, log } = options;
   const streams = new Map<EventStream, string>();
+  const opening = new WeakMap<Request, EventStream>();
   /** For errors of Yoga's own, outside of the pipeline. */
   const requestIds = new AsyncLocalStorage<string>();
 
@@ -38,7 +41,10 @@ export function createYogaHandler(options: {
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ params, request, context }) => {
         const { caller } = context;
-        return pipeline.run(params, { ...caller, signal: request.signal });
+        const subscriber =
+          caller.transport === 'SSE' ? new EventStream(options.streamLimits) : undefined;
+        if (subscriber) opening.set(request, subscriber);
+        return pipeline.run(params, { ...caller, signal: request.signal, subscriber });
       });
     },
     onResultProcess({ request, result, serverContext, setResultProcessor, resultProcessor }) {
@@ -48,10 +54,14 @@ export function createYogaHandler(options: {
       const results = result as AsyncIterable<ExecutionResult> | ExecutionResult;
       if (!(Symbol.asyncIterator in results) && accept.includes('json')) return;
       setResultProcessor(() => {
-        const stream: EventStream = streamEvents(results, () => streams.delete(stream));
+        const stream = opening.get(request) ?? new EventStream(options.streamLimits);
         streams.set(stream, serverContext.caller.viewer.accessKeyId);
+        stream.left(() => streams.delete(stream));
         // The body is not cancelled where a POST had been read in full when its client went.
         request.signal.addEventListener('abort', () => stream.close(), { once: true });
+        // The body is not cancelled where a POST had been read in full when its client went.
+        request.signal.addEventListener('abort', () => stream.close(), { once: true });
+        void stream.follow(results);
         return stream.response;
       }, 'text/event-stream');
     },

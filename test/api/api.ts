@@ -10,7 +10,6 @@ import {
   type GraphQLSchema,
   parse,
   specifiedRules,
-  subscribe,
   validate,
 } from 'graphql';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
@@ -24,6 +23,7 @@ import { buildSchema } from '../../src/graphql/schema.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
 import { createTestDatabase } from '../harness/database.ts';
+import { openStream, testPipeline } from './stream.ts';
 
 export type StoreKind = 'PGLITE' | 'POSTGRES';
 
@@ -121,14 +121,8 @@ export async function openApi(kind: StoreKind): Promise<Api> {
       return log;
     },
     async watch(document, variables = {}) {
-      const events = await subscribe({
-        schema,
-        document: parse(document),
-        contextValue: api.context(),
-        variableValues: variables,
-      });
-      if (!(Symbol.asyncIterator in events)) throw new Error(String(events.errors));
-      return dataOf(events);
+      const pipeline = testPipeline(schema, api.context);
+      return openStream(pipeline, api.context().viewer, { query: document, variables });
     },
     async close() {
       await feed.stop();
@@ -148,24 +142,6 @@ function answerOf({ data, errors = [] }: ExecutionResult): Answer {
       code: error.extensions.code,
       path: error.path?.join('.') ?? '',
     })),
-  };
-}
-
-function dataOf(events: AsyncIterableIterator<ExecutionResult>): AsyncIterableIterator<Data> {
-  return {
-    async next() {
-      const { done, value } = await events.next();
-      if (done) return { done, value: undefined };
-      if (value.errors) throw new Error(value.errors.join('\n'));
-      return { done: false, value: value.data as Data };
-    },
-    async return() {
-      await events.return?.();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
   };
 }
 

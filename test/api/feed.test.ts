@@ -16,7 +16,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('the feed on %s', (kind) => {
 
   const transitions = (args: string, variables: Data = {}) =>
     world.stream(
-      `subscription ($after: Cursor) { instanceTransitions(${args}) {
+      `subscription ${args.includes('$after') ? '($after: Cursor)' : ''} { instanceTransitions(${args}) {
          cursor id from to sequence at instance { key state sequence stateSince host { key } }
          actor { kind } operation { kind } } }`,
       variables,

@@ -1,6 +1,6 @@
 /** The API over the sample data and an executor; runtimes are played through the API itself. */
 import { randomUUID } from 'node:crypto';
-import { createSourceEventStream, execute, parse } from 'graphql';
+import { execute, parse } from 'graphql';
 import { expect, vi } from 'vitest';
 import type { DnsProvider } from '../../src/drivers/dns/provider.ts';
 import { type Executor, startExecutor } from '../../src/executor/executor.ts';
@@ -10,6 +10,7 @@ import { createSampleData } from '../../src/store/sample-data.ts';
 import type { ScriptedRuntime } from '../drivers/script.ts';
 import { createScriptedDriver } from '../drivers/scripted.ts';
 import { type Api, type Data, openApi, type StoreKind } from './api.ts';
+import { openStream, testPipeline } from './stream.ts';
 
 export interface RuntimeScript {
   /** Null: the command is never answered. */
@@ -92,38 +93,11 @@ export async function openWorld(kind: StoreKind): Promise<World> {
       return data as Data;
     },
     async stream(text, variableValues = {}, contextValue = api.context()) {
-      const document = parse(text);
-      const { schema } = api;
-      const events = await createSourceEventStream({
-        schema,
-        document,
-        contextValue,
-        variableValues,
-      });
-      if (!(Symbol.asyncIterator in events)) {
-        throw events.errors?.[0] ?? new Error('no stream');
-      }
-      const source = events[Symbol.asyncIterator]();
+      const pipeline = testPipeline(api.schema, () => contextValue);
+      const request = { query: text, variables: variableValues };
+      const source = await openStream(pipeline, contextValue.viewer, request);
       streams.add(source);
-      return {
-        async next() {
-          const { done, value } = await source.next();
-          if (done) return { done: true, value: undefined };
-          const result = await execute({
-            schema,
-            document,
-            rootValue: value,
-            contextValue,
-            variableValues,
-          });
-          if (result.errors) throw new Error(result.errors.join('\n'));
-          return { done: false, value: result.data as Data };
-        },
-        async return() {
-          await source.return?.();
-          return { done: true, value: undefined };
-        },
-      };
+      return source;
     },
     async take(events, count) {
       const taken: Data[] = [];

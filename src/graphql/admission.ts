@@ -1,0 +1,54 @@
+/** Who may subscribe: so many subscriptions a token, and none while the server has no time left. */
+import { performance } from 'node:perf_hooks';
+import type { Viewer } from './viewer.ts';
+
+export interface AdmissionLimits {
+  readonly subscriptionsPerToken: number;
+  /** Per cent of the event loop's time, over ten seconds. 100: never busy. */
+  readonly busyPercent: number;
+}
+
+export interface Admission {
+  /** Has this token as many subscriptions as it may? */
+  isFull(viewer: Viewer): boolean;
+  /** Is the event loop so busy that a new subscription would be at the cost of those there are? */
+  isBusy(viewer: Viewer): boolean;
+  /** Counts a subscription; the function ends it. */
+  enter(viewer: Viewer): () => void;
+  stop(): void;
+}
+
+const sampleMs = 1000;
+const samples = 10;
+
+export function createAdmission(limits: AdmissionLimits): Admission {
+  const open = new Map<string, number>();
+  const history = [performance.eventLoopUtilization()];
+  let isBusy = false;
+  const timer = setInterval(() => {
+    const [oldest] = history;
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, oldest);
+    isBusy = history.length === samples && utilization * 100 > limits.busyPercent;
+    history.push(now);
+    if (history.length > samples) history.shift();
+  }, sampleMs).unref();
+
+  return {
+    isFull: ({ accessKeyId }) => (open.get(accessKeyId) ?? 0) >= limits.subscriptionsPerToken,
+    // A runtime that is kept out would be taken for one that is gone.
+    isBusy: ({ kind }) => isBusy && kind !== 'RUN',
+    enter({ accessKeyId }) {
+      open.set(accessKeyId, (open.get(accessKeyId) ?? 0) + 1);
+      let isOver = false;
+      return () => {
+        if (isOver) return;
+        isOver = true;
+        const left = (open.get(accessKeyId) ?? 1) - 1;
+        if (left > 0) open.set(accessKeyId, left);
+        else open.delete(accessKeyId);
+      };
+    },
+    stop: () => clearInterval(timer),
+  };
+}

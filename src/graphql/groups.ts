@@ -1,0 +1,207 @@
+/**
+ * Subscriptions that ask for the same are one group: executed and serialized once per event,
+ * however many subscribe. The same are those of one document with the same variables, less the
+ * cursor, for viewers who may see the same.
+ */
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  type FieldNode,
+  GraphQLError,
+  type GraphQLSchema,
+  getArgumentValues,
+  getVariableValues,
+  Kind,
+  locatedError,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+  visit,
+} from 'graphql';
+import type { LogEvent } from '../feed/event.ts';
+import { createGroup, type Group } from '../feed/group.ts';
+import { createKept } from '../feed/kept.ts';
+import type { LogPosition } from '../store/log.ts';
+import type { ChannelSource } from './channel-source.ts';
+import { NextFrames, type Payload } from './next-frames.ts';
+import type { Prepared } from './pipeline.ts';
+import { asGraphQLError } from './streams.ts';
+import type { Subscriber } from './subscriber.ts';
+
+export interface GroupsOptions {
+  readonly schema: GraphQLSchema;
+  /** Runs the subscribe resolver of an operation. */
+  readonly open: (prepared: Prepared) => Promise<ChannelSource | ExecutionResult>;
+  /** What a group's subscribers are sent for an event. */
+  readonly render: (prepared: Prepared, rootValue: unknown) => Payload | Promise<Payload>;
+}
+
+export interface Groups {
+  /** Adds a subscriber to the group of its operation; a result where that has errors. */
+  join(prepared: Prepared, subscriber: Subscriber): Promise<ExecutionResult | null>;
+  /** Names were given or taken away in an organization: what they mean is looked up again. */
+  namesChanged(event: Pick<LogEvent, 'organizationId' | 'kind'>): void;
+}
+
+interface Established {
+  readonly group: Group<NextFrames>;
+  readonly source: ChannelSource;
+}
+
+interface Entry {
+  readonly organizationId: string;
+  readonly established: Promise<Established | ExecutionResult>;
+  hasNames: boolean;
+}
+
+/** Rendered events that a node keeps for those who lag or come back. */
+const keptBytes = 32 * 1024 * 1024;
+
+/** Does the subscription's field hand out a channel? */
+export function isShared({ schema, document, operation }: Prepared): boolean {
+  const { name } = rootField(document, operation);
+  return schema.getSubscriptionType()?.getFields()[name.value]?.extensions.isShared === true;
+}
+
+export function createGroups({ schema, open, render }: GroupsOptions): Groups {
+  const entries = new Map<string, Entry>();
+  const kept = createKept(keptBytes);
+
+  function forget(key: string, entry: Entry): void {
+    if (entries.get(key) === entry) entries.delete(key);
+  }
+
+  function entryOf(prepared: Prepared): Entry {
+    const key = keyOf(prepared);
+    const known = entries.get(key);
+    if (known) return known;
+    const established = establish(prepared, () => forget(key, entry));
+    const { organizationId } = prepared.caller.viewer;
+    const entry: Entry = { organizationId, established, hasNames: true };
+    entries.set(key, entry);
+    established.then(
+      (made) => {
+        if ('group' in made) entry.hasNames = made.source.options.hasNames ?? false;
+        else forget(key, entry);
+      },
+      () => forget(key, entry),
+    );
+    return entry;
+  }
+
+  async function establish(
+    prepared: Prepared,
+    onEmpty: () => void,
+  ): Promise<Established | ExecutionResult> {
+    // Of its own: the first subscriber may go while others stay.
+    const shared = { ...prepared };
+    const source = await open(shared);
+    if (!('options' in source)) return source;
+    const { channel, rootOf, bookmarkSeconds, latestBy } = source.options;
+    const group = createGroup<LogPosition, Payload, NextFrames>({
+      ...{ channel, kept, bookmarkSeconds, latestBy, onEmpty },
+      render: (item) => render(shared, rootOf(item)),
+      compose: (payloads) => new NextFrames(payloads),
+      sizeOf: ({ json }) => 64 + json.length,
+    });
+    return { group, source };
+  }
+
+  return {
+    async join(prepared, subscriber) {
+      const { schema, operation, document, variableValues } = prepared;
+      const definitions = operation.variableDefinitions ?? [];
+      const { coerced, errors } = getVariableValues(schema, definitions, variableValues ?? {});
+      if (errors) return { errors };
+      const field = rootField(document, operation);
+      for (;;) {
+        const entry = entryOf(prepared);
+        const made = await entry.established;
+        if (!('group' in made)) return made;
+        try {
+          const { beginning } = made.source.options;
+          const args = argumentsOf(field, coerced);
+          const from = beginning?.(args, prepared.caller.lastEventId) ?? {};
+          const leave = await made.group.join(subscriber, from);
+          if (!leave) {
+            forget(keyOf(prepared), entry);
+            continue;
+          }
+          subscriber.left(leave);
+          return null;
+        } catch (error) {
+          const path = [field.alias?.value ?? field.name.value];
+          return { errors: [locatedError(asGraphQLError(error), [field], path)] };
+        }
+      }
+    },
+    namesChanged({ organizationId, kind }) {
+      if (kind !== 'CREATED' && kind !== 'UPDATED' && kind !== 'ARCHIVED') return;
+      for (const [key, entry] of entries)
+        if (entry.hasNames && entry.organizationId === organizationId) entries.delete(key);
+    },
+  };
+
+  function argumentsOf(field: FieldNode, variables: Record<string, unknown>) {
+    const definition = schema.getSubscriptionType()?.getFields()[field.name.value];
+    if (!definition) throw new GraphQLError(`There is no subscription ${field.name.value}.`);
+    return getArgumentValues(definition, field, variables);
+  }
+}
+
+function keyOf({ caller, document, operation, operationName, variableValues }: Prepared): string {
+  const cursor = cursorVariable(document, operation);
+  const variables = Object.entries(variableValues ?? {})
+    .filter(([name]) => name !== cursor)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const text = document.loc?.source.body ?? '';
+  return JSON.stringify([caller.viewer.organizationId, operationName ?? null, variables, text]);
+}
+
+const cursorVariables = new WeakMap<OperationDefinitionNode, string | null>();
+
+/** The variable that is the argument `after` of the subscription, and nothing besides. */
+function cursorVariable(document: DocumentNode, operation: OperationDefinitionNode): string | null {
+  const known = cursorVariables.get(operation);
+  if (known !== undefined) return known;
+  const after = rootField(document, operation).arguments?.find(
+    ({ name }) => name.value === 'after',
+  );
+  const name = after?.value.kind === Kind.VARIABLE ? after.value.name.value : null;
+  let uses = 0;
+  visit(document, {
+    VariableDefinition: () => false,
+    Variable(node) {
+      if (node.name.value === name) uses += 1;
+    },
+  });
+  const found = uses === 1 ? name : null;
+  cursorVariables.set(operation, found);
+  return found;
+}
+
+/** Validation has seen to it that there is one, maybe in fragments. */
+function rootField(document: DocumentNode, operation: OperationDefinitionNode): FieldNode {
+  const inSelections = ({ selections }: SelectionSetNode): FieldNode | null => {
+    for (const selection of selections) {
+      if (selection.kind === Kind.FIELD) return selection;
+      const inner =
+        selection.kind === Kind.INLINE_FRAGMENT
+          ? selection.selectionSet
+          : document.definitions.find(
+              (each) =>
+                each.kind === Kind.FRAGMENT_DEFINITION && each.name.value === selection.name.value,
+            );
+      const found =
+        inner && 'selections' in inner
+          ? inSelections(inner)
+          : inner && 'selectionSet' in inner && inner.selectionSet
+            ? inSelections(inner.selectionSet)
+            : null;
+      if (found) return found;
+    }
+    return null;
+  };
+  const field = inSelections(operation.selectionSet);
+  if (!field) throw new GraphQLError('The subscription selects no field.');
+  return field;
+}

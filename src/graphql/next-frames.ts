@@ -1,0 +1,114 @@
+/**
+ * Results on their way out, serialized once for a whole group. A `next` message differs between
+ * subscribers in its id alone: the frame is made once, with the id last, patched in for each socket
+ * and handed to the kernel; where the kernel takes all of it at once, the same bytes serve the next.
+ *
+ * Source: feed.md, "Fan-out". What is written here is whole frames, and ws is used without
+ * compression and without fragments: so nothing of it can come into the middle of a message of ws.
+ */
+import type { Writable } from 'node:stream';
+import type { ExecutionResult } from 'graphql';
+import { toPlainError } from './request-error.ts';
+
+/** A result as JSON, with the cursor that it carries. */
+export interface Payload {
+  readonly json: string;
+  readonly cursor: string | null;
+}
+
+/** A result as it is sent. The cursor is in its extensions, whether it was selected or not. */
+export function payloadOf(
+  { errors, data, extensions }: ExecutionResult,
+  cursor: string | null = null,
+): Payload {
+  const carried = cursor ?? extensions?.cursor;
+  const result = {
+    ...(errors ? { errors: errors.map(toPlainError) } : {}),
+    ...(data === undefined ? {} : { data }),
+    ...(typeof carried === 'string' ? { extensions: { cursor: carried } } : {}),
+  };
+  return { json: JSON.stringify(result), cursor: typeof carried === 'string' ? carried : null };
+}
+
+/** Payloads that go out together. */
+export class NextFrames {
+  readonly #payloads: readonly Payload[];
+  #prefixes: readonly Buffer[] | null = null;
+  #events: Uint8Array | null = null;
+  /** By the length of the id. */
+  readonly #templates = new Map<number, Template>();
+
+  constructor(payloads: readonly Payload[]) {
+    this.#payloads = payloads;
+  }
+
+  /** Writes `next` messages as WebSocket frames. `id` is the subscription's, as JSON, in ASCII. */
+  writeTo(socket: Writable, id: string): void {
+    const template = this.#templates.get(id.length) ?? this.#template(id.length);
+    for (const at of template.idsAt) template.bytes.write(id, at, 'latin1');
+    socket.write(template.bytes);
+    // Bytes that still wait belong to this socket.
+    if (socket.writableLength > 0) this.#templates.delete(id.length);
+  }
+
+  /** As Server-Sent Events, the cursor their id: the same bytes for all. */
+  get events(): Uint8Array {
+    this.#events ??= Buffer.from(
+      this.#payloads
+        .map(({ json, cursor }) => {
+          const id = cursor === null ? '' : `id: ${cursor}\n`;
+          return `event: next\n${id}data: ${json}\n\n`;
+        })
+        .join(''),
+    );
+    return this.#events;
+  }
+
+  #template(idLength: number): Template {
+    this.#prefixes ??= this.#payloads.map(({ json }) =>
+      Buffer.from(`{"type":"next","payload":${json},"id":`),
+    );
+    const lengths = this.#prefixes.map(({ length }) => length + idLength + 1);
+    const total = lengths.reduce((sum, length) => sum + headerBytes(length) + length, 0);
+    const bytes = Buffer.allocUnsafeSlow(total);
+    const idsAt: number[] = [];
+    let at = 0;
+    for (const [index, prefix] of this.#prefixes.entries()) {
+      at = writeHeader(bytes, at, lengths[index] ?? 0);
+      at += prefix.copy(bytes, at);
+      idsAt.push(at);
+      at += idLength;
+      at = bytes.writeUInt8(closingBrace, at);
+    }
+    const template = { bytes, idsAt };
+    this.#templates.set(idLength, template);
+    return template;
+  }
+}
+
+interface Template {
+  readonly bytes: Buffer;
+  readonly idsAt: readonly number[];
+}
+
+const closingBrace = 0x7d;
+/** FIN, and a text. */
+const wholeText = 0x81;
+
+const headerBytes = (length: number) => (length < 126 ? 2 : length < 65_536 ? 4 : 10);
+
+/** The header of an unmasked frame of RFC 6455; where the payload begins. */
+function writeHeader(bytes: Buffer, offset: number, length: number): number {
+  const at = bytes.writeUInt8(wholeText, offset);
+  if (length < 126) return bytes.writeUInt8(length, at);
+  if (length < 65_536) return bytes.writeUInt16BE(length, bytes.writeUInt8(126, at));
+  return bytes.writeBigUInt64BE(BigInt(length), bytes.writeUInt8(127, at));
+}
+
+/** JSON of a text, in ASCII. */
+export function asciiJson(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\u0080-\uffff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
