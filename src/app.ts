@@ -84,6 +84,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     closers.push(() => notifier.stop());
     const feed = createFeed(store, {
       notifier,
+      ...config.feed,
       onError: (error) => log.warn({ err: error }, 'the log could not be read; trying on'),
     });
     await feed.start();
@@ -106,6 +107,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
           () => true,
           () => false,
         ),
+      onNames: feed.onEvent,
       onRuntimeDisconnected,
       createContext: (viewer: Viewer, request): Context => ({
         request,
