@@ -185,8 +185,9 @@ function prepared(client: ReturnType<typeof postgres>): ReturnType<typeof postgr
  */
 export async function openPglite(folder: string | null): Promise<Database> {
   const client = await PGlite.create(folder ? { dataDir: folder } : {});
-  // One plan for a statement, whatever its parameters: planning costs more than running.
-  await client.exec('set plan_cache_mode = force_generic_plan');
+  // One plan for a statement, whatever its parameters: planning costs more than running. It may be made
+  // while a table is empty, and is kept when that has grown: it must not scan all of it.
+  await client.exec('set plan_cache_mode = force_generic_plan; set enable_seqscan = off');
   const drizzle = drizzlePglite({ client, relations });
   const statements = keepStatements(client);
   return {
