@@ -103,7 +103,7 @@ test('the commands of one instance split between them', { timeout: 60_000 }, asy
   }
 });
 
-test('one killed while it works: taken over within 4 s', { timeout: 300_000 }, async () => {
+test('one killed while it works: taken over at once', { timeout: 300_000 }, async () => {
   const [first, second] = clients;
   const random = randomNumbers(4);
   await allRunning();
@@ -142,7 +142,8 @@ test('one killed while it works: taken over within 4 s', { timeout: 300_000 }, a
     `four restarts: ${undisturbed.toFixed(0)} ms; beyond that, with the node killed: ` +
       `${taken.map((ms) => ms.toFixed(0)).join(', ')} ms`,
   );
-  expect(Math.max(...taken)).toBeLessThan(4_000);
+  // By its lease alone it would be 3 s and more.
+  expect(Math.max(...taken)).toBeLessThan(2_500);
   // One run for each start, and no more.
   for (const key of instances) {
     const { id } = await second.instance(key);
@@ -170,6 +171,7 @@ test('backends that die every 150 ms end no process and lose nothing', {
   });
   onTestFinished(() => load.stop());
   const until = performance.now() + stormSeconds * 1000;
+  const printed = nodes.map((node) => node.output().length);
   let killed = 0;
   while (performance.now() < until) {
     const rows = await sql`select pg_terminate_backend(pid) from pg_stat_activity
@@ -193,8 +195,11 @@ test('backends that die every 150 ms end no process and lose nothing', {
     expect(each.rows).toEqual(rows);
     expect(each.faults).toEqual([]);
   }
+  const said = nodes.map((node, n) => node.output().slice(printed[n])).join('');
+  const times = (text: string) => said.split(text).length - 1;
   console.log(
     `${stormSeconds} s: ${killed} backends killed, ${load.sent} commands sent, ` +
-      `${load.accepted} accepted, ${rows.length} transitions`,
+      `${load.accepted} accepted, ${rows.length} transitions; ` +
+      `${times('registering again')} leases lost, ${times('took over')} taken over`,
   );
 });
