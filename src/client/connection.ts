@@ -23,7 +23,8 @@ export interface ConnectionOptions {
 }
 
 export interface Connection {
-  readonly client: Client;
+  /** As graphql-ws's `subscribe`; unsubscribing is safe at any time. */
+  readonly subscribe: Client['subscribe'];
   /** Calls it once when the connection is disposed of. @returns a function that takes it back */
   onDispose(end: () => void): () => void;
   /** Waits, the longer the more often it was tried, by chance so that not all come at once. */
@@ -107,11 +108,16 @@ export function openConnection(options: ConnectionOptions): Connection {
   });
 
   return {
-    client,
+    subscribe(payload, sink) {
+      const unsubscribe = client.subscribe(payload, sink);
+      // Called while a message is handled, with `complete` in the same piece, it would be counted
+      // twice, and the connection closed under all others: graphql-ws counts who needs it.
+      return () => queueMicrotask(unsubscribe);
+    },
     onDispose,
     pause,
     async dispose() {
-      for (const end of [...ends].reverse()) end();
+      for (const end of [...ends]) end();
       heard();
       // It rejects where it was about to connect: then there is nothing to close.
       await Promise.resolve(client.dispose()).catch(() => {});

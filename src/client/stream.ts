@@ -98,7 +98,7 @@ export function openStream<Data, Snapshot>(
         else reject(error);
         stop();
       };
-      const stop = connection.client.subscribe<Data, { cursor?: string }>(
+      const stop = connection.subscribe<Data, { cursor?: string }>(
         // The object that graphql-ws sends again: the cursor in it is always the newest.
         { query, operationName, variables },
         {
@@ -159,7 +159,7 @@ export function openStream<Data, Snapshot>(
 export function readOnce<Data>(connection: Connection, request: OperationRequest) {
   let cancel = (): void => {};
   const data = new Promise<Data>((resolve, reject) => {
-    cancel = connection.client.subscribe<Data>(request, {
+    cancel = connection.subscribe<Data>(request, {
       next: ({ data, errors }) => (errors ? reject(ofErrors(errors)) : resolve(data as Data)),
       error: (cause) => reject(streamErrorOf(cause)),
       complete: () => reject(new StreamError('The query was cancelled.', { code: 'CANCELLED' })),

@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { build } from 'esbuild';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { StreamError } from '../../src/client/client.ts';
 import { type Asked, startScripted } from './scripted.ts';
-import { clientOf, type Data, follow } from './streams.ts';
+import { clientOf, type Data, follow, type Told } from './streams.ts';
 
 const query = 'subscription ($after: Cursor) { instanceTransitions(after: $after) { sequence } }';
 const snapshot = { query: '{ feedPosition instances { nodes { id sequence } } }' };
@@ -200,6 +200,56 @@ test.each(['next', 'error'] as const)(
     });
   },
 );
+
+describe('what arrives together with its end', () => {
+  const together = (asked: Asked, result: object) =>
+    asked.together(() => {
+      asked.next(result);
+      asked.complete();
+    });
+  /** Events from number 2 on; the connection is closed behind each of the first two. */
+  const stream = (asked: Asked, count: number) => {
+    asked.next(transition(count + 1));
+    if (count < 3) setTimeout(() => asked.close(1012), 100);
+  };
+  const goesOn = async (told: Told) => {
+    await vi.waitFor(() => expect(sequences(told.events)).toEqual([2, 3, 4]), 5_000);
+    expect({ errors: told.errors, completed: told.completed }).toEqual({
+      errors: [],
+      completed: 0,
+    });
+  };
+
+  test('a lost cursor: the stream goes on', async () => {
+    const server = await startScripted(
+      playing((asked, count) => {
+        if (count === 0) together(asked, { errors: [refusal('CURSOR_EXPIRED')] });
+        else stream(asked, count);
+      }),
+    );
+    await goesOn(follow(clientOf(server), { query, snapshot }));
+  });
+
+  test('a last event at which it is unsubscribed: the others go on', async () => {
+    let count = 0;
+    const server = await startScripted(
+      playing((asked) => {
+        if (asked.query.includes('last')) together(asked, { data: { last: true } });
+        else {
+          count += 1;
+          stream(asked, count);
+        }
+      }),
+    );
+    const client = clientOf(server);
+    const told = follow(client, { query });
+    const stop = client.subscribe(
+      { query: 'subscription { last }' },
+      { next: () => stop(), error: () => {} },
+    );
+    await goesOn(told);
+  });
+});
 
 test('a cursor that is lost without a snapshot is an error', async () => {
   const oldestCursor = 'c15';

@@ -1,5 +1,6 @@
 /** A server of `graphql-transport-ws` that says what a test tells it to, also what ours never would. */
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -11,6 +12,8 @@ export interface Asked {
   next(payload: object): void;
   error(...errors: object[]): void;
   complete(): void;
+  /** All that is said meanwhile arrives in one piece. */
+  together(say: () => void): void;
   /** Closes the socket that it came over. 1005: without a code; 1006: cuts it. */
   close(code: number): void;
 }
@@ -39,7 +42,7 @@ export async function startScripted(
   });
   const asked: Asked[] = [];
   let connections = 0;
-  server.on('connection', (socket: WebSocket) => {
+  server.on('connection', (socket: WebSocket, { socket: stream }: IncomingMessage) => {
     connections += 1;
     const say = (message: object) => socket.send(JSON.stringify(message));
     socket.on('message', (data) => {
@@ -52,6 +55,11 @@ export async function startScripted(
         next: (result) => say({ type: 'next', id, payload: result }),
         error: (...errors) => say({ type: 'error', id, payload: errors }),
         complete: () => say({ type: 'complete', id }),
+        together(speak) {
+          stream.cork();
+          speak();
+          stream.uncork();
+        },
         close(code) {
           if (code === 1005) socket.close();
           else if (code === 1006) socket.terminate();
