@@ -85,6 +85,10 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     const feed = createFeed(store, {
       notifier,
       ...config.feed,
+      onAnother: () =>
+        log.warn(
+          'the store went back in time or is another one: a new epoch, old cursors are refused',
+        ),
       onError: (error) => log.warn({ err: error }, 'the log could not be read; trying on'),
     });
     await feed.start();

@@ -23,6 +23,8 @@ export interface FeedOptions {
   readonly ringBytes?: number;
   readonly ringSeconds?: number;
   readonly catchUpsAtATime?: number;
+  /** The store has gone back in time, or is another one: cursors of before are refused. */
+  readonly onAnother?: () => void;
   /** Hears of reads that failed; they are tried again. */
   readonly onError?: (error: unknown) => void;
 }
@@ -77,6 +79,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
   );
   const tail = createTail(database, {
     onBegin(identity, position, recent) {
+      if (hub.epoch !== null && hub.epoch !== identity.epoch) options.onAnother?.();
       hub.begin(identity, position, recent);
       touches.fireAll();
     },

@@ -28,6 +28,8 @@ export interface Hub {
   readonly cursors: Cursors;
   /** Everything up to here is decided and was handed on. */
   readonly position: LogPosition;
+  /** Of the store that the position is one of; null: the hub has not begun. */
+  readonly epoch: string | null;
   /** Grows when the store becomes another one; cursors of before are worth nothing. */
   readonly generation: number;
   /** Resolves when the tail has begun; rejects when the hub ends before. */
@@ -106,6 +108,9 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
     },
     get position() {
       return endOf(position);
+    },
+    get epoch() {
+      return current?.epoch ?? null;
     },
     get generation() {
       return generation;

@@ -61,7 +61,8 @@ export function openReplay(
     if (!hub.ring.reaches(position)) first = await readPage();
     else if (comparePositions(position, hub.position) > 0) {
       // Of a node that is ahead of this one, or of a log that was longer once.
-      if (position.revision > (await catchUp.state(reading)).newest) throw invalid();
+      const state = await catchUp.state(reading);
+      if (state.epoch !== hub.epoch || position.revision > state.newest) throw invalid();
     }
   }
 
@@ -69,7 +70,8 @@ export function openReplay(
   async function newest(count: number): Promise<LogEvent[]> {
     const found: LogEvent[] = [];
     for (let before = position; found.length < count; ) {
-      const { rows, full } = await catchUp.before(before, reading);
+      const { rows, full, epoch } = await catchUp.before(before, reading);
+      if (epoch !== hub.epoch) throw invalid();
       const events = select(eventsOf(rows, hub.cursors), selection, endOf(-1));
       found.push(...events.slice(0, count - found.length));
       before = rows.at(-1) ?? before;
@@ -91,8 +93,9 @@ export function openReplay(
   }
 
   /** May this page be the continuation of the position? */
-  function check({ prunedThrough, newest: top }: LogPage): void {
-    if (hub.generation !== generation || position.revision > top) throw invalid();
+  function check({ epoch, prunedThrough, newest: top }: LogPage): void {
+    if (hub.generation !== generation || epoch !== hub.epoch || position.revision > top)
+      throw invalid();
     if (comparePositions(position, endOf(prunedThrough)) >= 0) return;
     const oldest = hub.cursors.encode(selection.organizationId, endOf(prunedThrough));
     throw new CursorError('CURSOR_EXPIRED', oldest);

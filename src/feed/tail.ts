@@ -3,6 +3,7 @@
  * it was when the database has been away.
  */
 import type { Database } from '../store/database.ts';
+import { renewEpoch } from '../store/epoch.ts';
 import {
   type LogRow,
   readIdentity,
@@ -94,6 +95,12 @@ export function createTail(database: Database, hooks: TailHooks): Tail {
       );
       if (stopped) return;
       if (page.epoch !== identity.epoch) {
+        state = identity = writersAtStart = null;
+        continue;
+      }
+      if (page.newest < state.position) {
+        // It went back in time without becoming another one to look at.
+        await within(READ_SECONDS, renewEpoch(database, identity.epoch));
         state = identity = writersAtStart = null;
         continue;
       }
