@@ -10,7 +10,13 @@ import { Host } from './host.ts';
 import { referenceOf } from './ids.ts';
 import { commandFields } from './inputs.ts';
 import { Operation } from './operation.ts';
-import { type Accepted, commandResult, HostCommandRefused, refusedHost } from './refusals.ts';
+import {
+  type Accepted,
+  commandResult,
+  HostCommandRefused,
+  isRowAlone,
+  refusedHost,
+} from './refusals.ts';
 
 const HostCommandAccepted = builder
   .objectRef<Accepted<'HostCommandAccepted'>>('HostCommandAccepted')
@@ -18,18 +24,20 @@ const HostCommandAccepted = builder
     fields: (t) => ({
       host: t.drizzleField({
         type: Host,
-        resolve: async (query, { resourceId }, _args, context) =>
-          (await context.store.database.drizzle.query.hosts.findFirst(
-            query({ where: { ...owned(context), id: resourceId } }),
-          ))!,
+        resolve: async (query, { rows, resourceId }, _args, context) => {
+          const planned = query({ where: { ...owned(context), id: resourceId } });
+          if (rows && isRowAlone(planned)) return rows.resource as never;
+          return (await context.store.database.drizzle.query.hosts.findFirst(planned))!;
+        },
       }),
       operation: t.drizzleField({
         type: Operation,
         nullable: true,
-        resolve: async (query, { operationId }, _args, context) =>
-          (await context.store.database.drizzle.query.operations.findFirst(
-            query({ where: { ...owned(context), id: operationId } }),
-          )) ?? null,
+        resolve: async (query, { rows, operationId }, _args, context) => {
+          const planned = query({ where: { ...owned(context), id: operationId } });
+          if (rows && isRowAlone(planned)) return rows.operation as never;
+          return (await context.store.database.drizzle.query.operations.findFirst(planned)) ?? null;
+        },
       }),
     }),
   });

@@ -14,6 +14,7 @@ import {
   type Accepted,
   commandResult,
   InstanceCommandRefused,
+  isRowAlone,
   refusedInstance,
 } from './refusals.ts';
 
@@ -23,18 +24,20 @@ const InstanceCommandAccepted = builder
     fields: (t) => ({
       instance: t.drizzleField({
         type: Instance,
-        resolve: async (query, { resourceId }, _args, context) =>
-          (await context.store.database.drizzle.query.instances.findFirst(
-            query({ where: { ...owned(context), id: resourceId } }),
-          ))!,
+        resolve: async (query, { rows, resourceId }, _args, context) => {
+          const planned = query({ where: { ...owned(context), id: resourceId } });
+          if (rows && isRowAlone(planned)) return rows.resource as never;
+          return (await context.store.database.drizzle.query.instances.findFirst(planned))!;
+        },
       }),
       operation: t.drizzleField({
         type: Operation,
         nullable: true,
-        resolve: async (query, { operationId }, _args, context) =>
-          (await context.store.database.drizzle.query.operations.findFirst(
-            query({ where: { ...owned(context), id: operationId } }),
-          )) ?? null,
+        resolve: async (query, { rows, operationId }, _args, context) => {
+          const planned = query({ where: { ...owned(context), id: operationId } });
+          if (rows && isRowAlone(planned)) return rows.operation as never;
+          return (await context.store.database.drizzle.query.operations.findFirst(planned)) ?? null;
+        },
       }),
     }),
   });

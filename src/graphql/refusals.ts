@@ -5,6 +5,7 @@ import { allowedHostActions } from '../lifecycle/host-commands.ts';
 import type { InstanceAction, InstanceState } from '../lifecycle/instance.ts';
 import { allowedInstanceActions } from '../lifecycle/instance-commands.ts';
 import type { CommandResult } from '../store/commands.ts';
+import type { WrittenRows } from '../store/door.ts';
 import type { StoredWorld } from '../store/world.ts';
 import { builder } from './builder.ts';
 import {
@@ -117,6 +118,17 @@ export interface Accepted<Name extends string> {
   readonly __typename: Name;
   readonly resourceId: string;
   readonly operationId: string;
+  /** Both as the command committed them; null where they are to be read, as they are now. */
+  readonly rows: WrittenRows | null;
+}
+
+/**
+ * Is a row as it was committed all that is asked for? Else it is read with what lies beneath it, in one
+ * statement, so that all of it is of one moment.
+ */
+export function isRowAlone(planned: object): boolean {
+  const { with: beneath = {}, extras = {} } = planned as { with?: object; extras?: object };
+  return Object.keys(beneath).length === 0 && Object.keys(extras).length === 0;
 }
 
 /** The member of a result union for what a lifecycle command answered. */
@@ -131,6 +143,7 @@ export function commandResult<Name extends string, Refused>(
         __typename: accepted,
         resourceId: result.resourceId,
         operationId: result.operationId,
+        rows: result.rows,
       };
     case 'REFUSED':
       return refused(result.refusal, result.world);

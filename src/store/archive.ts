@@ -1,9 +1,9 @@
 /** Deleting an instance or a host: the state machine decides, the door archives. */
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { Change, Context } from '../lifecycle/change.ts';
 import type { Refusal } from '../lifecycle/errors.ts';
 import { checkCommon, isId } from './checks.ts';
-import { answeredBefore, hashInput, ofKey } from './idempotency.ts';
+import { answeredBefore, hashInput, recall } from './idempotency.ts';
 import {
   type Caller,
   type EntityKind,
@@ -15,7 +15,7 @@ import {
   Problems,
   type SaveResult,
 } from './saves.ts';
-import { type hosts, idempotencyKeys, type instances } from './schema.ts';
+import type { hosts, instances } from './schema.ts';
 import { decide, type Store } from './store.ts';
 import type { StoredWorld } from './world.ts';
 
@@ -48,7 +48,6 @@ async function run(store: Store, caller: Caller, deletion: Deletion): Promise<Sa
   const problems = new Problems();
   checkCommon(problems, input);
   problems.throwIfAny();
-  const inputHash = hashInput(input);
   const before = await deletedBefore(store, caller, deletion);
   if (before) return { outcome: 'SAVED', id: before };
 
@@ -77,9 +76,7 @@ async function run(store: Store, caller: Caller, deletion: Deletion): Promise<Sa
   const decided = await decide(store, load, rule, {
     actor: caller.actor,
     reason: input.reason ?? null,
-    idempotency: input.idempotencyKey
-      ? { caller: caller.callerId, field, key: input.idempotencyKey, inputHash }
-      : undefined,
+    idempotency: idempotencyOf(caller, field, input),
     lostTo: () => deletedBefore(store, caller, deletion),
   });
   switch (decided.outcome) {
@@ -105,16 +102,9 @@ async function deletedBefore(
   caller: Caller,
   { field, input, reference, table }: Deletion,
 ): Promise<string | null> {
-  if (!input.idempotencyKey) return null;
-  const [before] = await store.database.drizzle
-    .select()
-    .from(idempotencyKeys)
-    .where(
-      and(
-        ofKey(caller, { field, input }),
-        sql`${idempotencyKeys.createdAt} >= clock_timestamp() - interval '24 hours'`,
-      ),
-    );
+  const idempotency = idempotencyOf(caller, field, input);
+  if (!idempotency) return null;
+  const before = await recall(store.database, caller.organizationId, idempotency);
   if (!before) return null;
   // The door remembers an operation, which a deletion has none of; the key is never given again.
   const [archived] = await store.database.drizzle
@@ -126,5 +116,10 @@ async function deletedBefore(
         isId(reference) ? eq(table.id, reference) : eq(table.key, reference),
       ),
     );
-  return answeredBefore({ ...before, resourceId: archived?.id ?? null }, hashInput(input));
+  return answeredBefore({ ...before, resourceId: archived?.id ?? null }, idempotency.inputHash);
+}
+
+function idempotencyOf({ callerId }: Caller, field: string, input: GuardedInput) {
+  const key = input.idempotencyKey;
+  return key ? { caller: callerId, field, key, inputHash: hashInput(input) } : undefined;
 }

@@ -7,10 +7,17 @@ import { decideHostCommand } from '../lifecycle/host-commands.ts';
 import type { InstanceAction } from '../lifecycle/instance.ts';
 import { decideInstanceCommand } from '../lifecycle/instance-commands.ts';
 import { isCancellable } from '../lifecycle/operation.ts';
-import { isId, isKey } from './checks.ts';
-import type { Idempotency } from './door.ts';
+import { isId } from './checks.ts';
+import type { Idempotency, WrittenRows } from './door.ts';
+import { forget, keyUsed, type Remembered, recall } from './idempotency.ts';
 import { decide, type Store } from './store.ts';
-import { hostWorld, instanceWorld, type StoredWorld } from './world.ts';
+import {
+  type Commanded,
+  hostToCommand,
+  instanceToCommand,
+  instanceWorld,
+  type StoredWorld,
+} from './world.ts';
 
 export interface Command {
   readonly organizationId: string;
@@ -23,7 +30,13 @@ export interface Command {
 }
 
 export type CommandResult =
-  | { readonly outcome: 'ACCEPTED'; readonly resourceId: string; readonly operationId: string }
+  | {
+      readonly outcome: 'ACCEPTED';
+      readonly resourceId: string;
+      readonly operationId: string;
+      /** As they were committed; null where they have to be read. */
+      readonly rows: WrittenRows | null;
+    }
   | {
       readonly outcome: 'REFUSED';
       readonly refusal: Refusal;
@@ -43,65 +56,45 @@ export type CommandResult =
 const starts: readonly InstanceAction[] = ['DEPLOY', 'START', 'RESTART'];
 
 /** Commands an instance. Every refusal has written nothing. */
-export async function commandInstance(
+export function commandInstance(
   store: Store,
   action: Exclude<InstanceAction, 'DELETE'>,
   command: Command,
 ): Promise<CommandResult> {
-  const known = await remembered(store, command);
-  if (known) return known;
-  const found = await find<{ id: string; edition: string; published: boolean }>(store, command, {
-    byId: FIND_INSTANCE,
-    byKey: FIND_INSTANCE_BY_KEY,
-  });
-  if (!found) return { outcome: 'NOT_FOUND', kind: 'Instance', reference: command.reference };
-  if (starts.includes(action)) {
-    const issues = startIssues(found);
-    if (issues.length) return { outcome: 'INVALID', issues };
-  }
-  return run(store, command, () => instanceWorld(store, found.id), {
+  return run(store, command, {
+    kind: 'Instance',
+    load: () => instanceToCommand(store, command),
+    issues: (world) => (starts.includes(action) ? startIssues(world) : []),
     sequenceOf: (world) => world.instances[0]?.sequence ?? 0,
     rule: (world, context) => decideInstanceCommand(world, action, context),
-    resourceId: found.id,
+    resourceOf: (world) => world.instances[0]?.id ?? '',
   });
 }
 
 /** Commands a host. Every refusal has written nothing. */
-export async function commandHost(
+export function commandHost(
   store: Store,
   action: Exclude<HostAction, 'DELETE'>,
   command: Command,
 ): Promise<CommandResult> {
-  const known = await remembered(store, command);
-  if (known) return known;
-  const found = await find<{ id: string }>(store, command, {
-    byId: FIND_HOST,
-    byKey: FIND_HOST_BY_KEY,
-  });
-  if (!found) return { outcome: 'NOT_FOUND', kind: 'Host', reference: command.reference };
-  return run(store, command, () => hostWorld(store, found.id), {
+  return run(store, command, {
+    kind: 'Host',
+    load: () => hostToCommand(store, command),
     sequenceOf: (world) => world.host?.sequence ?? 0,
     rule: (world, context) => decideHostCommand(world, action, context),
-    resourceId: found.id,
+    resourceOf: (world) => world.host?.id ?? '',
   });
 }
 
 /** Cancels an operation that is still waiting: QUEUED, untouched. `reference` is its uuid. */
 export async function cancelOperation(store: Store, command: Command): Promise<CommandResult> {
-  const known = await remembered(store, command);
+  const { organizationId, idempotency, reference } = command;
+  const before = async () =>
+    idempotency && (await recall(store.database, organizationId, idempotency));
+  const known = answerOf(command, await before());
   if (known) return known;
-  const found = await find<{
-    id: string;
-    kind: string;
-    status: string;
-    instanceId: string | null;
-    hostId: string | null;
-  }>(store, command, {
-    byId: `select id, kind, status, instance_id as "instanceId", host_id as "hostId"
-             from operations where organization_id = $1::uuid and id = $2::uuid`,
-    byKey: null,
-  });
-  if (!found) return { outcome: 'NOT_FOUND', kind: 'Operation', reference: command.reference };
+  const found = isId(reference) ? await findOperation(store, organizationId, reference) : null;
+  if (!found) return { outcome: 'NOT_FOUND', kind: 'Operation', reference };
   const { instanceId } = found;
   const remedy = instanceId
     ? 'Stop the instance by force: stopInstance(force: true).'
@@ -114,7 +107,10 @@ export async function cancelOperation(store: Store, command: Command): Promise<C
     { operationId: found.id },
   );
   if (!instanceId) return { outcome: 'REFUSED', refusal, world: null };
-  return run(store, command, () => instanceWorld(store, instanceId), {
+  return run(store, command, {
+    kind: 'Operation',
+    // The key last: whoever sees that it was cancelled sees by which key.
+    load: async () => ({ world: await instanceWorld(store, instanceId), before: await before() }),
     sequenceOf: () => command.expectedSequence ?? 0,
     rule: (world, context) => {
       const instance = world.instances[0];
@@ -125,33 +121,21 @@ export async function cancelOperation(store: Store, command: Command): Promise<C
       draft.instance(instance, null, { operationId: found.id, desired: 'STOPPED' });
       return { ...draft.done(), operationId: found.id };
     },
-    resourceId: instanceId,
+    resourceOf: () => instanceId,
   });
 }
 
-const FIND_INSTANCE = /* sql */ `
-select i.id, i.edition,
-       i.solution_version_id is not null or exists (
-         select from solution_versions v where v.solution_id = i.solution_id) as published
-  from instances i
- where i.organization_id = $1::uuid and i.archived_at is null
-   and i.id = $2::uuid`;
-const FIND_INSTANCE_BY_KEY = FIND_INSTANCE.replace('i.id = $2::uuid', 'i.key = $2');
-
-const FIND_HOST = /* sql */ `
-select id from hosts
- where organization_id = $1::uuid and archived_at is null and id = $2::uuid`;
-const FIND_HOST_BY_KEY = FIND_HOST.replace('id = $2::uuid', 'key = $2');
-
-/** Runs the query that fits the reference; none where it is neither an id nor a key. */
-async function find<Found extends object>(
-  store: Store,
-  { organizationId, reference }: Command,
-  queries: { readonly byId: string; readonly byKey: string | null },
-): Promise<Found | null> {
-  const text = isId(reference) ? queries.byId : isKey(reference) ? queries.byKey : null;
-  if (!text) return null;
-  const [row] = await store.database.query<Found>(text, [organizationId, reference]);
+async function findOperation(store: Store, organizationId: string, id: string) {
+  const [row] = await store.database.query<{
+    id: string;
+    kind: string;
+    status: string;
+    instanceId: string | null;
+  }>(
+    `select id, kind, status, instance_id as "instanceId"
+       from operations where organization_id = $1::uuid and id = $2::uuid`,
+    [organizationId, id],
+  );
   return row ?? null;
 }
 
@@ -177,103 +161,75 @@ function startIssues(instance: {
   return issues;
 }
 
-async function run(
+async function run<World extends StoredWorld>(
   store: Store,
   command: Command,
-  load: () => Promise<StoredWorld | null>,
   what: {
-    sequenceOf: (world: StoredWorld) => number;
-    rule: Parameters<typeof decide<StoredWorld>>[2];
-    resourceId: string;
+    /** What the reference names, as it is called in the API. */
+    kind: string;
+    load: () => Promise<Commanded<World>>;
+    issues?: (world: World) => { path: string; message: string }[];
+    sequenceOf: (world: World) => number;
+    rule: Parameters<typeof decide<World>>[2];
+    resourceOf: (world: World) => string;
   },
 ): Promise<CommandResult> {
-  let conflict: number | null = null;
-  const decided = await decide(
-    store,
-    load,
-    (world, context) => {
-      const sequence = what.sequenceOf(world);
-      conflict = null;
-      if (command.expectedSequence !== null && command.expectedSequence !== sequence) {
-        conflict = sequence;
-        return null;
-      }
-      return what.rule(world, context);
-    },
-    {
-      actor: command.actor,
-      reason: command.reason,
-      ...(command.idempotency ? { idempotency: command.idempotency } : {}),
-      lostTo: () => remembered(store, command),
-    },
-  );
-  if (decided.outcome === 'REFUSED' || decided.outcome === 'NOTHING') {
-    // The same key may have been accepted a moment ago: then this is its repeat, not a refusal.
-    const known = await remembered(store, command);
-    if (known) return known;
-  }
+  const { organizationId, idempotency, expectedSequence } = command;
+  /** Why nothing is decided. */
+  let instead: CommandResult | null = null;
+  const load = async () => {
+    const { world, before } = await what.load();
+    if (before?.expired && idempotency) await forget(store.database, organizationId, idempotency);
+    instead = before?.expired ? null : answerOf(command, before);
+    return world;
+  };
+  const rule: typeof what.rule = (world, context) => {
+    if (instead) return null;
+    const issues = what.issues?.(world) ?? [];
+    const sequence = what.sequenceOf(world);
+    if (issues.length > 0) instead = { outcome: 'INVALID', issues };
+    else if (expectedSequence !== null && expectedSequence !== sequence) {
+      instead = {
+        outcome: 'CONFLICT',
+        code: 'VERSION_CONFLICT',
+        message: `The sequence is ${sequence}, not ${expectedSequence}: its state has changed since. Read it again, then decide.`,
+        currentVersion: null,
+        currentSequence: sequence,
+      };
+    }
+    return instead ? null : what.rule(world, context);
+  };
+  const decided = await decide(store, load, rule, {
+    actor: command.actor,
+    reason: command.reason,
+    returning: true,
+    ...(idempotency ? { idempotency } : {}),
+  });
+  if (instead) return instead;
   switch (decided.outcome) {
     case 'WRITTEN':
       return {
         outcome: 'ACCEPTED',
-        resourceId: what.resourceId,
+        resourceId: what.resourceOf(decided.world),
         operationId: decided.change.operationId ?? '',
+        rows: decided.written.rows,
       };
     case 'REFUSED':
       return { outcome: 'REFUSED', refusal: decided.refusal, world: decided.world };
-    case 'LOST':
-      return decided.to as CommandResult;
-    case 'NOTHING':
-      return {
-        outcome: 'CONFLICT',
-        code: 'VERSION_CONFLICT',
-        message: `The sequence is ${conflict}, not ${command.expectedSequence}: its state has changed since. Read it again, then decide.`,
-        currentVersion: null,
-        currentSequence: conflict,
-      };
     case 'NOT_FOUND':
-      return { outcome: 'NOT_FOUND', kind: 'Resource', reference: command.reference };
+      return { outcome: 'NOT_FOUND', kind: what.kind, reference: command.reference };
+    case 'NOTHING':
+    case 'LOST':
+      throw new Error(`A command was decided and came to ${decided.outcome}.`);
     default:
       return decided satisfies never;
   }
 }
 
-/** What the same idempotency key was answered in the last 24 hours, if anything. */
-async function remembered(store: Store, command: Command): Promise<CommandResult | null> {
-  const { idempotency } = command;
-  if (!idempotency) return null;
-  const [row] = await store.database.query<{
-    inputHash: string;
-    operationId: string | null;
-    resourceId: string;
-    expired: boolean;
-  }>(
-    `select k.input_hash as "inputHash", k.operation_id as "operationId",
-            coalesce(o.instance_id, o.host_id, k.resource_id) as "resourceId",
-            k.created_at < clock_timestamp() - interval '24 hours' as expired
-       from idempotency_keys k left join operations o on o.id = k.operation_id
-      where k.organization_id = $1::uuid and k.caller = $2 and k.field = $3 and k.key = $4`,
-    [command.organizationId, idempotency.caller, idempotency.field, idempotency.key],
-  );
-  if (!row) return null;
-  if (row.expired) {
-    await store.database.query(
-      `delete from idempotency_keys
-        where organization_id = $1::uuid and caller = $2 and field = $3 and key = $4
-          and created_at < clock_timestamp() - interval '24 hours'`,
-      [command.organizationId, idempotency.caller, idempotency.field, idempotency.key],
-    );
-    return null;
-  }
-  if (row.inputHash === idempotency.inputHash && row.operationId) {
-    return { outcome: 'ACCEPTED', resourceId: row.resourceId, operationId: row.operationId };
-  }
-  return {
-    outcome: 'CONFLICT',
-    code: 'IDEMPOTENCY_CONFLICT',
-    message:
-      'This idempotencyKey was used with another input in the last 24 hours. Use a new key for a new command.',
-    currentVersion: null,
-    currentSequence: null,
-  };
+/** The answer that the idempotency key has already: the same again, or that the input was another. */
+function answerOf({ idempotency }: Command, before: Remembered | null): CommandResult | null {
+  if (!before || !idempotency) return null;
+  const { inputHash, operationId, resourceId } = before;
+  if (inputHash !== idempotency.inputHash || !operationId || !resourceId) return keyUsed;
+  return { outcome: 'ACCEPTED', resourceId, operationId, rows: null };
 }

@@ -21,22 +21,23 @@ export function doorStatement(
   change: Change,
   options: DoorOptions,
 ): { text: string; parameters: readonly Parameter[] } {
-  const { returning } = options;
+  const { operationId } = change;
+  const answer = options.returning ? change.begins.find(({ id }) => id === operationId) : undefined;
   const host = change.updates.find((update) => update.kind === 'HOST');
   const instances = change.updates.filter((update) => update.kind === 'INSTANCE');
   const parts = lockParts(change, options);
   parts.push(...requestParts(change, options), ...runParts(instances));
   let after = sql`true`;
   if (host) {
-    parts.push(hostPart(host, returning?.kind === 'HOST'));
+    parts.push(hostPart(host, answer?.resource === 'HOST'));
     after = sql`(select count(*) from changed_host) >= 0`;
   }
   if (instances.length > 0) {
-    parts.push(instancesPart(instances, after, returning?.kind === 'INSTANCE'));
+    parts.push(instancesPart(instances, after, answer?.resource === 'INSTANCE'));
     after = sql`(select count(*) from changed_instances) >= 0`;
   }
   parts.push(
-    ...operationParts(change, after, returning !== undefined),
+    ...operationParts(change, after, answer !== undefined),
     ...meterParts(change, after),
     ...workParts(change, options.fence),
     ...commandParts(change),
@@ -44,18 +45,13 @@ export function doorStatement(
   const log = logRows(change);
   if (log.length > 0) parts.push(...logParts(log, after));
   const revision = log.length > 0 ? sql`(select n from revision)` : sql`null::bigint`;
-  return compile(sql`with ${parts} ${answer(change, returning, revision)}`);
-}
-
-function answer(change: Change, returning: DoorOptions['returning'], revision: Sql): Sql {
-  if (!returning || change.begins.length === 0) {
-    return sql`select ok.at, ${revision} as revision from ok`;
-  }
-  const resources = returning.kind === 'HOST' ? sql`changed_host` : sql`changed_instances`;
-  return sql`
+  if (!answer) return compile(sql`with ${parts} select ok.at, ${revision} as revision from ok`);
+  const resources = answer.resource === 'HOST' ? sql`changed_host` : sql`changed_instances`;
+  return compile(sql`
+    with ${parts}
     select ok.at, ${revision} as revision, r.*, o.* from ok
-      left join ${resources} r on r."resource.id" = ${returning.id}::uuid
-      left join begun_operations o on o."operation.id" = ${change.operationId}::uuid`;
+      left join ${resources} r on r."resource.id" = ${answer.resourceId}::uuid
+      left join begun_operations o on o."operation.id" = ${answer.id}::uuid`);
 }
 
 const guards = new Columns({ id: 'uuid', guard: 'bigint' });

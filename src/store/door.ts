@@ -20,7 +20,7 @@ export interface Idempotency {
 /** The rows that a command is answered with, as they were committed. */
 export interface WrittenRows {
   readonly resource: Readonly<Record<string, unknown>>;
-  /** The operation that began. */
+  /** The operation that answers it, and begins with it. */
   readonly operation: Readonly<Record<string, unknown>>;
 }
 
@@ -28,7 +28,7 @@ export interface Written {
   /** The revision of the log, or null where the change had no row. */
   readonly revision: number | null;
   readonly at: Date;
-  /** Null where they were not asked for, or the change has them not. */
+  /** Null where they were not asked for, or no operation began. */
   readonly rows: WrittenRows | null;
 }
 
@@ -38,8 +38,8 @@ export interface DoorOptions {
   readonly idempotency?: Idempotency;
   /** Runtime command that is completed in the same statement. */
   readonly completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
-  /** Return the row of this resource, and that of the operation which answers the command. */
-  readonly returning?: { readonly kind: 'INSTANCE' | 'HOST'; readonly id: string };
+  /** Return the operation that answers the command, and its resource, as rows. */
+  readonly returning?: boolean;
 }
 
 /** Nothing is written: what was read has changed since, or the fence is lost. */

@@ -1,7 +1,9 @@
 /** Idempotency keys: the same key and input of a caller answer the same for 24 hours. */
 import { createHash } from 'node:crypto';
 import { and, eq, type SQL, sql } from 'drizzle-orm';
-import { type Caller, type CommonInput, conflict, NotSaved, type Transaction } from './saves.ts';
+import type { Database } from './database.ts';
+import type { Idempotency } from './door.ts';
+import { type Caller, type CommonInput, NotSaved, type Transaction } from './saves.ts';
 import { idempotencyKeys } from './schema.ts';
 
 export interface Request<Input extends CommonInput> {
@@ -24,7 +26,7 @@ function canonical(value: unknown): string {
 }
 
 /** Which remembered key; `''`, which no caller can give, where the input has none. */
-export function ofKey(caller: Caller, request: Request<CommonInput>): SQL | undefined {
+function ofKey(caller: Caller, request: Request<CommonInput>): SQL | undefined {
   return and(
     eq(idempotencyKeys.organizationId, caller.organizationId),
     eq(idempotencyKeys.caller, caller.callerId),
@@ -33,8 +35,70 @@ export function ofKey(caller: Caller, request: Request<CommonInput>): SQL | unde
   );
 }
 
-/** Seconds for which a key answers the same. */
-const REMEMBERED = sql`interval '24 hours'`;
+const kept = `interval '24 hours'`;
+
+/** What a key was answered with. */
+export interface Remembered {
+  readonly inputHash: string;
+  /** Null where there is none, as for what was saved or deleted. */
+  readonly operationId: string | null;
+  readonly resourceId: string | null;
+  readonly expired: boolean;
+}
+
+/**
+ * A scalar query of what a key of the organization `$1` was answered with, as JSON. The other
+ * parameters begin at `$first`: `keyOf`.
+ */
+export const remembered = (first: number): string => /* sql */ `
+  select jsonb_build_object('inputHash', k.input_hash, 'operationId', k.operation_id,
+      'resourceId', coalesce(o.instance_id, o.host_id, k.resource_id),
+      'expired', k.created_at < clock_timestamp() - ${kept})
+    from idempotency_keys k left join operations o on o.id = k.operation_id
+   where k.organization_id = $1::uuid and k.caller = $${first}::text
+     and k.field = $${first + 1}::text and k.key = $${first + 2}::text`;
+
+/** The parameters that say which key. */
+export const keyOf = ({ caller, field, key }: Idempotency): string[] => [caller, field, key];
+
+/** What a key was answered with; null where it is new, or forgotten by now. */
+export async function recall(
+  database: Database,
+  organizationId: string,
+  idempotency: Idempotency,
+): Promise<Remembered | null> {
+  const [row] = await database.query<{ before: Remembered | null }>(
+    `select (${remembered(2)}) as before`,
+    [organizationId, ...keyOf(idempotency)],
+  );
+  const before = row?.before ?? null;
+  return before?.expired ? forget(database, organizationId, idempotency) : before;
+}
+
+/** Takes an expired key out of the way. */
+export async function forget(
+  database: Database,
+  organizationId: string,
+  idempotency: Idempotency,
+): Promise<null> {
+  await database.query(
+    `delete from idempotency_keys
+      where organization_id = $1::uuid and caller = $2 and field = $3 and key = $4
+        and created_at < clock_timestamp() - ${kept}`,
+    [organizationId, ...keyOf(idempotency)],
+  );
+  return null;
+}
+
+/** Another input came with the key. */
+export const keyUsed = {
+  outcome: 'CONFLICT',
+  code: 'IDEMPOTENCY_CONFLICT',
+  message:
+    'This idempotencyKey was used with another input in the last 24 hours. Use a new key for another input.',
+  currentVersion: null,
+  currentSequence: null,
+} as const;
 
 /**
  * Takes the idempotency key, waiting for whoever is taking it now.
@@ -66,7 +130,7 @@ export async function takeKey(
         idempotencyKeys.key,
       ],
       set: { inputHash, operationId: null, resourceId: null, createdAt: sql`clock_timestamp()` },
-      setWhere: sql`${idempotencyKeys.createdAt} < clock_timestamp() - ${REMEMBERED}`,
+      setWhere: sql`${idempotencyKeys.createdAt} < clock_timestamp() - ${sql.raw(kept)}`,
     })
     .returning({ key: idempotencyKeys.key });
   if (taken.length > 0) return null;
@@ -83,12 +147,7 @@ export function answeredBefore(
 ): string | null {
   if (!before) return null;
   if (before.inputHash === inputHash) return before.resourceId;
-  throw new NotSaved(
-    conflict(
-      'IDEMPOTENCY_CONFLICT',
-      'This idempotency key was used with another input: take a new one.',
-    ),
-  );
+  throw new NotSaved(keyUsed);
 }
 
 /** Remembers what was saved, for whoever asks with the same key again. */

@@ -21,6 +21,18 @@ const hostPath = [
 
 export const keyOf = (number: number): string => `instance-${number}`;
 
+const filled = [
+  'solutions',
+  'solution_versions',
+  'billing_subscriptions',
+  'device_repositories',
+  'hosts',
+  'runs',
+  'instances',
+  'operations',
+  'log',
+];
+
 /** Triggers and foreign keys are off for this one statement; the rows are right by themselves. */
 const off = `off as (select set_config('session_replication_role', 'replica', true))`;
 const id = (what: string) => `md5('${what}-' || n)::uuid`;
@@ -72,7 +84,8 @@ export async function createFleet(
   for (const statement of each) {
     await database.query(`with ${off} ${statement}`, [organizationId, from, to]);
   }
-  await database.query('vacuum analyze');
+  // Not the tables that are empty: who knows them to be so reads all of them when they no longer are.
+  await database.query(`vacuum analyze ${filled.join(', ')}`);
 }
 
 function fixed(what: string): string {
