@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -51,7 +52,7 @@ export interface Server {
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'im-'));
   const token = options.token ?? randomBytes(24).toString('hex');
-  const dnsPort = await freeUdpPort();
+  const dnsPort = await freeDnsPort();
   let child: ChildProcess | null = null;
   let url = '';
   let output = '';
@@ -174,14 +175,25 @@ async function isReady(url: string): Promise<boolean> {
   }
 }
 
-/** A UDP port that was free a moment ago; the name server's TCP port is the same. */
-function freeUdpPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4');
-    socket.once('error', reject);
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address();
-      socket.close(() => resolve(port));
-    });
-  });
+/**
+ * A port that was free a moment ago, for UDP and TCP. Below those that the system gives out itself:
+ * a server keeps its port over a restart, and nobody's connection takes it meanwhile.
+ */
+async function freeDnsPort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const udp = createSocket('udp4');
+    const tcp = createServer();
+    const isFree = await Promise.all([
+      new Promise<boolean>((resolve) => {
+        udp.once('error', () => resolve(false)).bind(port, '127.0.0.1', () => resolve(true));
+      }),
+      new Promise<boolean>((resolve) => {
+        tcp.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+      }),
+    ]);
+    udp.close();
+    await new Promise((resolve) => tcp.close(resolve));
+    if (isFree.every(Boolean)) return port;
+  }
 }
