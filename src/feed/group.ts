@@ -12,7 +12,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { LogPosition } from '../store/log.ts';
 import { type Beginning, before, type Channel, type Replay } from './channel.ts';
 import { comparePositions } from './cursor.ts';
-import type { Kept } from './kept.ts';
+import type { Rendering } from './rendering.ts';
 
 /** What a subscriber's items are written to. */
 export interface Outlet<Message> {
@@ -27,13 +27,12 @@ export interface Outlet<Message> {
 
 export interface GroupOptions<Item extends LogPosition, Payload, Message> {
   readonly channel: Channel<Item>;
-  /** What an item is for every subscriber of the group. */
-  readonly render: (item: Item) => Payload | Promise<Payload>;
+  /** What an item is for every subscriber of the group; of others too. */
+  readonly rendering: Rendering<Item, Payload>;
   /** Payloads that go out in one write. */
   readonly compose: (payloads: readonly Payload[]) => Message;
   /** Bytes of a payload, roughly. */
   readonly sizeOf: (payload: Payload) => number;
-  readonly kept: Kept;
   /** A bookmark after so many seconds without an item. */
   readonly bookmarkSeconds?: number | null;
   /** Of what a subscriber has missed it gets the newest of each key, and a bookmark with the count. */
@@ -65,9 +64,8 @@ interface Member<Message> {
 export function createGroup<Item extends LogPosition, Payload, Message>(
   options: GroupOptions<Item, Payload, Message>,
 ): Group<Message> {
-  const { channel, compose, sizeOf, bookmarkSeconds, latestBy } = options;
+  const { channel, rendering, compose, sizeOf, bookmarkSeconds, latestBy } = options;
   const members = new Set<Member<Message>>();
-  const kept = new Map<Item, Payload | Promise<Payload>>();
   /** Batches whose rendering is under way, in order. */
   const pending: (readonly Item[])[] = [];
   let ended: { error: unknown } | null = null;
@@ -76,28 +74,9 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
   let leave: (() => void) | null = null;
   let isOver = false;
 
-  function rendered(item: Item): Payload | Promise<Payload> {
-    const known = kept.get(item);
-    if (known !== undefined) return known;
-    const payload = options.render(item);
-    if (!(payload instanceof Promise)) return keep(item, payload);
-    kept.set(item, payload);
-    payload.then(
-      (value) => keep(item, value),
-      () => kept.delete(item),
-    );
-    return payload;
-  }
-
-  function keep(item: Item, payload: Payload): Payload {
-    kept.set(item, payload);
-    options.kept.add(sizeOf(payload), () => kept.delete(item));
-    return payload;
-  }
-
   /** New items: rendered together, written in their order. */
   function take(items: readonly Item[]): void {
-    const payloads = items.map(rendered);
+    const payloads = items.map(rendering.payloadOf);
     if (pending.length === 0 && areThere(payloads)) {
       broadcast(items, payloads);
       return;
@@ -109,7 +88,7 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
   async function writePending(): Promise<void> {
     for (let items = pending[0]; items; items = pending[0]) {
       try {
-        broadcast(items, await Promise.all(items.map(rendered)));
+        broadcast(items, await Promise.all(items.map(rendering.payloadOf)));
       } catch (error) {
         end(error);
       }
@@ -176,7 +155,7 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
     let payloads: Payload[] = [];
     let bytes = 0;
     for (const [index, item] of items.entries()) {
-      const payload = await rendered(item);
+      const payload = await rendering.payloadOf(item);
       payloads.push(payload);
       bytes += sizeOf(payload);
       // A long way back is no reason to keep the others waiting.

@@ -8,6 +8,8 @@ export interface ChannelSourceOptions<Item extends LogPosition> {
   readonly rootOf: (item: Item) => unknown;
   /** Where a subscriber with these arguments begins. @throws a GraphQLError */
   readonly beginning?: (args: Record<string, unknown>, lastEventId: string | null) => Beginning;
+  /** Its items are those of the log, and show the same to whoever picks them. */
+  readonly isOfLog?: boolean;
   readonly bookmarkSeconds?: number | null;
   readonly latestBy?: ((item: Item) => string) | null;
   /**

@@ -27,7 +27,7 @@ export function rowOf(event: LogEvent): EventRow {
 }
 
 type FeedOptions = Omit<ChannelOptions, 'organizationId'> &
-  Omit<ChannelSourceOptions<FeedEvent>, 'channel' | 'rootOf' | 'beginning'>;
+  Omit<ChannelSourceOptions<FeedEvent>, 'channel' | 'rootOf' | 'beginning' | 'isOfLog'>;
 
 /** The feed of the viewer's organization, for a subscription with the arguments `after` and `last`. */
 export function feedSource(
@@ -36,6 +36,7 @@ export function feedSource(
 ): ChannelSource<FeedEvent> {
   return new ChannelSource({
     ...options,
+    isOfLog: true,
     channel: feed.channel({ organizationId, resourceId, matches }),
     rootOf: (event) => (event.kind === 'BOOKMARK' ? event : rowOf(event)),
     beginning,

@@ -19,7 +19,7 @@ import {
 } from 'graphql';
 import type { LogEvent } from '../feed/event.ts';
 import { createGroup, type Group } from '../feed/group.ts';
-import { createKept } from '../feed/kept.ts';
+import { createKept, createRendering, type Rendering } from '../feed/rendering.ts';
 import type { LogPosition } from '../store/log.ts';
 import type { ChannelSource } from './channel-source.ts';
 import { NextFrames, type Payload } from './next-frames.ts';
@@ -56,6 +56,11 @@ interface Entry {
 /** Rendered events that a node keeps for those who lag or come back. */
 const keptBytes = 32 * 1024 * 1024;
 
+/** Renderings that are remembered for the groups to come. */
+const mostRenderings = 1000;
+
+const sizeOf = ({ json }: Payload): number => 64 + json.length;
+
 /** Does the subscription's field hand out a channel? */
 export function isShared({ schema, document, operation }: Prepared): boolean {
   const { name } = rootField(document, operation);
@@ -65,6 +70,8 @@ export function isShared({ schema, document, operation }: Prepared): boolean {
 export function createGroups({ schema, open, render }: GroupsOptions): Groups {
   const entries = new Map<string, Entry>();
   const kept = createKept(keptBytes);
+  /** Groups that differ in what they pick, but not in what they show of it, share one. */
+  const renderings = new Map<string, Rendering<LogPosition, Payload>>();
 
   function forget(key: string, entry: Entry): void {
     if (entries.get(key) === entry) entries.delete(key);
@@ -97,13 +104,26 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
     const source = await open(shared);
     if (!('options' in source)) return source;
     const { channel, rootOf, bookmarkSeconds, latestBy } = source.options;
+    const key = source.options.isOfLog ? resultKeyOf(prepared) : null;
+    const known = key === null ? undefined : renderings.get(key);
+    const rendering = known ?? newRendering(shared, rootOf);
+    if (key !== null) renderings.set(key, rendering);
     const group = createGroup<LogPosition, Payload, NextFrames>({
-      ...{ channel, kept, bookmarkSeconds, latestBy, onEmpty },
-      render: (item) => render(shared, rootOf(item)),
+      ...{ channel, rendering, bookmarkSeconds, latestBy, sizeOf },
       compose: (payloads) => new NextFrames(payloads),
-      sizeOf: ({ json }) => 64 + json.length,
+      onEmpty() {
+        onEmpty();
+        if (renderings.size > mostRenderings) renderings.clear();
+      },
     });
     return { group, source };
+  }
+
+  function newRendering(prepared: Prepared, rootOf: (item: LogPosition) => unknown) {
+    return createRendering<LogPosition, Payload>({
+      ...{ kept, sizeOf },
+      render: (item) => render(prepared, rootOf(item)),
+    });
   }
 
   return {
@@ -155,6 +175,27 @@ function keyOf({ caller, document, operation, operationName, variableValues }: P
     .sort(([a], [b]) => (a < b ? -1 : 1));
   const text = document.loc?.source.body ?? '';
   return JSON.stringify([caller.viewer.organizationId, operationName ?? null, variables, text]);
+}
+
+/**
+ * What the results of an operation depend on beside the event: less than its key where variables
+ * stand in the arguments of the subscription alone, for these pick events.
+ */
+function resultKeyOf(prepared: Prepared): string {
+  const { caller, document, operation, operationName } = prepared;
+  const field = rootField(document, operation);
+  let isPicking = true;
+  visit(document, {
+    VariableDefinition: () => false,
+    Argument: (_node, _key, parent) => (parent === field.arguments ? false : undefined),
+    Variable() {
+      isPicking = false;
+    },
+  });
+  const text = document.loc?.source.body ?? '';
+  return isPicking
+    ? JSON.stringify([caller.viewer.organizationId, operationName ?? null, text])
+    : keyOf(prepared);
 }
 
 const cursorVariables = new WeakMap<OperationDefinitionNode, string | null>();

@@ -11,9 +11,21 @@ import type { ExecutionResult } from 'graphql';
 import { toPlainError } from './request-error.ts';
 
 /** A result as JSON, with the cursor that it carries. */
-export interface Payload {
+export class Payload {
   readonly json: string;
   readonly cursor: string | null;
+  #prefix: Buffer | null = null;
+
+  constructor(json: string, cursor: string | null) {
+    this.json = json;
+    this.cursor = cursor;
+  }
+
+  /** The `next` message up to where the subscription's id comes. */
+  get prefix(): Buffer {
+    this.#prefix ??= Buffer.from(`{"type":"next","payload":${this.json},"id":`);
+    return this.#prefix;
+  }
 }
 
 /** A result as it is sent. The cursor is in its extensions, whether it was selected or not. */
@@ -27,13 +39,12 @@ export function payloadOf(
     ...(data === undefined ? {} : { data }),
     ...(typeof carried === 'string' ? { extensions: { cursor: carried } } : {}),
   };
-  return { json: JSON.stringify(result), cursor: typeof carried === 'string' ? carried : null };
+  return new Payload(JSON.stringify(result), typeof carried === 'string' ? carried : null);
 }
 
 /** Payloads that go out together. */
 export class NextFrames {
   readonly #payloads: readonly Payload[];
-  #prefixes: readonly Buffer[] | null = null;
   #events: Uint8Array | null = null;
   /** By the length of the id. */
   readonly #templates = new Map<number, Template>();
@@ -65,15 +76,12 @@ export class NextFrames {
   }
 
   #template(idLength: number): Template {
-    this.#prefixes ??= this.#payloads.map(({ json }) =>
-      Buffer.from(`{"type":"next","payload":${json},"id":`),
-    );
-    const lengths = this.#prefixes.map(({ length }) => length + idLength + 1);
+    const lengths = this.#payloads.map(({ prefix }) => prefix.length + idLength + 1);
     const total = lengths.reduce((sum, length) => sum + headerBytes(length) + length, 0);
     const bytes = Buffer.allocUnsafeSlow(total);
     const idsAt: number[] = [];
     let at = 0;
-    for (const [index, prefix] of this.#prefixes.entries()) {
+    for (const [index, { prefix }] of this.#payloads.entries()) {
       at = writeHeader(bytes, at, lengths[index] ?? 0);
       at += prefix.copy(bytes, at);
       idsAt.push(at);
