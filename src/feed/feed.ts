@@ -1,6 +1,7 @@
 /** The log as async iterables: one tail a node, any number of readers, cursors that hold anywhere. */
 import type { LogPosition } from '../store/log.ts';
 import { type Notifier, startNotifier } from '../store/notifier.ts';
+import { createReader } from '../store/own-connection.ts';
 import type { Store } from '../store/store.ts';
 import { createCatchUp } from './catch-up.ts';
 import type { Channel } from './channel.ts';
@@ -77,7 +78,8 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       }
     },
   );
-  const tail = createTail(database, {
+  const reader = createReader(database);
+  const tail = createTail(reader, {
     onBegin(identity, position, recent) {
       if (hub.epoch !== null && hub.epoch !== identity.epoch) options.onAnother?.();
       hub.begin(identity, position, recent);
@@ -125,6 +127,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       for (const reader of readers) await reader.return();
       hub.end();
       await tail.stop();
+      reader.close();
       if (!options.notifier) await notifier?.stop();
     },
     async position(organizationId) {

@@ -2,7 +2,7 @@
  * The one reader of the log in a node: it reads when woken, polls as the net, and goes on from where
  * it was when the database has been away.
  */
-import type { Database } from '../store/database.ts';
+
 import { renewEpoch } from '../store/epoch.ts';
 import {
   type LogRow,
@@ -13,6 +13,7 @@ import {
   type StoreIdentity,
 } from '../store/log.ts';
 import { within } from '../store/notifier.ts';
+import type { Reader } from '../store/own-connection.ts';
 import { advance, advanceAlone, hasGap, type ReaderState, readerAt } from './reader.ts';
 
 export interface TailHooks {
@@ -46,7 +47,7 @@ const PAGE_ROWS = 1000;
 const RECENT_ROWS = 5000;
 
 /** Makes a tail; `start` begins to read. */
-export function createTail(database: Database, hooks: TailHooks): Tail {
+export function createTail(database: Reader, hooks: TailHooks): Tail {
   const alone = database.kind === 'PGLITE';
   let state: ReaderState | null = null;
   let identity: StoreIdentity | null = null;
@@ -140,6 +141,7 @@ export function createTail(database: Database, hooks: TailHooks): Tail {
         for (const { reject } of served) reject(error);
         pauseMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures) * (1 - Math.random() / 2);
         failures += 1;
+        database.renew();
         hooks.onError(error);
         await pause(pauseMs, false);
         continue;

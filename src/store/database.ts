@@ -30,12 +30,15 @@ export interface Session {
   close(): void;
 }
 
-export interface Database {
+export interface Queries {
   readonly kind: 'POSTGRES' | 'PGLITE';
-  /** For reads, and for writes of configuration that no state machine guards. */
-  readonly drizzle: Drizzle;
   /** One statement, prepared where the store can; `json` columns parsed, `bigint` as number. */
   query<R extends object>(text: string, parameters?: readonly Parameter[]): Promise<R[]>;
+}
+
+export interface Database extends Queries {
+  /** For reads, and for writes of configuration that no state machine guards. */
+  readonly drizzle: Drizzle;
   /** Calls back on each NOTIFY, and with '' whenever some may have been missed. */
   listen(channel: string, onNotify: (payload: string) => void): Promise<Subscription>;
   notify(channel: string, payload: string): Promise<void>;

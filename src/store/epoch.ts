@@ -10,7 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { DataDirectory } from './data-directory.ts';
-import type { Database } from './database.ts';
+import type { Database, Queries } from './database.ts';
 
 /** SQL over `store_identity`: its epoch, or null where it is not where it was last opened. */
 export const believedEpoch = (kind: Database['kind']): string =>
@@ -24,7 +24,7 @@ export const believedEpoch = (kind: Database['kind']): string =>
  *
  * @returns whether this call gave it a new epoch
  */
-export async function settleEpoch(database: Database): Promise<boolean> {
+export async function settleEpoch(database: Queries): Promise<boolean> {
   const [settled] = await database.query<{ renewed: boolean }>(
     `update store_identity
         set lineage = store_lineage(),
@@ -37,7 +37,7 @@ export async function settleEpoch(database: Database): Promise<boolean> {
 }
 
 /** Gives a store a new epoch that was seen to go back in time; nothing where it has another already. */
-export async function renewEpoch(database: Database, epoch: string): Promise<void> {
+export async function renewEpoch(database: Queries, epoch: string): Promise<void> {
   await database.query(
     'update store_identity set epoch = gen_random_uuid() where id = 1 and epoch = $1::uuid',
     [epoch],
@@ -52,7 +52,7 @@ export async function renewEpoch(database: Database, epoch: string): Promise<voi
  * @returns 'ANOTHER' where the mark is of another store: nothing was changed
  */
 export async function settleEmbeddedEpoch(
-  database: Database,
+  database: Queries,
   directory: DataDirectory,
 ): Promise<'SAME' | 'RENEWED' | 'ANOTHER'> {
   const [known] = await database.query<{ epoch: string; lineage: string | null }>(

@@ -2,7 +2,7 @@
  * Reads of the log. Each page comes with what decides whether it may be believed (the epoch, how
  * far the log was pruned, its newest revision), read in the same statement as its rows.
  */
-import type { Database, Parameter } from './database.ts';
+import type { Database, Parameter, Queries } from './database.ts';
 import { believedEpoch, settleEpoch } from './epoch.ts';
 import type { ChangeKind } from './values.ts';
 
@@ -114,7 +114,7 @@ select distinct virtualtransaction as holder from pg_locks
  *
  * @throws where the store has no identity: it was never set up
  */
-export async function readIdentity(database: Database): Promise<StoreIdentity> {
+export async function readIdentity(database: Queries): Promise<StoreIdentity> {
   for (;;) {
     const [row] = await database.query<LogState & { cursorSecret: string }>(
       statements[database.kind].identity,
@@ -127,7 +127,7 @@ export async function readIdentity(database: Database): Promise<StoreIdentity> {
 }
 
 /** How far the log goes, and how far back. */
-export async function readLogState(database: Database): Promise<LogState> {
+export async function readLogState(database: Queries): Promise<LogState> {
   const [row] = await database.query<LogState>(statements[database.kind].state);
   return row ?? noIdentity();
 }
@@ -137,14 +137,14 @@ export async function readLogState(database: Database): Promise<LogState> {
  * this lock before it draws the revision, and keeps it until the row is visible or gone. Only on
  * PostgreSQL; a statement of its own, always before the read of the rows that it explains.
  */
-export async function readLogHolders(database: Database): Promise<string[]> {
+export async function readLogHolders(database: Queries): Promise<string[]> {
   const rows = await database.query<{ holder: string }>(HOLDERS);
   return rows.map(({ holder }) => holder);
 }
 
 /** Rows of all organizations above a revision, whole revisions only. For the tail. */
 export function readLogTail(
-  database: Database,
+  database: Queries,
   { above, limit }: { above: number; limit: number },
 ): Promise<LogPage> {
   return wholeRevisions(limit, (atMost) => read(database, 'tail', [above, atMost], atMost));
@@ -160,7 +160,7 @@ select * from (
  * Whole revisions: one that the limit cuts is left out.
  */
 export async function readLogNewest(
-  database: Database,
+  database: Queries,
   through: number,
   limit: number,
 ): Promise<LogRow[]> {
@@ -181,7 +181,7 @@ export interface LogSelection {
 
 /** Rows of an organization behind a position, oldest first. */
 export function readLogAfter(
-  database: Database,
+  database: Queries,
   after: LogPosition,
   { organizationId, resourceId, through, limit }: LogSelection,
 ): Promise<LogPage> {
@@ -197,7 +197,7 @@ export function readLogAfter(
 
 /** Rows of an organization before a position, newest first. */
 export function readLogBefore(
-  database: Database,
+  database: Queries,
   before: LogPosition,
   { organizationId, resourceId, limit }: Omit<LogSelection, 'through'>,
 ): Promise<LogPage> {
@@ -210,7 +210,7 @@ export function readLogBefore(
 }
 
 async function read(
-  database: Database,
+  database: Queries,
   statement: 'tail' | 'after' | 'before',
   parameters: Parameter[],
   limit: number,
