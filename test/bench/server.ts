@@ -31,6 +31,8 @@ export async function startServer(options: {
   profile?: string | null;
   /** Further options of Node.js. */
   flags?: readonly string[];
+  /** Further settings. */
+  settings?: Readonly<Record<string, string>>;
 }): Promise<ServerProcess> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -48,6 +50,7 @@ export async function startServer(options: {
       SAMPLE_DATA: 'off',
       LOG_LEVEL: 'error',
       INSTANCE_PAUSING_DEADLINE_SECONDS: `${pausingDeadlineSeconds}`,
+      ...options.settings,
       ...(options.databaseUrl ? { DATABASE_URL: options.databaseUrl } : {}),
     },
     stdio: ['ignore', 'ignore', 'inherit'],

@@ -14,7 +14,7 @@ export async function measureCommands(world: World): Promise<Figure[]> {
   const rates = { with: [] as number[], without: [] as number[] };
   try {
     const database = await world.bench.createDatabase((rounds + 1) * (2 * perRound + 20));
-    const node = await startNode(world, database);
+    const node = await startNode(world, database, { subscribesUnderLoad: true });
     add(node, node.stop);
     await clients.call('open', 'node', crowdOf(node, subscribers));
     add('node', () => clients.call('leave', 'node'));

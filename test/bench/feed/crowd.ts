@@ -33,7 +33,7 @@ export interface Counted {
   readonly retries: number;
   /** Events that were not the next of their socket, where that was looked at. */
   readonly outOfOrder: number;
-  readonly closed: readonly number[];
+  readonly closed: readonly string[];
 }
 
 interface Member {
@@ -43,10 +43,11 @@ interface Member {
   wanted: { query: string; variables: object; times: number } | null;
   count: number;
   lastNumber: number;
+  /** Has had an event of its present subscription. */
   isKnown: boolean;
 }
 
-const mostRetries = 40;
+const mostRetries = 10;
 
 export class Crowd {
   readonly #options: CrowdOptions;
@@ -56,7 +57,7 @@ export class Crowd {
   #frames = 0;
   #retried = 0;
   #outOfOrder = 0;
-  #closed: number[] = [];
+  #closed: string[] = [];
   #leaving = false;
   #failure: Error | null = null;
   #sample: string | null = null;
@@ -87,14 +88,15 @@ export class Crowd {
     return new Promise((resolve, reject) => {
       const { count, atATime } = this.#options;
       let next = 0;
-      let connected = 0;
+      const connected = new Set<Member>();
       const connectNext = () => {
         const member = this.#members[next++];
         if (member) this.#connect(member);
       };
-      this.#opened = () => {
-        connected += 1;
-        if (connected === count) resolve();
+      this.#opened = (member) => {
+        if (connected.has(member)) return;
+        connected.add(member);
+        if (connected.size === count) resolve();
         else if (atATime !== null) connectNext();
       };
       this.#goal = { count: -1, missing: -1, reached() {}, fail: reject };
@@ -217,11 +219,12 @@ export class Crowd {
           if (token === null || isNext(data, from, to)) this.#event(member, data, from, to);
           else this.#control(member, JSON.parse(data.toString('utf8', from, to)));
         },
-        onClose: (code) => {
+        onClose: (why) => {
           if (this.#leaving) return;
-          this.#closed.push(code);
-          if (member.count > 0) return this.#fail(new Error(`A socket was closed with ${code}.`));
-          this.#again(member, `closed with ${code}`, () => this.#connect(member));
+          this.#closed.push(why);
+          // One that had events would have to go on from its cursor.
+          if (member.wanted && member.isKnown) this.#fail(new Error(`A socket was closed: ${why}`));
+          else this.#again(member, `closed with ${why}`, () => this.#connect(member));
         },
       },
     );
@@ -270,13 +273,13 @@ export class Crowd {
     if (!payload?.data || payload.errors) this.#fail(new Error(`No event: ${text}`));
   }
 
-  /** As clients do: again, after a while that differs between them. */
+  /** As the client of graphql-ws does: again, after a while that grows and differs between them. */
   #again(member: Member, why: string, act: () => void): void {
     const before = this.#retries[member.index] ?? 0;
     this.#retries[member.index] = before + 1;
     this.#retried += 1;
     if (before >= mostRetries) this.#fail(new Error(`Refused ${before} times: ${why}`));
-    else setTimeout(act, 100 + Math.random() * 400);
+    else setTimeout(act, 1000 * 2 ** Math.min(before, 3) + 300 + Math.random() * 2700);
   }
 
   #fail(error: Error): void {

@@ -32,7 +32,7 @@ export async function measureLatency(world: World): Promise<Figure[]> {
   try {
     const database = await world.bench.createDatabase(2_000);
     const { store } = database;
-    const node = await startNode(world, database);
+    const node = await startNode(world, database, { subscribesUnderLoad: true });
     add(node, node.stop);
     const notifier = notifierOf(database);
     add(notifier, notifier.stop);

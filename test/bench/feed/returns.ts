@@ -25,7 +25,7 @@ export async function measureReturns(world: World): Promise<Figure[]> {
     const database = await world.bench.createDatabase(200);
     const statements = await countStatements(database.url);
     add(statements, statements.close);
-    const node = await startNode(world, database, statements.url);
+    const node = await startNode(world, database, { url: statements.url });
     add(node, node.stop);
     const notifier = notifierOf(database);
     add(notifier, notifier.stop);

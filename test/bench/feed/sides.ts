@@ -28,7 +28,7 @@ export interface Side {
 
 /** A node; an emission is a commit of so many transitions. */
 export async function nodeSide(world: World, database: Database): Promise<Side> {
-  const node: Node = await startNode(world, database);
+  const node: Node = await startNode(world, database, { subscribesUnderLoad: true });
   const notifier = notifierOf(database);
   const transitions = await openTransitions(database.store.database, {
     organizationId: database.store.defaultOrganizationId,

@@ -31,7 +31,7 @@ export async function measureSlow(world: World): Promise<Figure[]> {
   const grown: { with: number[]; without: number[] } = { with: [], without: [] };
   try {
     const database = await world.bench.createDatabase(200);
-    const node = await startNode(world, database);
+    const node = await startNode(world, database, { subscribesUnderLoad: true });
     add(node, node.stop);
     const notifier = notifierOf(database);
     add(notifier, notifier.stop);

@@ -16,8 +16,8 @@ export interface Handlers {
   onOpen(): void;
   /** A text frame; the buffer is used again as soon as this returns. */
   onText(data: Buffer, from: number, to: number): void;
-  /** Once, however it ended. `code`: of the close frame, or the status that refused; 1006: none. */
-  onClose(code: number): void;
+  /** Once, however it ended: the close frame's code and reason, or the refusing status, or 1006. */
+  onClose(why: string): void;
 }
 
 const shared = Buffer.alloc(256 * 1024);
@@ -34,7 +34,7 @@ export function openSocket(
   const { hostname, port, host } = new URL(url);
   let rest: Buffer | null = null;
   let open = false;
-  let code = 1006;
+  let why = '1006';
   const socket = connect({
     host: hostname,
     port: Number(port),
@@ -55,7 +55,7 @@ export function openSocket(
     );
   });
   socket.on('error', () => {});
-  socket.on('close', () => handlers.onClose(code));
+  socket.on('close', () => handlers.onClose(why));
 
   function take(chunk: Buffer, length: number): void {
     let data = chunk;
@@ -85,7 +85,7 @@ export function openSocket(
       if (opcode === TEXT) handlers.onText(data, from, to);
       else if (opcode === PING) write(PONG, data.subarray(from, to));
       else if (opcode === CLOSE) {
-        if (size >= 2) code = data.readUInt16BE(from);
+        if (size >= 2) why = `${data.readUInt16BE(from)} ${data.toString('utf8', from + 2, to)}`;
         socket.destroy();
       }
       at = to;
@@ -103,7 +103,7 @@ export function openSocket(
       return end;
     }
     if (!head.startsWith('HTTP/1.1 101')) {
-      code = Number(head.slice(9, 12));
+      why = head.slice(9, 12);
       socket.destroy();
       return end;
     }

@@ -38,15 +38,18 @@ const collector = "process.on('SIGUSR2', () => { gc(); gc(); })";
 /**
  * Starts a node over a database and waits until it has nothing to do.
  *
- * @param url where its database is, if it goes another way there than the bench does
+ * @param options.url where its database is, if it goes another way there than the bench does
+ * @param options.subscribesUnderLoad new subscriptions come right after full load, which a node
+ *   that was busy for ten seconds would put off
  */
 export async function startNode(
   { bench }: World,
   { store, ...database }: Database,
-  url = database.url,
+  options: { url?: string; subscribesUnderLoad?: true } = {},
 ): Promise<Node> {
   const server = await startServer({
-    databaseUrl: url,
+    databaseUrl: options.url ?? database.url,
+    settings: options.subscribesUnderLoad ? { STREAM_BUSY_PERCENT: '100' } : {},
     dataDir: await bench.createFolder(),
     flags: ['--expose-gc', '--import', `data:text/javascript,${encodeURIComponent(collector)}`],
   });
