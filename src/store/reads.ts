@@ -4,6 +4,7 @@ import type { InstanceState } from '../lifecycle/instance.ts';
 import type { RuntimeCommandRow } from './runtimes.ts';
 import type { Store } from './store.ts';
 import type { LogLevel } from './values.ts';
+import { hostJson, instanceJson, instancesOfHost } from './world.ts';
 
 /** What the state machine decides by, of one instance. */
 export interface InstanceFacts {
@@ -19,40 +20,17 @@ export interface HostFacts {
   readonly instances: InstanceSnapshot[];
 }
 
-const operationJson = (alias: string): string => /* sql */ `
-  case when ${alias}.id is null then null else jsonb_build_object('id', ${alias}.id,
-    'kind', ${alias}.kind, 'status', ${alias}.status, 'phase', ${alias}.phase,
-    'parentId', ${alias}.parent_id) end`;
-
-const instanceJson = /* sql */ `jsonb_build_object('id', i.id, 'key', i.key, 'hostId', i.host_id,
-  'state', i.state, 'sequence', i.sequence, 'guard', i.guard, 'desired', i.desired,
-  'reachability', i.reachability, 'unreachableBecause', i.unreachable_because, 'runId', i.run_id,
-  'runtimeGone', i.runtime_gone, 'operation', ${operationJson('io')})`;
-
-const hostJson = /* sql */ `case when h.id is null then null else jsonb_build_object('id', h.id,
-  'key', h.key, 'state', h.state, 'sequence', h.sequence, 'guard', h.guard,
-  'operation', ${operationJson('ho')}) end`;
-
 const listed = (parameter: string): string =>
   `in (select value::uuid from jsonb_array_elements_text(${parameter}::text::jsonb))`;
 
 const INSTANCES = /* sql */ `
-select i.id, ${instanceJson} as instance, ${hostJson} as host
-  from instances i
-  left join operations io on io.instance_id = i.id and io.status in ('QUEUED', 'RUNNING')
-  left join hosts h on h.id = i.host_id
-  left join operations ho on ho.host_id = h.id and ho.status in ('QUEUED', 'RUNNING')
- where i.id ${listed('$1')} and i.archived_at is null`;
+select i.id, ${instanceJson} as instance,
+       (select ${hostJson} from hosts h where h.id = i.host_id) as host
+  from instances i where i.id ${listed('$1')} and i.archived_at is null`;
 
 const HOSTS = /* sql */ `
-select h.id, ${hostJson} as host, coalesce((
-    select jsonb_agg(${instanceJson} order by i.id)
-      from instances i
-      left join operations io on io.instance_id = i.id and io.status in ('QUEUED', 'RUNNING')
-     where i.host_id = h.id and i.archived_at is null), '[]') as instances
-  from hosts h
-  left join operations ho on ho.host_id = h.id and ho.status in ('QUEUED', 'RUNNING')
- where h.id ${listed('$1')} and h.archived_at is null`;
+select h.id, ${hostJson} as host, ${instancesOfHost} as instances
+  from hosts h where h.id ${listed('$1')} and h.archived_at is null`;
 
 /** What the state machine would decide by now; archived instances are left out. */
 export async function readInstanceFacts(

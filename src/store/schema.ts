@@ -353,10 +353,13 @@ export const operations = pgTable(
     deadlineAt: time('deadline_at'),
   },
   (t) => [
+    // Each of its own rows alone: else whoever looks one up may be given the other index, all of it.
     uniqueIndex('operations_active_instance')
       .on(t.instanceId)
-      .where(sql`status in ('QUEUED', 'RUNNING')`),
-    uniqueIndex('operations_active_host').on(t.hostId).where(sql`status in ('QUEUED', 'RUNNING')`),
+      .where(sql`status in ('QUEUED', 'RUNNING') and instance_id is not null`),
+    uniqueIndex('operations_active_host')
+      .on(t.hostId)
+      .where(sql`status in ('QUEUED', 'RUNNING') and host_id is not null`),
     index('operations_list').on(t.organizationId, t.createdAt, t.id),
     index('operations_instance').on(t.instanceId, t.createdAt),
     index('operations_host').on(t.hostId, t.createdAt),

@@ -56,14 +56,15 @@ export interface InstanceTarget {
 export async function instanceTarget(store: Store, id: string): Promise<InstanceTarget | null> {
   const [row] = await store.database.query<InstanceTarget>(
     `select i.id, i.key, i.organization_id as "organizationId", i.state, i.sequence,
-            i.run_id as "runId", i.runtime_gone as "runtimeGone", o.kind as "operationKind",
+            i.run_id as "runId", i.runtime_gone as "runtimeGone",
+            (select o.kind from operations o
+              where o.instance_id = i.id and o.status in ('QUEUED', 'RUNNING')) as "operationKind",
             extract(epoch from clock_timestamp() - i.last_seen_at)::float8 as "secondsSinceSeen",
             c.key as repository, r.image, r.image_tag as tag, h.driver, h.handle
        from instances i
        left join runs r on r.id = i.run_id
        left join container_repositories c on c.id = i.container_repository_id
        left join hosts h on h.id = i.host_id
-       left join operations o on o.instance_id = i.id and o.status in ('QUEUED', 'RUNNING')
       where i.id = $1::uuid`,
     [id],
   );

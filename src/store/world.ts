@@ -10,37 +10,35 @@ export interface StoredWorld extends World {
   readonly organizationId: string;
 }
 
-const operationJson = (alias: string): string => /* sql */ `
-  case when ${alias}.id is null then null else jsonb_build_object('id', ${alias}.id,
-    'kind', ${alias}.kind, 'status', ${alias}.status, 'phase', ${alias}.phase,
-    'parentId', ${alias}.parent_id) end`;
+// Looked up rather than joined: a join is planned by how many operations were active at that time.
+const operationOf = (column: string, id: string): string => /* sql */ `(
+  select jsonb_build_object('id', o.id, 'kind', o.kind, 'status', o.status, 'phase', o.phase,
+      'parentId', o.parent_id)
+    from operations o where o.${column} = ${id} and o.status in ('QUEUED', 'RUNNING'))`;
 
-const instanceJson = /* sql */ `jsonb_build_object('id', i.id, 'key', i.key, 'hostId', i.host_id,
+/** A snapshot of the instance `i`. */
+export const instanceJson = /* sql */ `jsonb_build_object('id', i.id, 'key', i.key, 'hostId', i.host_id,
   'state', i.state, 'sequence', i.sequence, 'guard', i.guard, 'desired', i.desired,
   'reachability', i.reachability, 'unreachableBecause', i.unreachable_because, 'runId', i.run_id,
-  'runtimeGone', i.runtime_gone, 'operation', ${operationJson('io')})`;
+  'runtimeGone', i.runtime_gone, 'operation', ${operationOf('instance_id', 'i.id')})`;
 
-const hostJson = /* sql */ `case when h.id is null then null else jsonb_build_object('id', h.id,
-  'key', h.key, 'state', h.state, 'sequence', h.sequence, 'guard', h.guard,
-  'operation', ${operationJson('ho')}) end`;
+/** A snapshot of the host `h`. */
+export const hostJson = /* sql */ `jsonb_build_object('id', h.id, 'key', h.key, 'state', h.state,
+  'sequence', h.sequence, 'guard', h.guard, 'operation', ${operationOf('host_id', 'h.id')})`;
+
+/** Snapshots of all instances that name the host `h`. */
+export const instancesOfHost = /* sql */ `coalesce((
+  select jsonb_agg(${instanceJson} order by i.id) from instances i
+   where i.host_id = h.id and i.archived_at is null), '[]')`;
 
 const INSTANCE = /* sql */ `
-select i.organization_id as "organizationId", ${instanceJson} as instance, ${hostJson} as host
-  from instances i
-  left join operations io on io.instance_id = i.id and io.status in ('QUEUED', 'RUNNING')
-  left join hosts h on h.id = i.host_id
-  left join operations ho on ho.host_id = h.id and ho.status in ('QUEUED', 'RUNNING')
- where i.archived_at is null`;
+select i.organization_id as "organizationId", ${instanceJson} as instance,
+       (select ${hostJson} from hosts h where h.id = i.host_id) as host
+  from instances i where i.archived_at is null`;
 
 const HOST = /* sql */ `
-select h.organization_id as "organizationId", ${hostJson} as host, coalesce((
-    select jsonb_agg(${instanceJson} order by i.id)
-      from instances i
-      left join operations io on io.instance_id = i.id and io.status in ('QUEUED', 'RUNNING')
-     where i.host_id = h.id and i.archived_at is null), '[]') as instances
-  from hosts h
-  left join operations ho on ho.host_id = h.id and ho.status in ('QUEUED', 'RUNNING')
- where h.archived_at is null`;
+select h.organization_id as "organizationId", ${hostJson} as host, ${instancesOfHost} as instances
+  from hosts h where h.archived_at is null`;
 
 export type { ActiveOperation };
 
