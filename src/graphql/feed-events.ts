@@ -47,13 +47,11 @@ export function feedSource(
 function beginning(args: Record<string, unknown>, lastEventId: string | null): Beginning {
   const { after, last } = args as { after?: string | null; last?: number | null };
   if (lastEventId) return { after: lastEventId };
-  if (last != null && after != null) {
-    throw badInput('`after` and `last` exclude each other. Give one of them.');
-  }
   if (last != null && (last < 1 || last > 200)) {
     throw badInput(`\`last\` is ${last}; it takes 1 to 200.`);
   }
-  return { after, last };
+  // `after` wins, so that a client that resumes may leave the rest of its document as it is.
+  return after == null ? { last } : { after };
 }
 
 const nouns = { Instance: 'instance', Host: 'host' } as const;

@@ -82,8 +82,8 @@ export interface PipelineOptions {
   readonly log: Logger;
 }
 
-/** Reads of one event are tried again so often, for about half a minute in all. */
-const eventRetries = 30;
+/** What the database does not answer is tried again so often, for about half a minute in all. */
+const retries = 30;
 
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { schema, limits, createContext, admission, metrics, log } = options;
@@ -154,18 +154,25 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const fresh = () => ({ ...prepared, contextValue: createContext(caller.viewer, caller) });
     const execution = fresh();
     const result = execute(execution);
-    return isPromise(result) || result.errors ? repeated(result) : result;
+    if (!isPromise(result) && !result.errors) return result;
+    return answered(result, () => execute(fresh()), caller).then((last) =>
+      executed(execution, last),
+    );
+  }
 
-    async function repeated(first: ExecutionResult | Promise<ExecutionResult>) {
-      let result = await first;
-      for (let attempt = 0; ; attempt += 1) {
-        const isAway = result.errors?.some(({ originalError }) => isConnectionError(originalError));
-        if (!isAway || attempt === eventRetries || caller.signal.aborted)
-          return executed(execution, result);
-        await pause(Math.min(1_000, 20 * 2 ** attempt));
-        result = await execute(fresh());
-      }
+  /** The result, asked for again while the database is away. */
+  async function answered<Result extends Pick<ExecutionResult, 'errors'> | null>(
+    first: Result | Promise<Result>,
+    again: () => Result | Promise<Result>,
+    { signal }: Caller,
+  ): Promise<Result> {
+    let result = await first;
+    for (let attempt = 0; attempt < retries && !signal.aborted; attempt += 1) {
+      if (!result?.errors?.some(({ originalError }) => isConnectionError(originalError))) break;
+      await pause(Math.min(1_000, 20 * 2 ** attempt));
+      result = await again();
     }
+    return result;
   }
 
   const groups = createGroups({
@@ -239,7 +246,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       try {
         if (subscriber && isShared(prepared)) {
           subscriber.mask = (error) => mask(asGraphQLError(error));
-          const refused = await groups.join(prepared, subscriber);
+          const join = () => groups.join(prepared, subscriber);
+          const refused = await answered(join(), join, caller);
           if (refused) return refusal(refused);
           subscriber.left(onEnd);
           return subscriber;
