@@ -100,7 +100,10 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
     onEmpty: () => void,
   ): Promise<Established | ExecutionResult> {
     // Of its own: the first subscriber may go while others stay.
-    const shared = { ...prepared };
+    const { viewer, requestId, transport, method, lastEventId } = prepared.caller;
+    const { signal } = new AbortController();
+    const caller = { viewer, requestId, transport, method, lastEventId, signal };
+    const shared = { ...prepared, caller };
     const source = await open(shared);
     if (!('options' in source)) return source;
     const { channel, rootOf, bookmarkSeconds, latestBy } = source.options;

@@ -82,8 +82,8 @@ export interface PipelineOptions {
   readonly log: Logger;
 }
 
-/** What the database does not answer is tried again so often, for about half a minute in all. */
-const retries = 30;
+/** What the database does not answer is tried again so often, for about ten minutes in all. */
+const retries = 600;
 
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { schema, limits, createContext, admission, metrics, log } = options;
