@@ -23,7 +23,7 @@ import { createKept, createRendering, type Rendering } from '../feed/rendering.t
 import type { LogPosition } from '../store/log.ts';
 import type { ChannelSource } from './channel-source.ts';
 import { NextFrames, type Payload } from './next-frames.ts';
-import type { Prepared } from './pipeline.ts';
+import type { Caller, Prepared } from './pipeline.ts';
 import { asGraphQLError } from './streams.ts';
 import type { Subscriber } from './subscriber.ts';
 
@@ -55,6 +55,12 @@ interface Entry {
 
 /** Rendered events that a node keeps for those who lag or come back. */
 const keptBytes = 32 * 1024 * 1024;
+
+/** Nothing of the first subscriber but what all may see: it may go while others stay. */
+function callerOfGroup({ viewer, requestId, transport, method }: Caller): Caller {
+  const { signal } = new AbortController();
+  return { viewer, requestId, transport, method, lastEventId: null, signal };
+}
 
 /** Renderings that are remembered for the groups to come. */
 const mostRenderings = 1000;
@@ -99,11 +105,7 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
     prepared: Prepared,
     onEmpty: () => void,
   ): Promise<Established | ExecutionResult> {
-    // Of its own: the first subscriber may go while others stay.
-    const { viewer, requestId, transport, method, lastEventId } = prepared.caller;
-    const { signal } = new AbortController();
-    const caller = { viewer, requestId, transport, method, lastEventId, signal };
-    const shared = { ...prepared, caller };
+    const shared = { ...prepared, contextValue: null, caller: callerOfGroup(prepared.caller) };
     const source = await open(shared);
     if (!('options' in source)) return source;
     const { channel, rootOf, bookmarkSeconds, latestBy } = source.options;

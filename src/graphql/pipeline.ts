@@ -139,6 +139,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     };
   }
 
+  const withContext = (prepared: Prepared): Prepared => {
+    const { caller } = prepared;
+    return { ...prepared, contextValue: createContext(caller.viewer, caller) };
+  };
+
   const masked = (result: ExecutionResult, { requestId }: Caller): ExecutionResult =>
     result.errors
       ? { ...result, errors: result.errors.map((error) => maskError(error, { requestId, log })) }
@@ -151,7 +156,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
    */
   function delivered(prepared: Prepared): ExecutionResult | Promise<ExecutionResult> {
     const { caller } = prepared;
-    const fresh = () => ({ ...prepared, contextValue: createContext(caller.viewer, caller) });
+    const fresh = () => withContext(prepared);
     const execution = fresh();
     const result = execute(execution);
     if (!isPromise(result) && !result.errors) return result;
@@ -178,7 +183,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   const groups = createGroups({
     schema,
     async open(prepared) {
-      const source = await createSourceEventStream(prepared);
+      const source = await createSourceEventStream(withContext(prepared));
       if (source instanceof ChannelSource || !(Symbol.asyncIterator in source)) return source;
       throw new Error('The source of a shared subscription is a channel.');
     },
