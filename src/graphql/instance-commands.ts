@@ -5,16 +5,15 @@ import { builder } from './builder.ts';
 import { type CommandInput, commandOf, refusedFields } from './commands.ts';
 import type { Context } from './context.ts';
 import { Conflict, InvalidInput, ResourceNotFound, resultType } from './errors.ts';
-import { owned } from './filters.ts';
 import { referenceOf } from './ids.ts';
 import { commandFields } from './inputs.ts';
 import { Instance } from './instance.ts';
 import { Operation } from './operation.ts';
 import {
   type Accepted,
+  acceptedRow,
   commandResult,
   InstanceCommandRefused,
-  isRowAlone,
   refusedInstance,
 } from './refusals.ts';
 
@@ -22,22 +21,16 @@ const InstanceCommandAccepted = builder
   .objectRef<Accepted<'InstanceCommandAccepted'>>('InstanceCommandAccepted')
   .implement({
     fields: (t) => ({
-      instance: t.drizzleField({
+      instance: t.field({
         type: Instance,
-        resolve: async (query, { rows, resourceId }, _args, context) => {
-          const planned = query({ where: { ...owned(context), id: resourceId } });
-          if (rows && isRowAlone(planned)) return rows.resource as never;
-          return (await context.store.database.drizzle.query.instances.findFirst(planned))!;
-        },
+        resolve: ({ rows, resourceId: id }, _args, context, info) =>
+          acceptedRow(rows?.resource, { type: 'Instance', id }, { context, info }),
       }),
-      operation: t.drizzleField({
+      operation: t.field({
         type: Operation,
         nullable: true,
-        resolve: async (query, { rows, operationId }, _args, context) => {
-          const planned = query({ where: { ...owned(context), id: operationId } });
-          if (rows && isRowAlone(planned)) return rows.operation as never;
-          return (await context.store.database.drizzle.query.operations.findFirst(planned)) ?? null;
-        },
+        resolve: ({ rows, operationId: id }, _args, context, info) =>
+          acceptedRow(rows?.operation, { type: 'Operation', id }, { context, info }),
       }),
     }),
   });

@@ -1,4 +1,5 @@
 /** Commands that a state machine refuses, and what turns a command's answer into a member of a result. */
+import { type GraphQLResolveInfo, Kind, type SelectionSetNode } from 'graphql';
 import type { Refusal } from '../lifecycle/errors.ts';
 import type { HostAction, HostState } from '../lifecycle/host.ts';
 import { allowedHostActions } from '../lifecycle/host-commands.ts';
@@ -8,6 +9,7 @@ import type { CommandResult } from '../store/commands.ts';
 import type { WrittenRows } from '../store/door.ts';
 import type { StoredWorld } from '../store/world.ts';
 import { builder } from './builder.ts';
+import type { Context } from './context.ts';
 import {
   HostAction as HostActionEnum,
   HostState as HostStateEnum,
@@ -22,7 +24,7 @@ import {
   UserError,
   type UserErrorShape,
 } from './errors.ts';
-import { findResource, Resource } from './node.ts';
+import { findNode, findResource, type NodeTypeName, Resource } from './node.ts';
 
 interface CommandRefusedShape extends UserErrorShape {
   readonly refusal: Refusal;
@@ -123,12 +125,26 @@ export interface Accepted<Name extends string> {
 }
 
 /**
- * Is a row as it was committed all that is asked for? Else it is read with what lies beneath it, in one
- * statement, so that all of it is of one moment.
+ * The resource or the operation of an accepted command: as it was committed where nothing beneath it is
+ * asked for. Else it is read with that in one statement, so that all of it is of one moment.
  */
-export function isRowAlone(planned: object): boolean {
-  const { with: beneath = {}, extras = {} } = planned as { with?: object; extras?: object };
-  return Object.keys(beneath).length === 0 && Object.keys(extras).length === 0;
+export async function acceptedRow(
+  row: Readonly<Record<string, unknown>> | undefined,
+  node: { readonly type: NodeTypeName; readonly id: string },
+  request: { context: Context; info: GraphQLResolveInfo },
+) {
+  const { info } = request;
+  const isAlone = info.fieldNodes.every(({ selectionSet }) => hasLeavesOnly(selectionSet, info));
+  const found = row && isAlone ? row : await findNode(node.type, node.id, request);
+  return found as never;
+}
+
+function hasLeavesOnly(set: SelectionSetNode | undefined, info: GraphQLResolveInfo): boolean {
+  return (set?.selections ?? []).every((selection) => {
+    if (selection.kind === Kind.FIELD) return !selection.selectionSet;
+    if (selection.kind === Kind.INLINE_FRAGMENT) return hasLeavesOnly(selection.selectionSet, info);
+    return hasLeavesOnly(info.fragments[selection.name.value]?.selectionSet, info);
+  });
 }
 
 /** The member of a result union for what a lifecycle command answered. */

@@ -1,11 +1,11 @@
 /** What the door's statement writes of operations and of metered intervals. */
 import type { Change } from '../lifecycle/change.ts';
 import { meterChanges } from './door-log.ts';
-import { returnedColumns } from './door-resources.ts';
+import { Returned } from './returned.ts';
 import { operations } from './schema.ts';
 import { Columns, Rows, type Sql, sql } from './statement.ts';
 
-const operationColumns = returnedColumns(operations, 'operation');
+export const returnedOperation = new Returned(operations, 'o');
 
 const changed = new Columns({
   id: 'uuid',
@@ -84,7 +84,7 @@ export function operationParts(change: Change, after: Sql, returning: boolean): 
              case when v.status = 'SUCCEEDED' then ok.at end,
              ok.at + make_interval(secs => v.deadline)
         from ok cross join ${new Rows(rows, begun)} where ${ready}
-      returning ${returning ? operationColumns : sql`t.id`})`);
+      returning ${returning ? returnedOperation.columns : sql`t.id`})`);
   }
   for (const { id } of [...change.operations, ...change.begins]) deadlines.delete(id);
   if (deadlines.size > 0) {

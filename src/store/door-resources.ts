@@ -1,19 +1,11 @@
 /** What the door's statement writes of hosts, instances and runs, once they are locked. */
-import { getColumns, type Table } from 'drizzle-orm';
 import type { HostUpdate, InstanceUpdate } from '../lifecycle/change.ts';
+import { Returned } from './returned.ts';
 import { hosts, instances } from './schema.ts';
-import { Columns, type Row, Rows, raw, type Sql, sql } from './statement.ts';
+import { Columns, type Row, Rows, type Sql, sql } from './statement.ts';
 
-/** The columns of the table `t` for RETURNING, each as `prefix.name` with its name in the schema. */
-export function returnedColumns(table: Table, prefix: string): Sql {
-  const columns = Object.entries(getColumns(table));
-  return raw(
-    columns.map(([name, column]) => `t."${column.name}" as "${prefix}.${name}"`).join(', '),
-  );
-}
-
-const hostColumns = returnedColumns(hosts, 'resource');
-const instanceColumns = returnedColumns(instances, 'resource');
+export const returnedHost = new Returned(hosts, 'r');
+export const returnedInstance = new Returned(instances, 'r');
 
 type Update = HostUpdate | InstanceUpdate;
 
@@ -138,7 +130,7 @@ export function hostPart(update: HostUpdate, returning: boolean): Sql {
   const { set, rows } = assignments([update], hostSettings);
   return sql`changed_host as (
     update hosts t set ${set} from ok, ${rows} where t.id = v.id
-    returning ${returning ? hostColumns : sql`t.id`})`;
+    returning ${returning ? returnedHost.columns : sql`t.id`})`;
 }
 
 /** `changed_instances`, which wait for `after`. `returning`: with all columns. */
@@ -151,7 +143,7 @@ export function instancesPart(
   return sql`changed_instances as (
     update instances t set ${set} from ok, ${rows}
      where t.id = v.id and ${after}
-    returning ${returning ? instanceColumns : sql`t.id`})`;
+    returning ${returning ? returnedInstance.columns : sql`t.id`})`;
 }
 
 function assignments<U extends Update>(

@@ -10,17 +10,28 @@
  */
 import type { Change } from '../lifecycle/change.ts';
 import type { Parameter } from './database.ts';
-import type { DoorOptions, Fence } from './door.ts';
+import type { DoorOptions, Fence, WrittenRows } from './door.ts';
 import { logRows } from './door-log.ts';
-import { meterParts, operationParts } from './door-operations.ts';
-import { hostPart, instancesPart, runParts } from './door-resources.ts';
-import { Columns, compile, Rows, type Sql, sql } from './statement.ts';
+import { meterParts, operationParts, returnedOperation } from './door-operations.ts';
+import {
+  hostPart,
+  instancesPart,
+  returnedHost,
+  returnedInstance,
+  runParts,
+} from './door-resources.ts';
+import { Columns, compile, type Row, Rows, type Sql, sql } from './statement.ts';
 
 /** Makes the statement. It answers one row, or none where it has written nothing. */
 export function doorStatement(
   change: Change,
   options: DoorOptions,
-): { text: string; parameters: readonly Parameter[] } {
+): {
+  text: string;
+  parameters: readonly Parameter[];
+  /** What the row of the answer says of the command's resource and operation. */
+  rowsOf: (row: Row) => WrittenRows | null;
+} {
   const { operationId } = change;
   const answer = options.returning ? change.begins.find(({ id }) => id === operationId) : undefined;
   const host = change.updates.find((update) => update.kind === 'HOST');
@@ -45,13 +56,24 @@ export function doorStatement(
   const log = logRows(change);
   if (log.length > 0) parts.push(...logParts(log, after));
   const revision = log.length > 0 ? sql`(select n from revision)` : sql`null::bigint`;
-  if (!answer) return compile(sql`with ${parts} select ok.at, ${revision} as revision from ok`);
-  const resources = answer.resource === 'HOST' ? sql`changed_host` : sql`changed_instances`;
-  return compile(sql`
+  if (!answer) {
+    const statement = compile(sql`with ${parts} select ok.at, ${revision} as revision from ok`);
+    return { ...statement, rowsOf: () => null };
+  }
+  const isHost = answer.resource === 'HOST';
+  const returned = isHost ? returnedHost : returnedInstance;
+  const resources = isHost ? sql`changed_host` : sql`changed_instances`;
+  const statement = compile(sql`
     with ${parts}
     select ok.at, ${revision} as revision, r.*, o.* from ok
-      left join ${resources} r on r."resource.id" = ${answer.resourceId}::uuid
-      left join begun_operations o on o."operation.id" = ${answer.id}::uuid`);
+      left join ${resources} r on r.${returned.id} = ${answer.resourceId}::uuid
+      left join begun_operations o on o.${returnedOperation.id} = ${answer.id}::uuid`);
+  const rowsOf = (row: Row) => {
+    const resource = returned.take(row);
+    const operation = returnedOperation.take(row);
+    return resource && operation ? { resource, operation } : null;
+  };
+  return { ...statement, rowsOf };
 }
 
 const guards = new Columns({ id: 'uuid', guard: 'bigint' });

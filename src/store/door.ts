@@ -55,11 +55,11 @@ export async function write(
   change: Change,
   options: DoorOptions,
 ): Promise<Written | Lost> {
-  const { text, parameters } = doorStatement(change, options);
+  const { text, parameters, rowsOf } = doorStatement(change, options);
   try {
     const [row] = await database.query<{ at: Date; revision: number | null }>(text, parameters);
     if (!row) return { lost: true, cause: null };
-    return { at: row.at, revision: row.revision, rows: options.returning ? rowsOf(row) : null };
+    return { at: row.at, revision: row.revision, rows: rowsOf(row) };
   } catch (error) {
     // A foreign key, a unique index, a check of ours, a deadlock: a lost race.
     const state = sqlState(error);
@@ -68,15 +68,4 @@ export async function write(
     }
     throw error;
   }
-}
-
-/** Takes `resource.state` and `operation.status` apart. */
-function rowsOf(row: object): WrittenRows | null {
-  const resource: Record<string, unknown> = {};
-  const operation: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(row)) {
-    if (name.startsWith('resource.')) resource[name.slice(9)] = value;
-    else if (name.startsWith('operation.')) operation[name.slice(10)] = value;
-  }
-  return resource.id && operation.id ? { resource, operation } : null;
 }
