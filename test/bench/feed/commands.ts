@@ -4,7 +4,7 @@ import { type Figure, figure, median } from '../figures.ts';
 import { keyOf } from '../fleet.ts';
 import { closers, crowdOf, settle, startNode, type World, watch } from './world.ts';
 
-const rounds = 5;
+const rounds = 4;
 
 export async function measureCommands(world: World): Promise<Figure[]> {
   const subscribers = world.quick ? 50 : 1_000;

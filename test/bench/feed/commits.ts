@@ -10,7 +10,7 @@ import { openTransitions, type Transitions } from './transitions.ts';
 import { closers, crowdOf, type Database, settle, startNode, type World, watch } from './world.ts';
 
 const connections = 32;
-const rounds = 7;
+const rounds = 5;
 
 export async function measureCommits(world: World): Promise<Figure[]> {
   const commits = Array.from({ length: world.quick ? 300 : 4_000 }, (_, n) => n);

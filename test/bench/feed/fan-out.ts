@@ -24,7 +24,7 @@ interface Case {
 const cpuSecondsPerTurn = 0.5;
 const rounds = 5;
 /** A case that takes longer than this is cut short after a round. */
-const mostSeconds = 15;
+const mostSeconds = 12;
 
 export async function measureFanOut(world: World): Promise<Figure[]> {
   const [many, some] = world.quick ? [200, 100] : [5_000, 1_000];

@@ -22,7 +22,7 @@ import {
 } from './world.ts';
 
 const subscribers = 10;
-const rounds = 5;
+const rounds = 4;
 const seconds = 2;
 const crowd = 'node';
 

@@ -59,7 +59,9 @@ try {
     const began = performance.now();
     process.stderr.write(`${name} …\n`);
     try {
-      figures.push(...(await measure({ bench, clients, quick: given.quick })));
+      const found = await measure({ bench, clients, quick: given.quick });
+      figures.push(...found);
+      process.stderr.write(`${table(found)}\n`);
     } catch (error) {
       // The others go on; the run has failed.
       process.exitCode = 1;

@@ -112,7 +112,11 @@ export async function settledBytes(pid: number, collect: () => unknown): Promise
 export function watchPeak(pid: number): () => number {
   let peak = residentBytes(pid);
   const look = () => {
-    peak = Math.max(peak, residentBytes(pid));
+    try {
+      peak = Math.max(peak, residentBytes(pid));
+    } catch {
+      clearInterval(timer); // It has ended.
+    }
   };
   const timer = setInterval(look, 20);
   return () => {
