@@ -38,7 +38,7 @@ export function createGraphiqlHandler(): GraphiqlHandler {
 /** Nine megabytes, so that they are read only once somebody wants to see them. */
 async function renderPage(): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
-  const text = renderGraphiQL({
+  const page = renderGraphiQL({
     title: 'Instance Manager',
     endpoint: '/graphql',
     subscriptionsProtocol: 'WS',
@@ -46,6 +46,7 @@ async function renderPage(): Promise<Page> {
     shouldPersistHeaders: false,
     defaultTabs: loadExampleOperations().map(({ document }) => ({ query: document })),
   });
+  const text = page.replace('</head>', () => `${repairs}</head>`);
   const html = Buffer.from(text);
   return {
     html,
@@ -54,6 +55,27 @@ async function renderPage(): Promise<Page> {
     policy: policyOf(text),
   };
 }
+
+/**
+ * What GraphiQL gets wrong with tabs. It lays them out by animations that a load leaves unfinished: a tab
+ * that is pressed then jumps aside, and the click is lost. A tab opened before the editor is there stays
+ * empty. And where nothing was edited yet, a reload or a second window begins with one more tab, an empty
+ * one, instead of the tab that was open.
+ */
+const repairs = `<style>
+.graphiql-tab { transform: none !important; }
+.graphiql-container:not(:has(.graphiql-query-editor .monaco-editor)) .graphiql-session-header {
+  pointer-events: none;
+}
+</style>
+<script>
+try {
+  const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem('graphiql:tabState'));
+  if (!localStorage.getItem('graphiql:query') && tabs[activeTabIndex].query)
+    localStorage.setItem('graphiql:query', tabs[activeTabIndex].query);
+} catch {} // Nothing is stored yet.
+</script>
+`;
 
 /** Scripts of this page alone, by their hashes; the editor's workers are blobs that it makes. */
 function policyOf(html: string): string {

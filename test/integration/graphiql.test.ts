@@ -22,22 +22,14 @@ async function openBrowser(): Promise<Browser> {
   return browser;
 }
 
-/** Opens a tab, waits until the editor shows it, and runs its operation. */
+const editor = (page: Page) => page.locator('.graphiql-query-editor .view-lines').innerText();
+
+/** Opens a tab with one click, waits until GraphiQL has read its document, and runs its operation. */
 async function run(page: Page, name: string): Promise<void> {
-  const editor = page.locator('.graphiql-query-editor .view-lines');
-  // A tab that is left before the editor shows it is left empty.
-  await expect.poll(() => editor.innerText(), { timeout: 60_000 }).toContain('{');
-  await expect
-    .poll(
-      async () => {
-        await page.getByTitle(name, { exact: true }).click();
-        return editor.innerText();
-      },
-      { timeout: 30_000, interval: 1_000 },
-    )
-    .toContain(name);
-  // GraphiQL looks for the operations of a tab a moment after it shows it; a person is slower.
-  await page.waitForTimeout(2_000);
+  await page.getByTitle(name, { exact: true }).click();
+  // GraphiQL puts what it has read into the address.
+  await page.waitForURL((url) => url.searchParams.get('query')?.includes(` ${name} `) ?? false);
+  await expect.poll(() => editor(page), { timeout: 30_000 }).toContain(name);
   await page.locator('.graphiql-execute-button').click();
 }
 
@@ -60,10 +52,13 @@ test.runIf(isThere)('subscribe and deploy in GraphiQL, offline', { timeout: 300_
   });
   const page = await context.newPage();
   const problems: string[] = [];
-  page.on('pageerror', (error) => problems.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text());
-  });
+  const watch = (window: Page) => {
+    window.on('pageerror', (error) => problems.push(error.message));
+    window.on('console', (message) => {
+      if (message.type() === 'error') problems.push(message.text());
+    });
+  };
+  watch(page);
   await page.goto(link);
   await page.locator('.graphiql-container').last().waitFor({ timeout: 30_000 });
   expect(new URL(page.url()).hash, 'the code is not left in the address').toBe('');
@@ -71,15 +66,27 @@ test.runIf(isThere)('subscribe and deploy in GraphiQL, offline', { timeout: 300_
     await page.getByTitle(name, { exact: true }).waitFor();
   }
 
-  await run(page, 'DeployInstance');
-  await expect.poll(() => shown(page), { timeout: 30_000 }).toContain('InstanceCommandAccepted');
-  await run(page, 'WatchInstance');
+  // The first session of the README: the subscription in this window, everything else in a second one.
+  await expect.poll(() => editor(page), { timeout: 60_000 }).toContain('WatchInstance');
+  await page.locator('.graphiql-execute-button').click();
+  const second = await context.newPage();
+  watch(second);
+  await second.goto(`${server.url}/graphql`);
+  await expect.poll(() => editor(second), { timeout: 60_000 }).toContain('WatchInstance');
+  const tabs = await page.locator('.graphiql-tab').count();
+  expect(await second.locator('.graphiql-tab').count(), 'tabs of the second window').toBe(tabs);
+
+  await run(second, 'DeployInstance');
+  await expect.poll(() => shown(second), { timeout: 30_000 }).toContain('InstanceCommandAccepted');
   const client = createClient(server);
   await client.until('greenhouse-1', 'RUNNING');
   await expect.poll(() => shown(page), { timeout: 30_000 }).toMatch(/"to":\s*"RUNNING"/);
-  // Live, while nobody touches the page.
-  await client.accept('pauseInstance', 'greenhouse-1');
+  await run(second, 'PauseInstance');
   await expect.poll(() => shown(page), { timeout: 30_000 }).toMatch(/"to":\s*"PAUSED"/);
+  // The address names the tab that was open, and a reload opens it again.
+  await second.reload();
+  await expect.poll(() => editor(second), { timeout: 60_000 }).toContain('PauseInstance');
+  expect(await second.locator('.graphiql-tab').count(), 'tabs after a reload').toBe(tabs);
 
   mkdirSync(results, { recursive: true });
   await page.screenshot({ path: `${results}/graphiql.png` });
