@@ -64,6 +64,8 @@ export async function measureReturns(world: World): Promise<Figure[]> {
       if (counted.outOfOrder > 0 || counted.frames !== missed * count)
         throw new Error(`Not each event once and in its order: ${JSON.stringify(counted)}`);
       retries = Math.max(retries, counted.retries);
+      const why = [...new Set(counted.closed)].join('; ');
+      if (why) process.stderr.write(`  sockets were closed: ${why}\n`);
     }
   } finally {
     await close();
