@@ -3,6 +3,7 @@
  * The feed is one, the lines of a runtime's log and the states of an operation are others.
  */
 import type { LogPosition } from '../store/log.ts';
+import { endOf } from './cursor.ts';
 
 /** Where a reader begins. */
 export interface Beginning {
@@ -56,5 +57,5 @@ export interface Channel<Item extends LogPosition> {
 
 /** The place right before an item. */
 export function before({ revision, place }: LogPosition): LogPosition {
-  return { revision, place: place - 1 };
+  return place === 0 ? endOf(revision - 1) : { revision, place: place - 1 };
 }

@@ -76,6 +76,7 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
 
   /** New items: rendered together, written in their order. */
   function take(items: readonly Item[]): void {
+    if (ended) return;
     const payloads = items.map(rendering.payloadOf);
     if (pending.length === 0 && areThere(payloads)) {
       broadcast(items, payloads);
@@ -90,6 +91,8 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
       try {
         broadcast(items, await Promise.all(items.map(rendering.payloadOf)));
       } catch (error) {
+        // What comes behind it is not written: it would hide from its reader that this is missing.
+        pending.length = 0;
         end(error);
       }
       pending.shift();
@@ -97,20 +100,32 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
     if (ended) finish();
   }
 
+  /** In writes of bounded size: who becomes full by one is not written the next. */
   function broadcast(items: readonly Item[], payloads: readonly Payload[]): void {
+    lastWrite = performance.now();
+    let [from, bytes] = [0, 0];
+    for (const [index, payload] of payloads.entries()) {
+      bytes += sizeOf(payload);
+      if (bytes < WRITE_BYTES && index < payloads.length - 1) continue;
+      writeToAll(items.slice(from, index + 1), payloads.slice(from, index + 1));
+      [from, bytes] = [index + 1, 0];
+    }
+  }
+
+  function writeToAll(items: readonly Item[], payloads: readonly Payload[]): void {
     const [first] = items;
     if (!first) return;
-    lastWrite = performance.now();
     const all = compose(payloads);
     for (const member of members) {
       if (member.state !== 'LIVE') continue;
-      if (comparePositions(member.position, first) >= 0) {
-        // It came while this was being rendered, and has some of it or all.
-        const from = items.findIndex((item) => comparePositions(item, member.position) > 0);
-        if (from > 0) member.outlet.write(compose(payloads.slice(from)));
-        else if (from === 0) member.outlet.write(all);
-      } else if (member.outlet.isFull()) lag(member, before(first));
-      else member.outlet.write(all);
+      // Who came while this was being rendered has some of it or all.
+      const isAhead = comparePositions(member.position, first) >= 0;
+      const from = isAhead
+        ? items.findIndex((item) => comparePositions(item, member.position) > 0)
+        : 0;
+      if (from < 0) continue;
+      if (member.outlet.isFull()) lag(member, before(first));
+      else member.outlet.write(from === 0 ? all : compose(payloads.slice(from)));
     }
   }
 
@@ -152,6 +167,7 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
 
   async function writeMissed(member: Member<Message>, items: readonly Item[]): Promise<void> {
     const { outlet } = member;
+    const isGone = () => member.state === 'GONE';
     let payloads: Payload[] = [];
     let bytes = 0;
     for (const [index, item] of items.entries()) {
@@ -160,11 +176,13 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
       bytes += sizeOf(payload);
       // A long way back is no reason to keep the others waiting.
       if (index % RENDERED_AT_ONCE === RENDERED_AT_ONCE - 1) await setImmediate();
-      if (member.state === 'GONE') return;
+      if (isGone()) return;
       if (bytes < WRITE_BYTES && index < items.length - 1) continue;
+      // Others of the same socket wait with it, and are called with it.
+      while (outlet.isFull()) await new Promise<void>((resolve) => outlet.onDrain(resolve));
+      if (isGone()) return;
       outlet.write(compose(payloads));
       [payloads, bytes] = [[], 0];
-      if (outlet.isFull()) await new Promise<void>((resolve) => outlet.onDrain(resolve));
     }
   }
 

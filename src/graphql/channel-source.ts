@@ -14,9 +14,9 @@ export interface ChannelSourceOptions<Item extends LogPosition> {
   readonly latestBy?: ((item: Item) => string) | null;
   /**
    * Something in the arguments was looked up by name: once names may mean something else, who comes
-   * looks it up again.
+   * looks it up again. Resolves when every name that was given before the call has been heard of.
    */
-  readonly hasNames?: boolean;
+  readonly names?: () => Promise<unknown>;
 }
 
 /** The extensions of a field whose subscribe resolver hands out a `ChannelSource`. */

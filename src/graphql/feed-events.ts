@@ -27,15 +27,21 @@ export function rowOf(event: LogEvent): EventRow {
 }
 
 type FeedOptions = Omit<ChannelOptions, 'organizationId'> &
-  Omit<ChannelSourceOptions<FeedEvent>, 'channel' | 'rootOf' | 'beginning' | 'isOfLog'>;
+  Pick<ChannelSourceOptions<FeedEvent>, 'bookmarkSeconds' | 'latestBy'> & {
+    /** Something was looked up by name. */
+    readonly hasNames: boolean;
+  };
 
 /** The feed of the viewer's organization, for a subscription with the arguments `after` and `last`. */
 export function feedSource(
-  { feed, viewer: { organizationId } }: Context,
-  { resourceId, matches, ...options }: FeedOptions,
+  context: Context,
+  { resourceId, matches, hasNames, ...options }: FeedOptions,
 ): ChannelSource<FeedEvent> {
+  const { feed, viewer } = context;
+  const { organizationId } = viewer;
   return new ChannelSource({
     ...options,
+    ...(hasNames ? { names: () => feed.position(organizationId) } : {}),
     isOfLog: true,
     channel: feed.channel({ organizationId, resourceId, matches }),
     rootOf: (event) => (event.kind === 'BOOKMARK' ? event : rowOf(event)),

@@ -83,6 +83,12 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
     if (entries.get(key) === entry) entries.delete(key);
   }
 
+  /** A group that was there before may know a name by what it meant before. */
+  async function hearOfNames(prepared: Prepared): Promise<void> {
+    const known = await entries.get(keyOf(prepared))?.established.catch(() => null);
+    if (known && 'group' in known) await known.source.options.names?.();
+  }
+
   function entryOf(prepared: Prepared): Entry {
     const key = keyOf(prepared);
     const known = entries.get(key);
@@ -93,7 +99,7 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
     entries.set(key, entry);
     established.then(
       (made) => {
-        if ('group' in made) entry.hasNames = made.source.options.hasNames ?? false;
+        if ('group' in made) entry.hasNames = made.source.options.names !== undefined;
         else forget(key, entry);
       },
       () => forget(key, entry),
@@ -138,6 +144,7 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
       const { coerced, errors } = getVariableValues(schema, definitions, variableValues ?? {});
       if (errors) return { errors };
       const field = rootField(document, operation);
+      await hearOfNames(prepared);
       for (;;) {
         const entry = entryOf(prepared);
         const made = await entry.established;

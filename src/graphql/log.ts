@@ -107,7 +107,7 @@ builder.subscriptionField('instanceLogs', (t) =>
         channel: await linesOf(context, instanceId),
         rootOf: ({ line }) => line,
         beginning: () => ({ last: tail }),
-        hasNames: true,
+        names: () => context.feed.position(context.viewer.organizationId),
       });
     },
     resolve: (line) => line as StoredLogLine,

@@ -6,7 +6,7 @@ import type { ExecutionResult } from 'graphql';
 import { GraphQLError } from 'graphql';
 import { NextFrames, payloadOf } from './next-frames.ts';
 import { Subscriber } from './subscriber.ts';
-import type { StreamLimits } from './wire.ts';
+import { goneMs, type StreamLimits } from './wire.ts';
 
 export const completedEventId = 'complete';
 
@@ -14,13 +14,16 @@ export const completedEventId = 'complete';
 export class EventStream extends Subscriber {
   readonly response: Response;
   readonly #limits: StreamLimits;
+  readonly #cut: () => void;
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #drains: (() => void)[] = [];
   #laggingSince: number | null = null;
 
-  constructor(limits: StreamLimits) {
+  /** @param cut ends the connection, whatever waits for it */
+  constructor(limits: StreamLimits, cut: () => void) {
     super();
     this.#limits = limits;
+    this.#cut = cut;
     const body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
@@ -63,8 +66,9 @@ export class EventStream extends Subscriber {
     this.#close();
   }
 
-  /** Ends it without `complete`: the client comes back. */
+  /** Ends it without `complete`: the client comes back. Who does not read the end is cut. */
   close(): void {
+    if (this.#controller !== null) setTimeout(this.#cut, goneMs).unref();
     this.#close();
   }
 
@@ -73,8 +77,8 @@ export class EventStream extends Subscriber {
   }
 
   write(frames: NextFrames): void {
-    this.#enqueue(frames.events);
-    if (this.#waitingBytes() > this.#limits.bufferBytes) this.#close();
+    if (this.#waitingBytes() > this.#limits.bufferBytes) this.close();
+    else this.#enqueue(frames.events);
   }
 
   onDrain(call: () => void): void {
@@ -89,7 +93,7 @@ export class EventStream extends Subscriber {
 
   #ping(): void {
     const laggingMs = performance.now() - (this.#laggingSince ?? performance.now());
-    if (laggingMs > this.#limits.laggingSeconds * 1000) this.#close();
+    if (laggingMs > this.#limits.laggingSeconds * 1000) this.close();
     else if (!this.isFull()) this.#send(':\n\n');
   }
 

@@ -93,9 +93,7 @@ class SocketSubscriber extends Subscriber {
 
   write(frames: NextFrames): void {
     const { socket } = this.#wire;
-    if (!socket) return;
-    frames.writeTo(socket, this.#id);
-    this.#wire.wrote();
+    if (socket && this.#wire.admits()) frames.writeTo(socket, this.#id);
   }
 
   onDrain(call: () => void): void {
@@ -279,11 +277,8 @@ export function createSockets(options: SocketOptions): Sockets {
 
 /** Sends one message of the protocol, behind everything that was written before. */
 function send(socket: WebSocket, wire: Wire, data: string): Promise<void> {
-  if (socket.readyState !== socket.OPEN) return Promise.resolve();
-  return new Promise((resolve) => {
-    socket.send(data, () => resolve());
-    wire.wrote();
-  });
+  if (socket.readyState !== socket.OPEN || !wire.admits()) return Promise.resolve();
+  return new Promise((resolve) => socket.send(data, () => resolve()));
 }
 
 /** A close frame has room for 123 bytes. */

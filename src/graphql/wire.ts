@@ -10,7 +10,7 @@ import type { WebSocket } from 'ws';
 export interface StreamLimits {
   /** Nothing more is pushed while so many bytes wait. */
   readonly laggingBytes: number;
-  /** With so many bytes waiting a socket is closed. */
+  /** With more bytes waiting a socket is closed rather than written to. */
   readonly bufferBytes: number;
   /** Closed where nothing was read for so long. */
   readonly laggingSeconds: number;
@@ -55,19 +55,26 @@ export class Wire {
 
   /** So much waits that nothing more should be written but answers. */
   isFull(): boolean {
-    return this.waitingBytes > this.#watch.limits.laggingBytes;
+    // Less than its stream holds back is never drained.
+    const { writableNeedDrain } = this.#duplex;
+    return writableNeedDrain && this.waitingBytes > this.#watch.limits.laggingBytes;
   }
 
-  /** After something was written: too much that waits closes the socket. */
-  wrote(): void {
-    if (this.waitingBytes > this.#watch.limits.bufferBytes) this.giveUp();
+  /**
+   * May something be written? Where too much waits already the socket is closed instead. What is
+   * written may be larger than the limit: it would be no smaller when its client comes back.
+   */
+  admits(): boolean {
+    if (this.waitingBytes <= this.#watch.limits.bufferBytes) return true;
+    this.giveUp();
+    return false;
   }
 
   /** Calls once when everything that waits has gone to the network. */
   onDrain(call: () => void): void {
     this.#drains.push(call);
     if (this.#drains.length > 1) return;
-    if (this.waitingBytes === 0) {
+    if (!this.#duplex.writableNeedDrain) {
       setImmediate(() => this.#drained());
       return;
     }
@@ -136,7 +143,7 @@ export interface Wires {
 
 const tickMs = 1000;
 /** After the close frame, before the connection is cut. */
-const goneMs = 2_000;
+export const goneMs = 2_000;
 const tryAgainLater = 1013;
 
 /** Watches all sockets with one timer. */
@@ -156,8 +163,8 @@ export function createWires(limits: StreamLimits): Wires {
   function closeLaggards(now: number): void {
     let total = 0;
     for (const wire of lagging) {
-      total += wire.waitingBytes;
       if ((now - (wire.laggingSince ?? now)) / 1000 > limits.laggingSeconds) wire.giveUp();
+      else total += wire.waitingBytes;
     }
     // The furthest behind goes first.
     for (const wire of lagging) {

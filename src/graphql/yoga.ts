@@ -14,6 +14,7 @@ import type { StreamLimits } from './wire.ts';
 
 interface ServerContext {
   readonly caller: Caller;
+  readonly response: ServerResponse;
 }
 
 export interface YogaHandler {
@@ -37,12 +38,16 @@ export function createYogaHandler(options: {
   /** For errors of Yoga's own, outside of the pipeline. */
   const requestIds = new AsyncLocalStorage<string>();
 
+  const openStream = ({ response }: ServerContext) =>
+    new EventStream(options.streamLimits, () => {
+      if (!response.writableFinished) response.destroy();
+    });
+
   const transport: Plugin<object, ServerContext> = {
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ params, request, context }) => {
         const { caller } = context;
-        const subscriber =
-          caller.transport === 'SSE' ? new EventStream(options.streamLimits) : undefined;
+        const subscriber = caller.transport === 'SSE' ? openStream(context) : undefined;
         if (subscriber) opening.set(request, subscriber);
         return pipeline.run(params, { ...caller, signal: request.signal, subscriber });
       });
@@ -54,11 +59,9 @@ export function createYogaHandler(options: {
       const results = result as AsyncIterable<ExecutionResult> | ExecutionResult;
       if (!(Symbol.asyncIterator in results) && accept.includes('json')) return;
       setResultProcessor(() => {
-        const stream = opening.get(request) ?? new EventStream(options.streamLimits);
+        const stream = opening.get(request) ?? openStream(serverContext);
         streams.set(stream, serverContext.caller.viewer.accessKeyId);
         stream.left(() => streams.delete(stream));
-        // The body is not cancelled where a POST had been read in full when its client went.
-        request.signal.addEventListener('abort', () => stream.close(), { once: true });
         // The body is not cancelled where a POST had been read in full when its client went.
         request.signal.addEventListener('abort', () => stream.close(), { once: true });
         void stream.follow(results);
@@ -95,7 +98,9 @@ export function createYogaHandler(options: {
 
   return {
     async handle(request, response, caller) {
-      await requestIds.run(caller.requestId, () => yoga.handle(request, response, { caller }));
+      await requestIds.run(caller.requestId, () =>
+        yoga.handle(request, response, { caller, response }),
+      );
     },
     closeStreams(accessKeyId) {
       for (const [stream, owner] of streams)

@@ -1,0 +1,446 @@
+/** Subscriptions that ask for the same: rendered once, and each gets all that is its own. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Data } from './api.ts';
+import { type GroupWorld, openGroupWorld, Reader } from './group-world.ts';
+
+const changes = `subscription ($after: Cursor, $filter: ChangeFilter) {
+  changes(after: $after, filter: $filter) { __typename ... on ResourceChange { kind at } } }`;
+/** Has to be read, so that it is rendered while other things happen. */
+const withHost = `subscription ($after: Cursor) {
+  instanceTransitions(after: $after) { instance { host { key } } } }`;
+const cursorsOf = (appended: readonly { cursor: string }[]) => appended.map(({ cursor }) => cursor);
+
+let world: GroupWorld;
+beforeAll(async () => {
+  world = await openGroupWorld('PGLITE');
+});
+afterAll(() => world?.close());
+
+const position = () => world.feed.position(world.api.organizationId);
+/** All that was committed has been handed on. */
+const settled = async () => void (await position());
+
+/** Contexts made while this ran. */
+async function contextsOf(run: () => Promise<unknown>): Promise<number> {
+  const before = world.contexts();
+  await run();
+  return world.contexts() - before;
+}
+
+describe('one group', () => {
+  test('different cursors and orders of variables: each event is executed once', async () => {
+    const start = await position();
+    const [one] = await world.append();
+    const filter = { resourceKind: 'INSTANCE' };
+    const readers = [
+      await world.join(changes, { after: start, filter }),
+      await world.join(changes, { filter, after: one?.cursor }),
+      await world.join(changes, { filter }),
+    ];
+    await readers[0]?.has(1);
+    const appended = [one!];
+    const made = await contextsOf(async () => {
+      for (let n = 0; n < 5; n += 1) appended.push(...(await world.append()));
+      await readers[0]?.has(6);
+    });
+    expect(made).toBe(5);
+    await Promise.all(readers.slice(1).map((reader) => reader.has(5)));
+    expect(readers.map(({ cursors }) => cursors)).toEqual([
+      cursorsOf(appended),
+      cursorsOf(appended.slice(1)),
+      cursorsOf(appended.slice(1)),
+    ]);
+    expect(readers[0]?.frames.at(-1)).toBe(readers[2]?.frames.at(-1));
+    for (const reader of readers) reader.end();
+  });
+
+  test('what only picks differently shares the execution', async () => {
+    const readers = [
+      await world.join(changes, { filter: { resourceKind: 'INSTANCE' } }),
+      await world.join(changes, { filter: null }),
+      await world.join(changes, { filter: { instance: ['greenhouse-1'] } }),
+      await world.join(changes, { filter: { resourceKind: 'HOST' } }),
+    ];
+    const made = await contextsOf(async () => {
+      await world.append();
+      await Promise.all(readers.slice(0, 3).map((reader) => reader.has(1)));
+    });
+    expect(made).toBe(1);
+    expect(readers[3]?.received).toEqual([]);
+    for (const reader of readers) reader.end();
+  });
+
+  test('a variable that shows something else shares nothing', async () => {
+    const document = `subscription ($deep: Boolean!) {
+      changes { ... on ResourceChange { kind at @include(if: $deep) } } }`;
+    const deep = await world.join(document, { deep: true });
+    const flat = await world.join(document, { deep: false });
+    await world.append();
+    expect(Object.keys((await deep.has(1))[0]!)).toEqual(['kind', 'at']);
+    expect(Object.keys((await flat.has(1))[0]!)).toEqual(['kind']);
+    deep.end();
+    flat.end();
+  });
+
+  test('organizations never share, and never see what is the other’s', async () => {
+    const organizations = [
+      await world.api.organization('one'),
+      await world.api.organization('two'),
+    ];
+    const readers = await Promise.all(
+      organizations.map((organizationId) => world.join(changes, {}, { organizationId })),
+    );
+    const seen: string[][] = [[], []];
+    const made = await contextsOf(async () => {
+      for (let n = 0; n < 6; n += 1) {
+        const organizationId = organizations[n % 2]!;
+        seen[n % 2]?.push(...cursorsOf(await world.append({ organizationId })));
+      }
+      await Promise.all(readers.map((reader) => reader.has(3)));
+    });
+    expect(made).toBe(6);
+    expect(readers.map(({ cursors }) => cursors)).toEqual(seen);
+    expect(readers[0]?.frames.filter((each) => readers[1]?.frames.includes(each))).toEqual([]);
+    // A cursor of another organization is none.
+    await expect(
+      world.join(changes, { after: seen[1]?.[0] }, { organizationId: organizations[0] }),
+    ).rejects.toMatchObject({ extensions: { code: 'CURSOR_INVALID' } });
+    for (const reader of readers) reader.end();
+  });
+
+  test('the first may leave, others go on, and read what has to be read', async () => {
+    const gone = new AbortController();
+    const first = await world.join(withHost, {}, { signal: gone.signal });
+    const second = await world.join(withHost);
+    first.end();
+    gone.abort();
+    // The database is away when it is read: it is read again, though the first waits no more.
+    const { $client } = world.api.store.database.drizzle as unknown as {
+      $client: Record<'query', (text: string, ...rest: unknown[]) => unknown>;
+    };
+    const { query } = $client;
+    let failures = 0;
+    $client.query = (text, ...rest) => {
+      if (failures > 0 || !text.includes('hosts')) return query(text, ...rest);
+      failures += 1;
+      return Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' }));
+    };
+    await world.append({ kind: 'TRANSITION' });
+    expect(await second.has(1)).toEqual([{ instance: { host: { key: 'greenhouse-1-host' } } }]);
+    expect(failures).toBe(1);
+    $client.query = query;
+    second.end();
+  });
+});
+
+describe('coming and lagging', () => {
+  test('who joins while a batch is rendered gets nothing twice and loses nothing', async () => {
+    const start = await position();
+    const first = await world.join(withHost, { after: start });
+    const appended: string[] = [];
+    const readers: Reader[] = [first];
+    const begins: number[] = [0];
+    for (let n = 0; n < 10; n += 1) {
+      // Without a pause between: some join before, some while and some after it is rendered.
+      const joining = world.join(withHost, { after: appended.at(-1) ?? start });
+      begins.push(appended.length);
+      appended.push(...cursorsOf(await world.append({ kind: 'TRANSITION', count: 3 })));
+      const more = world.join(withHost, { after: appended[appended.length - 2] });
+      begins.push(appended.length - 1);
+      readers.push(await joining, await more);
+    }
+    for (const [index, reader] of readers.entries()) {
+      await reader.has(appended.length - begins[index]!);
+      expect(reader.cursors).toEqual(appended.slice(begins[index]));
+    }
+    await world.append({ kind: 'TRANSITION' });
+    for (const [index, reader] of readers.entries()) {
+      await reader.has(appended.length - begins[index]! + 1);
+      expect(new Set(reader.cursors).size).toBe(reader.cursors.length);
+      reader.end();
+    }
+  });
+
+  test.each([
+    ['at once', changes, 'UPDATED'],
+    ['later', withHost, 'TRANSITION'],
+  ] as const)(
+    'rendered %s: a full one is written nothing, then all, once',
+    async (_, document, kind) => {
+      const [full, other] = [await world.join(document), await world.join(document)];
+      const appended = await world.append({ kind });
+      await full.has(1);
+      full.full = true;
+      for (let n = 0; n < 4; n += 1) {
+        appended.push(...(await world.append({ kind, count: 5 })));
+        // The other is not delayed.
+        await other.has(appended.length);
+      }
+      expect(full.received).toHaveLength(1);
+      expect(full.pushedWhileFull).toBe(0);
+      full.drain();
+      await full.has(21);
+      appended.push(...(await world.append({ kind })));
+      await full.has(22);
+      expect(full.cursors).toEqual(cursorsOf(appended));
+      expect(other.cursors).toEqual(cursorsOf(appended));
+      // Live again: the same bytes as the other.
+      expect(full.frames.at(-1)).toBe(other.frames.at(-1));
+      full.end();
+      other.end();
+    },
+  );
+
+  test('one that is full before it has joined is written nothing until it has read', async () => {
+    const start = await position();
+    const appended = await world.append({ count: 5 });
+    const reader = new Reader();
+    reader.full = true;
+    await world.join(changes, { after: start }, { reader });
+    appended.push(...(await world.append()));
+    await settled();
+    expect(reader.received).toEqual([]);
+    reader.drain();
+    await reader.has(6);
+    expect(reader.cursors).toEqual(cursorsOf(appended));
+    reader.end();
+  });
+
+  test('a burst goes out in writes of bounded size, between which a full one is left alone', async () => {
+    const [full, other] = [await world.join(changes), await world.join(changes)];
+    full.fullAfter = 1;
+    const appended = await world.append({ count: 900 });
+    await other.has(900);
+    const sizes = other.frames.map(({ events }) => events.length);
+    expect(Math.max(...sizes)).toBeLessThan(128 * 1024);
+    expect(full.frames).toHaveLength(1);
+    expect(full.pushedWhileFull).toBe(0);
+    full.drain();
+    await full.has(900);
+    expect(full.cursors).toEqual(cursorsOf(appended));
+    full.end();
+    other.end();
+  });
+
+  test('bookmarks come to one that has just joined a quiet group', async () => {
+    const document = `subscription ($after: Cursor) { changes(after: $after, bookmarkSeconds: 1) {
+      __typename ... on Bookmark { cursor leftOut } } }`;
+    const first = await world.join(document);
+    expect(await first.has(1)).toMatchObject([{ __typename: 'Bookmark', leftOut: 0 }]);
+    const late = await world.join(document);
+    const [bookmark] = await late.has(1);
+    expect(bookmark).toMatchObject({ __typename: 'Bookmark', leftOut: 0 });
+    // It can be gone on from.
+    const appended = await world.append();
+    const next = await world.join(document, { after: bookmark?.cursor });
+    await next.has(1);
+    expect(next.cursors[0]).toBe(appended[0]?.cursor);
+    for (const reader of [first, late, next]) reader.end();
+  });
+
+  test('the newest of each kind and resource for one that lags, every one for one that does not', async () => {
+    const document = `subscription { changes(delivery: LATEST_PER_RESOURCE) {
+      __typename ... on ResourceChange { kind } ... on InstanceTransition { to }
+      ... on Bookmark { leftOut } } }`;
+    const [full, other] = [await world.join(document), await world.join(document)];
+    full.full = true;
+    const [a, b] = [randomUUID(), randomUUID()];
+    const appended = [];
+    for (let n = 0; n < 5; n += 1) {
+      appended.push(...(await world.append({ resourceId: a })));
+      appended.push(...(await world.append({ resourceId: a, kind: 'DESIRED' })));
+      appended.push(...(await world.append({ resourceId: b, kind: 'TRANSITION' })));
+      appended.push(...(await world.append({ resourceId: b })));
+    }
+    await other.has(20);
+    expect(other.cursors).toEqual(cursorsOf(appended));
+    full.drain();
+    expect((await full.has(5)).slice(0, 5)).toEqual([
+      { __typename: 'ResourceChange', kind: 'UPDATED' },
+      { __typename: 'ResourceChange', kind: 'DESIRED' },
+      { __typename: 'InstanceTransition', to: 'STARTING_RUNTIME' },
+      { __typename: 'ResourceChange', kind: 'UPDATED' },
+      { __typename: 'Bookmark', leftOut: 16 },
+    ]);
+    expect(full.cursors.slice(0, 4)).toEqual(cursorsOf(appended.slice(-4)));
+    await world.append();
+    await full.has(6);
+    expect(full.received).toHaveLength(6);
+    full.end();
+    other.end();
+  });
+});
+
+describe('names', () => {
+  test('a key that is given to an instance is looked up anew by who comes', async () => {
+    const { store } = world.api;
+    for (const key of ['later-1', 'later-2', 'later-3']) {
+      const filter = { instance: [key] };
+      const before = await world.join(changes, { filter });
+      const made = await world.api.ask(
+        `mutation ($key: String!, $devices: String!, $ref: ID!) {
+           createDeviceRepository(input: { key: $devices, name: "Devices", storage: CLOUD }) {
+             __typename }
+           createInstance(input: { key: $key, name: "Later", solution: "greenhouse",
+             subscription: "trial", deviceRepository: $ref, configuration: { container: {
+               deploymentType: MANAGED, workingStorage: CLOUD, imageSize: SMALL,
+               containerRepository: "runtime" } } }) { __typename ... on UserError { message } } }`,
+        { key, devices: `${key}-devices`, ref: `${key}-devices` },
+      );
+      expect(made.createInstance).toEqual({ __typename: 'InstanceSaved' });
+      // At once: the feed may not have heard of it yet.
+      const after = await world.join(changes, { filter });
+      const [row] = await store.database.query<{ id: string }>(
+        'select id from instances where key = $1',
+        [key],
+      );
+      const [own] = await world.append({ resourceId: row?.id ?? '' });
+      await after.has(1);
+      expect(after.cursors).toEqual([own?.cursor]);
+      // What it named was looked up when it came.
+      expect(before.received).toEqual([]);
+      before.end();
+      after.end();
+    }
+  });
+});
+
+describe('states', () => {
+  async function operation(): Promise<{
+    id: string;
+    set: (phase: string, over?: boolean) => Promise<void>;
+  }> {
+    const { store, organizationId } = world.api;
+    const id = randomUUID();
+    await store.database.query(
+      `insert into operations (id, organization_id, kind, status, resource_kind, instance_id,
+         requested_by, created_at)
+       values ($1::uuid, $2::uuid, 'DEPLOY_INSTANCE', 'QUEUED', 'INSTANCE', $3::uuid,
+         '{"kind":"USER","name":"test"}', now())`,
+      [id, organizationId, world.instanceId],
+    );
+    return {
+      id,
+      async set(phase, over = false) {
+        await store.database.query(
+          `update operations set phase = $2 ${over ? ", status = 'CANCELLED', ended_at = now()" : ''}
+            where id = $1::uuid`,
+          [id, phase],
+        );
+        await touch(id);
+      },
+    };
+  }
+
+  /** A row of the log that names the operation. */
+  async function touch(operationId: string): Promise<void> {
+    const { store, organizationId } = world.api;
+    const [row] = await store.database.query<{ revision: number }>(
+      `insert into log (organization_id, kind, resource_kind, resource_id, sequence, at, actor, operation_id)
+       values ($1::uuid, 'UPDATED', 'INSTANCE', $2::uuid, 1, now(), '{"kind":"USER","name":"t"}', $3::uuid)
+       returning revision`,
+      [organizationId, world.instanceId, operationId],
+    );
+    store.committed({ revision: Number(row?.revision), work: false });
+  }
+
+  test('operationUpdates: the present at once, every later one, and the end for all', async () => {
+    const its = await operation();
+    const document =
+      'subscription ($id: ID!) { operationUpdates(operation: $id) { phase status } }';
+    const phases = (reader: Reader) => reader.values.map(({ phase }) => phase);
+    const first = await world.join(document, { id: its.id });
+    expect(await first.has(1)).toEqual([{ phase: null, status: 'QUEUED' }]);
+    await its.set('one');
+    await first.has(2);
+    const late = await world.join(document, { id: its.id });
+    expect((await late.has(1))[0]).toMatchObject({ phase: 'one' });
+    expect(phases(first)).toEqual([null, 'one']);
+    await its.set('two');
+    await Promise.all([first.has(3), late.has(2)]);
+    // One that is full when the last comes gets it once it has read.
+    late.full = true;
+    await its.set('three', true);
+    await first.isEnded();
+    expect(phases(first)).toEqual([null, 'one', 'two', null]);
+    expect(late.over).toBeNull();
+    late.drain();
+    await late.isEnded();
+    expect(late.values.at(-1)).toEqual({ phase: null, status: 'CANCELLED' });
+    expect(phases(late)).toEqual(['one', 'two', null]);
+    const after = await world.join(document, { id: its.id });
+    await after.isEnded();
+    expect(after.values).toEqual([{ phase: null, status: 'CANCELLED' }]);
+  });
+
+  test('fleet: the present at once, changes for each, nothing because others come', async () => {
+    const document = 'subscription { fleet { instanceCount cursor at } }';
+    const first = await world.join(document);
+    await first.has(1);
+    const late = await Promise.all([world.join(document), world.join(document)]);
+    await Promise.all(late.map((reader) => reader.has(1)));
+    expect(first.received).toHaveLength(1);
+    const [appended] = await world.append();
+    await Promise.all([first, ...late].map((reader) => reader.has(2)));
+    expect(first.values[1]?.cursor).not.toBe(first.values[0]?.cursor);
+    // One that is full gets the newest state, once.
+    late[0]!.full = true;
+    await world.append();
+    await first.has(3);
+    await world.append();
+    await first.has(4);
+    expect(late[0]?.received).toHaveLength(2);
+    late[0]?.drain();
+    await late[0]?.has(3);
+    expect(late[0]?.values.at(-1)).toEqual(first.values.at(-1));
+    expect(appended).toBeDefined();
+    for (const reader of [first, ...late]) reader.end();
+  });
+
+  test('instanceLogs: the tail that was asked for, then every line, also for one that was full', async () => {
+    const { store, organizationId } = world.api;
+    const write = async (...texts: string[]) => {
+      for (const text of texts)
+        await store.database.query(
+          `insert into runtime_logs (organization_id, instance_id, run_id, at, level, text)
+           values ($1::uuid, $2::uuid, $2::uuid, now(), 'INFO', $3)`,
+          [organizationId, world.instanceId, text],
+        );
+      world.feed.signal(`logs:${world.instanceId}`);
+    };
+    const document = `subscription ($tail: Int) { instanceLogs(instance: "greenhouse-1", tail: $tail) { text } }`;
+    const texts = (reader: Reader) => reader.values.map(({ text }) => text);
+    await write('1', '2', '3');
+    const [first, late] = [
+      await world.join(document, { tail: 2 }),
+      await world.join(document, { tail: 2 }),
+    ];
+    await first.has(2);
+    await write('4');
+    await Promise.all([first.has(3), late.has(3)]);
+    late.full = true;
+    await write('5');
+    await first.has(4);
+    await write('6', '7');
+    await first.has(6);
+    late.drain();
+    await late.has(6);
+    await write('8');
+    await Promise.all([first.has(7), late.has(7)]);
+    expect(texts(first)).toEqual(['2', '3', '4', '5', '6', '7', '8']);
+    expect(texts(late)).toEqual(texts(first));
+    first.end();
+    late.end();
+  });
+
+  test('one that is refused joins nothing', async () => {
+    const join = (document: string, variables: Data) => world.join(document, variables);
+    await expect(join(changes, { after: 'garbage' })).rejects.toMatchObject({
+      extensions: { code: 'CURSOR_INVALID' },
+    });
+    await expect(
+      join('subscription { operationUpdates(operation: "nothing") { phase } }', {}),
+    ).rejects.toMatchObject({ extensions: { code: 'NOT_FOUND' } });
+  });
+});

@@ -1,0 +1,135 @@
+/** Who may subscribe, and who has to go: limits of a token, a busy server, keys that are revoked. */
+import { performance } from 'node:perf_hooks';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createRunKey } from '../../src/store/access-keys.ts';
+import type { Database } from '../../src/store/database.ts';
+import { connectClient, openEvents, type StreamWorld, startStreamWorld } from './stream-world.ts';
+import { anyRun, eventually, openDatabase, signIn, type World } from './transport-world.ts';
+
+const items = 'subscription { items { number } }';
+
+let database: Database;
+let world: StreamWorld;
+beforeAll(async () => {
+  database = await openDatabase();
+});
+afterEach(() => world?.stop());
+afterAll(() => database?.close());
+
+test('a socket too many of one token is closed with 4429 and why', async () => {
+  world = await startStreamWorld(database, { limits: { socketsPerToken: 2 } });
+  const [first] = [await connectClient(world), await connectClient(world)];
+  const third = await connectClient(world);
+  expect(await third.isClosed()).toEqual({
+    code: 4429,
+    reason: '2 sockets are open with this token.',
+  });
+  // Another token has its own, and one that was closed makes room.
+  const { key } = await createRunKey(world.store, await anyRun(database));
+  expect((await connectClient(world, key)).closed).toBeNull();
+  first.socket.close();
+  await first.isClosed();
+  await eventually('there is room', () => world.sockets[0]?.destroyed === true);
+  expect((await connectClient(world)).closed).toBeNull();
+});
+
+test('a subscription too many of one token is refused, over whichever transport', async () => {
+  world = await startStreamWorld(database, { limits: { subscriptionsPerToken: 2 } });
+  const client = await connectClient(world);
+  client.subscribe('1', items);
+  const events = await openEvents(world, items);
+  world.append('first');
+  await Promise.all([client.has('1', 1), eventually('it came', () => events.cursors().length > 0)]);
+  client.subscribe('2', items);
+  await eventually('it is refused', () => client.of('2', 'complete').length > 0);
+  expect(client.of('2')[0]?.payload.errors[0]).toMatchObject({
+    message: expect.stringContaining('2 subscriptions are open with this token'),
+    extensions: { code: 'RATE_LIMITED' },
+  });
+  const refused = await openEvents(world, items);
+  await eventually('it is over', refused.isOver);
+  expect(refused.text()).toContain('"code":"RATE_LIMITED"');
+  // Those that end make room: one that is completed, one whose client goes.
+  client.say({ type: 'complete', id: '1' });
+  events.request.destroy();
+  await eventually('its end is known', () => events.server.destroyed);
+  client.subscribe('3', items);
+  client.subscribe('4', items);
+  client.subscribe('q', '{ hello }');
+  await client.has('q', 1);
+  world.append('second');
+  await Promise.all([client.has('3', 1), client.has('4', 1)]);
+  expect(client.of('1')).toHaveLength(1);
+});
+
+describe('a busy event loop', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+  });
+
+  test('turns users away with 1013, runtimes never, and goes on with who is there', async () => {
+    const utilization = vi.spyOn(performance, 'eventLoopUtilization');
+    const used = (share: number) =>
+      utilization.mockReturnValue({ idle: 1 - share, active: share, utilization: share });
+    used(0.5);
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    world = await startStreamWorld(database);
+    const there = await connectClient(world);
+    there.subscribe('s', items);
+    there.subscribe('q', '{ hello }');
+    await there.has('q', 1);
+    used(0.9);
+    vi.advanceTimersByTime(12_000);
+    const user = await connectClient(world);
+    user.subscribe('q', '{ hello }');
+    await user.has('q', 1);
+    user.subscribe('s', items);
+    expect(await user.isClosed()).toEqual({
+      code: 1013,
+      reason: 'The server is busy. Come back with the last cursor.',
+    });
+    expect([...user.of('s', 'error'), ...user.of('s')]).toEqual([]);
+    const events = await openEvents(world, items);
+    await eventually('it is over', events.isOver);
+    expect(events.text()).toContain('"code":"RATE_LIMITED"');
+    const { key } = await createRunKey(world.store, await anyRun(database));
+    const runtime = await connectClient(world, key);
+    runtime.subscribe('c', 'subscription { runtimeCommands { number } }');
+    await runtime.has('c', 1);
+    world.append('still');
+    await there.has('s', 1);
+    used(0.5);
+    vi.advanceTimersByTime(12_000);
+    const back = await connectClient(world);
+    back.subscribe('s', items);
+    back.subscribe('q', '{ hello }');
+    await back.has('q', 1);
+    world.append('again');
+    await back.has('s', 1);
+  });
+});
+
+test('a session that is revoked has lost its streams in 5 s, others of its groups go on', async () => {
+  world = await startStreamWorld(database);
+  const cookie = await signIn(world as unknown as World);
+  const page = { cookie, origin: `http://127.0.0.1:${world.port}` };
+  const theirs = await openEvents(world, items, page);
+  const ours = await openEvents(world, items);
+  const client = await connectClient(world);
+  client.subscribe('s', items);
+  client.subscribe('q', '{ hello }');
+  await client.has('q', 1);
+  world.append('first');
+  await eventually('it came', () => theirs.cursors().length > 0 && ours.cursors().length > 0);
+  const began = performance.now();
+  await database.query("update access_keys set revoked_at = now() where kind = 'SESSION'");
+  await eventually('it is over', theirs.isOver);
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(theirs.text()).not.toContain('event: complete');
+  world.append('second');
+  await client.has('s', 2);
+  await eventually('ours goes on', () => ours.cursors().length === 2);
+  expect(theirs.cursors()).toEqual(['c1']);
+  ours.request.destroy();
+});

@@ -1,0 +1,110 @@
+/** A group by itself: what a rendering that fails, or an outlet that goes, does to it. */
+import { setImmediate } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { before, type Channel, type Follower } from '../../src/feed/channel.ts';
+import { createGroup, type Outlet } from '../../src/feed/group.ts';
+import { createKept, createRendering } from '../../src/feed/rendering.ts';
+
+interface Item {
+  readonly revision: number;
+  readonly place: number;
+}
+
+/** Items that are told to who follows, and are not kept. */
+function world(render: (item: Item) => Promise<string>) {
+  let follower: Follower<Item> | null = null;
+  let revision = 0;
+  let isEmpty = false;
+  const channel: Channel<Item> = {
+    get position() {
+      return { revision, place: 0 };
+    },
+    follow(given) {
+      follower = given;
+      return () => {
+        follower = null;
+      };
+    },
+    replay: () => ({
+      ready: async () => {},
+      position: { revision, place: 0 },
+      take: () => null,
+      close() {},
+    }),
+  };
+  const sizeOf = (text: string) => text.length;
+  const group = createGroup<Item, string, string>({
+    ...{ channel, sizeOf },
+    rendering: createRendering({ render, sizeOf, kept: createKept(1000) }),
+    compose: (payloads) => payloads.join(' '),
+    onEmpty: () => {
+      isEmpty = true;
+    },
+  });
+  return {
+    group,
+    append() {
+      revision += 1;
+      follower?.take([{ revision, place: 0 }]);
+    },
+    isFollowed: () => follower !== null,
+    isEmpty: () => isEmpty,
+  };
+}
+
+function outlet() {
+  const seen: { written: string[]; ends: unknown[] } = { written: [], ends: [] };
+  const made: Outlet<string> = {
+    isFull: () => false,
+    write: (message) => seen.written.push(message),
+    onDrain() {},
+    end: (error) => seen.ends.push(error),
+  };
+  return { ...seen, outlet: made };
+}
+
+test('where one item fails nothing behind it is written: its reader would not miss it', async () => {
+  const failure = new Error('It could not be read.');
+  let go = () => {};
+  const waiting = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const its = world(async ({ revision }) => {
+    if (revision === 1) await waiting;
+    if (revision === 2) throw failure;
+    return `${revision}`;
+  });
+  const one = outlet();
+  await its.group.join(one.outlet, {});
+  await setImmediate();
+  for (let n = 0; n < 4; n += 1) its.append();
+  go();
+  await setImmediate();
+  expect(one.written).toEqual(['1']);
+  expect(one.ends).toEqual([failure]);
+  expect(its.isFollowed()).toBe(false);
+  expect(its.isEmpty()).toBe(true);
+  expect(await its.group.join(outlet().outlet, {})).toBeNull();
+});
+
+test('the last that leaves ends the group, once', async () => {
+  const its = world(async ({ revision }) => `${revision}`);
+  const [one, two] = [outlet(), outlet()];
+  const leaveOne = await its.group.join(one.outlet, {});
+  const leaveTwo = await its.group.join(two.outlet, {});
+  await setImmediate();
+  leaveOne?.();
+  leaveOne?.();
+  expect(its.isFollowed()).toBe(true);
+  its.append();
+  await setImmediate();
+  expect([one.written, two.written]).toEqual([[], ['1']]);
+  leaveTwo?.();
+  expect(its.isFollowed()).toBe(false);
+  expect([one.ends, two.ends]).toEqual([[], []]);
+});
+
+test('before an item is behind all that comes before it', () => {
+  expect(before({ revision: 7, place: 3 })).toEqual({ revision: 7, place: 2 });
+  expect(before({ revision: 7, place: 0 }).revision).toBe(6);
+});
