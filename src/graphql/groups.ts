@@ -144,7 +144,15 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
       const { coerced, errors } = getVariableValues(schema, definitions, variableValues ?? {});
       if (errors) return { errors };
       const field = rootField(document, operation);
-      await hearOfNames(prepared);
+      const refused = (error: unknown) => {
+        const path = [field.alias?.value ?? field.name.value];
+        return { errors: [locatedError(asGraphQLError(error), [field], path)] };
+      };
+      try {
+        await hearOfNames(prepared);
+      } catch (error) {
+        return refused(error);
+      }
       for (;;) {
         const entry = entryOf(prepared);
         const made = await entry.established;
@@ -161,8 +169,7 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
           subscriber.left(leave);
           return null;
         } catch (error) {
-          const path = [field.alias?.value ?? field.name.value];
-          return { errors: [locatedError(asGraphQLError(error), [field], path)] };
+          return refused(error);
         }
       }
     },
