@@ -8,7 +8,8 @@ import { createServerDnsProvider } from './drivers/dns/server-provider.ts';
 import { createProcessDriver } from './drivers/process/driver.ts';
 import { type Executor, startExecutor } from './executor/executor.ts';
 import { createFeed } from './feed/feed.ts';
-import { type Context, createLoaders, createWaiters } from './graphql/context.ts';
+import { type Context, createLoaders } from './graphql/context.ts';
+import { createPlaces } from './graphql/places.ts';
 import { buildSchema } from './graphql/schema.ts';
 import { createHttpServer } from './graphql/server.ts';
 import type { Viewer } from './graphql/viewer.ts';
@@ -94,7 +95,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     await feed.start();
     closers.push(() => feed.stop());
 
-    const waiters = createWaiters(config.limits.waitersPerToken);
+    const waiters = createPlaces(config.limits.waitersPerToken);
     const schemaVersion = await appliedMigrations(store.database);
     const server = { version, schemaVersion, limits: config.limits };
     let executor: Executor | null = null;

@@ -1,6 +1,5 @@
 /** Reads of the table by readers that the ring does not reach, a few at a time. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type Database, isConnectionError } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import {
   type LogPage,
   type LogPosition,
@@ -9,8 +8,8 @@ import {
   readLogBefore,
   readLogState,
 } from '../store/log.ts';
-import { within } from '../store/notifier.ts';
 import type { Selection } from './event.ts';
+import { answered, readWhileAway } from './while-away.ts';
 
 /** What is read for whom; `isOver` ends the attempts when the reader has gone. */
 export interface CatchUpOptions {
@@ -27,30 +26,25 @@ export interface CatchUp {
 }
 
 const PAGE_ROWS = 500;
-const READ_SECONDS = 10;
-const RETRY_MS = { first: 50, most: 2000 };
 
 /** Catch-ups of a node: at most so many reads at a time, each again until the database answers. */
 export function createCatchUp(database: Database, atATime: number): CatchUp {
   let free = atATime;
   const queue: (() => void)[] = [];
 
-  async function read<T>(isOver: () => boolean, statement: () => Promise<T>): Promise<T> {
-    for (let attempt = 0; ; attempt += 1) {
+  /** One of those at a time; who waits for the database lets others ask it too. */
+  function read<T>(isOver: () => boolean, statement: () => Promise<T>): Promise<T> {
+    return readWhileAway(async () => {
       if (free > 0) free -= 1;
       else await new Promise<void>((resolve) => queue.push(resolve));
       try {
-        return await within(READ_SECONDS, statement());
-      } catch (error) {
-        if (!isConnectionError(error) || isOver()) throw error;
+        return await answered(statement());
       } finally {
         const next = queue.shift();
         if (next) next();
         else free += 1;
       }
-      const ms = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** attempt);
-      await sleep(ms, undefined, { ref: false });
-    }
+    }, isOver);
   }
 
   const selected = ({ organizationId, resourceId }: Selection) => ({

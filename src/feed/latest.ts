@@ -1,6 +1,7 @@
 /** A channel of states: each takes the place of the one before, and who comes gets the present one. */
 import type { LogPosition } from '../store/log.ts';
 import type { Channel, Follower } from './channel.ts';
+import { answered, readWhileAway } from './while-away.ts';
 
 /** One state. Its revision counts them; it is no revision of the log. */
 export interface State<Value> extends LogPosition {
@@ -51,7 +52,10 @@ export function createLatest<Value>(options: LatestOptions<Value>): Channel<Stat
         lastRead = performance.now();
         const served = coming;
         coming = [];
-        const value = await read();
+        const value = await readWhileAway(
+          () => answered(read()),
+          () => isOver,
+        );
         if (value === null) break;
         if (!latest || !isSame?.(value, latest.value)) {
           count += 1;

@@ -1,5 +1,6 @@
 /** Who may subscribe: so many subscriptions a token, and none while the server has no time left. */
 import { performance } from 'node:perf_hooks';
+import { createPlaces } from './places.ts';
 import type { Viewer } from './viewer.ts';
 
 export interface AdmissionLimits {
@@ -9,12 +10,10 @@ export interface AdmissionLimits {
 }
 
 export interface Admission {
-  /** Has this token as many subscriptions as it may? */
-  isFull(viewer: Viewer): boolean;
   /** Is the event loop so busy that a new subscription would be at the cost of those there are? */
   isBusy(viewer: Viewer): boolean;
-  /** Counts a subscription; the function ends it. */
-  enter(viewer: Viewer): () => void;
+  /** Counts a subscription; the function ends it. Null: the token has as many as it may. */
+  enter(viewer: Viewer): (() => void) | null;
   stop(): void;
 }
 
@@ -22,7 +21,7 @@ const sampleMs = 1000;
 const samples = 10;
 
 export function createAdmission(limits: AdmissionLimits): Admission {
-  const open = new Map<string, number>();
+  const places = createPlaces(limits.subscriptionsPerToken);
   const history = [performance.eventLoopUtilization()];
   let isBusy = false;
   const timer = setInterval(() => {
@@ -35,20 +34,9 @@ export function createAdmission(limits: AdmissionLimits): Admission {
   }, sampleMs).unref();
 
   return {
-    isFull: ({ accessKeyId }) => (open.get(accessKeyId) ?? 0) >= limits.subscriptionsPerToken,
     // A runtime that is kept out would be taken for one that is gone.
     isBusy: ({ kind }) => isBusy && kind !== 'RUN',
-    enter({ accessKeyId }) {
-      open.set(accessKeyId, (open.get(accessKeyId) ?? 0) + 1);
-      let isOver = false;
-      return () => {
-        if (isOver) return;
-        isOver = true;
-        const left = (open.get(accessKeyId) ?? 1) - 1;
-        if (left > 0) open.set(accessKeyId, left);
-        else open.delete(accessKeyId);
-      };
-    },
+    enter: ({ accessKeyId }) => places.enter(accessKeyId),
     stop: () => clearInterval(timer),
   };
 }

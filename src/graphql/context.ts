@@ -2,6 +2,7 @@
 import type { Feed } from '../feed/feed.ts';
 import type { Caller, SavingStore } from '../store/saves.ts';
 import { maxPageSize } from './builder.ts';
+import type { Places } from './places.ts';
 import type { Viewer } from './viewer.ts';
 
 /** What `server.limits` shows and the server keeps to. */
@@ -46,12 +47,6 @@ export interface ServerFacts {
   readonly limits: ServerLimits;
 }
 
-/** `operation(waitSeconds:)` asks before it waits; at most `waitersPerToken` wait at once. */
-export interface Waiters {
-  /** Returns the release, or null where the viewer's token has as many waiters as it may. */
-  enter(accessKeyId: string): (() => void) | null;
-}
-
 /** What a resolver may want to know of its request. */
 export interface RequestFacts {
   /** Where an EventSource goes on; takes the place of `after`. */
@@ -68,7 +63,8 @@ export interface Context {
   readonly feed: Feed;
   readonly viewer: Viewer;
   readonly server: ServerFacts;
-  readonly waiters: Waiters;
+  /** `operation(waitSeconds:)` takes one before it waits. */
+  readonly waiters: Places;
   /** Batches the reads of one request that no statement above them could plan. */
   readonly loaders: Loaders;
   /** Told when the command stream of an instance's runtime ended, so that somebody looks at it. */
@@ -80,26 +76,6 @@ export function callerOf({ viewer }: Context): Caller {
     organizationId: viewer.organizationId,
     callerId: viewer.accessKeyId,
     actor: { kind: viewer.kind === 'RUN' ? 'RUNTIME' : 'USER', name: viewer.name },
-  };
-}
-
-/** Makes the counter of waiters of one server. */
-export function createWaiters(limit: number): Waiters {
-  const waiting = new Map<string, number>();
-  return {
-    enter(accessKeyId) {
-      const count = waiting.get(accessKeyId) ?? 0;
-      if (count >= limit) return null;
-      waiting.set(accessKeyId, count + 1);
-      let released = false;
-      return () => {
-        if (released) return;
-        released = true;
-        const left = (waiting.get(accessKeyId) ?? 1) - 1;
-        if (left > 0) waiting.set(accessKeyId, left);
-        else waiting.delete(accessKeyId);
-      };
-    },
   };
 }
 

@@ -1,5 +1,6 @@
 /** The log of an instance's runtime, line by line. */
 import type { Channel, Follower } from '../feed/channel.ts';
+import { answered, readWhileAway } from '../feed/while-away.ts';
 import type { LogPosition } from '../store/log.ts';
 import { readLogLines, type StoredLogLine } from '../store/reads.ts';
 import { builder } from './builder.ts';
@@ -36,13 +37,19 @@ async function linesOf(
   { store, feed }: Pick<Context, 'store' | 'feed'>,
   instanceId: string,
 ): Promise<Channel<PlacedLine>> {
-  const [newest] = await readLogLines(store, { instanceId, newest: 1 });
+  let isOver = false;
+  const read = (wanted: Parameters<typeof readLogLines>[1]) =>
+    readWhileAway(
+      () => answered(readLogLines(store, wanted)),
+      () => isOver,
+    );
+  const [newest] = await read({ instanceId, newest: 1 });
   let last = newest?.id ?? 0;
 
   async function pump(signals: AsyncIterator<void>, follower: Follower<PlacedLine>) {
     for (let signal = await signals.next(); !signal.done; signal = await signals.next()) {
       for (let isMore = true; isMore; ) {
-        const lines = await readLogLines(store, { instanceId, after: last, limit: PAGE });
+        const lines = await read({ instanceId, after: last, limit: PAGE });
         last = lines.at(-1)?.id ?? last;
         if (lines.length > 0) follower.take(lines.map(placed));
         isMore = lines.length === PAGE;
@@ -60,13 +67,16 @@ async function linesOf(
         () => follower.end(),
         (error: unknown) => follower.end(error),
       );
-      return () => void signals.return?.();
+      return () => {
+        isOver = true;
+        signals.return?.();
+      };
     },
     replay(from) {
       let at = 'revision' in from ? from.revision : 0;
       let first: StoredLogLine[] = [];
       const begin = async (tail: number) => {
-        const lines = await readLogLines(store, { instanceId, newest: Math.max(tail, 1) });
+        const lines = await read({ instanceId, newest: Math.max(tail, 1) });
         at = lines.at(-1)?.id ?? 0;
         if (tail > 0) first = lines;
       };
@@ -82,7 +92,7 @@ async function linesOf(
           first = [];
           if (lines.length > 0) return lines.map(placed);
           if (at >= last) return null;
-          return readLogLines(store, { instanceId, after: at, limit: PAGE }).then((page) => {
+          return read({ instanceId, after: at, limit: PAGE }).then((page) => {
             at = page.at(-1)?.id ?? last;
             return page.map(placed);
           });

@@ -240,10 +240,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         return { errors: masked(result, caller).errors };
       };
       const { subscriber, viewer } = caller;
-      if (admission.isFull(viewer))
-        return refusal({ errors: [tooManySubscriptions(limits.subscriptionsPerToken)] });
       if (admission.isBusy(viewer)) return refusal({ errors: [busy()] });
-      leave = admission.enter(viewer);
+      const entered = admission.enter(viewer);
+      if (!entered)
+        return refusal({ errors: [tooManySubscriptions(limits.subscriptionsPerToken)] });
+      leave = entered;
       const onEnd = () => {
         leave();
         end('ok');

@@ -2,7 +2,7 @@
  * GraphQL over HTTP by Yoga: it reads requests and negotiates answers; what is in between is the
  * pipeline's, as for every transport.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
@@ -35,8 +35,6 @@ export function createYogaHandler(options: {
   const { pipeline, log } = options;
   const streams = new Map<EventStream, string>();
   const opening = new WeakMap<Request, EventStream>();
-  /** For errors of Yoga's own, outside of the pipeline. */
-  const requestIds = new AsyncLocalStorage<string>();
 
   const openStream = ({ response }: ServerContext) =>
     new EventStream(options.streamLimits, () => {
@@ -49,7 +47,14 @@ export function createYogaHandler(options: {
         const { caller } = context;
         const subscriber = caller.transport === 'SSE' ? openStream(context) : undefined;
         if (subscriber) opening.set(request, subscriber);
-        return pipeline.run(params, { ...caller, signal: request.signal, subscriber });
+        return pipeline.run(params, {
+          ...caller,
+          subscriber,
+          // Made for those who ask.
+          get signal() {
+            return request.signal;
+          },
+        });
       });
     },
     onResultProcess({ request, result, serverContext, setResultProcessor, resultProcessor }) {
@@ -84,7 +89,7 @@ export function createYogaHandler(options: {
     maskedErrors: {
       maskError(error) {
         if (!(error instanceof GraphQLError) || typeof error.extensions.code !== 'string')
-          return maskError(error, { requestId: requestIds.getStore() ?? '', log });
+          return maskError(error, { requestId: randomUUID(), log });
         // Yoga's own refusals of requests: too large, no JSON, no query.
         const { status } = (error.extensions.http ?? {}) as { status?: number };
         if (status === 413)
@@ -98,9 +103,7 @@ export function createYogaHandler(options: {
 
   return {
     async handle(request, response, caller) {
-      await requestIds.run(caller.requestId, () =>
-        yoga.handle(request, response, { caller, response }),
-      );
+      await yoga.handle(request, response, { caller, response });
     },
     closeStreams(accessKeyId) {
       for (const [stream, owner] of streams)

@@ -13,12 +13,8 @@ import {
   validate,
 } from 'graphql';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
-import {
-  type Context,
-  createLoaders,
-  createWaiters,
-  defaultLimits,
-} from '../../src/graphql/context.ts';
+import { type Context, createLoaders, defaultLimits } from '../../src/graphql/context.ts';
+import { createPlaces } from '../../src/graphql/places.ts';
 import { buildSchema } from '../../src/graphql/schema.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
@@ -69,7 +65,7 @@ export async function openApi(kind: StoreKind): Promise<Api> {
   await feed.start();
   const schema = buildSchema();
   const organizationId = store.defaultOrganizationId;
-  const waiters = createWaiters(defaultLimits.waitersPerToken);
+  const waiters = createPlaces(defaultLimits.waitersPerToken);
   logStatements(store, kind);
 
   const api: Api = {

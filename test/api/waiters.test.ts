@@ -1,9 +1,9 @@
 /** Waiting queries are counted for each token. */
 import { expect, test } from 'vitest';
-import { createWaiters } from '../../src/graphql/context.ts';
+import { createPlaces } from '../../src/graphql/places.ts';
 
 test('a token has as many waiters as the limit; who leaves makes room, once', () => {
-  const waiters = createWaiters(2);
+  const waiters = createPlaces(2);
   const first = waiters.enter('a');
   const second = waiters.enter('a');
   expect(waiters.enter('a')).toBeNull();
@@ -19,12 +19,12 @@ test('a token has as many waiters as the limit; who leaves makes room, once', ()
 });
 
 test('another token has a limit of its own', () => {
-  const waiters = createWaiters(1);
+  const waiters = createPlaces(1);
   waiters.enter('a');
   expect(waiters.enter('a')).toBeNull();
   expect(waiters.enter('b')).not.toBeNull();
 });
 
 test('a limit of none lets nobody wait', () => {
-  expect(createWaiters(0).enter('a')).toBeNull();
+  expect(createPlaces(0).enter('a')).toBeNull();
 });
