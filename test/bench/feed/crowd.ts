@@ -16,8 +16,9 @@ export interface CrowdOptions {
 }
 
 export interface Wanted {
-  readonly query: string;
-  /** Of the n-th socket: the n-th, from the beginning again when there are no more. */
+  /** Several: of the n-th socket the n-th, from the beginning again when there are no more. */
+  readonly query: string | readonly string[];
+  /** The same. */
   readonly variables: readonly object[];
   /** Only the first so many sockets; null: all. */
   readonly first?: number | null;
@@ -196,9 +197,13 @@ export class Crowd {
 
   #plan({ query, variables, first, times = 1 }: Wanted): void {
     this.#active = this.#members.slice(0, first ?? undefined);
+    const queries = typeof query === 'string' ? [query] : query;
     for (const member of this.#active) {
-      const own = variables[member.index % variables.length] ?? {};
-      member.wanted = { query, variables: own, times };
+      member.wanted = {
+        query: queries[member.index % queries.length] ?? '',
+        variables: variables[member.index % variables.length] ?? {},
+        times,
+      };
       member.isKnown = false;
     }
   }

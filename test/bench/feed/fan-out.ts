@@ -6,12 +6,23 @@
 import { type Figure, figure, median } from '../figures.ts';
 import { cpuSeconds } from './process.ts';
 import { naiveSide, nodeSide, type Side, wsSide } from './sides.ts';
-import { closers, settle, variablesOf, type World, watch, watchInstances } from './world.ts';
+import {
+  closers,
+  documentsOf,
+  settle,
+  variablesOf,
+  type World,
+  watch,
+  watchInstances,
+} from './world.ts';
 
 interface Case {
   readonly name: string;
   readonly subscribers: number;
-  readonly groups: number;
+  /** Documents among the subscribers: what they show differs. */
+  readonly documents?: number;
+  /** Filters among them: what they pick differs, though here each picks every event. */
+  readonly filters?: number;
   /** Events of an emission. */
   readonly burst: number;
   readonly query?: string;
@@ -30,19 +41,20 @@ export async function measureFanOut(world: World): Promise<Figure[]> {
   const [many, some] = world.quick ? [200, 100] : [5_000, 1_000];
   const [aFifth, few] = world.quick ? [40, 10] : [1_000, 100];
   const cases: Case[] = [
-    { name: 'one group', subscribers: many, groups: 1, burst: 1, atLeast: 1, naive: true },
-    { name: 'bursts of 8', subscribers: many, groups: 1, burst: 8, atLeast: 5 },
-    { name: 'bursts of 100', subscribers: many, groups: 1, burst: 100, atLeast: 5 },
-    { name: `${few} groups`, subscribers: many, groups: few, burst: 1 },
-    { name: `${aFifth} groups`, subscribers: many, groups: aFifth, burst: 1, atLeast: 0.7 },
-    { name: 'all different', subscribers: many, groups: many, burst: 1 },
+    { name: 'one group', subscribers: many, burst: 1, atLeast: 1, naive: true },
+    { name: 'bursts of 8', subscribers: many, burst: 8, atLeast: 5 },
+    { name: 'bursts of 100', subscribers: many, burst: 100, atLeast: 5 },
+    { name: `${few} documents`, subscribers: many, documents: few, burst: 1 },
+    { name: `${aFifth} documents`, subscribers: many, documents: aFifth, burst: 1, atLeast: 0.7 },
+    { name: `${aFifth} filters`, subscribers: many, filters: aFifth, burst: 1, atLeast: 0.7 },
+    { name: 'all documents different', subscribers: many, documents: many, burst: 1 },
     {
       ...{ name: 'one group, with what the log does not hold' },
-      ...{ subscribers: many, groups: 1, burst: 1, query: watchInstances },
+      ...{ subscribers: many, burst: 1, query: watchInstances },
     },
-    { name: 'one group', subscribers: some, groups: 1, burst: 1, naive: true },
-    { name: `${few} groups`, subscribers: some, groups: few, burst: 1 },
-    { name: 'all different', subscribers: some, groups: some, burst: 1 },
+    { name: 'one group', subscribers: some, burst: 1, naive: true },
+    { name: `${few} documents`, subscribers: some, documents: few, burst: 1 },
+    { name: 'all documents different', subscribers: some, documents: some, burst: 1 },
   ];
 
   const { add, close } = closers();
@@ -78,10 +90,12 @@ export async function measureFanOut(world: World): Promise<Figure[]> {
   }
 }
 
-async function subscribe(world: World, side: Side, { subscribers, groups, query }: Case) {
+async function subscribe(world: World, side: Side, each: Case): Promise<void> {
+  const { subscribers, documents = 1, filters = 1, query = watch } = each;
+  const isNode = side.name === 'node';
   await world.clients.call('subscribe', side.name, {
-    query: side.name === 'node' ? (query ?? watch) : (side.query ?? ''),
-    variables: side.name === 'node' ? variablesOf(groups) : [{}],
+    query: isNode ? documentsOf(query, documents) : (side.query ?? ''),
+    variables: isNode ? variablesOf(filters) : [{}],
     first: subscribers,
   });
   await settle(world, side.name, () => side.emit(1, subscribers));

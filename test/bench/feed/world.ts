@@ -104,11 +104,17 @@ export const watchNaively = /* GraphQL */ `
 /** And something that it does not hold. */
 export const watchInstances = watch.replace('actor', 'instance { key state }\n      actor');
 
-/** Variables that differ, though every transition matches: so many groups of subscribers. */
-export function variablesOf(groups: number): object[] {
-  if (groups === 1) return [{}];
+/** So many documents that show the same under another name. */
+export function documentsOf(document: string, count: number): string[] {
+  if (count === 1) return [document];
+  return Array.from({ length: count }, (_, n) => document.replace('at\n', `at${n}: at\n`));
+}
+
+/** So many variables of a filter that every transition passes. */
+export function variablesOf(filters: number): object[] {
+  if (filters === 1) return [{}];
   const from = Date.UTC(2020, 0, 1);
-  return Array.from({ length: groups }, (_, n) => ({
+  return Array.from({ length: filters }, (_, n) => ({
     since: new Date(from + n * 1000).toISOString(),
   }));
 }
