@@ -23,6 +23,8 @@ export interface Outlet<Message> {
   onDrain(call: () => void): void;
   /** Nothing more will come; with an error if it failed. */
   end(error?: unknown): void;
+  /** Calls once when it wants nothing more; at once where that is so already. */
+  left(call: () => void): void;
 }
 
 export interface GroupOptions<Item extends LogPosition, Payload, Message> {
@@ -43,22 +45,28 @@ export interface GroupOptions<Item extends LogPosition, Payload, Message> {
 
 export interface Group<Message> {
   /**
-   * Adds a subscriber; the function takes it out again. Null: the group is over, make another.
+   * Adds a subscriber until it has left. False: the group is over, make another.
    *
    * @throws {CursorError} the beginning cannot be followed
    */
-  join(outlet: Outlet<Message>, beginning: Beginning): Promise<(() => void) | null>;
+  join(outlet: Outlet<Message>, beginning: Beginning): Promise<boolean>;
+  /** Nobody is in it, or about to be. */
+  readonly isEmpty: boolean;
 }
 
 /** Bytes of a replay that go out in one write, and items that are rendered for it at once. */
 const WRITE_BYTES = 64 * 1024;
 const RENDERED_AT_ONCE = 64;
+/** Batches that may wait for a rendering; with more of them everybody catches up one by one. */
+const MOST_PENDING = 100;
 
 interface Member<Message> {
   readonly outlet: Outlet<Message>;
   state: 'LIVE' | 'BEHIND' | 'GONE';
   /** BEHIND: everything up to here was written. LIVE: the same, of what is older than the group. */
   position: LogPosition;
+  /** The way back that it is on. */
+  replay: Pick<Replay<unknown>, 'close'> | null;
 }
 
 export function createGroup<Item extends LogPosition, Payload, Message>(
@@ -76,14 +84,27 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
 
   /** New items: rendered together, written in their order. */
   function take(items: readonly Item[]): void {
-    if (ended) return;
+    // Whoever is behind finds them on the way back.
+    if (ended || !hasLive()) return;
     const payloads = items.map(rendering.payloadOf);
     if (pending.length === 0 && areThere(payloads)) {
       broadcast(items, payloads);
       return;
     }
-    pending.push(items);
-    if (pending.length === 1) void writePending();
+    if (pending.length < MOST_PENDING) {
+      pending.push(items);
+      if (pending.length === 1) void writePending();
+      return;
+    }
+    // Faster than it can be rendered. The first is under way, and will find nobody who has it not.
+    const position = reached();
+    pending.length = 1;
+    sendBack(position);
+  }
+
+  function hasLive(): boolean {
+    for (const { state } of members) if (state === 'LIVE') return true;
+    return false;
   }
 
   async function writePending(): Promise<void> {
@@ -144,6 +165,7 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
   /** Writes what a member has missed until it has everything; then it is live. */
   async function replay(member: Member<Message>, from: Replay<Item>): Promise<void> {
     const { outlet } = member;
+    member.replay = from;
     try {
       await from.ready();
       for (;;) {
@@ -162,6 +184,7 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
       remove(member);
     } finally {
       from.close();
+      if (member.replay === from) member.replay = null;
     }
   }
 
@@ -207,8 +230,8 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
     await writeMissed(member, items);
   }
 
-  function recheck(): void {
-    const position = reached();
+  /** Whoever is live looks for itself, from this place on. */
+  function sendBack(position: LogPosition): void {
     for (const member of members) {
       if (member.state !== 'LIVE') continue;
       member.state = 'BEHIND';
@@ -216,6 +239,10 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
       // Once the channel stands where it jumps to.
       queueMicrotask(() => void replay(member, channel.replay(member.position)));
     }
+  }
+
+  function recheck(): void {
+    sendBack(reached());
   }
 
   function end(error?: unknown): void {
@@ -235,6 +262,7 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
 
   function remove(member: Member<Message>): void {
     member.state = 'GONE';
+    member.replay?.close();
     if (!members.delete(member) || members.size > 0) return;
     clearTimeout(bookmarks);
     isOver = true;
@@ -259,16 +287,19 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
 
   return {
     async join(outlet, beginning) {
-      if (isOver) return null;
+      if (isOver) return false;
       const member: Member<Message> = {
         outlet,
         state: 'BEHIND',
         position: before(channel.position),
+        replay: null,
       };
       members.add(member);
       leave ??= channel.follow({ take, recheck, end });
       if (members.size === 1) scheduleBookmark((bookmarkSeconds ?? 0) * 1000);
       const from = channel.replay(beginning);
+      member.replay = from;
+      outlet.left(() => remove(member));
       try {
         await from.ready();
       } catch (error) {
@@ -277,7 +308,10 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
         throw error;
       }
       void replay(member, from);
-      return () => remove(member);
+      return true;
+    },
+    get isEmpty() {
+      return members.size === 0;
     },
   };
 }

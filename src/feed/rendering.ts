@@ -16,15 +16,21 @@ export interface RenderingOptions<Item, Payload> {
   /** Bytes of a payload, roughly. */
   readonly sizeOf: (payload: Payload) => number;
   readonly kept: Kept;
+  /** One that may be another next time is made anew for who asks later. */
+  readonly mayKeep: (payload: Payload) => boolean;
 }
 
 export function createRendering<Item, Payload>(
   options: RenderingOptions<Item, Payload>,
 ): Rendering<Item, Payload> {
-  const { render, sizeOf, kept } = options;
+  const { render, sizeOf, kept, mayKeep } = options;
   const payloads = new Map<Item, Payload | Promise<Payload>>();
 
   function keep(item: Item, payload: Payload): Payload {
+    if (!mayKeep(payload)) {
+      payloads.delete(item);
+      return payload;
+    }
     payloads.set(item, payload);
     kept.add(sizeOf(payload), () => payloads.delete(item));
     return payload;

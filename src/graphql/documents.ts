@@ -1,5 +1,13 @@
 /** Documents, parsed and validated once per text. */
-import { type DocumentNode, GraphQLError, type GraphQLSchema, parse, validate } from 'graphql';
+import {
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLSchema,
+  parse,
+  specifiedRules,
+  type ValidationRule,
+  validate,
+} from 'graphql';
 import { refusedRequest, withCode } from './request-error.ts';
 
 export type Checked =
@@ -13,6 +21,23 @@ export interface Documents {
   /** Validation by graphql-js. */
   validate(query: string, document: DocumentNode): Checked;
 }
+
+/** As the specification's next version has it: a subscription has its field or it does not. */
+const unconditionalSubscription: ValidationRule = (context) => ({
+  OperationDefinition({ operation, selectionSet }) {
+    if (operation !== 'subscription') return;
+    for (const { directives = [] } of selectionSet.selections) {
+      const nodes = directives.filter(({ name }) => ['skip', 'include'].includes(name.value));
+      if (nodes.length > 0)
+        context.reportError(
+          new GraphQLError('The field of a subscription takes neither @skip nor @include.', {
+            nodes,
+          }),
+        );
+    }
+  },
+});
+const rules = [...specifiedRules, unconditionalSubscription];
 
 /** Documents that are kept with the outcome of their validation, the latest used. */
 const keptDocuments = 500;
@@ -37,7 +62,7 @@ export function createDocuments(schema: GraphQLSchema, tokens: number): Document
     validate(query, document) {
       const before = validated.get(query);
       if (before) return before;
-      const errors = validate(schema, document);
+      const errors = validate(schema, document, rules);
       const checked =
         errors.length > 0
           ? { errors: withCode(errors, 'GRAPHQL_VALIDATION_FAILED') }

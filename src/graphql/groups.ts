@@ -38,7 +38,7 @@ export interface GroupsOptions {
 export interface Groups {
   /** Adds a subscriber to the group of its operation; a result where that has errors. */
   join(prepared: Prepared, subscriber: Subscriber): Promise<ExecutionResult | null>;
-  /** Names were given or taken away in an organization: what they mean is looked up again. */
+  /** A name was given in an organization: what names mean is looked up again. */
   namesChanged(event: Pick<LogEvent, 'organizationId' | 'kind'>): void;
 }
 
@@ -65,7 +65,8 @@ function callerOfGroup({ viewer, requestId, transport, method }: Caller): Caller
 /** Renderings that are remembered for the groups to come. */
 const mostRenderings = 1000;
 
-const sizeOf = ({ json }: Payload): number => 64 + json.length;
+/** With the frame's bytes beside the text, and the event that they are kept for. */
+const sizeOf = ({ json }: Payload): number => 1000 + 2 * json.length;
 
 /** Does the subscription's field hand out a channel? */
 export function isShared({ schema, document, operation }: Prepared): boolean {
@@ -132,7 +133,7 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
 
   function newRendering(prepared: Prepared, rootOf: (item: LogPosition) => unknown) {
     return createRendering<LogPosition, Payload>({
-      ...{ kept, sizeOf },
+      ...{ kept, sizeOf, mayKeep: ({ hasErrors }) => !hasErrors },
       render: (item) => render(prepared, rootOf(item)),
     });
   }
@@ -161,20 +162,17 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
           const { beginning } = made.source.options;
           const args = argumentsOf(field, coerced);
           const from = beginning?.(args, prepared.caller.lastEventId) ?? {};
-          const leave = await made.group.join(subscriber, from);
-          if (!leave) {
-            forget(keyOf(prepared), entry);
-            continue;
-          }
-          subscriber.left(leave);
-          return null;
+          if (await made.group.join(subscriber, from)) return null;
+          forget(keyOf(prepared), entry);
         } catch (error) {
+          if (made.group.isEmpty) forget(keyOf(prepared), entry);
           return refused(error);
         }
       }
     },
     namesChanged({ organizationId, kind }) {
-      if (kind !== 'CREATED' && kind !== 'UPDATED' && kind !== 'ARCHIVED') return;
+      // A key is never given again: what was named goes on to mean the same.
+      if (kind !== 'CREATED') return;
       for (const [key, entry] of entries)
         if (entry.hasNames && entry.organizationId === organizationId) entries.delete(key);
     },

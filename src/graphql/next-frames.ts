@@ -16,9 +16,12 @@ export class Payload {
   readonly cursor: string | null;
   #prefix: Buffer | null = null;
 
-  constructor(json: string, cursor: string | null) {
+  readonly hasErrors: boolean;
+
+  constructor(json: string, cursor: string | null, hasErrors = false) {
     this.json = json;
     this.cursor = cursor;
+    this.hasErrors = hasErrors;
   }
 
   /** The `next` message up to where the subscription's id comes. */
@@ -39,7 +42,11 @@ export function payloadOf(
     ...(data === undefined ? {} : { data }),
     ...(typeof carried === 'string' ? { extensions: { cursor: carried } } : {}),
   };
-  return new Payload(JSON.stringify(result), typeof carried === 'string' ? carried : null);
+  return new Payload(
+    JSON.stringify(result),
+    typeof carried === 'string' ? carried : null,
+    errors !== undefined,
+  );
 }
 
 /** Payloads that go out together. */

@@ -35,7 +35,7 @@ function world(render: (item: Item) => Promise<string>) {
   const sizeOf = (text: string) => text.length;
   const group = createGroup<Item, string, string>({
     ...{ channel, sizeOf },
-    rendering: createRendering({ render, sizeOf, kept: createKept(1000) }),
+    rendering: createRendering({ render, sizeOf, kept: createKept(1000), mayKeep: () => true }),
     compose: (payloads) => payloads.join(' '),
     onEmpty: () => {
       isEmpty = true;
@@ -54,13 +54,17 @@ function world(render: (item: Item) => Promise<string>) {
 
 function outlet() {
   const seen: { written: string[]; ends: unknown[] } = { written: [], ends: [] };
+  let leave = () => {};
   const made: Outlet<string> = {
     isFull: () => false,
     write: (message) => seen.written.push(message),
     onDrain() {},
     end: (error) => seen.ends.push(error),
+    left: (call) => {
+      leave = call;
+    },
   };
-  return { ...seen, outlet: made };
+  return { ...seen, outlet: made, leave: () => leave() };
 }
 
 test('where one item fails nothing behind it is written: its reader would not miss it', async () => {
@@ -84,22 +88,22 @@ test('where one item fails nothing behind it is written: its reader would not mi
   expect(one.ends).toEqual([failure]);
   expect(its.isFollowed()).toBe(false);
   expect(its.isEmpty()).toBe(true);
-  expect(await its.group.join(outlet().outlet, {})).toBeNull();
+  expect(await its.group.join(outlet().outlet, {})).toBe(false);
 });
 
 test('the last that leaves ends the group, once', async () => {
   const its = world(async ({ revision }) => `${revision}`);
   const [one, two] = [outlet(), outlet()];
-  const leaveOne = await its.group.join(one.outlet, {});
-  const leaveTwo = await its.group.join(two.outlet, {});
+  await its.group.join(one.outlet, {});
+  await its.group.join(two.outlet, {});
   await setImmediate();
-  leaveOne?.();
-  leaveOne?.();
+  one.leave();
+  one.leave();
   expect(its.isFollowed()).toBe(true);
   its.append();
   await setImmediate();
   expect([one.written, two.written]).toEqual([[], ['1']]);
-  leaveTwo?.();
+  two.leave();
   expect(its.isFollowed()).toBe(false);
   expect([one.ends, two.ends]).toEqual([[], []]);
 });
