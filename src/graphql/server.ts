@@ -195,9 +195,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 /** Listens; requests that come before the listener is set wait in the queue of this same tick. */
 function listen(server: Server, { port, host }: HttpServerConfig): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    const fail = (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE')
+        error.message = `Another program uses PORT ${port} on ${host}. Stop it, or set PORT to a free port.`;
+      reject(error);
+    };
+    server.once('error', fail);
     server.listen(port, host, () => {
-      server.off('error', reject);
+      server.off('error', fail);
       resolve((server.address() as AddressInfo).port);
     });
   });

@@ -141,6 +141,12 @@ describe('requests', () => {
   });
 });
 
+test('a port that is taken is named, and what to do', async () => {
+  await expect(startWorld(database, { port: world.port })).rejects.toThrow(
+    `Another program uses PORT ${world.port} on 127.0.0.1. Stop it, or set PORT to a free port.`,
+  );
+});
+
 describe('who asks', () => {
   test('nobody is told what to show', async () => {
     const answer = await post(world, '{ hello }', { headers: {} });
