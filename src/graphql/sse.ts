@@ -72,6 +72,11 @@ export class EventStream extends Subscriber {
     this.#close();
   }
 
+  /** Its connection is over. */
+  gone(): void {
+    this.#close();
+  }
+
   isFull(): boolean {
     return (this.#controller?.desiredSize ?? 1) <= 0;
   }

@@ -36,10 +36,16 @@ export function createYogaHandler(options: {
   const streams = new Map<EventStream, string>();
   const opening = new WeakMap<Request, EventStream>();
 
-  const openStream = ({ response }: ServerContext) =>
-    new EventStream(options.streamLimits, () => {
+  function openStream({ response }: ServerContext): EventStream {
+    const stream = new EventStream(options.streamLimits, () => {
       if (!response.writableFinished) response.destroy();
     });
+    // Its body is not cancelled where nobody reads it: the client had gone before there was a
+    // response, had sent a POST in full, or is answered with JSON.
+    if (response.closed || response.destroyed) stream.gone();
+    else response.once('close', () => stream.gone());
+    return stream;
+  }
 
   const transport: Plugin<object, ServerContext> = {
     onParams({ setParamsHandler }) {
@@ -67,8 +73,6 @@ export function createYogaHandler(options: {
         const stream = opening.get(request) ?? openStream(serverContext);
         streams.set(stream, serverContext.caller.viewer.accessKeyId);
         stream.left(() => streams.delete(stream));
-        // The body is not cancelled where a POST had been read in full when its client went.
-        request.signal.addEventListener('abort', () => stream.close(), { once: true });
         void stream.follow(results);
         return stream.response;
       }, 'text/event-stream');

@@ -1,10 +1,18 @@
 /** Who may subscribe, and who has to go: limits of a token, a busy server, keys that are revoked. */
+import { request } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createRunKey } from '../../src/store/access-keys.ts';
 import type { Database } from '../../src/store/database.ts';
 import { connectClient, openEvents, type StreamWorld, startStreamWorld } from './stream-world.ts';
-import { anyRun, eventually, openDatabase, signIn, type World } from './transport-world.ts';
+import {
+  adminToken,
+  anyRun,
+  eventually,
+  openDatabase,
+  signIn,
+  type World,
+} from './transport-world.ts';
 
 const items = 'subscription { items { number } }';
 
@@ -132,4 +140,29 @@ test('a session that is revoked has lost its streams in 5 s, others of its group
   await eventually('ours goes on', () => ours.cursors().length === 2);
   expect(theirs.cursors()).toEqual(['c1']);
   ours.request.destroy();
+});
+
+test('an event stream whose client goes before it has joined is over', async () => {
+  world = await startStreamWorld(database);
+  const release = world.holdJoins();
+  const sent = request({
+    ...{ host: '127.0.0.1', port: world.port, path: '/graphql', method: 'POST', agent: false },
+    headers: {
+      ...{ authorization: `Bearer ${adminToken}`, accept: 'text/event-stream' },
+      'content-type': 'application/json',
+    },
+  });
+  sent.on('error', () => {});
+  sent.end(JSON.stringify({ query: items }));
+  await eventually('it joins', () => world.heldJoins === 1);
+  expect(await world.openSubscriptions()).toBe(1);
+  sent.destroy();
+  await eventually('its end is known', () => world.sockets[0]?.destroyed === true);
+  release();
+  await eventually('it has joined', () => world.heldJoins === 0);
+  const other = await openEvents(world, items);
+  world.append('an event');
+  await eventually('it came', () => other.cursors().length === 1);
+  expect(await world.openSubscriptions()).toBe(1);
+  other.request.destroy();
 });

@@ -23,7 +23,7 @@ import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { LogPosition } from '../../src/store/log.ts';
 import { createStore, type Store } from '../../src/store/store.ts';
-import { adminToken, eventually } from './transport-world.ts';
+import { adminToken, eventually, send } from './transport-world.ts';
 
 interface Item extends LogPosition {
   readonly cursor: string;
@@ -41,6 +41,12 @@ export interface StreamWorld {
   append(...texts: string[]): void;
   /** How many there are. */
   readonly count: number;
+  /** Keeps those who subscribe from joining until the function is called. */
+  holdJoins(): () => void;
+  /** How many are kept from joining. */
+  readonly heldJoins: number;
+  /** Subscriptions that the server counts as open. */
+  openSubscriptions(): Promise<number>;
   /** The server's side of its connections, in the order in which they came. */
   readonly sockets: readonly Socket[];
   /** Appends so large texts until something waits for this socket; nobody waits for its reader. */
@@ -59,6 +65,7 @@ function createList() {
   const items: Item[] = [];
   const followers = new Set<Follower<Item>>();
   const position = () => ({ revision: items.length, place: 0 });
+  const joins = { gate: Promise.resolve(), held: 0 };
   const channel: Channel<Item> = {
     get position() {
       return position();
@@ -72,7 +79,11 @@ function createList() {
       if ('revision' in from) at = from.revision;
       else if (from.after) at = Number(from.after.slice(1));
       return {
-        ready: async () => {},
+        async ready() {
+          joins.held += 1;
+          await joins.gate;
+          joins.held -= 1;
+        },
         get position() {
           return { revision: at, place: 0 };
         },
@@ -88,6 +99,7 @@ function createList() {
   return {
     items,
     channel,
+    joins,
     append(...texts: string[]) {
       const added = texts.map((text) => {
         const number = items.length + 1;
@@ -170,6 +182,21 @@ export async function startStreamWorld(
     isSecure: options.config?.tlsCertFile !== undefined,
     get count() {
       return list.items.length;
+    },
+    holdJoins() {
+      let release = () => {};
+      list.joins.gate = new Promise((resolve) => {
+        release = resolve;
+      });
+      return release;
+    },
+    get heldJoins() {
+      return list.joins.held;
+    },
+    async openSubscriptions() {
+      const { text } = await send({ port }, '/metrics', {});
+      const gauge = /^instance_manager_open_operations\{.*kind="subscription".*\} (\d+)$/gm;
+      return [...text.matchAll(gauge)].reduce((sum, [, count]) => sum + Number(count), 0);
     },
     async fill(socket, bytes) {
       let turns = 0;
