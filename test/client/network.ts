@@ -12,12 +12,12 @@ export interface Network {
   readonly open: number;
   /** Refuses whoever comes, until `mend`. */
   refuse(): void;
-  /** Cuts what is open. */
-  cut(): void;
+  /** Cuts what is open, or of that the one of this number (modulo how many there are). */
+  cut(which?: number): void;
   /** Cuts each connection behind so many bytes of the server, wherever in a frame that is. */
   cutBehind(bytes: number | null): void;
-  /** Holds back what the server sends over the connections that are open; new ones work. */
-  stall(): void;
+  /** Holds back what the server sends over the connections that are open, or one; new ones work. */
+  stall(which?: number): void;
   /** Lets go of what was held back, and of refusing. */
   mend(): void;
 }
@@ -61,6 +61,11 @@ export async function startNetwork(target: { readonly url: string }): Promise<Ne
     }
     listener.close();
   });
+  function chosen(which: number | undefined): { client: Socket; server: Socket }[] {
+    const all = [...pairs];
+    return which === undefined ? all : all.splice(which % Math.max(all.length, 1), 1);
+  }
+
   return {
     url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}`,
     get connections() {
@@ -72,14 +77,14 @@ export async function startNetwork(target: { readonly url: string }): Promise<Ne
     refuse() {
       refusing = true;
     },
-    cut() {
-      for (const { client } of pairs) client.resetAndDestroy();
+    cut(which) {
+      for (const { client } of chosen(which)) client.resetAndDestroy();
     },
     cutBehind(bytes) {
       most = bytes;
     },
-    stall() {
-      for (const { server } of pairs) server.pause();
+    stall(which) {
+      for (const { server } of chosen(which)) server.pause();
     },
     mend() {
       refusing = false;

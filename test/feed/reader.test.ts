@@ -135,7 +135,9 @@ function interleave({ advance, needsHolders, looksLate }: Rule, run: number): st
   return null;
 }
 
-test(`${runs} interleavings: nothing lost, doubled or out of order`, { timeout: 120_000 }, () => {
+test(`${runs} interleavings: nothing lost, doubled or out of order`, {
+  timeout: 120_000 + runs,
+}, () => {
   for (let run = 0; run < runs; run += 1) {
     const fault = interleave(rule, run);
     if (fault) expect.fail(`seed ${seed}, run ${run}: ${fault}`);

@@ -3,7 +3,7 @@
  * both when its standard input closes, which is what happens when whoever asked for the server ends, by
  * SIGKILL too. It runs detached, so a signal to the test run's process group does not take it along.
  *
- * Standard input, one line each: `restart` (as after a crash), `copy` (a standby made of it), `stop`.
+ * Standard input, one line each: `restart` (as after a crash), `restart fast`, `copy` (a standby made of it), `stop`.
  * Standard output, one line of JSON each: `{ url }` when the server is up, again after a restart, that
  * of the copy after `copy`, or `{ failure }`.
  */
@@ -226,9 +226,9 @@ class Server {
     clearTimeout(killed);
   }
 
-  /** As after a crash: every backend dies at once and the next start recovers. */
-  async restart(): Promise<void> {
-    await this.#end('SIGQUIT');
+  /** SIGQUIT: as after a crash, every backend dies at once and the next start recovers. */
+  async restart(signal: 'SIGQUIT' | 'SIGINT'): Promise<void> {
+    await this.#end(signal);
     await this.start();
   }
 
@@ -287,8 +287,8 @@ async function main(): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     if (line === 'stop') break;
     try {
-      if (line === 'restart') {
-        await server.restart();
+      if (line.startsWith('restart')) {
+        await server.restart(line === 'restart' ? 'SIGQUIT' : 'SIGINT');
         report({ url: server.url });
       } else if (line === 'copy') {
         report({ url: (await server.copy()).url });

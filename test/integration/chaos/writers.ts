@@ -1,0 +1,62 @@
+/** Who writes meanwhile: commands through the API, and changes through the store's own door. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Database, openPostgres } from '../../../src/store/database.ts';
+import { openTransitions } from '../../bench/feed/transitions.ts';
+
+export interface DoorWriter {
+  readonly committed: number;
+  /** Commits without an answer, or refused because another one had none. */
+  readonly failed: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * Steps of the instances of a fleet, so many a second, in four lanes. Nobody is told of them: the
+ * nodes find them by their polls, or because the executor woke them.
+ */
+export function startDoorWriter(
+  url: string,
+  { organizationId, perSecond }: { organizationId: string; perSecond: number },
+): DoorWriter {
+  const lanes = 4;
+  const database: Database = openPostgres(url, { connections: lanes });
+  let over = false;
+  let committed = 0;
+  let failed = 0;
+
+  /** Of the instances whose numbers end so, which no other lane touches. */
+  async function write(lane: number): Promise<void> {
+    const open = () =>
+      openTransitions(database, { organizationId, notifier: null, keys: `instance-%${lane}` });
+    let transitions = await open().catch(() => null);
+    for (let due = performance.now(); !over; due += (lanes * 1000) / perSecond) {
+      try {
+        transitions ??= await open();
+        await transitions.commit();
+        committed += 1;
+      } catch {
+        failed += 1;
+        transitions = null; // It may have been written or not: what is there now is read again.
+        await delay(50);
+      }
+      // What could not be written in time is not made up for.
+      due = Math.max(due, performance.now() - 1000);
+      await delay(Math.max(0, due - performance.now()));
+    }
+  }
+
+  const writing = Promise.all(Array.from({ length: lanes }, (_, lane) => write(lane)));
+  return {
+    get committed() {
+      return committed;
+    },
+    get failed() {
+      return failed;
+    },
+    async stop() {
+      over = true;
+      await writing;
+      await database.close();
+    },
+  };
+}
