@@ -59,6 +59,8 @@ const WRITE_BYTES = 64 * 1024;
 const RENDERED_AT_ONCE = 64;
 /** Batches that may wait for a rendering; with more of them everybody catches up one by one. */
 const MOST_PENDING = 100;
+/** Of these so many together, where each has to be read from the database. */
+const READ_AT_ONCE = 16;
 
 interface Member<Message> {
   readonly outlet: Outlet<Message>;
@@ -193,20 +195,30 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
     const isGone = () => member.state === 'GONE';
     let payloads: Payload[] = [];
     let bytes = 0;
-    for (const [index, item] of items.entries()) {
-      const payload = await rendering.payloadOf(item);
-      payloads.push(payload);
-      bytes += sizeOf(payload);
-      // A long way back is no reason to keep the others waiting.
-      if (index % RENDERED_AT_ONCE === RENDERED_AT_ONCE - 1) await setImmediate();
-      if (isGone()) return;
-      if (bytes < WRITE_BYTES && index < items.length - 1) continue;
+    async function write(): Promise<void> {
+      if (payloads.length === 0) return;
       // Others of the same socket wait with it, and are called with it.
       while (outlet.isFull()) await new Promise<void>((resolve) => outlet.onDrain(resolve));
       if (isGone()) return;
       outlet.write(compose(payloads));
       [payloads, bytes] = [[], 0];
     }
+    for (let at = 0; at < items.length; at += READ_AT_ONCE) {
+      const rendered = items.slice(at, at + READ_AT_ONCE).map(rendering.payloadOf);
+      const isThere = areThere(rendered);
+      // Who is cut off again and again gets on all the same: nothing waits for what has to be read.
+      if (!isThere) await write();
+      for (const payload of isThere ? rendered : await Promise.all(rendered)) {
+        if (isGone()) return;
+        payloads.push(payload);
+        bytes += sizeOf(payload);
+        if (bytes >= WRITE_BYTES) await write();
+      }
+      // A long way back is no reason to keep the others waiting.
+      if (at % RENDERED_AT_ONCE === RENDERED_AT_ONCE - READ_AT_ONCE) await setImmediate();
+      if (isGone()) return;
+    }
+    await write();
   }
 
   /** Of all that is missed the newest of each key, and how many were left out. */
