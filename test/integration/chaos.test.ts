@@ -15,7 +15,7 @@ const faults = Number(process.env.CHAOS_FAULTS ?? 200);
 const seed = Number(process.env.CHAOS_SEED ?? 20_261_121);
 const betweenMilliseconds = Number(process.env.CHAOS_BETWEEN_MS ?? 220);
 const clients = 50;
-const perSecond = 60;
+const perSecond = faults > 200 ? 60 : 30;
 
 /** Ends backends of the nodes and of the writer. @returns how many */
 async function endBackend({ administrator, databaseUrl }: World, of: string, which: number) {
