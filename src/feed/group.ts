@@ -194,31 +194,21 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
     const { outlet } = member;
     const isGone = () => member.state === 'GONE';
     let payloads: Payload[] = [];
-    let bytes = 0;
-    async function write(): Promise<void> {
-      if (payloads.length === 0) return;
+    for (let at = 0; at < items.length && !isGone(); at += READ_AT_ONCE) {
+      const rendered = items.slice(at, at + READ_AT_ONCE).map(rendering.payloadOf);
+      const isRead = !areThere(rendered);
+      payloads.push(...(await Promise.all(rendered)));
+      // A long way back is no reason to keep the others waiting.
+      if (at % RENDERED_AT_ONCE === RENDERED_AT_ONCE - READ_AT_ONCE) await setImmediate();
+      const bytes = payloads.reduce((sum, payload) => sum + sizeOf(payload), 0);
+      // What had to be read goes out at once: who is cut off again and again gets on all the same.
+      if (!isRead && bytes < WRITE_BYTES && at + READ_AT_ONCE < items.length) continue;
       // Others of the same socket wait with it, and are called with it.
       while (outlet.isFull()) await new Promise<void>((resolve) => outlet.onDrain(resolve));
       if (isGone()) return;
       outlet.write(compose(payloads));
-      [payloads, bytes] = [[], 0];
+      payloads = [];
     }
-    for (let at = 0; at < items.length; at += READ_AT_ONCE) {
-      const rendered = items.slice(at, at + READ_AT_ONCE).map(rendering.payloadOf);
-      const isThere = areThere(rendered);
-      // Who is cut off again and again gets on all the same: nothing waits for what has to be read.
-      if (!isThere) await write();
-      for (const payload of isThere ? rendered : await Promise.all(rendered)) {
-        if (isGone()) return;
-        payloads.push(payload);
-        bytes += sizeOf(payload);
-        if (bytes >= WRITE_BYTES) await write();
-      }
-      // A long way back is no reason to keep the others waiting.
-      if (at % RENDERED_AT_ONCE === RENDERED_AT_ONCE - READ_AT_ONCE) await setImmediate();
-      if (isGone()) return;
-    }
-    await write();
   }
 
   /** Of all that is missed the newest of each key, and how many were left out. */

@@ -34,7 +34,7 @@ async function join(render: (item: Item) => Promise<string>): Promise<string[]> 
   const sizeOf = (payload: string) => payload.length;
   const group = createGroup<Item, string, readonly string[]>({
     channel: channelOf(items),
-    rendering: createRendering({ render, sizeOf, kept: createKept(2 ** 20) }),
+    rendering: createRendering({ render, sizeOf, kept: createKept(2 ** 20), mayKeep: () => true }),
     compose: (payloads) => [...payloads],
     sizeOf,
     onEmpty() {},
@@ -44,6 +44,7 @@ async function join(render: (item: Item) => Promise<string>): Promise<string[]> 
     write: (payloads: readonly string[]) => void written.push(...payloads),
     onDrain: (call: () => void) => setImmediate(call),
     end() {},
+    left() {},
   };
   await group.join(outlet, { after: 'the beginning' });
   return written;
