@@ -54,7 +54,7 @@ export function openStream<Data, Snapshot>(
 ): () => void {
   const { query, operationName, cursorVariable = 'after', snapshot, onReset } = request;
   const variables: Record<string, unknown> = { ...request.variables };
-  let shown = new Map<unknown, number>();
+  let shown = new Map<string, Shown>();
   let unsubscribed = false;
   let resets = 0;
   let cancel = (): void => {};
@@ -82,7 +82,7 @@ export function openStream<Data, Snapshot>(
     if (typeof data.feedPosition !== 'string')
       throw new Error('The snapshot must select feedPosition, by that name.');
     variables[cursorVariable] = data.feedPosition;
-    shown = new Map(sequencesOf(data));
+    shown = shownIn(data);
     if (snapshot) await onReset?.({ reason, oldestCursor, data });
   }
 
@@ -132,8 +132,9 @@ export function openStream<Data, Snapshot>(
   /** A transition that the snapshot already showed: it was committed while the snapshot was read. */
   function isShown(field: unknown): boolean {
     const { sequence, instance, host, resource } = (field ?? {}) as Record<string, unknown>;
-    const owner = (instance ?? host ?? resource) as { id?: unknown } | undefined;
-    return typeof sequence === 'number' && sequence <= (shown.get(owner?.id) ?? -1);
+    const { id } = (instance ?? host ?? resource ?? {}) as { id?: unknown };
+    const known = typeof id === 'string' ? shown.get(id) : undefined;
+    return known !== undefined && typeof sequence === 'number' && sequence <= known.sequence;
   }
 
   function end(call: () => void): void {
@@ -173,10 +174,25 @@ function isFailure({ data, errors }: FormattedExecutionResult<unknown, unknown>)
   return errors !== undefined && Object.values(data ?? {}).every((field) => field === null);
 }
 
-/** The resources in a snapshot, wherever it has an `id` beside a `sequence`. */
-function sequencesOf(value: unknown): [unknown, number][] {
-  if (typeof value !== 'object' || value === null) return [];
+/** How far a snapshot shows a resource, and how deep in it that stands. */
+interface Shown {
+  readonly sequence: number;
+  readonly depth: number;
+}
+
+/**
+ * What a snapshot shows by `id` and `sequence`. (Not by `key`, which another resource may have later.)
+ * Where it has a resource more than once, the outermost row counts, for a history inside has it as it
+ * was; and of several the oldest, for they were read one after the other: nothing is left out.
+ */
+function shownIn(value: unknown, depth = 0, shown = new Map<string, Shown>()): Map<string, Shown> {
+  if (typeof value !== 'object' || value === null) return shown;
   const { id, sequence } = value as Record<string, unknown>;
-  const inside = Object.values(value).flatMap(sequencesOf);
-  return typeof sequence === 'number' ? [[id, sequence], ...inside] : inside;
+  if (typeof id === 'string' && typeof sequence === 'number') {
+    const known = shown.get(id) ?? { sequence, depth: Number.POSITIVE_INFINITY };
+    if (depth < known.depth || (depth === known.depth && sequence < known.sequence))
+      shown.set(id, { sequence, depth });
+  }
+  for (const inside of Object.values(value)) shownIn(inside, depth + 1, shown);
+  return shown;
 }

@@ -158,6 +158,54 @@ test('a snapshot first; what it showed already is dropped, of its own resource a
   ]);
 });
 
+test.each([
+  ['a snapshot without `id`', [{ key: 'a', sequence: 5 }], { key: 'b' }, [4, 5, 6]],
+  ['an event without `id`', [{ id: 'a', sequence: 5 }], { key: 'a' }, [4, 5, 6]],
+  ['a snapshot without `sequence`', [{ id: 'a' }], { id: 'a' }, [4, 5, 6]],
+  [
+    'a history in the snapshot: its own row counts, not an older one',
+    [
+      {
+        id: 'a',
+        sequence: 5,
+        history: { nodes: [{ sequence: 2, instance: { id: 'a', sequence: 2 } }] },
+      },
+    ],
+    { id: 'a' },
+    [6],
+  ],
+  [
+    'a history that was read later: its own row counts, not a newer one',
+    [{ history: { nodes: [{ instance: { id: 'a', sequence: 6 } }] }, id: 'a', sequence: 5 }],
+    { id: 'a' },
+    [6],
+  ],
+  [
+    'rows read one after the other: what one of them does not show comes',
+    [
+      { id: 'a', sequence: 4 },
+      { id: 'a', sequence: 6 },
+    ],
+    { id: 'a' },
+    [5, 6],
+  ],
+])('%s: nothing is taken for shown that was not', async (_what, nodes, instance, told) => {
+  const server = await startScripted((asked) => {
+    if (asked.query.startsWith('subscription')) {
+      for (const sequence of [4, 5, 6])
+        asked.next({
+          data: { instanceTransitions: { sequence, instance } },
+          extensions: { cursor: `c${sequence}` },
+        });
+      return;
+    }
+    asked.next({ data: { feedPosition: 'c0', instances: { nodes } } });
+    asked.complete();
+  });
+  const { events } = follow(clientOf(server), { query, snapshot });
+  await vi.waitFor(() => expect(sequences(events)).toEqual(told));
+});
+
 test.each(['next', 'error'] as const)(
   'a cursor that is lost, told by `%s`: a snapshot over the same socket, and on from there',
   async (message) => {
