@@ -2,13 +2,19 @@
  * Cursors: where a reader is, sealed. Anyone may keep one, nobody but the store can make or read
  * one, and it is of use to its own organization alone.
  *
- *     version (1 byte) │ tag (12) │ revision (6) and place (2), encrypted     28 characters base64url
+ *     version (1 byte) │ revision (6), place (2) and tag (8), one block of AES-256     23 characters base64url
  *
- * The tag is an HMAC-SHA256 over version, organization and position, under a key that the epoch is
- * part of; it is also the nonce of the encryption. So equal positions have equal cursors, and another
- * epoch, another organization and a changed byte all fail the same check.
+ * The tag is an HMAC-SHA256 of the organization; both keys depend on the epoch. So equal positions
+ * have equal cursors, and another epoch, another organization and a changed byte all end in a block
+ * with a wrong tag, but for one in 2^64.
  */
-import { createCipheriv, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hkdfSync,
+  timingSafeEqual,
+} from 'node:crypto';
 import type { LogPosition } from '../store/log.ts';
 
 /** Why a cursor cannot be followed. Never retryable with the same cursor. */
@@ -49,46 +55,52 @@ export interface Cursors {
   decode(organizationId: string, cursor: string): LogPosition;
 }
 
-const VERSION = 1;
-const TAG_BYTES = 12;
+const VERSION = 2;
+const TAG_BYTES = 8;
 const POSITION_BYTES = 8;
-const CURSOR_CHARACTERS = ((1 + TAG_BYTES + POSITION_BYTES) * 4) / 3;
+const BLOCK_BYTES = POSITION_BYTES + TAG_BYTES;
+const CURSOR_BYTES = 1 + BLOCK_BYTES;
+const CURSOR_CHARACTERS = Math.ceil((CURSOR_BYTES * 4) / 3);
 
 /** The cursors of a store in one epoch of it. */
 export function createCursors(store: { cursorSecret: string; epoch: string }): Cursors {
   const key = (use: string) =>
     Buffer.from(hkdfSync('sha256', store.cursorSecret, store.epoch, `cursor ${use}`, 32));
-  const [tagKey, positionKey] = [key('tag'), key('position')];
+  const [tagKey, blockKey] = [key('tag'), key('block')];
+  // One block at a time, none like another: there is nothing to chain, and one cipher serves all.
+  const seal = createCipheriv('aes-256-ecb', blockKey, null).setAutoPadding(false);
+  const open = createDecipheriv('aes-256-ecb', blockKey, null).setAutoPadding(false);
+  const tags = new Map<string, Buffer>();
 
-  function tagOf(organizationId: string, plain: Buffer): Buffer {
-    const hmac = createHmac('sha256', tagKey).update(Buffer.of(VERSION)).update(plain);
-    return hmac.update(organizationId).digest().subarray(0, TAG_BYTES);
-  }
-
-  /** Encrypts and decrypts. */
-  function crypt(tag: Buffer, text: Buffer): Buffer {
-    const nonce = Buffer.concat([tag, Buffer.alloc(16 - TAG_BYTES)]);
-    return createCipheriv('aes-256-ctr', positionKey, nonce).update(text);
+  function tagOf(organizationId: string): Buffer {
+    const known = tags.get(organizationId);
+    if (known) return known;
+    const hmac = createHmac('sha256', tagKey).update(Buffer.of(VERSION)).update(organizationId);
+    const tag = hmac.digest().subarray(0, TAG_BYTES);
+    if (tags.size >= 1000) tags.clear();
+    tags.set(organizationId, tag);
+    return tag;
   }
 
   return {
     encode(organizationId, { revision, place }) {
-      const plain = Buffer.alloc(POSITION_BYTES);
-      plain.writeUIntBE(revision, 0, 6);
-      plain.writeUInt16BE(Math.min(place, END_OF_REVISION), 6);
-      const tag = tagOf(organizationId, plain);
-      return Buffer.concat([Buffer.of(VERSION), tag, crypt(tag, plain)]).toString('base64url');
+      const block = Buffer.alloc(BLOCK_BYTES);
+      block.writeUIntBE(revision, 0, 6);
+      block.writeUInt16BE(Math.min(place, END_OF_REVISION), 6);
+      tagOf(organizationId).copy(block, POSITION_BYTES);
+      const sealed = Buffer.alloc(CURSOR_BYTES, VERSION);
+      seal.update(block).copy(sealed, 1);
+      return sealed.toString('base64url');
     },
     decode(organizationId, cursor) {
       const bytes = Buffer.from(cursor.slice(0, CURSOR_CHARACTERS + 1), 'base64url');
       // Decoding forgives what is not base64url; encoding again tells.
-      if (bytes.toString('base64url') !== cursor || bytes.length !== (CURSOR_CHARACTERS * 3) / 4)
+      if (bytes.toString('base64url') !== cursor || bytes.length !== CURSOR_BYTES)
         throw new CursorError('CURSOR_INVALID');
-      const tag = bytes.subarray(1, 1 + TAG_BYTES);
-      const plain = crypt(tag, bytes.subarray(1 + TAG_BYTES));
-      if (bytes[0] !== VERSION || !timingSafeEqual(tag, tagOf(organizationId, plain)))
-        throw new CursorError('CURSOR_INVALID');
-      return { revision: plain.readUIntBE(0, 6), place: plain.readUInt16BE(6) };
+      const block = open.update(bytes.subarray(1));
+      const isOurs = timingSafeEqual(block.subarray(POSITION_BYTES), tagOf(organizationId));
+      if (bytes[0] !== VERSION || !isOurs) throw new CursorError('CURSOR_INVALID');
+      return { revision: block.readUIntBE(0, 6), place: block.readUInt16BE(6) };
     },
   };
 }

@@ -3,6 +3,8 @@ import type { LogPosition, LogRow } from '../store/log.ts';
 import type { Cursors } from './cursor.ts';
 
 export interface LogEvent extends LogRow {
+  /** Of the hub's, which all readers share; else of one reader's page. */
+  readonly isShared: boolean;
   /** Right behind this event, for its own organization. */
   readonly cursor: string;
 }
@@ -33,10 +35,11 @@ export function bookmarkAt(
 }
 
 /** The events of rows; a cursor is made when somebody asks for it. */
-export function eventsOf(rows: readonly LogRow[], cursors: Cursors): LogEvent[] {
+export function eventsOf(rows: readonly LogRow[], cursors: Cursors, isShared = false): LogEvent[] {
   return rows.map((row) => {
     let cursor: string | undefined;
     return {
+      isShared,
       revision: row.revision,
       place: row.place,
       organizationId: row.organizationId,

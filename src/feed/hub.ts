@@ -133,11 +133,11 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
       recheckAll(isAnother);
       position = at;
       ring.reset((recent[0]?.revision ?? at + 1) - 1);
-      if (current) ring.push(byRevision(eventsOf(recent, current.cursors)));
+      if (current) ring.push(byRevision(eventsOf(recent, current.cursors, true)));
       begun();
     },
     advance(rows, to) {
-      const revisions = current ? byRevision(eventsOf(rows, current.cursors)) : [];
+      const revisions = current ? byRevision(eventsOf(rows, current.cursors, true)) : [];
       ring.push(revisions);
       for (const revision of revisions) {
         position = revision.revision;

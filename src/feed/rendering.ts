@@ -16,8 +16,8 @@ export interface RenderingOptions<Item, Payload> {
   /** Bytes of a payload, roughly. */
   readonly sizeOf: (payload: Payload) => number;
   readonly kept: Kept;
-  /** One that may be another next time is made anew for who asks later. */
-  readonly mayKeep: (payload: Payload) => boolean;
+  /** What nobody else will ask for, or what may be another next time, is not kept. */
+  readonly mayKeep: (item: Item, payload: Payload) => boolean;
 }
 
 export function createRendering<Item, Payload>(
@@ -27,7 +27,7 @@ export function createRendering<Item, Payload>(
   const payloads = new Map<Item, Payload | Promise<Payload>>();
 
   function keep(item: Item, payload: Payload): Payload {
-    if (!mayKeep(payload)) {
+    if (!mayKeep(item, payload)) {
       payloads.delete(item);
       return payload;
     }

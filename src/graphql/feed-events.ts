@@ -14,16 +14,31 @@ export type EventRow = LogRow & { readonly cursor: string };
 
 /** An event in the columns of its table, which the types of the API read. */
 export function rowOf(event: LogEvent): EventRow {
-  const { from, to, cursor, ...rest } = event;
+  const { from, to } = event;
   const ofInstance = event.resourceKind === 'INSTANCE';
-  return {
-    ...rest,
-    cursor,
+  // Each by its name: this is done for every event, and spreading takes ten times as long.
+  const row: Record<keyof EventRow, unknown> = {
+    revision: event.revision,
+    place: event.place,
+    organizationId: event.organizationId,
+    kind: event.kind,
+    resourceKind: event.resourceKind,
+    resourceId: event.resourceId,
+    sequence: event.sequence,
     instanceFrom: ofInstance ? from : null,
     instanceTo: ofInstance ? to : null,
     hostFrom: ofInstance ? null : from,
     hostTo: ofInstance ? null : to,
-  } as EventRow;
+    at: event.at,
+    operationId: event.operationId,
+    causedByOperationId: event.causedByOperationId,
+    causedByResourceId: event.causedByResourceId,
+    causedBySequence: event.causedBySequence,
+    actor: event.actor,
+    details: event.details,
+    cursor: event.cursor,
+  };
+  return row as EventRow;
 }
 
 type FeedOptions = Omit<ChannelOptions, 'organizationId'> &

@@ -66,7 +66,7 @@ function callerOfGroup({ viewer, requestId, transport, method }: Caller): Caller
 const mostRenderings = 1000;
 
 /** With the frame's bytes beside the text, and the event that they are kept for. */
-const sizeOf = ({ json }: Payload): number => 1000 + 2 * json.length;
+const sizeOf = ({ json }: Payload): number => 1000 + json.length;
 
 /** Does the subscription's field hand out a channel? */
 export function isShared({ schema, document, operation }: Prepared): boolean {
@@ -133,7 +133,9 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
 
   function newRendering(prepared: Prepared, rootOf: (item: LogPosition) => unknown) {
     return createRendering<LogPosition, Payload>({
-      ...{ kept, sizeOf, mayKeep: ({ hasErrors }) => !hasErrors },
+      ...{ kept, sizeOf },
+      mayKeep: (item, { hasErrors }) =>
+        !hasErrors && ('isShared' in item ? item.isShared === true : true),
       render: (item) => render(prepared, rootOf(item)),
     });
   }

@@ -10,11 +10,14 @@ import type { Writable } from 'node:stream';
 import type { ExecutionResult } from 'graphql';
 import { toPlainError } from './request-error.ts';
 
+const before = '{"type":"next","payload":';
+const behind = ',"id":';
+
 /** A result as JSON, with the cursor that it carries. */
 export class Payload {
   readonly json: string;
   readonly cursor: string | null;
-  #prefix: Buffer | null = null;
+  #bytes = 0;
 
   readonly hasErrors: boolean;
 
@@ -24,10 +27,17 @@ export class Payload {
     this.hasErrors = hasErrors;
   }
 
-  /** The `next` message up to where the subscription's id comes. */
-  get prefix(): Buffer {
-    this.#prefix ??= Buffer.from(`{"type":"next","payload":${this.json},"id":`);
-    return this.#prefix;
+  /** Of the `next` message up to where the subscription's id comes. */
+  get prefixBytes(): number {
+    this.#bytes ||= before.length + Buffer.byteLength(this.json) + behind.length;
+    return this.#bytes;
+  }
+
+  /** Writes the `next` message up to there; where the id comes. */
+  writePrefix(bytes: Buffer, offset: number): number {
+    let at = offset + bytes.write(before, offset, 'latin1');
+    at += bytes.write(this.json, at);
+    return at + bytes.write(behind, at, 'latin1');
   }
 }
 
@@ -83,14 +93,13 @@ export class NextFrames {
   }
 
   #template(idLength: number): Template {
-    const lengths = this.#payloads.map(({ prefix }) => prefix.length + idLength + 1);
+    const lengths = this.#payloads.map(({ prefixBytes }) => prefixBytes + idLength + 1);
     const total = lengths.reduce((sum, length) => sum + headerBytes(length) + length, 0);
     const bytes = Buffer.allocUnsafeSlow(total);
     const idsAt: number[] = [];
     let at = 0;
-    for (const [index, { prefix }] of this.#payloads.entries()) {
-      at = writeHeader(bytes, at, lengths[index] ?? 0);
-      at += prefix.copy(bytes, at);
+    for (const [index, payload] of this.#payloads.entries()) {
+      at = payload.writePrefix(bytes, writeHeader(bytes, at, lengths[index] ?? 0));
       idsAt.push(at);
       at += idLength;
       at = bytes.writeUInt8(closingBrace, at);

@@ -48,8 +48,11 @@ export const Transition = builder.drizzleInterface('log', {
     }),
     cursor: t.field({
       type: 'Cursor',
-      resolve: ({ organizationId, revision, place }, _args, { feed }) =>
-        feed.cursorOf(organizationId, { revision, place }),
+      resolve: (row, _args, { feed }) =>
+        // An event of the feed has its own.
+        'cursor' in row && typeof row.cursor === 'string'
+          ? row.cursor
+          : feed.cursorOf(row.organizationId, row),
     }),
     sequence: t.int({ resolve: ({ sequence }) => sequence }),
     resource: t.field({
