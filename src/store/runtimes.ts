@@ -237,7 +237,13 @@ export async function reportDeviceValues(
 /** Log lines that one instance keeps; the oldest go first. */
 const KEPT_LOG_LINES = 10_000;
 
-/** Keeps lines of a runtime's log. */
+/** The first of the two keys of the advisory lock of an instance's log; the second is of its id. */
+const LOG_LOCKS = 515_172_750;
+
+/**
+ * Keeps lines of a runtime's log. The batches of one instance take turns, each until it is committed:
+ * lines become visible in the order of their ids, and who reads on behind an id misses none.
+ */
 export async function reportLogs(
   store: Store,
   report: {
@@ -248,10 +254,11 @@ export async function reportLogs(
   const run = await liveRun(store, report.runId);
   if (!run) return stale();
   await store.database.query(
-    `insert into runtime_logs (organization_id, instance_id, run_id, at, level, text)
+    `with turn as materialized (select pg_advisory_xact_lock(${LOG_LOCKS}, hashtext($1::text)))
+     insert into runtime_logs (organization_id, instance_id, run_id, at, level, text)
      select i.organization_id, i.id, $2::uuid, (v->>'at')::timestamptz, (v->>'level')::log_level,
             v->>'text'
-       from instances i, jsonb_array_elements($3::text::jsonb) with ordinality as l(v, n)
+       from turn, instances i, jsonb_array_elements($3::text::jsonb) with ordinality as l(v, n)
       where i.id = $1::uuid order by n`,
     [run.instanceId, report.runId, JSON.stringify(report.lines)],
   );

@@ -1,0 +1,66 @@
+/** The lines of an instance's log while several batches of them are written at once. */
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { openWorld, type World } from './fleet.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await openWorld('POSTGRES');
+});
+afterAll(() => world?.close());
+
+test('a batch that commits late is not lost behind one that was sent after it', async () => {
+  const { database } = world.store;
+  await world.ask(`mutation {
+    createDeviceRepository(input: { key: "devices", storage: CLOUD }) { __typename }
+    createInstance(input: { key: "instance", solution: "greenhouse", subscription: "trial",
+      deviceRepository: "devices", configuration: { app: {} } }) { __typename } }`);
+  await world.command('deployInstance', { instance: 'instance' });
+  const run = await vi.waitFor(async () => {
+    const [row] = await database.query<{ runId: string; instanceId: string }>(
+      `select id as "instanceId", run_id as "runId" from instances
+        where key = 'instance' and run_id is not null`,
+    );
+    return row ?? Promise.reject(new Error('no run'));
+  });
+  const report = (text: string) =>
+    world.askAs(
+      run,
+      'mutation ($input: ReportLogsInput!) { reportLogs(input: $input) { __typename } }',
+      { run: run.runId, lines: [{ at: new Date().toISOString(), level: 'INFO', text }] },
+    );
+  // The statement that writes `one` has its id, and does not end while the session holds the lock.
+  await database.query(`create function wait_for_session() returns trigger language plpgsql as
+    $$ begin perform pg_advisory_xact_lock(1, 1); return null; end $$`);
+  await database.query(`create trigger wait_for_session after insert on runtime_logs
+    for each row when (new.text = 'one') execute function wait_for_session()`);
+  const session = database.openSession?.();
+  await session?.query('select pg_advisory_lock(1, 1)');
+  const waiting = async () => {
+    const rows = await database.query(
+      `select from pg_locks l join pg_database d on d.oid = l.database
+        where d.datname = current_database() and not l.granted`,
+    );
+    return rows.length;
+  };
+
+  const events = await world.stream('subscription { instanceLogs(instance: "instance") { text } }');
+  const told: string[] = [];
+  const reading = (async () => {
+    while (told.at(-1) !== 'three') {
+      const [{ instanceLogs: line } = expect.unreachable()] = await world.take(events, 1);
+      told.push(line.text);
+    }
+  })();
+  const first = report('one');
+  await vi.waitFor(async () => expect(await waiting()).toBe(1), 10_000);
+  const second = report('two');
+  await vi.waitFor(async () => expect((await waiting()) + told.length).toBe(2), 10_000);
+  session?.close();
+  const answers = [await first, await second, await report('three')];
+  expect(answers).toEqual(
+    answers.map(() => ({ reportLogs: { __typename: 'RuntimeReportAccepted' } })),
+  );
+  await reading;
+  expect(told).toEqual(['one', 'two', 'three']);
+  await events.return?.();
+});
