@@ -12,10 +12,9 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Admission } from './admission.ts';
 import type { Auth } from './auth.ts';
 import type { Metrics } from './metrics.ts';
-import { asciiJson, type NextFrames } from './next-frames.ts';
 import type { OperationRequest, Pipeline, Prepared } from './pipeline.ts';
 import { refusedRequest, toPlainError } from './request-error.ts';
-import { Subscriber } from './subscriber.ts';
+import { SocketOperations } from './socket-operations.ts';
 import type { Viewer } from './viewer.ts';
 import { createWires, type StreamLimits, type Wire } from './wire.ts';
 
@@ -51,6 +50,7 @@ export interface SocketOptions {
 class Extra {
   readonly socket: WebSocket;
   readonly wire: Wire;
+  readonly operations: SocketOperations;
   /** The upgrade's, until the viewer is known. */
   request: IncomingMessage | null;
   viewer: Viewer | null = null;
@@ -60,6 +60,7 @@ class Extra {
   constructor(socket: WebSocket, wire: Wire, request: IncomingMessage) {
     this.socket = socket;
     this.wire = wire;
+    this.operations = new SocketOperations(wire);
     this.request = request;
   }
 
@@ -73,31 +74,7 @@ class Extra {
   end(): void {
     this.#isOver = true;
     this.#ended?.abort();
-  }
-}
-
-/** A subscription whose events its group writes to the socket. */
-class SocketSubscriber extends Subscriber {
-  readonly #wire: Wire;
-  readonly #id: string;
-
-  constructor(wire: Wire, id: string) {
-    super();
-    this.#wire = wire;
-    this.#id = asciiJson(id);
-  }
-
-  isFull(): boolean {
-    return this.#wire.isFull();
-  }
-
-  write(frames: NextFrames): void {
-    const { socket } = this.#wire;
-    if (socket && this.#wire.admits()) frames.writeTo(socket, this.#id);
-  }
-
-  onDrain(call: () => void): void {
-    this.#wire.onDrain(call);
+    this.operations.end();
   }
 }
 
@@ -143,7 +120,7 @@ export function createSockets(options: SocketOptions): Sockets {
       return true;
     },
     onSubscribe({ extra, subscriptions }, id, payload) {
-      const { viewer, wire } = extra;
+      const { viewer, wire, operations } = extra;
       if (!viewer) return [refusedRequest('UNAUTHENTICATED', 'The socket has no viewer.')];
       if (Object.keys(subscriptions).length > limits.operationsPerSocket)
         return [
@@ -161,7 +138,7 @@ export function createSockets(options: SocketOptions): Sockets {
         get signal() {
           return extra.signal;
         },
-        subscriber: new SocketSubscriber(wire, id),
+        subscriber: operations.subscriber(id),
       });
       if (!('caller' in prepared)) {
         metrics.operation('WEBSOCKET', 'unknown', 'refused');
@@ -185,10 +162,13 @@ export function createSockets(options: SocketOptions): Sockets {
     },
     onNext: (_context, _id, _payload, _args, { errors, ...rest }) =>
       errors ? { errors: errors.map(toPlainError), ...rest } : undefined,
-    onError: (_context, _id, _payload, errors) =>
-      errors.map((error) =>
+    onError({ extra }, id, _payload, errors) {
+      extra.operations.free(id);
+      return errors.map((error) =>
         toPlainError(error instanceof GraphQLError ? error : new GraphQLError('Unknown error')),
-      ),
+      );
+    },
+    onComplete: ({ extra }, id) => extra.operations.free(id),
   });
 
   server.on('connection', (socket: WebSocket, request: IncomingMessage) => {
@@ -198,21 +178,24 @@ export function createSockets(options: SocketOptions): Sockets {
     socket.on('pong', () => wire.heard());
     // ws has already begun to close it with the code that says what was wrong with the frame.
     socket.on('error', (error) => log.debug({ error: error.message }, 'A socket failed.'));
+    const failed = (error: unknown) => {
+      if (socket.readyState !== socket.OPEN) return;
+      const message = error instanceof Error ? error.message : 'unknown';
+      log.warn({ error: message }, 'A message could not be handled.');
+      socket.close(CloseCode.InternalServerError, 'Internal error');
+    };
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
         send: (data) => send(socket, wire, data),
-        close: (code, reason) => socket.close(code, reason),
-        onMessage: (take) =>
+        close: (code, reason) => socket.close(code, reasonOf(reason)),
+        onMessage(take) {
+          const handle = (text: string) => take(text).catch(failed);
           socket.on('message', (data) => {
             wire.heard();
-            take(String(data)).catch((error: unknown) => {
-              if (socket.readyState !== socket.OPEN) return;
-              const message = error instanceof Error ? error.message : 'unknown';
-              log.warn({ error: message }, 'A message could not be handled.');
-              socket.close(CloseCode.InternalServerError, 'Internal error');
-            });
-          }),
+            extra.operations.take(String(data), handle);
+          });
+        },
       },
       extra,
     );
@@ -282,8 +265,7 @@ function send(socket: WebSocket, wire: Wire, data: string): Promise<void> {
 }
 
 /** A close frame has room for 123 bytes. */
-const reasonOf = (text: string) =>
-  Buffer.from(text).subarray(0, 120).toString().replace('\ufffd', '');
+const reasonOf = (text = '') => Buffer.from(text).subarray(0, 120).toString().replace('\ufffd', '');
 
 function isClosed(socket: WebSocket): Promise<void> {
   if (socket.readyState === socket.CLOSED) return Promise.resolve();
