@@ -13,7 +13,7 @@ import { randomNumbers, startLoad } from './load.ts';
 
 const faults = Number(process.env.CHAOS_FAULTS ?? 200);
 const seed = Number(process.env.CHAOS_SEED ?? 20_261_121);
-const betweenMilliseconds = Number(process.env.CHAOS_BETWEEN_MS ?? 220);
+const betweenMilliseconds = Number(process.env.CHAOS_BETWEEN_MS ?? 150);
 const clients = 50;
 const perSecond = faults > 200 ? 60 : 30;
 
