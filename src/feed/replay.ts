@@ -36,6 +36,8 @@ export function openReplay(
   let closed = false;
   let position: LogPosition = endOf(0);
   let generation = hub.generation;
+  /** The page behind the position, asked for already. */
+  let ahead: { through: number; page: Promise<LogPage> } | null = null;
   /** Read already, to be taken first; the position is behind it. */
   let first: LogEvent[] = [];
   const established = establish();
@@ -81,15 +83,25 @@ export function openReplay(
   }
 
   async function readPage(): Promise<LogEvent[]> {
-    const through = hub.position.revision;
-    const found = await catchUp.after(position, through, reading);
+    const { through, page } = ahead ?? readAfter(position);
+    ahead = null;
+    const found = await page;
     check(found);
     const last = found.rows.at(-1)?.revision;
     const events = select(eventsOf(found.rows, hub.cursors), selection, position);
     // A page that is not full has everything up to where it was read.
     const reached = found.full && last !== undefined ? last : Math.max(through, last ?? 0);
     position = later(position, endOf(reached));
+    // While these are rendered and written the database reads the next.
+    if (found.full && !closed && !hub.ring.reaches(position)) ahead = readAfter(position);
     return events;
+  }
+
+  function readAfter(at: LogPosition) {
+    const through = hub.position.revision;
+    const page = catchUp.after(at, through, reading);
+    page.catch(() => {}); // Whoever takes it gets it.
+    return { through, page };
   }
 
   /** May this page be the continuation of the position? */
