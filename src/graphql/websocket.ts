@@ -16,7 +16,7 @@ import type { OperationRequest, Pipeline, Prepared } from './pipeline.ts';
 import { refusedRequest, toPlainError } from './request-error.ts';
 import { SocketOperations } from './socket-operations.ts';
 import type { Viewer } from './viewer.ts';
-import { createWires, type StreamLimits, type Wire } from './wire.ts';
+import { createWires, goneMs, type StreamLimits, type Wire } from './wire.ts';
 
 export interface Sockets {
   /** Takes over a request for a protocol upgrade. */
@@ -272,6 +272,10 @@ function isClosed(socket: WebSocket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
+/** Answers and lets go of the connection, whatever its client does with its side. */
 function answer(socket: Duplex, statusLine: string): void {
+  const cut = setTimeout(() => socket.destroy(), goneMs).unref();
+  socket.once('close', () => clearTimeout(cut));
+  socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${statusLine}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

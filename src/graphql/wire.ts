@@ -14,7 +14,7 @@ export interface StreamLimits {
   readonly bufferBytes: number;
   /** Closed where nothing was read for so long. */
   readonly laggingSeconds: number;
-  /** Bytes that may wait in all sockets of the node that lag. */
+  /** Bytes that may wait in all WebSockets of the node that lag; event streams have `bufferBytes`. */
   readonly totalBufferBytes: number;
   /** Time between two pings; who has not answered one by the next is gone. */
   readonly pingSeconds: number;

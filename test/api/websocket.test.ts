@@ -155,6 +155,24 @@ describe('the door', () => {
     expect(await refused({}, '/other')).toBe(404);
   });
 
+  test('holds no connection that it refused, even where its client keeps its side open', async () => {
+    const stopping = await startWorld(database);
+    const head =
+      'GET /other HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
+    const halfOpen = connect({ port: stopping.port, host: '127.0.0.1', allowHalfOpen: true });
+    halfOpen.on('error', () => {});
+    halfOpen.write(head);
+    let answer = '';
+    halfOpen.on('data', (data) => {
+      answer += data;
+    });
+    await once(halfOpen, 'end');
+    expect(answer).toMatch(/^HTTP\/1.1 404 Not Found\r\n/);
+    await stopping.stop(); // It waits for every connection.
+    halfOpen.destroy();
+  });
+
   test('closes another protocol with 4406', async () => {
     const made = new WebSocket(`ws://127.0.0.1:${world.port}/graphql`);
     const [code] = await once(made, 'close');
