@@ -48,11 +48,13 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
   let lastTick = performance.now();
   let steadySince = performance.now();
   let seen = new Map<number, { beat: number; since: number }>();
+  let adopts = false;
   let stopped = false;
   let ticking: Promise<void> = Promise.resolve();
 
-  const register = async (): Promise<number> => {
-    const own = await registerWorker(store, options.name);
+  const register = (): Promise<number> => registerWorker(store, options.name);
+
+  const begin = (own: number): void => {
     abort = leaseController();
     steadySince = performance.now();
     seen = new Map();
@@ -67,7 +69,13 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
       },
       log,
     });
-    return own;
+  };
+
+  /** Tried again with each beat until it is done. */
+  const adoptNow = async (): Promise<void> => {
+    adopts = true;
+    await within(ANSWER_SECONDS, adopt(store));
+    adopts = false;
   };
 
   const failed = (error: unknown): void => log.warn({ err: error }, 'heartbeat failed');
@@ -85,7 +93,7 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
     if (items === null) return; // It lives, or another peer was first.
     log.warn({ worker: peer.epoch, items }, 'took over the work of a dead worker');
     store.committed({ revision: null, work: true });
-    await adopt(store);
+    await adoptNow();
     store.committed({ revision: null, work: true });
   };
 
@@ -98,8 +106,8 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
     }
     lastTick = now;
     if (epoch === null) {
-      await register();
-      await adopt(store);
+      begin(await within(ANSWER_SECONDS, register()));
+      await adoptNow();
       return;
     }
     const own = epoch;
@@ -116,9 +124,14 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
         await takeOver(peer);
       }
     }
+    if (adopts) {
+      await adoptNow();
+      store.committed({ revision: null, work: true });
+    }
   };
 
   const first = await register();
+  begin(first);
   if (store.database.kind === 'PGLITE') {
     // One process owns the embedded store: every other epoch is of a process that is gone.
     for (const peer of await peers(store, first)) await bury(store, peer);

@@ -1,0 +1,78 @@
+/** A worker whose statements are not answered, or fail: it registers again, and adopts all the same. */
+import { afterEach, expect, test, vi } from 'vitest';
+import { startWorker, type Worker } from '../../src/executor/worker.ts';
+import { defaultDeadlines } from '../../src/lifecycle/change.ts';
+import type { Parameter } from '../../src/store/database.ts';
+import { createStore, type Store } from '../../src/store/store.ts';
+import { openDatabase } from './fleet.ts';
+
+const timeout = 15_000;
+const registering = 'insert into workers';
+const adopting = 'CHECK_HOST';
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+/** A worker; `meddle` comes between each of its statements and the store. */
+async function openWorker(
+  meddle: (text: string) => Promise<unknown> | undefined,
+): Promise<{ store: Store; worker: Worker; answered: string[] }> {
+  const { database, drop } = await openDatabase('POSTGRES');
+  closers.push(drop);
+  const answered: string[] = [];
+  const query = async <R extends object>(text: string, parameters?: readonly Parameter[]) => {
+    await meddle(text);
+    const rows = await database.query<R>(text, parameters);
+    answered.push(text);
+    return rows;
+  };
+  const store = createStore({ ...database, query }, defaultDeadlines);
+  const worker = await startWorker(store, { name: 'test', log: { warn: () => undefined } });
+  closers.push(() => worker.stop());
+  return { store: createStore(database, defaultDeadlines), worker, answered };
+}
+
+test('what is never answered is not waited for', { timeout: 4 * timeout }, async () => {
+  let silent = /^$/;
+  let asked: string[] = [];
+  const { worker, answered } = await openWorker((text) => {
+    asked.push(text);
+    return silent.test(text) ? new Promise(() => undefined) : undefined;
+  });
+  const { epoch } = worker;
+  const has = (texts: () => string[], part: string) =>
+    vi.waitFor(() => expect(texts().some((text) => text.includes(part))).toBe(true), { timeout });
+
+  silent = /./;
+  asked = [];
+  await has(() => asked, registering);
+  silent = new RegExp(adopting);
+  await has(() => asked, adopting);
+  expect(worker.epoch).toBeGreaterThan(epoch ?? 0);
+  silent = /^$/;
+  answered.length = 0;
+  await has(() => answered, adopting);
+  await vi.waitFor(() => expect(worker.epoch).not.toBeNull(), { timeout });
+  expect(worker.signal.aborted).toBe(false);
+});
+
+test('adopting what a dead worker held is tried until it succeeds', {
+  timeout: 2 * timeout,
+}, async () => {
+  let failures = 0;
+  const { store, worker, answered } = await openWorker((text) => {
+    if (failures === 0 || !text.includes(adopting)) return;
+    failures -= 1;
+    return Promise.reject(new Error('The connection was lost.'));
+  });
+  const { epoch } = worker;
+  failures = 2;
+  answered.length = 0;
+  await store.database.query(
+    "insert into workers (epoch, name) values (nextval('worker_epochs'), 'gone')",
+  );
+  await vi.waitFor(() => expect(answered.join()).toContain(adopting), { timeout });
+  expect({ failures, epoch: worker.epoch }).toEqual({ failures: 0, epoch });
+});
