@@ -157,7 +157,10 @@ test('the same idempotency key, 20 times at once: one operation', async () => {
       }),
     ),
   );
-  expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+  // One has what it wrote; the others are told which operation that was.
+  expect(answers.filter((answer) => 'rows' in answer && answer.rows !== null)).toHaveLength(1);
+  const told = answers.map((answer) => JSON.stringify({ ...answer, rows: null }));
+  expect(new Set(told).size).toBe(1);
   expect(answers[0]).toMatchObject({ outcome: 'ACCEPTED' });
   await vi.waitFor(async () => {
     const rows = await fleet.store.database.query('select 1 from operations');
