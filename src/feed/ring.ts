@@ -24,7 +24,8 @@ const EVENT_BYTES = 900;
 
 /** A ring of so many bytes and so much time, whichever is less. */
 export function createRing(limits: { bytes: number; ms: number }): Ring {
-  let slots: Slot[] = [];
+  /** Those that are dropped are empty until the array is made anew. */
+  let slots: (Slot | null)[] = [];
   let first = 0; // The slots before it are dropped.
   let start = 0; // Every revision above it is here.
   let bytes = 0;
@@ -34,6 +35,7 @@ export function createRing(limits: { bytes: number; ms: number }): Ring {
       if (bytes <= limits.bytes && now - slot.atMs <= limits.ms) break;
       start = slot.revision.revision;
       bytes -= slot.bytes;
+      slots[first] = null;
       first += 1;
     }
     if (first > 1000 && first > slots.length / 2) {
@@ -68,7 +70,7 @@ export function createRing(limits: { bytes: number; ms: number }): Ring {
     },
     after({ revision }, limit) {
       const from = find(revision);
-      return slots.slice(from, from + limit).map((slot) => slot.revision);
+      return slots.slice(from, from + limit).flatMap((slot) => slot?.revision ?? []);
     },
     reset(revision) {
       slots = [];
