@@ -2,9 +2,7 @@
  * Subscribers with one selection and one document: each item is rendered once for all of them, and
  * written to each with what is its own. There is no queue per subscriber, only a position:
  *
- *     REPLAYING ──── has everything ────► LIVE ──── full ────► LAGGING
- *         ▲                                                       │
- *         └────────────────────── drained ────────────────────────┘
+ *     BEHIND ──── has everything ────► LIVE ──── full ────► BEHIND, until it has drained
  *
  * Source: feed.md, "Fan-out" and "Slow consumers".
  */
