@@ -1,4 +1,5 @@
 /** The one place where the parts meet: each line of `createApp` starts one, `stop` ends them in reverse. */
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
@@ -46,6 +47,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     }
   };
   try {
+    const authorities = readAuthorities(config.extraCaFile);
     const store = await openStore({ ...config, connections: config.databaseConnections, log });
     closers.push(() => store.close());
     if (config.sampleData && store.isEmpty) {
@@ -131,6 +133,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     executor = await startExecutor(store, {
       drivers: [driver],
       dns,
+      authorities,
       endpoint: () => `${url.replace(/^http/, 'ws')}/graphql`,
       name: `${process.pid}`,
       heartbeatSeconds: config.heartbeatSeconds,
@@ -146,4 +149,15 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     await stop();
     throw error;
   }
+}
+
+/** Node itself only warns where the file cannot be read, and then no runtime would connect. */
+function readAuthorities(file: string | undefined): string | null {
+  if (file === undefined) return null;
+  try {
+    const text = readFileSync(file, 'utf8');
+    if (text.includes('-----BEGIN CERTIFICATE')) return text;
+  } catch {} // Said below.
+  const message = `NODE_EXTRA_CA_CERTS takes a PEM file of certificates; ${file} cannot be read as one.`;
+  throw Object.assign(new Error(message), { code: 'NO_CERTIFICATES' });
 }

@@ -110,6 +110,11 @@ export const settings = {
   allowedHosts: setting('ALLOWED_HOSTS=', hostNames, 'further names that a Host header may have'),
   tlsCertFile: optional('TLS_CERT_FILE', path, 'PEM file of the certificate and its chain'),
   tlsKeyFile: optional('TLS_KEY_FILE', path, 'PEM file of its private key'),
+  extraCaFile: optional(
+    'NODE_EXTRA_CA_CERTS',
+    path,
+    'PEM file of private certificate authorities, which the server and runtimes trust beside public ones',
+  ),
   allowInsecureHttp: setting(
     'ALLOW_INSECURE_HTTP=0',
     yes,

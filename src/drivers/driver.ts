@@ -55,6 +55,11 @@ export interface RuntimeRequest {
   readonly runKey: string;
   /** Where the runtime finds the API (`ws://…/graphql`). A driver hands later changes on. */
   readonly endpoint: string;
+  /**
+   * PEM of authorities that the runtime trusts beside the public ones; null: none. A driver makes a
+   * file of it where the runtime runs, and names that in the runtime's NODE_EXTRA_CA_CERTS.
+   */
+  readonly authorities: string | null;
   readonly heartbeatSeconds: number;
   readonly image: ContainerImage;
 }
@@ -65,7 +70,11 @@ export interface RuntimeRef {
 }
 
 export type RuntimeObservation =
-  | { readonly state: 'running' }
+  | {
+      readonly state: 'running';
+      /** As below; absent where the driver cannot tell. */
+      readonly logTail?: string;
+    }
   | {
       readonly state: 'exited';
       readonly exitCode: number | null;

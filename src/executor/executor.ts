@@ -42,6 +42,7 @@ export interface Executing {
   readonly dns: DnsProvider;
   readonly signal: AbortSignal;
   readonly heartbeatSeconds: number;
+  readonly authorities: string | null;
   endpoint(): string;
   driverOf(kind: string): Driver;
   wake(): void;
@@ -52,6 +53,8 @@ export interface ExecutorOptions {
   readonly dns: DnsProvider;
   /** Where runtimes find the API: `ws://…/graphql`. */
   readonly endpoint: () => string;
+  /** PEM of authorities that runtimes trust beside the public ones. */
+  readonly authorities?: string | null;
   readonly name: string;
   readonly heartbeatSeconds: number;
   /** After a start, a sleep or an outage nothing expires for so long. */
@@ -147,6 +150,7 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
       dns: options.dns,
       signal,
       heartbeatSeconds: options.heartbeatSeconds,
+      authorities: options.authorities ?? null,
       endpoint: options.endpoint,
       driverOf,
       wake,

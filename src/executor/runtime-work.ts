@@ -5,6 +5,7 @@ import { instanceStateFacts, isAtRest, isError } from '../lifecycle/instance.ts'
 import type { InstanceObservation } from '../lifecycle/instance-observations.ts';
 import { createRunKey } from '../store/access-keys.ts';
 import { recordInstanceObservation } from '../store/runtimes.ts';
+import type { StoredFailure } from '../store/schema.ts';
 import { type InstanceTarget, instanceTarget } from '../store/targets.ts';
 import { firstCause, runtimeStarted, type WorkItem } from '../store/work.ts';
 import { callDriver, failureOf, isFenced, isFinal } from './call.ts';
@@ -84,6 +85,7 @@ const startRuntime: RuntimeWork = async (executing, item) => {
             instanceKey: instance.key,
             runKey,
             endpoint: executing.endpoint(),
+            authorities: executing.authorities,
             heartbeatSeconds: executing.heartbeatSeconds,
             image: {
               repository: instance.repository ?? 'runtime',
@@ -186,6 +188,17 @@ const continueRestart: RuntimeWork = async (executing, item) => {
   return 'OVER';
 };
 
+/** What a runtime that runs, and has not come as far as it should, has last written; null: none does. */
+async function lastWords(executing: Executing, item: WorkItem): Promise<StoredFailure | null> {
+  // Who cannot be asked says nothing, and holds no deadline up.
+  const found = await target(executing, item).catch(() => null);
+  const seen = found && (await inspect(executing, item, found).catch(() => null));
+  if (seen?.state !== 'running' || !seen.logTail) return null;
+  const message = `The runtime runs; its last line: ${seen.logTail.split('\n').at(-1)}`;
+  const failure = failureOf(null, found?.instance.state ?? item.kind);
+  return { ...failure, code: 'RUNTIME_BEHIND', message, logTail: seen.logTail };
+}
+
 const instanceDeadline: RuntimeWork = async (executing, item) => {
   const instance = await instanceTarget(executing.store, item.resourceId);
   if (!instance || instance.sequence !== item.sequence) return 'OVER';
@@ -203,7 +216,9 @@ const instanceDeadline: RuntimeWork = async (executing, item) => {
     });
     return written ? 'OVER' : { againInSeconds: 1 };
   }
-  const cause = await firstCause(executing.store, instance.id, ['START_RUNTIME', 'STOP_RUNTIME']);
+  const cause =
+    (await lastWords(executing, item)) ??
+    (await firstCause(executing.store, instance.id, ['START_RUNTIME', 'STOP_RUNTIME']));
   const written = await observe(executing, item, {
     kind: 'INSTANCE_DEADLINE',
     sequence: item.sequence,

@@ -92,9 +92,14 @@ export function openConnection(options: ConnectionOptions): Connection {
     }
     let pong: NodeJS.Timeout | undefined;
     let client: Client | undefined;
+    /** Why there is no connection, where it is known: the close that follows says nothing. */
+    let problem = '';
     const terminate = () => client?.terminate();
     const closed = await new Promise<Closed>((resolve) => {
-      const ended = (event: unknown) => resolve(describe(event));
+      const ended = (event: unknown) => {
+        const { code, reason } = describe(event);
+        resolve({ code, reason: reason || problem });
+      };
       const opened = async () => {
         online = client;
         client?.subscribe<{ runtimeCommands: RuntimeCommand }>(
@@ -123,6 +128,9 @@ export function openConnection(options: ConnectionOptions): Connection {
         on: {
           connected: () => void opened().catch(terminate),
           closed: ended,
+          error: (event) => {
+            problem = describe(event).reason;
+          },
           // A peer that is gone without a word is found by its missing pong.
           ping: (received) => {
             if (!received) pong = setTimeout(terminate, pongMilliseconds);

@@ -1,35 +1,34 @@
-/** The server with a certificate: the API over https and wss, and nothing without TLS. */
+/** The server with a certificate of a private authority: https and wss, runtimes too, nothing without. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import WebSocket from 'ws';
+import { createApp } from '../../src/app.ts';
+import { parseConfig } from '../../src/config.ts';
 import type { Database } from '../../src/store/database.ts';
 import { adminToken, openDatabase, startWorld, type World } from './transport-world.ts';
 
 const authorization = `Bearer ${adminToken}`;
 let folder: string;
+let caFile: string;
+let tlsCertFile: string;
+let tlsKeyFile: string;
 let ca: Buffer;
 let database: Database;
 let world: World;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'im-tls-'));
-  const tlsKeyFile = join(folder, 'key.pem');
-  const tlsCertFile = join(folder, 'cert.pem');
-  execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-      ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2'],
-      ...['-keyout', tlsKeyFile, '-out', tlsCertFile],
-    ],
-    { stdio: 'pipe' },
-  );
-  ca = readFileSync(tlsCertFile);
+  caFile = join(folder, 'ca.pem');
+  tlsKeyFile = join(folder, 'key.pem');
+  tlsCertFile = join(folder, 'cert.pem');
+  makeCertificates();
+  ca = readFileSync(caFile);
   database = await openDatabase();
   world = await startWorld(database, { tlsKeyFile, tlsCertFile });
 });
@@ -39,10 +38,36 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** An authority, and a certificate of it for 127.0.0.1; both are in the chain that the server sends. */
+function makeCertificates(): void {
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const [caKey, request, names] = ['ca.key', 'request.pem', 'names'].map((it) => join(folder, it));
+  openssl(
+    ...['req', '-x509', ...newKey, '-subj', '/CN=An authority of our own', '-days', '2'],
+    ...['-keyout', `${caKey}`, '-out', caFile],
+  );
+  openssl(
+    ...['req', '-new', ...newKey, '-subj', '/CN=localhost'],
+    ...['-keyout', tlsKeyFile, '-out', `${request}`],
+  );
+  writeFileSync(`${names}`, 'subjectAltName=IP:127.0.0.1');
+  openssl(
+    ...['x509', '-req', '-in', `${request}`, '-CA', caFile, '-CAkey', `${caKey}`],
+    ...['-CAcreateserial', '-days', '2', '-extfile', `${names}`, '-out', tlsCertFile],
+  );
+  writeFileSync(tlsCertFile, readFileSync(caFile), { flag: 'a' });
+}
+
 /** Posts JSON over https; the certificate is checked. */
-function post(path: string, body: unknown, headers: Record<string, string> = { authorization }) {
+function post(
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = { authorization },
+  { url } = world as { url: string },
+) {
   return new Promise<{ body: string; cookies: string[] }>((resolve, reject) => {
-    request(`${world.url}${path}`, {
+    request(`${url}${path}`, {
       ca,
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
@@ -96,3 +121,51 @@ test('a session is a Secure cookie', async () => {
 test('nothing is answered without TLS', async () => {
   await expect(fetch(`http://127.0.0.1:${world.port}/healthz`)).rejects.toThrow();
 });
+
+test('a runtime trusts the authority of NODE_EXTRA_CA_CERTS, and says why it cannot connect', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'im-tls-app-'));
+  const start = (environment: Record<string, string>) =>
+    createApp(
+      parseConfig({
+        ...{ PORT: '0', DNS_PORT: '0', DATA_DIR: dataDir, ADMIN_TOKEN: adminToken },
+        ...{ SAMPLE_DATA: 'on', SETTLE_SECONDS: '0', HEARTBEAT_SECONDS: '1' },
+        ...{ TLS_CERT_FILE: tlsCertFile, TLS_KEY_FILE: tlsKeyFile, ...environment },
+      }),
+      pino({ level: 'silent' }),
+    );
+  await expect(start({ NODE_EXTRA_CA_CERTS: tlsKeyFile })).rejects.toThrow(
+    `NODE_EXTRA_CA_CERTS takes a PEM file of certificates; ${tlsKeyFile} cannot be read as one.`,
+  );
+  let app = await start({ INSTANCE_STARTING_RUNTIME_DEADLINE_SECONDS: '3' });
+  const ask = async (query: string) =>
+    JSON.parse((await post('/graphql', { query }, undefined, app)).body);
+  const command = (field: string) =>
+    ask(`mutation { ${field}(input: { instance: "greenhouse-1" }) { __typename } }`);
+  const instance = async () =>
+    (await ask('{ instance(instance: "greenhouse-1") { state failure { message logTail } } }')).data
+      .instance;
+  const until = (state: string) =>
+    vi.waitFor(async () => expect(await instance()).toMatchObject({ state }), {
+      timeout: 30_000,
+      interval: 50,
+    });
+  try {
+    await command('deployInstance');
+    await until('FAILED_TO_INITIALIZE');
+    const { failure } = await instance();
+    expect(failure.message).toContain('self-signed certificate in certificate chain');
+    expect(failure.logTail).toContain('self-signed certificate in certificate chain');
+    await app.stop();
+
+    app = await start({ NODE_EXTRA_CA_CERTS: caFile });
+    await command('restartInstance');
+    await until('RUNNING');
+  } finally {
+    await ask(
+      'mutation { removeHost(input: { host: "greenhouse-1-host", force: true }) { __typename } }',
+    );
+    await vi.waitFor(() => expect(readdirSync(join(dataDir, 'hosts'))).toEqual([]), 20_000);
+    await app.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}, 120_000);

@@ -31,6 +31,7 @@ export function newRun(overrides: Partial<RuntimeRequest> = {}): RuntimeRequest 
     runId: randomUUID(),
     runKey: `key-${randomUUID()}`,
     endpoint: 'ws://127.0.0.1:9/graphql',
+    authorities: null,
     heartbeatSeconds: 5,
     image,
     ...overrides,

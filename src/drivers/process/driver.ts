@@ -2,7 +2,7 @@
  * Hosts as processes of this machine: each an agent with a loopback address of its own, each
  * runtime a child of its agent. They outlive the server. Processes are no isolation boundary.
  */
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
   type AllocatedHost,
@@ -25,6 +25,7 @@ import {
   type RuntimeRecord,
   readJson,
   writeJson,
+  writeWhole,
 } from './files.ts';
 import {
   endHost,
@@ -199,6 +200,7 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
         const host = hostOf(folder, parseHandle(handle).hostId);
         // A host without instances may never have been told of an image.
         if (findAgent(host) && !existsSync(host.files.container)) await deploy(host, runtime.image);
+        placeAuthorities(host, runtime.authorities);
         const body = { instanceId, runId, runKey, endpoint, heartbeatSeconds };
         return ask(handle, ['startRuntime', body], call);
       }),
@@ -225,6 +227,17 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
       calls.endAll();
     },
   };
+}
+
+/** Keeps what the host's runtimes trust beside them: the file that was given may go, they stay. */
+function placeAuthorities({ files }: Host, authorities: string | null): void {
+  if (!existsSync(files.host)) return;
+  if (authorities === null) rmSync(files.authorities, { force: true });
+  else if (
+    !existsSync(files.authorities) ||
+    readFileSync(files.authorities, 'utf8') !== authorities
+  )
+    writeWhole(files.authorities, authorities);
 }
 
 /**

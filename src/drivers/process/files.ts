@@ -70,6 +70,7 @@ export interface HostFiles {
   readonly container: string;
   readonly containers: string;
   readonly endpoint: string;
+  readonly authorities: string;
   readonly runtimes: string;
   readonly instances: string;
   readonly runtime: (instanceId: string) => string;
@@ -87,6 +88,7 @@ export function hostFiles(folder: string): HostFiles {
     container: join(folder, 'container.json'),
     containers: join(folder, 'containers'),
     endpoint: join(folder, 'endpoint'),
+    authorities: join(folder, 'authorities.pem'),
     runtimes: join(folder, 'runtimes'),
     instances: join(folder, 'instances'),
     runtime: (instanceId) => join(folder, 'runtimes', `${safeName(instanceId)}.json`),

@@ -131,7 +131,9 @@ export class RuntimeSupervisor {
     return this.#inTurn(name.instanceId, async () => {
       const live = this.#live.get(name.instanceId);
       if (live?.runId === name.runId) {
-        if (isAlive(live.identity)) return { state: 'running' };
+        if (isAlive(live.identity)) {
+          return { state: 'running', logTail: readTail(this.#files.output(name.instanceId)) };
+        }
         await live.gone;
       }
       const { run } = this.#read(name.instanceId);
@@ -239,8 +241,10 @@ export class RuntimeSupervisor {
 
   /** All that a runtime gets: nothing is inherited from this process. */
   #environment(runtime: StartRuntime, folder: string): Record<string, string> {
+    const { authorities } = this.#files;
     return {
       NODE_ENV: 'production',
+      ...(existsSync(authorities) ? { NODE_EXTRA_CA_CERTS: authorities } : {}),
       RUNTIME_ENDPOINT: runtime.endpoint,
       RUNTIME_ENDPOINT_FILE: this.#files.endpoint,
       RUNTIME_INSTANCE: runtime.instanceId,
