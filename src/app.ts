@@ -92,7 +92,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
         log.warn(
           'the store went back in time or is another one: a new epoch, old cursors are refused',
         ),
-      onError: (error) => log.warn({ err: error }, 'the log could not be read; trying on'),
+      onError: (error) => log.warn({ err: error }, 'the feed met an error; it goes on'),
     });
     await feed.start();
     closers.push(() => feed.stop());

@@ -26,7 +26,7 @@ export interface FeedOptions {
   readonly catchUpsAtATime?: number;
   /** The store has gone back in time, or is another one: cursors of before are refused. */
   readonly onAnother?: () => void;
-  /** Hears of reads that failed; they are tried again. */
+  /** Hears of reads that failed, which are tried again, and of what listeners threw. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -63,11 +63,20 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
   const signals = createPulses();
   const touches = createPulses();
   const listeners = new Set<(event: LogEvent) => void>();
+  const onError = options.onError ?? (() => {});
+  /** The fault of one who is told is nobody else's: what it throws must not end the fan-out. */
+  const guarded = (call: () => void): void => {
+    try {
+      call();
+    } catch (error) {
+      onError(error);
+    }
+  };
   const hub = createHub(
     { bytes: options.ringBytes ?? 64 * 2 ** 20, ms: (options.ringSeconds ?? 600) * 1000 },
     ({ events }) => {
       for (const event of events) {
-        for (const call of listeners) call(event);
+        for (const call of listeners) guarded(() => call(event));
         for (const id of [
           event.resourceId,
           event.operationId,
@@ -81,12 +90,12 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
   const reader = createReader(database);
   const tail = createTail(reader, {
     onBegin(identity, position, recent) {
-      if (hub.epoch !== null && hub.epoch !== identity.epoch) options.onAnother?.();
+      if (hub.epoch !== null && hub.epoch !== identity.epoch) guarded(() => options.onAnother?.());
       hub.begin(identity, position, recent);
       touches.fireAll();
     },
     onAdvance: hub.advance,
-    onError: options.onError ?? (() => {}),
+    onError,
   });
   const source = {
     hub,

@@ -214,6 +214,33 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     ]);
   });
 
+  test('what one listener throws is said, and nobody else misses the event', async () => {
+    const errors: unknown[] = [];
+    const feed = await world.feed({ onError: (error) => errors.push(error) });
+    const heard: number[] = [];
+    feed.onEvent(() => {
+      throw new Error('of the listener');
+    });
+    feed.onEvent(({ revision }) => heard.push(revision));
+    const followed: number[] = [];
+    feed.channel(organization()).follow({
+      take: (events) => followed.push(...events.map(({ revision }) => revision)),
+      recheck: () => {},
+      end: () => {},
+    });
+    const stream = feed.subscribe(organization());
+    await stream.ready();
+    const live = take(stream, 2);
+    const revisions = [await world.append(), await world.append()];
+    expect((await live).map(({ revision }) => revision)).toEqual(revisions);
+    await expect.poll(() => followed).toEqual(revisions);
+    expect(heard).toEqual(revisions);
+    expect(errors).toEqual([
+      expect.objectContaining({ message: 'of the listener' }),
+      expect.objectContaining({ message: 'of the listener' }),
+    ]);
+  });
+
   test('return and stop end what waits', async () => {
     const feed = await world.feed();
     const over = { done: true, value: undefined };
