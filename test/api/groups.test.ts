@@ -443,4 +443,24 @@ describe('states', () => {
       join('subscription { operationUpdates(operation: "nothing") { phase } }', {}),
     ).rejects.toMatchObject({ extensions: { code: 'NOT_FOUND' } });
   });
+
+  test('another store: who named no cursor is told as well, for what it shows may not be so', async () => {
+    const documents = [changes, withHost, 'subscription { fleet { instanceCount cursor } }'];
+    const join = () => Promise.all(documents.map((document) => world.join(document)));
+    const shown = await join();
+    const before = await position();
+    await world.append({ kind: 'TRANSITION' });
+    await Promise.all(shown.map((reader) => reader.has(1)));
+    await world.api.store.database.query('update store_identity set epoch = gen_random_uuid()');
+    const told = { error: { extensions: { code: 'CURSOR_INVALID' } } };
+    for (const reader of shown) expect(await reader.isEnded()).toMatchObject(told);
+    await expect(world.join(changes, { after: before })).rejects.toMatchObject(told.error);
+
+    // From here on it is a store like any other.
+    const again = await join();
+    const [appended] = await world.append({ kind: 'TRANSITION' });
+    await Promise.all(again.map((reader) => reader.has(1)));
+    expect(again[0]?.cursors).toEqual([appended?.cursor]);
+    for (const reader of again) reader.end();
+  });
 });
