@@ -20,7 +20,7 @@ interface ServerContext {
 export interface YogaHandler {
   /** Answers one request of a viewer whose headers have been checked. */
   handle(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void>;
-  /** Ends the event streams of these keys, or all; their clients come back. */
+  /** Ends the event streams of this key, or all, for the server stops; their clients come back. */
   closeStreams(accessKeyId?: string): void;
   /** The keys whose event streams are open. */
   accessKeyIds(): Iterable<string>;
@@ -34,12 +34,20 @@ export function createYogaHandler(options: {
 }): YogaHandler {
   const { pipeline, log } = options;
   const streams = new Map<EventStream, string>();
-  const opening = new WeakMap<Request, EventStream>();
+  const opened = new WeakMap<Request, EventStream>();
+  let isStopping = false;
 
-  function openStream({ response }: ServerContext): EventStream {
+  /** The stream of a request; it can be closed from now on, whether it is answered yet or not. */
+  function openStream(request: Request, { caller, response }: ServerContext): EventStream {
+    const known = opened.get(request);
+    if (known) return known;
     const stream = new EventStream(options.streamLimits, () => {
       if (!response.writableFinished) response.destroy();
     });
+    opened.set(request, stream);
+    streams.set(stream, caller.viewer.accessKeyId);
+    stream.left(() => streams.delete(stream));
+    if (isStopping) stream.close();
     // Its body is not cancelled where nobody reads it: the client had gone before there was a
     // response, had sent a POST in full, or is answered with JSON.
     if (response.closed || response.destroyed) stream.gone();
@@ -51,16 +59,18 @@ export function createYogaHandler(options: {
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ params, request, context }) => {
         const { caller } = context;
-        const subscriber = caller.transport === 'SSE' ? openStream(context) : undefined;
-        if (subscriber) opening.set(request, subscriber);
-        return pipeline.run(params, {
+        const running = pipeline.run(params, {
           ...caller,
-          subscriber,
-          // Made for those who ask.
+          // Both are made for those who ask; for the first, those are subscriptions.
+          get subscriber() {
+            return caller.transport === 'SSE' ? openStream(request, context) : undefined;
+          },
           get signal() {
             return request.signal;
           },
         });
+        const stream = opened.get(request);
+        return stream ? joinedOrOver(running, stream) : running;
       });
     },
     onResultProcess({ request, result, serverContext, setResultProcessor, resultProcessor }) {
@@ -70,9 +80,7 @@ export function createYogaHandler(options: {
       const results = result as AsyncIterable<ExecutionResult> | ExecutionResult;
       if (!(Symbol.asyncIterator in results) && accept.includes('json')) return;
       setResultProcessor(() => {
-        const stream = opening.get(request) ?? openStream(serverContext);
-        streams.set(stream, serverContext.caller.viewer.accessKeyId);
-        stream.left(() => streams.delete(stream));
+        const stream = openStream(request, serverContext);
         void stream.follow(results);
         return stream.response;
       }, 'text/event-stream');
@@ -110,11 +118,25 @@ export function createYogaHandler(options: {
       await yoga.handle(request, response, { caller, response });
     },
     closeStreams(accessKeyId) {
+      isStopping ||= accessKeyId === undefined;
       for (const [stream, owner] of streams)
         if (accessKeyId === undefined || owner === accessKeyId) stream.close();
     },
     accessKeyIds: () => new Set(streams.values()),
   };
+}
+
+/** Who is told to come back while it joins is answered at once, whatever the joining waits for. */
+function joinedOrOver(
+  joining: ReturnType<Pipeline['run']>,
+  stream: EventStream,
+): ReturnType<Pipeline['run']> {
+  const over = new Promise<EventStream>((resolve) => stream.left(() => resolve(stream)));
+  // What comes of it too late is let go of.
+  void joining.then((results) => {
+    if (stream.isOver && results !== stream) void stream.follow(results);
+  });
+  return Promise.race([joining, over]);
 }
 
 export const tooLargeMessage = (bytes: number) =>

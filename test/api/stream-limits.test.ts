@@ -166,3 +166,17 @@ test('an event stream whose client goes before it has joined is over', async () 
   expect(await world.openSubscriptions()).toBe(1);
   other.request.destroy();
 });
+
+test('an event stream that joins while the server stops is ended, so that its client comes back', async () => {
+  world = await startStreamWorld(database);
+  const release = world.holdJoins();
+  const joining = openEvents(world, items);
+  await eventually('it joins', () => world.heldJoins === 1);
+  const [stopped, events] = await Promise.all([world.server.stop(), joining]);
+  await eventually('it is over', events.isOver);
+  expect(stopped).toBeUndefined();
+  expect(events.response.complete).toBe(true);
+  expect(events.text()).toBe('retry: 1000\n\n');
+  release();
+  await eventually('it has joined', () => world.heldJoins === 0);
+});
