@@ -105,6 +105,7 @@ const ANSWER_SECONDS = 5;
 /** Until what a driver refused for its token is claimed anew, with a later one. */
 const FENCED_SECONDS = 0.05;
 const STOP_MS = 2_000;
+const ABORTED_MS = 1_000;
 
 const handlers = { ...hostWork, ...runtimeWork };
 
@@ -272,17 +273,11 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
       clearInterval(maintenance);
       clearInterval(purging);
       wake();
-      await looping;
-      await Promise.race([
-        Promise.all(running.values()),
-        new Promise((resolve) => setTimeout(resolve, STOP_MS).unref()),
-      ]);
-      await maintaining;
+      const atWork = () => Promise.all([maintaining, ...running.values()]);
+      await Promise.race([looping.then(atWork), delay(STOP_MS, undefined, { ref: false })]);
       await worker.stop();
-      await Promise.race([
-        Promise.all(running.values()),
-        new Promise((resolve) => setTimeout(resolve, 1_000).unref()),
-      ]);
+      // Its calls are aborted now.
+      await Promise.race([atWork(), delay(ABORTED_MS, undefined, { ref: false })]);
     },
   };
 }

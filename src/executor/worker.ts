@@ -34,7 +34,7 @@ export interface Worker {
   readonly steadySince: number;
   /** Are peers judged by their locks, beside their beats? */
   readonly watchesLocks: boolean;
-  /** Hands back what it holds. */
+  /** Hands back what it holds, where the database answers within seconds; else its lease ends. */
   stop(): Promise<void>;
 }
 
@@ -183,11 +183,12 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
       const held = epoch;
       abort.abort(new Error('The worker stops.'));
       epoch = null;
-      try {
-        if (held !== null) await bury(store, { epoch: held });
-      } finally {
-        await lock?.close();
+      if (held !== null) {
+        await within(ANSWER_SECONDS, bury(store, { epoch: held })).catch((error: unknown) =>
+          log.warn({ err: error }, 'what it holds could not be handed back; its lease will end'),
+        );
       }
+      await lock?.close();
     },
   };
 }

@@ -1,5 +1,7 @@
-/** A worker whose statements are not answered, or fail: it registers again, and adopts all the same. */
+/** A worker whose statements are not answered, or fail: it registers again, adopts all the same, and stops. */
 import { afterEach, expect, test, vi } from 'vitest';
+import type { DnsProvider } from '../../src/drivers/dns/provider.ts';
+import { startExecutor } from '../../src/executor/executor.ts';
 import { startWorker, type Worker } from '../../src/executor/worker.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import type { Parameter } from '../../src/store/database.ts';
@@ -15,10 +17,10 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-/** A worker; `meddle` comes between each of its statements and the store. */
-async function openWorker(
-  meddle: (text: string) => Promise<unknown> | undefined,
-): Promise<{ store: Store; worker: Worker; answered: string[] }> {
+type Meddle = (text: string) => Promise<unknown> | undefined;
+
+/** A store; `meddle` comes between each statement and the database. */
+async function openStore(meddle: Meddle) {
   const { database, drop } = await openDatabase('POSTGRES');
   closers.push(drop);
   const answered: string[] = [];
@@ -28,7 +30,13 @@ async function openWorker(
     answered.push(text);
     return rows;
   };
-  const store = createStore({ ...database, query }, defaultDeadlines);
+  return { database, answered, store: createStore({ ...database, query }, defaultDeadlines) };
+}
+
+async function openWorker(
+  meddle: Meddle,
+): Promise<{ store: Store; worker: Worker; answered: string[] }> {
+  const { database, answered, store } = await openStore(meddle);
   const worker = await startWorker(store, { name: 'test', log: { warn: () => undefined } });
   closers.push(() => worker.stop());
   return { store: createStore(database, defaultDeadlines), worker, answered };
@@ -75,4 +83,28 @@ test('adopting what a dead worker held is tried until it succeeds', {
   );
   await vi.waitFor(() => expect(answered.join()).toContain(adopting), { timeout });
   expect({ failures, epoch: worker.epoch }).toEqual({ failures: 0, epoch });
+});
+
+test('an executor stops all the same', { timeout: 2 * timeout }, async () => {
+  let silent = /^$/;
+  const asked: string[] = [];
+  const { database, store } = await openStore((text) => {
+    asked.push(text);
+    return silent.test(text) ? new Promise(() => undefined) : undefined;
+  });
+  const warnings: string[] = [];
+  const executor = await startExecutor(store, {
+    drivers: [],
+    dns: {} as DnsProvider,
+    endpoint: () => 'ws://127.0.0.1:9/graphql',
+    ...{ name: 'test', heartbeatSeconds: 1, settleSeconds: 0 },
+    log: { warn: (_details, message) => warnings.push(message), error: () => undefined },
+  });
+  silent = /last_seen_at|set dead/;
+  // It looks for silent runtimes, and gets no answer.
+  await vi.waitFor(() => expect(asked.join()).toContain('last_seen_at'), { timeout });
+  await executor.stop();
+  expect(warnings).toEqual(['what it holds could not be handed back; its lease will end']);
+  const [row] = await database.query('select count(*)::int as live from workers where not dead');
+  expect(row).toEqual({ live: 1 });
 });
