@@ -25,7 +25,7 @@ export interface CatchUp {
   state(options: CatchUpOptions): Promise<LogState>;
 }
 
-const PAGE_ROWS = 500;
+const PAGE_ROWS = 200;
 
 /** Catch-ups of a node: at most so many reads at a time, each again until the database answers. */
 export function createCatchUp(database: Database, atATime: number): CatchUp {

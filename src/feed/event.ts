@@ -2,11 +2,54 @@
 import type { LogPosition, LogRow } from '../store/log.ts';
 import type { Cursors } from './cursor.ts';
 
-export interface LogEvent extends LogRow {
+export class LogEvent implements LogRow {
+  readonly revision: number;
+  readonly place: number;
+  readonly organizationId: string;
+  readonly kind: LogRow['kind'];
+  readonly resourceKind: LogRow['resourceKind'];
+  readonly resourceId: string;
+  readonly sequence: number;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly at: Date;
+  readonly operationId: string | null;
+  readonly causedByOperationId: string | null;
+  readonly causedByResourceId: string | null;
+  readonly causedBySequence: number | null;
+  readonly actor: LogRow['actor'];
+  readonly details: LogRow['details'];
   /** Of the hub's, which all readers share; else of one reader's page. */
   readonly isShared: boolean;
-  /** Right behind this event, for its own organization. */
-  readonly cursor: string;
+  readonly #cursors: Cursors;
+  #cursor: string | null = null;
+
+  constructor(row: LogRow, cursors: Cursors, isShared: boolean) {
+    this.revision = row.revision;
+    this.place = row.place;
+    this.organizationId = row.organizationId;
+    this.kind = row.kind;
+    this.resourceKind = row.resourceKind;
+    this.resourceId = row.resourceId;
+    this.sequence = row.sequence;
+    this.from = row.from;
+    this.to = row.to;
+    this.at = row.at;
+    this.operationId = row.operationId;
+    this.causedByOperationId = row.causedByOperationId;
+    this.causedByResourceId = row.causedByResourceId;
+    this.causedBySequence = row.causedBySequence;
+    this.actor = row.actor;
+    this.details = row.details;
+    this.isShared = isShared;
+    this.#cursors = cursors;
+  }
+
+  /** Right behind this event, for its own organization; made when somebody asks for it. */
+  get cursor(): string {
+    this.#cursor ??= this.#cursors.encode(this.organizationId, this);
+    return this.#cursor;
+  }
 }
 
 /** Nothing up to this cursor is still to come. */
@@ -34,34 +77,9 @@ export function bookmarkAt(
   return { kind: 'BOOKMARK', cursor, leftOut, revision, place: place + 1 };
 }
 
-/** The events of rows; a cursor is made when somebody asks for it. */
+/** The events of rows. */
 export function eventsOf(rows: readonly LogRow[], cursors: Cursors, isShared = false): LogEvent[] {
-  return rows.map((row) => {
-    let cursor: string | undefined;
-    return {
-      isShared,
-      revision: row.revision,
-      place: row.place,
-      organizationId: row.organizationId,
-      kind: row.kind,
-      resourceKind: row.resourceKind,
-      resourceId: row.resourceId,
-      sequence: row.sequence,
-      from: row.from,
-      to: row.to,
-      at: row.at,
-      operationId: row.operationId,
-      causedByOperationId: row.causedByOperationId,
-      causedByResourceId: row.causedByResourceId,
-      causedBySequence: row.causedBySequence,
-      actor: row.actor,
-      details: row.details,
-      get cursor() {
-        cursor ??= cursors.encode(row.organizationId, row);
-        return cursor;
-      },
-    };
-  });
+  return rows.map((row) => new LogEvent(row, cursors, isShared));
 }
 
 /** Events in the order of the log, those of a revision together. */

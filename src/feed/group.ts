@@ -57,8 +57,6 @@ const WRITE_BYTES = 64 * 1024;
 const RENDERED_AT_ONCE = 64;
 /** Batches that may wait for a rendering; with more of them everybody catches up one by one. */
 const MOST_PENDING = 100;
-/** Of these so many together, where each has to be read from the database. */
-const READ_AT_ONCE = 16;
 
 interface Member<Message> {
   readonly outlet: Outlet<Message>;
@@ -192,15 +190,15 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
     const { outlet } = member;
     const isGone = () => member.state === 'GONE';
     let payloads: Payload[] = [];
-    for (let at = 0; at < items.length && !isGone(); at += READ_AT_ONCE) {
-      const rendered = items.slice(at, at + READ_AT_ONCE).map(rendering.payloadOf);
+    for (let at = 0; at < items.length && !isGone(); at += RENDERED_AT_ONCE) {
+      const rendered = items.slice(at, at + RENDERED_AT_ONCE).map(rendering.payloadOf);
       const isRead = !areThere(rendered);
       payloads.push(...(await Promise.all(rendered)));
       // A long way back is no reason to keep the others waiting.
-      if (at % RENDERED_AT_ONCE === RENDERED_AT_ONCE - READ_AT_ONCE) await setImmediate();
+      if (rendered.length === RENDERED_AT_ONCE) await setImmediate();
       const bytes = payloads.reduce((sum, payload) => sum + sizeOf(payload), 0);
       // What had to be read goes out at once: who is cut off again and again gets on all the same.
-      if (!isRead && bytes < WRITE_BYTES && at + READ_AT_ONCE < items.length) continue;
+      if (!isRead && bytes < WRITE_BYTES && at + RENDERED_AT_ONCE < items.length) continue;
       // Others of the same socket wait with it, and are called with it.
       while (outlet.isFull()) await new Promise<void>((resolve) => outlet.onDrain(resolve));
       if (isGone()) return;

@@ -31,8 +31,8 @@ export interface GroupsOptions {
   readonly schema: GraphQLSchema;
   /** Runs the subscribe resolver of an operation. */
   readonly open: (prepared: Prepared) => Promise<ChannelSource | ExecutionResult>;
-  /** What a group's subscribers are sent for an event. */
-  readonly render: (prepared: Prepared, rootValue: unknown) => Payload | Promise<Payload>;
+  /** Makes of the events of an operation what its subscribers are sent. */
+  readonly renderer: (prepared: Prepared) => (rootValue: unknown) => Payload | Promise<Payload>;
 }
 
 export interface Groups {
@@ -74,7 +74,7 @@ export function isShared({ schema, document, operation }: Prepared): boolean {
   return schema.getSubscriptionType()?.getFields()[name.value]?.extensions.isShared === true;
 }
 
-export function createGroups({ schema, open, render }: GroupsOptions): Groups {
+export function createGroups({ schema, open, renderer }: GroupsOptions): Groups {
   const entries = new Map<string, Entry>();
   const kept = createKept(keptBytes);
   /** Groups that differ in what they pick, but not in what they show of it, share one. */
@@ -132,11 +132,12 @@ export function createGroups({ schema, open, render }: GroupsOptions): Groups {
   }
 
   function newRendering(prepared: Prepared, rootOf: (item: LogPosition) => unknown) {
+    const render = renderer(prepared);
     return createRendering<LogPosition, Payload>({
       ...{ kept, sizeOf },
       mayKeep: (item, { hasErrors }) =>
         !hasErrors && ('isShared' in item ? item.isShared === true : true),
-      render: (item) => render(prepared, rootOf(item)),
+      render: (item) => render(rootOf(item)),
     });
   }
 

@@ -131,12 +131,26 @@ export async function findNode<Row extends object = ResourceRow>(
   return (await findNodes<Row>(type, [id], request)).get(id) ?? null;
 }
 
-/** The instance or host of that uuid, for a field of type Resource. */
+/**
+ * The instance or host of that uuid, for a field of type Resource; read together with all others that
+ * the same field asks for in the same tick.
+ */
 export function findResource(
   { kind, id }: { kind: ResourceKindName; id: string },
-  request: { context: Context; info: GraphQLResolveInfo },
+  { context, info }: { context: Context; info: GraphQLResolveInfo },
 ): Promise<ResourceRow | null> {
-  return findNode(resourceTypes[kind], id, request);
+  const field = [kind, ...responseKeys(info)].join(' ');
+  return context.loaders.load(field, id, (ids) =>
+    findNodes(resourceTypes[kind], ids, { context, info }),
+  );
+}
+
+/** Which field of the document it is: its path without the places in lists. */
+function responseKeys({ path }: GraphQLResolveInfo): string[] {
+  const keys: string[] = [];
+  for (let at: typeof path | undefined = path; at; at = at.prev)
+    if (typeof at.key === 'string') keys.push(at.key);
+  return keys;
 }
 
 interface Plan {

@@ -20,6 +20,7 @@ import type { Admission } from './admission.ts';
 import { ChannelSource } from './channel-source.ts';
 import type { ServerLimits } from './context.ts';
 import { createDocuments } from './documents.ts';
+import { planEvents } from './event-plan.ts';
 import { createGroups, type Groups, isShared } from './groups.ts';
 import { exceededLimits } from './limits.ts';
 import { mapEvents, type Results } from './map-events.ts';
@@ -156,12 +157,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
    */
   function delivered(prepared: Prepared): ExecutionResult | Promise<ExecutionResult> {
     const { caller } = prepared;
-    const fresh = () => withContext(prepared);
-    const execution = fresh();
-    const result = execute(execution);
+    const result = execute(prepared);
     if (!isPromise(result) && !result.errors) return result;
-    return answered(result, () => execute(fresh()), caller).then((last) =>
-      executed(execution, last),
+    return answered(result, () => execute(withContext(prepared)), caller).then((last) =>
+      executed(prepared, last),
     );
   }
 
@@ -187,12 +186,19 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       if (source instanceof ChannelSource || !(Symbol.asyncIterator in source)) return source;
       throw new Error('The source of a shared subscription is a channel.');
     },
-    render(prepared, rootValue) {
-      const result = delivered({ ...prepared, rootValue });
-      const cursor = cursorOf(rootValue);
-      return isPromise(result)
-        ? result.then((settled) => payloadOf(settled, cursor))
-        : payloadOf(result, cursor);
+    renderer(prepared) {
+      const planned = planEvents(prepared);
+      const context = contextOfTick(() => createContext(prepared.caller.viewer, prepared.caller));
+      return (rootValue) => {
+        const cursor = cursorOf(rootValue);
+        const contextValue = context();
+        const data = planned(rootValue, contextValue);
+        if (data) return payloadOf({ data }, cursor);
+        const result = delivered({ ...prepared, rootValue, contextValue });
+        return isPromise(result)
+          ? result.then((settled) => payloadOf(settled, cursor))
+          : payloadOf(result, cursor);
+      };
     },
   });
 
@@ -261,7 +267,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         const source = await createSourceEventStream(prepared);
         if (!(Symbol.asyncIterator in source)) return refusal(source);
         const onEvent = async (event: unknown) => {
-          const result = await delivered({ ...prepared, rootValue: event });
+          const result = await delivered({ ...withContext(prepared), rootValue: event });
           const cursor = cursorOf(event);
           return cursor === null ? result : { ...result, extensions: { cursor } };
         };
@@ -284,6 +290,19 @@ const busy = () => refusedRequest('RATE_LIMITED', 'The server is busy. Come back
 
 const isPromise = <Value>(value: Value | Promise<Value>): value is Promise<Value> =>
   value instanceof Promise;
+
+/** One context for all events of a tick, so that what they read is read together. */
+function contextOfTick(create: () => object): () => object {
+  let context: object | null = null;
+  return () => {
+    if (context) return context;
+    setImmediate(() => {
+      context = null;
+    });
+    context = create();
+    return context;
+  };
+}
 
 /** Events of the log carry their cursor as a property: it goes with each, selected or not. */
 function cursorOf(event: unknown): string | null {

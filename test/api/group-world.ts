@@ -1,6 +1,12 @@
 /** A store with its feed and the pipeline, and subscribers whose reading the test decides. */
 import { randomUUID } from 'node:crypto';
-import type { ExecutionResult } from 'graphql';
+import {
+  defaultFieldResolver,
+  type ExecutionResult,
+  type GraphQLFieldResolver,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+} from 'graphql';
 import { vi } from 'vitest';
 import { createFeed, type Feed, type FeedOptions } from '../../src/feed/feed.ts';
 import { type Context, createLoaders } from '../../src/graphql/context.ts';
@@ -88,9 +94,10 @@ export class Reader extends TestSubscriber {
 export interface GroupWorld {
   readonly api: Api;
   readonly feed: Feed;
+  readonly schema: GraphQLSchema;
   readonly pipeline: Pipeline;
-  /** Contexts that were made: one for each request, and one for each rendering of an event. */
-  readonly contexts: () => number;
+  /** How often the moment of a `ResourceChange` was asked for: once in each rendering of one. */
+  readonly renderings: () => number;
   /** Ids of the sample data. */
   readonly instanceId: string;
   /** One revision with so many rows; they are decided, but maybe not read yet. */
@@ -130,21 +137,31 @@ export async function openGroupWorld(
   await createSampleData(api.store, api.organizationId);
   const feed = createFeed(api.store, options);
   await feed.start();
-  let contexts = 0;
+  let renderings = 0;
   /** Of each resource; the history of one has no holes. */
   const sequences = new Map<string, number>();
-  const pipeline = testPipeline(api.schema, (): Context => {
-    contexts += 1;
-    return { ...api.context(), feed, loaders: createLoaders() };
+  const { schema } = api;
+  const { at } = (schema.getType('ResourceChange') as GraphQLObjectType).getFields();
+  const resolve: GraphQLFieldResolver<unknown, unknown> = at?.resolve ?? defaultFieldResolver;
+  Object.assign(at ?? {}, {
+    resolve: ((...given) => {
+      renderings += 1;
+      return resolve(...given);
+    }) satisfies typeof resolve,
   });
+  const pipeline = testPipeline(
+    schema,
+    (): Context => ({ ...api.context(), feed, loaders: createLoaders() }),
+  );
   feed.onEvent(pipeline.namesChanged);
   const [row] = await api.store.database.query<{ id: string }>('select id from instances');
   const instanceId = row?.id ?? '';
   return {
     api,
     feed,
+    schema,
     pipeline,
-    contexts: () => contexts,
+    renderings: () => renderings,
     instanceId,
     async append({ count = 1, organizationId = api.organizationId, ...rest } = {}) {
       const { kind = 'UPDATED', resourceId = instanceId } = rest;

@@ -21,11 +21,11 @@ const position = () => world.feed.position(world.api.organizationId);
 /** All that was committed has been handed on. */
 const settled = async () => void (await position());
 
-/** Contexts made while this ran. */
-async function contextsOf(run: () => Promise<unknown>): Promise<number> {
-  const before = world.contexts();
+/** Renderings while this ran. */
+async function renderingsOf(run: () => Promise<unknown>): Promise<number> {
+  const before = world.renderings();
   await run();
-  return world.contexts() - before;
+  return world.renderings() - before;
 }
 
 describe('one group', () => {
@@ -40,7 +40,7 @@ describe('one group', () => {
     ];
     await readers[0]?.has(1);
     const appended = [one!];
-    const made = await contextsOf(async () => {
+    const made = await renderingsOf(async () => {
       for (let n = 0; n < 5; n += 1) appended.push(...(await world.append()));
       await readers[0]?.has(6);
     });
@@ -62,7 +62,7 @@ describe('one group', () => {
       await world.join(changes, { filter: { instance: ['greenhouse-1'] } }),
       await world.join(changes, { filter: { resourceKind: 'HOST' } }),
     ];
-    const made = await contextsOf(async () => {
+    const made = await renderingsOf(async () => {
       await world.append();
       await Promise.all(readers.slice(0, 3).map((reader) => reader.has(1)));
     });
@@ -92,7 +92,7 @@ describe('one group', () => {
       organizations.map((organizationId) => world.join(changes, {}, { organizationId })),
     );
     const seen: string[][] = [[], []];
-    const made = await contextsOf(async () => {
+    const made = await renderingsOf(async () => {
       for (let n = 0; n < 6; n += 1) {
         const organizationId = organizations[n % 2]!;
         seen[n % 2]?.push(...cursorsOf(await world.append({ organizationId })));
@@ -191,6 +191,29 @@ describe('coming and lagging', () => {
       other.end();
     },
   );
+
+  test.each([
+    ['transitions', withHost, 'TRANSITION' as const],
+    [
+      'other changes',
+      `subscription ($after: Cursor) {
+        changes(after: $after) { ... on ResourceChange { resource { key } } } }`,
+      'UPDATED' as const,
+    ],
+  ])('what is missed is read together: %s', async (_name, document, kind) => {
+    const after = await position();
+    const appended: { cursor: string }[] = [];
+    for (let n = 0; n < 4; n += 1) appended.push(...(await world.append({ kind, count: 25 })));
+    await settled();
+    const statements = await world.api.statements(async () => {
+      const reader = await world.join(document, { after });
+      await reader.has(100);
+      expect(reader.cursors).toEqual(cursorsOf(appended));
+      reader.end();
+    });
+    expect(statements.length).toBeGreaterThan(0);
+    expect(statements.length).toBeLessThan(6);
+  });
 
   test('one that is full before it has joined is written nothing until it has read', async () => {
     const start = await position();
