@@ -204,7 +204,7 @@ export const streamSettings = {
   totalBufferBytes: setting(
     `STREAM_TOTAL_BUFFER_BYTES=${defaultStreamLimits.totalBufferBytes}`,
     whole(2 ** 20, 2 ** 40),
-    'bytes waiting for all WebSockets that lag; over it the furthest behind is closed first',
+    'bytes waiting for all subscribers that lag; over it the furthest behind is closed first',
   ),
   pingSeconds: setting(
     `STREAM_PING_SECONDS=${defaultStreamLimits.pingSeconds}`,

@@ -17,6 +17,7 @@ import { createAuth } from './auth.ts';
 import type { ServerLimits } from './context.ts';
 import { createGraphiqlHandler } from './graphiql.ts';
 import { createHttpListener } from './http.ts';
+import { watchLaggards } from './laggards.ts';
 import { rememberAddress } from './link.ts';
 import { createMetrics } from './metrics.ts';
 import { createPipeline, type Pipeline, type RequestInfo } from './pipeline.ts';
@@ -126,9 +127,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const { payloadBytes } = limits;
     const admission = createAdmission({ ...limits, busyPercent: config.busyPercent });
     const pipeline = createPipeline({ ...options, limits, admission, metrics });
-    const yoga = createYogaHandler({ pipeline, payloadBytes, streamLimits, log });
+    const laggards = watchLaggards(streamLimits);
+    const yoga = createYogaHandler({ pipeline, payloadBytes, streamLimits, laggards, log });
     const sockets = createSockets({
-      ...{ auth, pipeline, admission, metrics, log, limits: { ...limits, ...streamLimits } },
+      ...{ auth, pipeline, laggards, admission, metrics, log },
+      limits: { ...limits, ...streamLimits },
       onRuntimeDisconnected: options.onRuntimeDisconnected,
     });
     const end = (accessKeyId: string) => {
@@ -159,6 +162,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       every(recheckMilliseconds, recheck, log),
       every(pruneMilliseconds, keys.prune, log),
       admission.stop,
+      laggards.stop,
       options.onNames(pipeline.namesChanged),
       rememberAddress(config.dataDir, { port, host: config.host, tls: hasTls }),
     ];

@@ -2,8 +2,10 @@
  * Results as Server-Sent Events. `id:` is the cursor, so that an EventSource resumes by itself; one
  * whose stream completed comes back with the id `complete` and is told to stay away (204).
  */
+import type { ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import { GraphQLError } from 'graphql';
+import type { Laggard, Laggards } from './laggards.ts';
 import { NextFrames, payloadOf } from './next-frames.ts';
 import { Subscriber } from './subscriber.ts';
 import { goneMs, type StreamLimits } from './wire.ts';
@@ -11,28 +13,35 @@ import { goneMs, type StreamLimits } from './wire.ts';
 export const completedEventId = 'complete';
 
 /** One stream of events. A subscription that is shared writes to it through its group. */
-export class EventStream extends Subscriber {
+export class EventStream extends Subscriber implements Laggard {
   readonly response: Response;
   readonly #limits: StreamLimits;
-  readonly #cut: () => void;
+  readonly #laggards: Laggards;
+  readonly #connection: ServerResponse;
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #drains: (() => void)[] = [];
-  #laggingSince: number | null = null;
+  laggingSince: number | null = null;
 
-  /** @param cut ends the connection, whatever waits for it */
-  constructor(limits: StreamLimits, cut: () => void) {
+  constructor(
+    connection: ServerResponse,
+    { streamLimits, laggards }: { streamLimits: StreamLimits; laggards: Laggards },
+  ) {
     super();
-    this.#limits = limits;
-    this.#cut = cut;
+    this.#connection = connection;
+    this.#limits = streamLimits;
+    this.#laggards = laggards;
     const body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
           this.#controller = controller;
         },
-        pull: () => this.#drained(),
+        // It is asked for more as soon as there is room, whether what it gave has left or not.
+        pull: () => {
+          if (!this.isFull()) this.#drained();
+        },
         cancel: () => this.#close(),
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: limits.laggingBytes }),
+      new ByteLengthQueuingStrategy({ highWaterMark: streamLimits.laggingBytes }),
     );
     // Something must come at once: some clients show nothing of a response before.
     this.#send('retry: 1000\n\n');
@@ -68,7 +77,7 @@ export class EventStream extends Subscriber {
 
   /** Ends it without `complete`: the client comes back. Who does not read the end is cut. */
   close(): void {
-    if (this.#controller !== null) setTimeout(this.#cut, goneMs).unref();
+    if (this.#controller !== null) setTimeout(() => this.#cut(), goneMs).unref();
     this.#close();
   }
 
@@ -77,29 +86,41 @@ export class EventStream extends Subscriber {
     this.#close();
   }
 
+  giveUp(): void {
+    this.close();
+  }
+
+  /** What waits here, and what was handed to the connection and has not left. */
+  get waitingBytes(): number {
+    return this.#queuedBytes() + this.#connection.writableLength;
+  }
+
   isFull(): boolean {
-    return (this.#controller?.desiredSize ?? 1) <= 0;
+    if (this.#controller === null) return false;
+    const { laggingBytes } = this.#limits;
+    return this.#queuedBytes() >= laggingBytes || this.#connection.writableLength > laggingBytes;
   }
 
   write(frames: NextFrames): void {
-    if (this.#waitingBytes() > this.#limits.bufferBytes) this.close();
+    if (this.#queuedBytes() > this.#limits.bufferBytes) this.close();
     else this.#enqueue(frames.events);
   }
 
   onDrain(call: () => void): void {
     this.#drains.push(call);
     if (!this.isFull()) setImmediate(() => this.#drained());
-    else this.#laggingSince ??= performance.now();
+    else {
+      this.laggingSince ??= performance.now();
+      this.#laggards.add(this);
+    }
   }
 
-  #waitingBytes(): number {
+  #queuedBytes(): number {
     return this.#limits.laggingBytes - (this.#controller?.desiredSize ?? this.#limits.laggingBytes);
   }
 
   #ping(): void {
-    const laggingMs = performance.now() - (this.#laggingSince ?? performance.now());
-    if (laggingMs > this.#limits.laggingSeconds * 1000) this.close();
-    else if (!this.isFull()) this.#send(':\n\n');
+    if (!this.isFull()) this.#send(':\n\n');
   }
 
   #send(text: string): void {
@@ -111,14 +132,21 @@ export class EventStream extends Subscriber {
   }
 
   #drained(): void {
-    this.#laggingSince = null;
+    this.laggingSince = null;
+    this.#laggards.delete(this);
     for (const call of this.#drains.splice(0)) call();
+  }
+
+  /** Ends the connection, whatever waits for it. */
+  #cut(): void {
+    if (!this.#connection.writableFinished) this.#connection.destroy();
   }
 
   #close(): void {
     const controller = this.#controller;
     this.#controller = null;
     this.#drains = [];
+    this.#laggards.delete(this);
     try {
       controller?.close();
     } catch {

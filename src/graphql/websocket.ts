@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Admission } from './admission.ts';
 import type { Auth } from './auth.ts';
+import type { Laggards } from './laggards.ts';
 import type { Metrics } from './metrics.ts';
 import type { OperationRequest, Pipeline, Prepared } from './pipeline.ts';
 import { refusedRequest, toPlainError } from './request-error.ts';
@@ -39,6 +40,7 @@ export interface SocketOptions {
   readonly auth: Auth;
   readonly pipeline: Pipeline;
   readonly limits: SocketLimits;
+  readonly laggards: Laggards;
   readonly admission: Admission;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -86,7 +88,7 @@ const { Forbidden: forbidden, TooManyInitialisationRequests: tooMany } = CloseCo
 
 export function createSockets(options: SocketOptions): Sockets {
   const { auth, pipeline, limits, admission, metrics, log } = options;
-  const wires = createWires(limits);
+  const wires = createWires(limits, options.laggards);
   const opened = new Map<string, Set<Extra>>();
   let stopping = false;
   const server = new WebSocketServer({

@@ -6,6 +6,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import type { Laggard, Laggards } from './laggards.ts';
 
 export interface StreamLimits {
   /** Nothing more is pushed while so many bytes wait. */
@@ -14,7 +15,7 @@ export interface StreamLimits {
   readonly bufferBytes: number;
   /** Closed where nothing was read for so long. */
   readonly laggingSeconds: number;
-  /** Bytes that may wait in all WebSockets of the node that lag; event streams have `bufferBytes`. */
+  /** Bytes that may wait in all sockets and event streams of the node that lag. */
   readonly totalBufferBytes: number;
   /** Time between two pings; who has not answered one by the next is gone. */
   readonly pingSeconds: number;
@@ -29,13 +30,12 @@ export const defaultStreamLimits: StreamLimits = {
 };
 
 /** One socket. */
-export class Wire {
+export class Wire implements Laggard {
   readonly #client: WebSocket;
   readonly #duplex: Duplex;
   readonly #watch: Watch;
   #drains: (() => void)[] = [];
   #isAlive = true;
-  /** Since when somebody waits until it is read; null: nobody does. */
   laggingSince: number | null = null;
 
   constructor(client: WebSocket, duplex: Duplex, watch: Watch) {
@@ -79,12 +79,12 @@ export class Wire {
       return;
     }
     this.laggingSince = performance.now();
-    this.#watch.lagging.add(this);
+    this.#watch.laggards.add(this);
     this.#duplex.once('drain', () => this.#drained());
   }
 
   #drained(): void {
-    this.#watch.lagging.delete(this);
+    this.#watch.laggards.delete(this);
     this.laggingSince = null;
     for (const call of this.#drains.splice(0)) call();
   }
@@ -104,9 +104,8 @@ export class Wire {
     this.#client.ping();
   }
 
-  /** Ends it because it does not read; its client comes back. */
   giveUp(): void {
-    this.#watch.lagging.delete(this);
+    this.#watch.laggards.delete(this);
     this.close(tryAgainLater, 'It does not read what it is sent. Come back with the last cursor.');
   }
 
@@ -120,23 +119,20 @@ export class Wire {
 
   /** It has closed. */
   gone(): void {
-    this.#watch.lagging.delete(this);
+    this.#watch.laggards.delete(this);
     this.#drains = [];
   }
 }
 
 interface Watch {
   readonly limits: StreamLimits;
-  /** In the order in which they began to lag. */
-  readonly lagging: Set<Wire>;
+  readonly laggards: Laggards;
 }
 
 export interface Wires {
   /** Watches a socket until it is closed. */
   open(client: WebSocket, socket: Duplex): Wire;
   close(wire: Wire): void;
-  /** Sockets to which nothing more is pushed for now. */
-  readonly lagging: number;
   /** Closes all of them. */
   stop(code: number, reason: string): void;
 }
@@ -146,40 +142,21 @@ const tickMs = 1000;
 export const goneMs = 2_000;
 const tryAgainLater = 1013;
 
-/** Watches all sockets with one timer. */
-export function createWires(limits: StreamLimits): Wires {
+/** Pings all sockets with one timer. */
+export function createWires(limits: StreamLimits, laggards: Laggards): Wires {
   const count = Math.max(1, Math.round((limits.pingSeconds * 1000) / tickMs));
   const slots = Array.from({ length: count }, () => new Set<Wire>());
   const slotOf = new WeakMap<Wire, Set<Wire>>();
-  const lagging = new Set<Wire>();
   let opened = 0;
   let tick = 0;
   const timer = setInterval(() => {
     tick += 1;
     for (const wire of slots[tick % count] ?? []) wire.ping();
-    closeLaggards(performance.now());
   }, tickMs).unref();
 
-  function closeLaggards(now: number): void {
-    let total = 0;
-    for (const wire of lagging) {
-      if ((now - (wire.laggingSince ?? now)) / 1000 > limits.laggingSeconds) wire.giveUp();
-      else total += wire.waitingBytes;
-    }
-    // The furthest behind goes first.
-    for (const wire of lagging) {
-      if (total <= limits.totalBufferBytes) break;
-      total -= wire.waitingBytes;
-      wire.giveUp();
-    }
-  }
-
   return {
-    get lagging() {
-      return lagging.size;
-    },
     open(client, socket) {
-      const wire = new Wire(client, socket, { limits, lagging });
+      const wire = new Wire(client, socket, { limits, laggards });
       const slot = slots[opened % count];
       opened += 1;
       slot?.add(wire);

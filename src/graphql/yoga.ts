@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
+import type { Laggards } from './laggards.ts';
 import type { Caller, Pipeline } from './pipeline.ts';
 import { maskError, refusedRequest } from './request-error.ts';
 import { EventStream } from './sse.ts';
@@ -30,6 +31,7 @@ export function createYogaHandler(options: {
   readonly pipeline: Pipeline;
   readonly payloadBytes: number;
   readonly streamLimits: StreamLimits;
+  readonly laggards: Laggards;
   readonly log: Logger;
 }): YogaHandler {
   const { pipeline, log } = options;
@@ -41,9 +43,7 @@ export function createYogaHandler(options: {
   function openStream(request: Request, { caller, response }: ServerContext): EventStream {
     const known = opened.get(request);
     if (known) return known;
-    const stream = new EventStream(options.streamLimits, () => {
-      if (!response.writableFinished) response.destroy();
-    });
+    const stream = new EventStream(response, options);
     opened.set(request, stream);
     streams.set(stream, caller.viewer.accessKeyId);
     stream.left(() => streams.delete(stream));

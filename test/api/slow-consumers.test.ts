@@ -259,6 +259,23 @@ describe('Server-Sent Events', () => {
     slow.request.destroy();
   });
 
+  test('over the budget of the node it goes before a socket that is less far behind', async () => {
+    await start({ streamLimits: { totalBufferBytes: 300 * kB } });
+    const stream = await openEvents(world, texts);
+    const socket = await follower();
+    stream.response.pause();
+    await world.fill(stream.server, 200 * kB);
+    world.append('x');
+    socket.socket.pause();
+    await world.fill(socket.server, 200 * kB);
+    world.append('x');
+    await eventually('it is cut', () => stream.server.destroyed);
+    socket.socket.resume();
+    await socket.has('s', world.count);
+    expect(socket.numbers('s')).toEqual(upTo(world.count));
+    expect(socket.closed).toBeNull();
+  });
+
   test('one that does not read is cut after its time', async () => {
     await start({ streamLimits: { laggingSeconds: 1, pingSeconds: 1 } });
     const slow = await openEvents(world, texts);
