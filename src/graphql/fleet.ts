@@ -12,7 +12,7 @@ import { HostState, InstanceState } from './enums.ts';
 import { hostList } from './host.ts';
 import { instanceList } from './instance.ts';
 
-/** Counted at most so often for one subscriber. */
+/** Counted at most so often for a group of subscribers, and never twice at once. */
 const updateMilliseconds = 250;
 
 interface StateCount<State> {
@@ -110,21 +110,28 @@ builder.subscriptionField('fleet', (t) =>
     type: FleetSummary,
     args: { filter: t.arg({ type: FleetFilter }) },
     extensions: shared,
-    subscribe: async (_root, _args, { feed, viewer: { organizationId } }) => {
+    subscribe: async (_root, { filter }, context) => {
+      const { feed, viewer } = context;
+      const { organizationId } = viewer;
+      let latest: Fleet | null = null;
       const changes = feed.subscribe({ organizationId });
       // The first count must not be older than the first change that is heard of.
       await changes.ready();
       return new ChannelSource({
         channel: createLatest({
           ticks: changes,
-          // Nothing is counted again because others come.
-          read: () => feed.position(organizationId),
-          isSame: (position, before) => position === before,
+          async read() {
+            // Nothing is counted again because others come.
+            if (latest?.cursor !== (await feed.position(organizationId)))
+              latest = await summaryOf(filter, context);
+            return latest;
+          },
+          isSame: (summary, before) => summary === before,
           everyMs: updateMilliseconds,
         }),
-        rootOf: () => null,
+        rootOf: ({ value }) => value,
       });
     },
-    resolve: (_position, { filter }, context) => summaryOf(filter, context),
+    resolve: (summary) => summary as never,
   }),
 );

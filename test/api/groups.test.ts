@@ -28,6 +28,29 @@ async function renderingsOf(run: () => Promise<unknown>): Promise<number> {
   return world.renderings() - before;
 }
 
+/** Statements with such a parameter wait until they are released. */
+function holdCounts(parameter: string): { readonly running: number; release(): void } {
+  const { $client } = world.api.store.database.drizzle as unknown as {
+    $client: { query(text: string, parameters?: unknown[], options?: object): Promise<unknown> };
+  };
+  const query = $client.query.bind($client);
+  const held = { running: 0, release: () => {} };
+  const gate = new Promise<void>((resolve) => {
+    held.release = () => {
+      $client.query = query;
+      resolve();
+    };
+  });
+  $client.query = async (text, parameters = [], options = {}) => {
+    if (JSON.stringify(parameters).includes(parameter)) {
+      held.running += 1;
+      await gate;
+    }
+    return query(text, parameters, options);
+  };
+  return held;
+}
+
 describe('one group', () => {
   test('different cursors and orders of variables: each event is executed once', async () => {
     const start = await position();
@@ -419,6 +442,28 @@ describe('states', () => {
     expect(late[0]?.values.at(-1)).toEqual(first.values.at(-1));
     expect(appended).toBeDefined();
     for (const reader of [first, ...late]) reader.end();
+  });
+
+  test('fleet: one count at a time, and the newest state behind it', async () => {
+    const document =
+      'subscription ($key: String) { fleet(filter: { instances: { text: $key } }) { cursor } }';
+    const [slow, other] = [
+      await world.join(document, { key: 'slow' }),
+      await world.join(document, { key: 'other' }),
+    ];
+    await Promise.all([slow.has(1), other.has(1)]);
+    const counts = holdCounts('slow');
+    for (const count of [2, 3, 4]) {
+      await world.append();
+      await other.has(count);
+    }
+    expect(counts.running).toBe(1);
+    counts.release();
+    await slow.has(3);
+    expect(slow.values.at(-1)).toEqual(other.values.at(-1));
+    expect(slow.received).toHaveLength(3);
+    slow.end();
+    other.end();
   });
 
   test('instanceLogs: the tail that was asked for, then every line, also for one that was full', async () => {
