@@ -3,7 +3,6 @@
  * execution, masking. Transports only carry.
  */
 
-import { setTimeout as pause } from 'node:timers/promises';
 import {
   createSourceEventStream,
   type ExecutionArgs,
@@ -15,8 +14,8 @@ import {
   type OperationDefinitionNode,
 } from 'graphql';
 import type { Logger } from 'pino';
-import { isConnectionError } from '../store/database.ts';
 import type { Admission } from './admission.ts';
+
 import { ChannelSource } from './channel-source.ts';
 import type { ServerLimits } from './context.ts';
 import { createDocuments } from './documents.ts';
@@ -27,6 +26,7 @@ import { mapEvents, type Results } from './map-events.ts';
 import type { Metrics } from './metrics.ts';
 import { payloadOf } from './next-frames.ts';
 import { maskError, refusedRequest, withCode } from './request-error.ts';
+import { answered, answeredInTime } from './retry.ts';
 import { refusedToRuns } from './run-keys.ts';
 import { asGraphQLError } from './streams.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -82,9 +82,6 @@ export interface PipelineOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
 }
-
-/** What the database does not answer is tried again so often, for about ten minutes in all. */
-const retries = 600;
 
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { schema, limits, createContext, admission, metrics, log } = options;
@@ -159,24 +156,8 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const { caller } = prepared;
     const result = execute(prepared);
     if (!isPromise(result) && !result.errors) return result;
-    return answered(result, () => execute(withContext(prepared)), caller).then((last) =>
-      executed(prepared, last),
-    );
-  }
-
-  /** The result, asked for again while the database is away. */
-  async function answered<Result extends Pick<ExecutionResult, 'errors'> | null>(
-    first: Result | Promise<Result>,
-    again: () => Result | Promise<Result>,
-    { signal }: Caller,
-  ): Promise<Result> {
-    let result = await first;
-    for (let attempt = 0; attempt < retries && !signal.aborted; attempt += 1) {
-      if (!result?.errors?.some(({ originalError }) => isConnectionError(originalError))) break;
-      await pause(Math.min(1_000, 20 * 2 ** attempt));
-      result = await again();
-    }
-    return result;
+    const again = () => execute(withContext(prepared));
+    return answeredInTime(result, again, caller.signal).then((last) => executed(prepared, last));
   }
 
   const groups = createGroups({
@@ -259,7 +240,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         if (subscriber && isShared(prepared)) {
           subscriber.mask = (error) => mask(asGraphQLError(error));
           const join = () => groups.join(prepared, subscriber);
-          const refused = await answered(join(), join, caller);
+          const refused = await answered(join(), join, caller.signal);
           if (refused) return refusal(refused);
           subscriber.left(onEnd);
           return subscriber;

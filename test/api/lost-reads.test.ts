@@ -1,11 +1,19 @@
 /** A group of subscribers while the database goes away under the reads of an event. */
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { createSampleData } from '../../src/store/sample-data.ts';
 import { type Api, openApi } from './api.ts';
 import { openStream, testPipeline } from './stream.ts';
 
-/** The backends of the next so many reads of instances are ended. */
-function endReads(api: Api, count: number): { readonly ended: number } {
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** The next so many reads of instances come to this end. */
+function endReads(
+  api: Api,
+  count: number,
+  end: (unsafe: (text: string) => unknown) => unknown,
+): { readonly ended: number } {
   const { $client } = api.store.database.drizzle as unknown as {
     $client: { unsafe(text: string, ...rest: unknown[]): unknown };
   };
@@ -14,7 +22,7 @@ function endReads(api: Api, count: number): { readonly ended: number } {
   $client.unsafe = (text, ...rest) => {
     if (told.ended === count || !text.includes('"instances"')) return unsafe(text, ...rest);
     told.ended += 1;
-    return unsafe('select pg_terminate_backend(pg_backend_pid())');
+    return end(unsafe);
   };
   return told;
 }
@@ -28,7 +36,9 @@ test('the first subscriber has gone: the others get every event all the same', a
   const first = await open();
   const second = await open();
   await first.return?.();
-  const told = endReads(api, 2);
+  const told = endReads(api, 2, (unsafe) =>
+    unsafe('select pg_terminate_backend(pg_backend_pid())'),
+  );
   const saved = await api.ask(
     `mutation { updateInstance(input: { instance: "greenhouse-1", name: "Another" }) {
        __typename ... on UserError { message } } }`,
@@ -40,3 +50,30 @@ test('the first subscriber has gone: the others get every event all the same', a
   await second.return?.();
   await api.close();
 });
+
+test('a read that is never answered is given up, and the event is delivered all the same', async () => {
+  const api = await openApi('POSTGRES');
+  await createSampleData(api.store, api.organizationId);
+  const query = 'subscription { changes { ... on ResourceChange { kind resource { key } } } }';
+  const stream = await openStream(testPipeline(api.schema, api.context), api.context().viewer, {
+    query,
+  });
+  // As a statement on a connection that was cut without a word.
+  const told = endReads(api, 2, (unsafe) => unsafe('select pg_sleep(60)'));
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
+  const next = stream.next();
+  await api.ask(
+    'mutation { updateInstance(input: { instance: "greenhouse-1", name: "Another" }) { __typename } }',
+  );
+  for (const count of [1, 2]) {
+    await vi.waitFor(() => expect(told.ended).toBe(count));
+    await vi.advanceTimersByTimeAsync(count * 10_000);
+  }
+  const { value } = await next;
+  expect(value.changes).toEqual({ kind: 'UPDATED', resource: { key: 'greenhouse-1' } });
+  await stream.return?.();
+  await api.store.database.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where query = 'select pg_sleep(60)' and pid <> pg_backend_pid()",
+  );
+  await api.close();
+}, 20_000);
