@@ -213,6 +213,7 @@ export async function openPglite(folder: string | null): Promise<Database> {
       await statements.clear();
     },
     async close() {
+      await statements.settled();
       await client.close();
     },
   };

@@ -7,22 +7,43 @@ import { type Parameter, sqlState } from './database.ts';
 
 const { serialize, messages } = protocol;
 
+const sync = serialize.sync();
+const execute = serialize.execute({});
+
 type Message = Awaited<ReturnType<PGlite['execProtocolStream']>>[number];
+type Field = InstanceType<typeof messages.RowDescriptionMessage>['fields'][number];
 
 interface Prepared {
   readonly name: string;
   readonly parameterTypes: readonly number[];
-  /** The description of the rows, as the server sent it; none where the statement returns none. */
-  readonly description: readonly Message[];
+  /** Of the rows, as the server described them; none where the statement returns none. */
+  readonly fields: readonly Field[];
+}
+
+/** A statement that waits for its turn. */
+interface Waiting {
+  readonly text: string;
+  readonly parameters: readonly Parameter[];
+  /** It was sent before, and its table had changed. */
+  isRepeated?: boolean;
+  resolve(rows: object[]): void;
+  reject(error: unknown): void;
 }
 
 export interface Statements {
-  /** Runs one statement outside of any transaction; the same text again is not planned again. */
+  /**
+   * Runs one statement in a transaction of its own; the same text again is not planned again. They run
+   * in the order in which they were asked for.
+   */
   query<R extends object>(text: string, parameters: readonly Parameter[]): Promise<R[]>;
   /** Forgets all of them: the tables have changed. */
   clear(): Promise<void>;
+  /** Resolves when none waits any more. */
+  settled(): Promise<void>;
 }
 
+/** As many that wait are sent at once: entering PGlite costs as much as a short statement. */
+const MOST_AT_ONCE = 16;
 /** As many texts are kept; the one used longest ago gives way. */
 const MOST = 300;
 /** "cached plan must not change result type": a table has changed under a statement. */
@@ -31,7 +52,9 @@ const RESULT_CHANGED = '0A000';
 /** Keeps the prepared statements of one open PGlite; there is one session, so one set. */
 export function keepStatements(client: PGlite): Statements {
   const kept = new Map<string, Prepared>();
+  const waiting: Waiting[] = [];
   let made = 0;
+  let draining: Promise<void> | null = null;
 
   /** Nothing else talks to the database meanwhile, and no transaction is open. */
   const exclusively = <T>(work: () => Promise<T>): Promise<T> =>
@@ -39,7 +62,7 @@ export function keepStatements(client: PGlite): Statements {
 
   // Sent with its Sync, so that after an error too the session is ready for the next one.
   const send = (...parts: Uint8Array[]): Promise<Message[]> =>
-    client.execProtocolStream(Buffer.concat([...parts, serialize.sync()]), { syncToFs: false });
+    client.execProtocolStream(Buffer.concat([...parts, sync]), { syncToFs: false });
 
   async function close(text: string): Promise<void> {
     const name = kept.get(text)?.name;
@@ -63,7 +86,9 @@ export function keepStatements(client: PGlite): Statements {
     const prepared: Prepared = {
       name,
       parameterTypes: parse.parseDescribeStatementResults(answer),
-      description: answer.filter((message) => message instanceof messages.RowDescriptionMessage),
+      fields: answer.flatMap((message) =>
+        message instanceof messages.RowDescriptionMessage ? message.fields : [],
+      ),
     };
     kept.set(text, prepared);
     const [oldest] = kept.keys();
@@ -77,33 +102,88 @@ export function keepStatements(client: PGlite): Statements {
     return serializer ? serializer(value) : String(value);
   }
 
-  async function run<R extends object>(
-    text: string,
-    parameters: readonly Parameter[],
-  ): Promise<R[]> {
-    const { name, parameterTypes, description } = await prepare(text);
-    const values = parameters.map((value, index) => literal(value, parameterTypes[index]));
-    const answer = await send(serialize.bind({ statement: name, values }), serialize.execute({}));
-    const [result] = parse.parseResults([...description, ...answer], client.parsers);
-    return (result?.rows ?? []) as R[];
+  function rowOf(fields: readonly Field[], values: readonly (string | null)[]): object {
+    const row: Record<string, unknown> = {};
+    fields.forEach(({ name, dataTypeID }, at) => {
+      const value = values[at] ?? null;
+      const parser = value === null ? undefined : client.parsers[dataTypeID];
+      row[name] = parser ? parser(value as string, dataTypeID) : value;
+    });
+    return row;
+  }
+
+  /** Sends them in one go, each a transaction of its own, and answers each; gives those to repeat. */
+  async function run(batch: readonly Waiting[]): Promise<Waiting[]> {
+    const again: Waiting[] = [];
+    const parts: Uint8Array[] = [];
+    const sent: { waits: Waiting; fields: readonly Field[] }[] = [];
+    for (const waits of batch) {
+      try {
+        const { name, parameterTypes, fields } = await prepare(waits.text);
+        const values = waits.parameters.map((value, at) => literal(value, parameterTypes[at]));
+        parts.push(serialize.bind({ statement: name, values }), execute, sync);
+        sent.push({ waits, fields });
+      } catch (error) {
+        waits.reject(error);
+      }
+    }
+    if (sent.length === 0) return again;
+    const answer = await client.execProtocolStream(Buffer.concat(parts), {
+      syncToFs: false,
+      throwOnError: false,
+    });
+    let at = 0;
+    for (const { waits, fields } of sent) {
+      const rows: object[] = [];
+      let error: unknown = null;
+      for (; ; at += 1) {
+        const message = answer[at];
+        if (message === undefined) throw new Error('PGlite did not answer every statement.');
+        if (message.name === 'readyForQuery') break;
+        if (message instanceof messages.DataRowMessage) rows.push(rowOf(fields, message.fields));
+        else if (message instanceof messages.DatabaseError) error ??= message;
+      }
+      at += 1;
+      if (error === null) waits.resolve(rows);
+      else if (sqlState(error) === RESULT_CHANGED && !waits.isRepeated) again.push(waits);
+      else waits.reject(error);
+    }
+    return again;
+  }
+
+  /** Those that wait, in their order. Between two batches others have their turn. */
+  async function drain(): Promise<void> {
+    while (waiting.length > 0) {
+      let batch: Waiting[] = [];
+      try {
+        await exclusively(async () => {
+          batch = waiting.splice(0, MOST_AT_ONCE);
+          for (const waits of await run(batch)) {
+            await close(waits.text);
+            await run([Object.assign(waits, { isRepeated: true })]);
+          }
+        });
+      } catch (error) {
+        for (const { reject } of batch.length > 0 ? batch : waiting.splice(0)) reject(error);
+      }
+    }
+    draining = null;
   }
 
   return {
     query<R extends object>(text: string, parameters: readonly Parameter[]) {
-      return exclusively(async () => {
-        try {
-          return await run<R>(text, parameters);
-        } catch (error) {
-          if (sqlState(error) !== RESULT_CHANGED || !kept.has(text)) throw error;
-          await close(text);
-          return await run<R>(text, parameters);
-        }
+      return new Promise<R[]>((resolve, reject) => {
+        waiting.push({ text, parameters, resolve: resolve as (rows: object[]) => void, reject });
+        draining ??= drain();
       });
     },
     clear() {
       return exclusively(async () => {
         for (const text of [...kept.keys()]) await close(text);
       });
+    },
+    async settled() {
+      await draining;
     },
   };
 }
