@@ -15,7 +15,6 @@ import {
 } from 'graphql';
 import type { Logger } from 'pino';
 import type { Admission } from './admission.ts';
-
 import { ChannelSource } from './channel-source.ts';
 import type { ServerLimits } from './context.ts';
 import { createDocuments } from './documents.ts';
