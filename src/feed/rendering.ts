@@ -54,17 +54,23 @@ export function createRendering<Item, Payload>(
 
 /** Keeps `bytes` in all, a little less or more by what is added last. */
 export function createKept(bytes: number): Kept {
-  const entries = new Set<{ readonly bytes: number; readonly drop: () => void }>();
+  /** Those before `first` are dropped, and empty until the array is made anew. */
+  let entries: ({ readonly bytes: number; readonly drop: () => void } | null)[] = [];
+  let first = 0;
   let held = 0;
   return {
     add(size, drop) {
-      entries.add({ bytes: size, drop });
+      entries.push({ bytes: size, drop });
       held += size;
-      for (const entry of entries) {
-        if (held <= bytes) break;
-        entries.delete(entry);
+      for (let entry = entries[first]; entry && held > bytes; entry = entries[first]) {
+        entries[first] = null;
+        first += 1;
         held -= entry.bytes;
         entry.drop();
+      }
+      if (first > 1000 && first > entries.length / 2) {
+        entries = entries.slice(first);
+        first = 0;
       }
     },
   };

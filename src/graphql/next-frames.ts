@@ -47,24 +47,20 @@ export function payloadOf(
   cursor: string | null = null,
 ): Payload {
   const carried = cursor ?? extensions?.cursor;
-  const result = {
-    ...(errors ? { errors: errors.map(toPlainError) } : {}),
-    ...(data === undefined ? {} : { data }),
-    ...(typeof carried === 'string' ? { extensions: { cursor: carried } } : {}),
-  };
-  return new Payload(
-    JSON.stringify(result),
-    typeof carried === 'string' ? carried : null,
-    errors !== undefined,
-  );
+  const known = typeof carried === 'string' ? carried : null;
+  const parts: string[] = [];
+  if (errors) parts.push(`"errors":${JSON.stringify(errors.map(toPlainError))}`);
+  if (data !== undefined) parts.push(`"data":${JSON.stringify(data)}`);
+  if (known !== null) parts.push(`"extensions":{"cursor":${JSON.stringify(known)}}`);
+  return new Payload(`{${parts.join(',')}}`, known, errors !== undefined);
 }
 
 /** Payloads that go out together. */
 export class NextFrames {
   readonly #payloads: readonly Payload[];
   #events: Uint8Array | null = null;
-  /** By the length of the id. */
-  readonly #templates = new Map<number, Template>();
+  /** For ids of the length that came last: those of a group seldom differ in theirs. */
+  #template: Template | null = null;
 
   constructor(payloads: readonly Payload[]) {
     this.#payloads = payloads;
@@ -72,11 +68,12 @@ export class NextFrames {
 
   /** Writes `next` messages as WebSocket frames. `id` is the subscription's, as JSON, in ASCII. */
   writeTo(socket: Writable, id: string): void {
-    const template = this.#templates.get(id.length) ?? this.#template(id.length);
+    let template = this.#template;
+    if (template?.idLength !== id.length) template = this.#templateOf(id.length);
     for (const at of template.idsAt) template.bytes.write(id, at, 'latin1');
     socket.write(template.bytes);
     // Bytes that still wait belong to this socket.
-    if (socket.writableLength > 0) this.#templates.delete(id.length);
+    this.#template = socket.writableLength > 0 ? null : template;
   }
 
   /** As Server-Sent Events, the cursor their id: the same bytes for all. */
@@ -92,10 +89,10 @@ export class NextFrames {
     return this.#events;
   }
 
-  #template(idLength: number): Template {
+  #templateOf(idLength: number): Template {
     const lengths = this.#payloads.map(({ prefixBytes }) => prefixBytes + idLength + 1);
     const total = lengths.reduce((sum, length) => sum + headerBytes(length) + length, 0);
-    const bytes = Buffer.allocUnsafeSlow(total);
+    const bytes = Buffer.allocUnsafe(total);
     const idsAt: number[] = [];
     let at = 0;
     for (const [index, payload] of this.#payloads.entries()) {
@@ -104,13 +101,12 @@ export class NextFrames {
       at += idLength;
       at = bytes.writeUInt8(closingBrace, at);
     }
-    const template = { bytes, idsAt };
-    this.#templates.set(idLength, template);
-    return template;
+    return { idLength, bytes, idsAt };
   }
 }
 
 interface Template {
+  readonly idLength: number;
   readonly bytes: Buffer;
   readonly idsAt: readonly number[];
 }
