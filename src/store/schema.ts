@@ -294,9 +294,8 @@ export const instances = pgTable(
     uniqueIndex('instances_device_repository')
       .on(t.deviceRepositoryId)
       .where(sql`archived_at is null`),
-    index('instances_silent')
-      .on(t.lastSeenAt)
-      .where(sql`reachability = 'OK' and state in ('RUNNING', 'PAUSED')`),
+    // Not of the state: each transition would write the row anew in every index, not only in the table.
+    index('instances_silent').on(t.lastSeenAt).where(sql`reachability = 'OK' and live_up`),
     foreignKey({
       name: 'instances_edge',
       columns: [t.previousState, t.state],

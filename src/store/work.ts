@@ -179,8 +179,8 @@ export function silentRuntimes(
 ): Promise<{ id: string; runId: string }[]> {
   return store.database.query(
     `select i.id, i.run_id as "runId" from instances i join hosts h on h.id = i.host_id
-      where i.state in ('RUNNING', 'PAUSED') and i.reachability = 'OK' and h.state = 'RUNNING'
-        and i.last_seen_at < clock_timestamp() - make_interval(secs => $1::float8)
+      where i.state in ('RUNNING', 'PAUSED') and i.live_up and i.reachability = 'OK'
+        and h.state = 'RUNNING' and i.last_seen_at < clock_timestamp() - make_interval(secs => $1::float8)
       limit 500`,
     [silentSeconds],
   );

@@ -113,6 +113,21 @@ describe.each(storeKinds)('invariants on %s', (kind) => {
     await refuses(start, '23503', 'instances_host_up');
   });
 
+  test('a transition is in no index: one tuple is written, not one more in each of them', async () => {
+    await hostTo('DEPLOYING');
+    await instanceTo('STARTING_RUNTIME');
+    const hot = await store.database.drizzle.transaction(async (transaction) => {
+      await transaction.execute(
+        `update instances set state = 'INITIALIZING', sequence = sequence + 1 where id = '${instance}'`,
+      );
+      const found = await transaction.execute<{ hot: number }>(
+        `select n_tup_hot_upd::int as hot from pg_stat_xact_user_tables where relname = 'instances'`,
+      );
+      return 'rows' in found ? found.rows : [...found];
+    });
+    expect(hot).toEqual([{ hot: 1 }]);
+  });
+
   test('a second active operation on a resource', async () => {
     const begin = (resource: 'INSTANCE' | 'HOST', status: string) =>
       `insert into operations (id, organization_id, kind, status, resource_kind,
