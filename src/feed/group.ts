@@ -190,21 +190,30 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
     const { outlet } = member;
     const isGone = () => member.state === 'GONE';
     let payloads: Payload[] = [];
-    for (let at = 0; at < items.length && !isGone(); at += RENDERED_AT_ONCE) {
-      const rendered = items.slice(at, at + RENDERED_AT_ONCE).map(rendering.payloadOf);
-      const isRead = !areThere(rendered);
-      payloads.push(...(await Promise.all(rendered)));
-      // A long way back is no reason to keep the others waiting.
-      if (rendered.length === RENDERED_AT_ONCE) await setImmediate();
-      const bytes = payloads.reduce((sum, payload) => sum + sizeOf(payload), 0);
-      // What had to be read goes out at once: who is cut off again and again gets on all the same.
-      if (!isRead && bytes < WRITE_BYTES && at + RENDERED_AT_ONCE < items.length) continue;
+    let bytes = 0;
+
+    async function write(): Promise<void> {
       // Others of the same socket wait with it, and are called with it.
       while (outlet.isFull()) await new Promise<void>((resolve) => outlet.onDrain(resolve));
-      if (isGone()) return;
+      if (isGone() || payloads.length === 0) return;
       outlet.write(compose(payloads));
       payloads = [];
+      bytes = 0;
     }
+
+    for (let at = 0; at < items.length && !isGone(); at += RENDERED_AT_ONCE) {
+      const rendered = items.slice(at, at + RENDERED_AT_ONCE).map(rendering.payloadOf);
+      for (const payload of areThere(rendered) ? rendered : await Promise.all(rendered)) {
+        payloads.push(payload);
+        bytes += sizeOf(payload);
+        if (bytes >= WRITE_BYTES) await write();
+      }
+      // A long way back is no reason to keep the others waiting.
+      if (rendered.length === RENDERED_AT_ONCE) await setImmediate();
+      // What had to be read goes out at once: who is cut off again and again gets on all the same.
+      if (!areThere(rendered)) await write();
+    }
+    await write();
   }
 
   /** Of all that is missed the newest of each key, and how many were left out. */
