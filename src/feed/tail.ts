@@ -14,6 +14,7 @@ import {
 } from '../store/log.ts';
 import { within } from '../store/notifier.ts';
 import type { Reader } from '../store/own-connection.ts';
+import { createPace } from '../store/pace.ts';
 import { advance, advanceAlone, hasGap, type ReaderState, readerAt } from './reader.ts';
 
 export interface TailHooks {
@@ -37,7 +38,8 @@ export interface Tail {
 }
 
 const POLL_MS = 250;
-const BETWEEN_READS_MS = 2;
+/** Under load each read takes in what came up in 2 ms; what comes now and then is read at once. */
+const PACE = { perSecond: 500, atOnce: 10 };
 /** While a gap waits for a transaction; nobody tells when that rolls back. */
 const GAP_MS = { first: 2, most: 50 };
 const RETRY_MS = { first: 50, most: 2000 };
@@ -49,6 +51,7 @@ const RECENT_ROWS = 5000;
 /** Makes a tail; `start` begins to read. */
 export function createTail(database: Reader, hooks: TailHooks): Tail {
   const alone = database.kind === 'PGLITE';
+  const pace = createPace(PACE);
   let state: ReaderState | null = null;
   let identity: StoreIdentity | null = null;
   /** Who was writing when the tail came: revisions up to the identity's newest may be theirs. */
@@ -146,8 +149,8 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
         await pause(pauseMs, false);
         continue;
       }
-      await pause(BETWEEN_READS_MS, false);
-      await pause(pauseMs - BETWEEN_READS_MS, true);
+      await pause(pace.take(), false);
+      await pause(pauseMs, true);
     }
     for (const { reject } of waiters) reject(new Error('The feed has stopped.'));
     waiters = [];

@@ -41,7 +41,6 @@ export interface Database extends Queries {
   readonly drizzle: Drizzle;
   /** Calls back on each NOTIFY, and with '' whenever some may have been missed. */
   listen(channel: string, onNotify: (payload: string) => void): Promise<Subscription>;
-  notify(channel: string, payload: string): Promise<void>;
   /** Opens a connection of one's own. PGlite has only one connection: none can be had. */
   readonly openSession: (() => Session) | null;
   /** Runs the migrations of a folder, one process at a time. */
@@ -124,9 +123,6 @@ export function openPostgres(url: string, options: { connections: number }): Dat
       const { unlisten } = await listener.listen(channel, onNotify, () => onNotify(''));
       return { close: unlisten };
     },
-    async notify(channel, payload) {
-      await writes.unsafe('select pg_notify($1, $2)', [channel, payload], { prepare: true });
-    },
     openSession() {
       let end = (): void => undefined;
       const ended = new Promise<void>((resolve) => {
@@ -203,9 +199,6 @@ export async function openPglite(folder: string | null): Promise<Database> {
     async listen(channel, onNotify) {
       const unlisten = await client.listen(channel, onNotify);
       return { close: () => unlisten() };
-    },
-    async notify(channel, payload) {
-      await statements.query('select pg_notify($1, $2)', [channel, payload]);
     },
     openSession: null,
     async migrate(migrations) {
