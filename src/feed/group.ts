@@ -189,16 +189,13 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
   async function writeMissed(member: Member<Message>, items: readonly Item[]): Promise<void> {
     const { outlet } = member;
     const isGone = () => member.state === 'GONE';
-    let payloads: Payload[] = [];
-    let bytes = 0;
+    let [payloads, bytes]: [Payload[], number] = [[], 0];
 
     async function write(): Promise<void> {
       // Others of the same socket wait with it, and are called with it.
       while (outlet.isFull()) await new Promise<void>((resolve) => outlet.onDrain(resolve));
-      if (isGone() || payloads.length === 0) return;
-      outlet.write(compose(payloads));
-      payloads = [];
-      bytes = 0;
+      if (payloads.length > 0 && !isGone()) outlet.write(compose(payloads));
+      [payloads, bytes] = [[], 0];
     }
 
     for (let at = 0; at < items.length && !isGone(); at += RENDERED_AT_ONCE) {

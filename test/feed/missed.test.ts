@@ -52,9 +52,9 @@ async function join(render: (item: Item) => Promise<string>): Promise<string[]> 
 
 test('what is rendered is not kept back for what takes long', async () => {
   const written = await join(({ revision }) =>
-    revision <= 48 ? Promise.resolve(`${revision}`) : new Promise(() => {}),
+    revision <= 64 ? Promise.resolve(`${revision}`) : new Promise(() => {}),
   );
-  const expected = items.slice(0, 48).map(({ revision }) => `${revision}`);
+  const expected = items.slice(0, 64).map(({ revision }) => `${revision}`);
   await expect.poll(() => written).toEqual(expected);
 });
 
