@@ -146,6 +146,18 @@ export function instancesPart(
     returning ${returning ? returnedInstance.columns : sql`t.id`})`;
 }
 
+const guarded = new Columns({ guard: 'bigint' });
+
+/** `changed_instances` of one that was not locked before, from `locked`: none where it has changed. */
+export function loneInstancePart(update: InstanceUpdate, returning: boolean): Sql {
+  const { set, rows } = assignments([update], instanceSettings);
+  const read = rows.rows.map((row) => ({ ...row, guard: update.guard }));
+  return sql`changed_instances as (
+    update instances t set ${set} from locked ok, ${new Rows(read, ...rows.columns, guarded)}
+     where t.id = v.id and t.guard = v.guard and t.archived_at is null
+    returning ${returning ? returnedInstance.columns : sql`t.id`})`;
+}
+
 function assignments<U extends Update>(
   updates: readonly U[],
   settings: readonly Setting<U>[],

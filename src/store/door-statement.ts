@@ -3,12 +3,13 @@
  *
  * Sibling CTEs have no order of their own: the host is locked, then the instances by id, each with the
  * guard it was read at, then the fence; only when all are locked are the updates made, then the
- * operations, and last the log, with one revision.
+ * operations, and last the log, with one revision. A lone instance that nothing is locked after is
+ * locked by its update.
  *
  * A part that has nothing to do is left out, for it costs its time even when it finds no row. So there
  * are some dozens of shapes of the statement, each of them prepared once.
  */
-import type { Change } from '../lifecycle/change.ts';
+import type { Change, InstanceUpdate } from '../lifecycle/change.ts';
 import type { Parameter } from './database.ts';
 import type { DoorOptions, Fence, WrittenRows } from './door.ts';
 import { logRows } from './door-log.ts';
@@ -16,6 +17,7 @@ import { meterParts, operationParts, returnedOperation } from './door-operations
 import {
   hostPart,
   instancesPart,
+  loneInstancePart,
   returnedHost,
   returnedInstance,
   runParts,
@@ -36,15 +38,24 @@ export function doorStatement(
   const answer = options.returning ? change.begins.find(({ id }) => id === operationId) : undefined;
   const host = change.updates.find((update) => update.kind === 'HOST');
   const instances = change.updates.filter((update) => update.kind === 'INSTANCE');
-  const parts = lockParts(change, options);
+  const returnsInstance = answer?.resource === 'INSTANCE';
+  const lone = loneInstance(change, options);
+  const parts = lockParts(change, options, lone !== null);
+  if (lone) {
+    parts.push(
+      loneInstancePart(lone, returnsInstance),
+      sql`ok as materialized (
+        select * from locked where (select count(*) from changed_instances) = 1)`,
+    );
+  }
   parts.push(...requestParts(change, options), ...runParts(instances));
   let after = sql`true`;
   if (host) {
     parts.push(hostPart(host, answer?.resource === 'HOST'));
     after = sql`(select count(*) from changed_host) >= 0`;
   }
-  if (instances.length > 0) {
-    parts.push(instancesPart(instances, after, answer?.resource === 'INSTANCE'));
+  if (instances.length > 0 && !lone) {
+    parts.push(instancesPart(instances, after, returnsInstance));
     after = sql`(select count(*) from changed_instances) >= 0`;
   }
   parts.push(
@@ -55,7 +66,10 @@ export function doorStatement(
   );
   const log = logRows(change);
   if (log.length > 0) parts.push(...logParts(log, after));
-  const revision = log.length > 0 ? sql`(select n from revision)` : sql`null::bigint`;
+  let revision = sql`null::bigint`;
+  if (log.length > 0) {
+    revision = log.length === 1 ? sql`(select n from logged)` : sql`(select n from revision)`;
+  }
   if (!answer) {
     const statement = compile(sql`with ${parts} select ok.at, ${revision} as revision from ok`);
     return { ...statement, rowsOf: () => null };
@@ -76,10 +90,27 @@ export function doorStatement(
   return { ...statement, rowsOf };
 }
 
+/**
+ * The one instance that is updated where nothing else is locked after it. Its update checks the guard
+ * itself, instead of a lock before it: where that has changed, nothing is written.
+ */
+function loneInstance(change: Change, { fence }: DoorOptions): InstanceUpdate | null {
+  const [update, ...others] = change.updates;
+  const isLone = others.length === 0 && change.guards.length === 0 && !fence;
+  return isLone && update?.kind === 'INSTANCE' ? update : null;
+}
+
 const guards = new Columns({ id: 'uuid', guard: 'bigint' });
 
-/** Locks what was read: each part takes its rows once all before are held, and `ok` has a row then. */
-function lockParts(change: Change, { organizationId, fence, completes }: DoorOptions): Sql[] {
+/**
+ * Locks what was read: each part takes its rows once all before are held, and `ok` has a row then.
+ * `isLone`: all but a lone instance, and then `locked` has it.
+ */
+function lockParts(
+  change: Change,
+  { organizationId, fence, completes }: DoorOptions,
+  isLone: boolean,
+): Sql[] {
   const parts: Sql[] = [];
   let held = sql`true`;
   if (completes) {
@@ -104,7 +135,7 @@ function lockParts(change: Change, { organizationId, fence, completes }: DoorOpt
   const read = [...change.guards, ...change.updates.filter(({ kind }) => kind === 'INSTANCE')].map(
     ({ id, guard }) => ({ id, guard }),
   );
-  if (read.length > 0) {
+  if (read.length > 0 && !isLone) {
     parts.push(sql`instances_held as materialized (
       select from instances i join ${new Rows(read, guards)} on v.id = i.id
        where i.guard = v.guard and i.archived_at is null and ${held}
@@ -119,7 +150,7 @@ function lockParts(change: Change, { organizationId, fence, completes }: DoorOpt
     held = sql`(select count(*) from fence) = 1`;
   }
   // Whole milliseconds, as the tables keep them.
-  parts.push(sql`ok as materialized (
+  parts.push(sql`${isLone ? sql`locked` : sql`ok`} as materialized (
     select date_trunc('milliseconds', clock_timestamp()) as at,
            ${organizationId}::uuid as organization_id,
            ${JSON.stringify(change.actor)}::text::jsonb as actor, ${change.reason}::text as reason
@@ -238,17 +269,23 @@ const logColumns = new Columns({
   details: 'jsonb',
 });
 
-/** The revision is drawn once, while the statement holds the log's lock: the feed relies on that. */
+/**
+ * The revision is drawn once, while the statement holds the log's lock: the feed relies on that. By the
+ * insert itself where it has one row, which saves a part; `logged` gives it back then.
+ */
 function logParts(rows: Rows['rows'], after: Sql): Sql[] {
-  return [
-    sql`revision as materialized (select nextval('log_revisions') as n from ok where ${after})`,
-    sql`logged as (
-      insert into log (revision, place, organization_id, kind, resource_kind, resource_id, sequence,
-        instance_from, instance_to, host_from, host_to, at, operation_id, caused_by_operation_id,
-        caused_by_resource_id, caused_by_sequence, actor, details)
-      select revision.n, v.place, ok.organization_id, v.kind, v.resource, v.id, v.sequence,
-             v.instance_from, v.instance_to, v.host_from, v.host_to, ok.at, v.operation_id,
-             v.by_operation_id, v.by_resource_id, v.by_sequence, ok.actor, v.details
-        from ok cross join revision cross join ${new Rows(rows, logColumns)})`,
-  ];
+  const drawn = sql`nextval('log_revisions')`;
+  const one = rows.length === 1;
+  const logged = sql`logged as (
+    insert into log (revision, place, organization_id, kind, resource_kind, resource_id, sequence,
+      instance_from, instance_to, host_from, host_to, at, operation_id, caused_by_operation_id,
+      caused_by_resource_id, caused_by_sequence, actor, details)
+    select ${one ? drawn : sql`revision.n`}, v.place, ok.organization_id, v.kind, v.resource, v.id,
+           v.sequence, v.instance_from, v.instance_to, v.host_from, v.host_to, ok.at,
+           v.operation_id, v.by_operation_id, v.by_resource_id, v.by_sequence, ok.actor, v.details
+      from ${one ? sql`ok` : sql`ok cross join revision`} cross join ${new Rows(rows, logColumns)}
+     where ${after}
+    returning revision as n)`;
+  if (one) return [logged];
+  return [sql`revision as materialized (select ${drawn} as n from ok where ${after})`, logged];
 }
