@@ -39,7 +39,7 @@ export interface Tail {
 
 const POLL_MS = 250;
 /** Under load each read takes in what came up in 2 ms; what comes now and then is read at once. */
-const PACE = { perSecond: 500, atOnce: 10 };
+const PACE = { perSecond: 250, atOnce: 10 };
 /** While a gap waits for a transaction; nobody tells when that rolls back. */
 const GAP_MS = { first: 2, most: 50 };
 const RETRY_MS = { first: 50, most: 2000 };

@@ -30,7 +30,7 @@ const NOTIFY = 'select pg_notify($1, $2)';
 /** PostgreSQL takes less than 8,000 bytes. */
 const PAYLOAD_BYTES = 4000;
 /** Under load each tells of what came up in 2 ms; what comes now and then is told at once. */
-const PACE = { perSecond: 500, atOnce: 10 };
+const PACE = { perSecond: 250, atOnce: 10 };
 const NOTIFY_SECONDS = 5;
 const EVERYTHING: Hint = { log: true, topics: null };
 
