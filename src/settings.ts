@@ -128,7 +128,7 @@ export const settings = {
   databaseConnections: setting(
     'DATABASE_CONNECTIONS=10',
     whole(1, 200),
-    'connections for writes, and as many again for reads',
+    'connections for writes, and as many again for reads; a server has four more',
   ),
   dataDir: setting(
     'DATA_DIR=.data',
