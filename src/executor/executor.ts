@@ -233,18 +233,22 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
   /** Items whose end could not be written (the database was away); tried again each second. */
   const orphans: WorkItem[] = [];
   const maintain = async (): Promise<void> => {
+    const answered = <T>(asked: Promise<T>) => within(ANSWER_SECONDS, asked);
     for (const item of orphans.splice(0)) {
-      await postpone(store, item, { seconds: 0.1 }).catch(() => orphans.push(item));
+      await answered(postpone(store, item, { seconds: 0.1 })).catch(() => orphans.push(item));
     }
     if (!settled() || worker.epoch === null) return;
-    for (const { id, runId } of await silentRuntimes(store, options.heartbeatSeconds * 3)) {
-      await recordInstanceObservation(
-        store,
-        id,
-        { kind: 'RUNTIME_SILENT', runId },
-        { actor: { kind: 'SYSTEM', name: 'heartbeats' } },
+    const silent = await answered(silentRuntimes(store, options.heartbeatSeconds * 3));
+    for (const { id, runId } of silent) {
+      await answered(
+        recordInstanceObservation(
+          store,
+          id,
+          { kind: 'RUNTIME_SILENT', runId },
+          { actor: { kind: 'SYSTEM', name: 'heartbeats' } },
+        ),
       );
-      await watchRuntime(store, id, 0);
+      await answered(watchRuntime(store, id, 0));
     }
   };
   let maintaining: Promise<void> | null = null;

@@ -108,3 +108,23 @@ test('an executor stops all the same', { timeout: 2 * timeout }, async () => {
   const [row] = await database.query('select count(*)::int as live from workers where not dead');
   expect(row).toEqual({ live: 1 });
 });
+
+test('runtimes that say nothing are looked for again', { timeout: 4 * timeout }, async () => {
+  let silent = /last_seen_at/;
+  let asked = 0;
+  const { store } = await openStore((text) => {
+    if (text.includes('last_seen_at')) asked += 1;
+    return silent.test(text) ? new Promise(() => undefined) : undefined;
+  });
+  const executor = await startExecutor(store, {
+    drivers: [],
+    dns: {} as DnsProvider,
+    endpoint: () => 'ws://127.0.0.1:9/graphql',
+    ...{ name: 'test', heartbeatSeconds: 1, settleSeconds: 0 },
+    log: { warn: () => undefined, error: () => undefined },
+  });
+  closers.push(() => executor.stop());
+  await vi.waitFor(() => expect(asked).toBe(1), { timeout });
+  silent = /^$/;
+  await vi.waitFor(() => expect(asked).toBeGreaterThan(2), { timeout });
+});
