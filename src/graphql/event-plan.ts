@@ -117,17 +117,21 @@ function plan(prepared: Prepared): Complete {
     return found;
   }
 
-  /** Executes the fields of a type. */
+  /**
+   * Executes the fields of a type. They are planned with the first object: a small document may
+   * spread fragments in fragments to a great many fields that no event ever has.
+   */
   function objectOf(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): Complete {
-    const fields = [...collect(type, sets)].map(([key, nodes]) => ({
-      key,
-      execute: fieldOf(type, key, nodes),
-    }));
+    let fields: readonly { key: string; execute: Complete }[] | undefined;
     return (value, run, path) => {
       if (run.type === null && path) {
         run.type = type;
         if (run.others.has(type)) giveUp();
       }
+      fields ??= [...collect(type, sets)].map(([key, nodes]) => ({
+        key,
+        execute: fieldOf(type, key, nodes),
+      }));
       const data: Data = {};
       for (const { key, execute } of fields) data[key] = execute(value, run, path);
       return data;

@@ -2,8 +2,8 @@
  * Events are executed by a plan where they are plain: what it answers is what graphql-js answers, and
  * where it gives up graphql-js answers. PLAN_RUNS and PLAN_SEED: more documents, or the same again.
  */
-import { execute, getOperationAST, parse, validate } from 'graphql';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { execute, type GraphQLObjectType, getOperationAST, parse, validate } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createCursors } from '../../src/feed/cursor.ts';
 import { bookmarkAt, eventsOf } from '../../src/feed/event.ts';
 import { planEvents } from '../../src/graphql/event-plan.ts';
@@ -154,5 +154,18 @@ describe('the plan of events', () => {
     const alias = prepared('subscription { changes { __proto__: __typename } }');
     const { planned, executed } = await answers(alias, events[0]);
     expect(planned ?? executed).toBe('{"data":{"changes":{"__proto__":"InstanceTransition"}}}');
+  });
+
+  test('what no event has is not planned: a small document may have a great many fields', async () => {
+    const level = (at: number) =>
+      `fragment L${at} on Operation { a: parent { ...L${at + 1} } b: parent { ...L${at + 1} } }`;
+    const levels = Array.from({ length: 12 }, (_, at) => level(at)).join(' ');
+    const given = prepared(`subscription { instanceTransitions { sequence operation { ...L0 } } }
+      ${levels} fragment L12 on Operation { kind }`);
+    const operations = world.schema.getType('Operation');
+    const looked = vi.spyOn(operations as GraphQLObjectType, 'getFields');
+    expect(planEvents(given)(events[0], world.api.context())).toBeNull();
+    expect(looked.mock.calls.length).toBeLessThan(10);
+    looked.mockRestore();
   });
 });
