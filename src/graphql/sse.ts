@@ -98,7 +98,11 @@ export class EventStream extends Subscriber implements Laggard {
   isFull(): boolean {
     if (this.#controller === null) return false;
     const { laggingBytes } = this.#limits;
-    return this.#queuedBytes() >= laggingBytes || this.#connection.writableLength > laggingBytes;
+    // Less than the connection holds back is never drained.
+    const { writableNeedDrain, writableLength } = this.#connection;
+    return (
+      this.#queuedBytes() >= laggingBytes || (writableNeedDrain && writableLength > laggingBytes)
+    );
   }
 
   write(frames: NextFrames): void {

@@ -259,6 +259,26 @@ describe('Server-Sent Events', () => {
     slow.request.destroy();
   });
 
+  test('a limit below what the kernel is asked for at once works as well', async () => {
+    await start({ streamLimits: { laggingBytes: 1024, pingSeconds: 15 } });
+    const slow = await openEvents(world, texts);
+    world.append('first');
+    await eventually('it is there', () => slow.cursors().length === 1);
+    slow.response.pause();
+    // In small writes, until the kernel takes no more and less waits than is asked for at once.
+    while (slow.server.writableLength <= 1024) {
+      world.append('x'.repeat(700));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(slow.server.writableLength).toBeLessThan(16 * 1024);
+    for (let n = 0; n < 20; n += 1) world.append('z');
+    await new Promise((resolve) => setImmediate(resolve));
+    slow.response.resume();
+    await eventually('it has all', () => slow.cursors().length >= world.count);
+    expect(slow.cursors()).toEqual(upTo(world.count).map((number) => `c${number}`));
+    slow.request.destroy();
+  });
+
   test('over the budget of the node it goes before a socket that is less far behind', async () => {
     await start({ streamLimits: { totalBufferBytes: 300 * kB } });
     const stream = await openEvents(world, texts);
