@@ -13,6 +13,7 @@ const rounds = 3;
 const missed = 100;
 /** What the node asks with all of them subscribed and nothing to tell, which some checks do each 10 s. */
 const idleSeconds = 12;
+const restSeconds = 10;
 const crowd = 'node';
 
 export async function measureReturns(world: World): Promise<Figure[]> {
@@ -47,6 +48,8 @@ export async function measureReturns(world: World): Promise<Figure[]> {
     await sleep(idleSeconds * 1000);
     const idle = statements.take();
     for (let round = 0; round < rounds; round += 1) {
+      // A node that was busy for ten seconds puts off who comes: it has had its rest.
+      if (round > 0) await sleep(restSeconds * 1000);
       const { feedPosition: after } = await node.query('{ feedPosition }');
       await clients.call('leave', crowd);
       for (let each = 0; each < missed; each += 1) await transitions.commit();
