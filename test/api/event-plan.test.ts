@@ -12,6 +12,7 @@ import type { Prepared } from '../../src/graphql/pipeline.ts';
 import type { LogRow } from '../../src/store/log.ts';
 import type { Data } from './api.ts';
 import { type GroupWorld, openGroupWorld } from './group-world.ts';
+import { randomOf } from './random.ts';
 
 const runs = Number(process.env.PLAN_RUNS ?? 500);
 const seed = Number(process.env.PLAN_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -60,16 +61,6 @@ async function answers(given: Prepared, rootValue: unknown, plan = planEvents(gi
   const data = plan(rootValue, contextValue);
   const executed = await execute({ ...given, rootValue, contextValue });
   return { planned: data && JSON.stringify({ data }), executed: JSON.stringify(executed) };
-}
-
-function randomOf(start: number): (below: number) => number {
-  let state = start >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
 }
 
 /** A selection of plain fields of a type: aliases, fragments in fragments, directives, doubles. */

@@ -7,6 +7,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Appended, type GroupWorld, openGroupWorld, Reader } from './group-world.ts';
+import { randomOf } from './random.ts';
 
 const runs = Number(process.env.GROUP_RUNS ?? 3);
 const seed = Number(process.env.GROUP_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -42,16 +43,6 @@ interface Joined {
   readonly from: number;
   latestFrom: number;
   isOpen: boolean;
-}
-
-function randomOf(start: number): (below: number) => number {
-  let state = start >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
 }
 
 async function interleave(world: GroupWorld, number: number): Promise<void> {
