@@ -156,7 +156,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const result = execute(prepared);
     if (!isPromise(result) && !result.errors) return result;
     const again = () => execute(withContext(prepared));
-    return answeredInTime(result, again, caller.signal).then((last) => executed(prepared, last));
+    return answeredInTime(result, again, caller).then((last) => executed(prepared, last));
   }
 
   const groups = createGroups({
@@ -239,7 +239,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         if (subscriber && isShared(prepared)) {
           subscriber.mask = (error) => mask(asGraphQLError(error));
           const join = () => groups.join(prepared, subscriber);
-          const refused = await answered(join(), join, caller.signal);
+          const refused = await answered(join(), join, caller);
           if (refused) return refusal(refused);
           subscriber.left(onEnd);
           return subscriber;

@@ -9,15 +9,21 @@ const retries = 600;
 /** A connection that was cut without a word answers never: the next attempt has another. */
 const readSeconds = { first: 10, most: 60 };
 
+/** Who asks; a signal of a socket is made when it is looked at first. */
+interface Asking {
+  readonly signal: AbortSignal;
+}
+
 /** The result, asked for again while the database is away, until the signal is aborted. */
 export async function answered<Result extends Pick<ExecutionResult, 'errors'> | null>(
   first: Result | Promise<Result>,
   again: () => Result | Promise<Result>,
-  signal: AbortSignal,
+  asking: Asking,
 ): Promise<Result> {
   let result = await first;
-  for (let attempt = 0; attempt < retries && !signal.aborted; attempt += 1) {
+  for (let attempt = 0; attempt < retries; attempt += 1) {
     if (!result?.errors?.some(({ originalError }) => isConnectionError(originalError))) break;
+    if (asking.signal.aborted) break;
     await pause(Math.min(1_000, 20 * 2 ** attempt));
     result = await again();
   }
@@ -31,14 +37,14 @@ export async function answered<Result extends Pick<ExecutionResult, 'errors'> | 
 export function answeredInTime(
   first: ExecutionResult | Promise<ExecutionResult>,
   again: () => ExecutionResult | Promise<ExecutionResult>,
-  signal: AbortSignal,
+  asking: Asking,
 ): Promise<ExecutionResult> {
   let seconds = readSeconds.first;
   const next = () => {
     seconds = Math.min(readSeconds.most, 2 * seconds);
     return inTime(seconds, again());
   };
-  return answered(inTime(seconds, first), next, signal);
+  return answered(inTime(seconds, first), next, asking);
 }
 
 function inTime(

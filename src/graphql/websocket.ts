@@ -228,7 +228,7 @@ export function createSockets(options: SocketOptions): Sockets {
 
   return {
     upgrade(request, socket, head) {
-      socket.on('error', () => {});
+      socket.on('error', ignored);
       const refusal = refusalOf(request);
       if (refusal) return answer(socket, refusal);
       server.handleUpgrade(request, socket, head, (client) =>
@@ -265,6 +265,9 @@ function send(socket: WebSocket, wire: Wire, data: string): Promise<void> {
   if (socket.readyState !== socket.OPEN || !wire.admits()) return Promise.resolve();
   return new Promise((resolve) => socket.send(data, () => resolve()));
 }
+
+/** A listener for as long as the socket, so not one that keeps the request of its upgrade. */
+const ignored = () => {};
 
 /** A close frame has room for 123 bytes. */
 const reasonOf = (text = '') => Buffer.from(text).subarray(0, 120).toString().replace('\ufffd', '');
