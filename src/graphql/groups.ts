@@ -62,8 +62,9 @@ function callerOfGroup({ viewer, requestId, transport, method }: Caller): Caller
   return { viewer, requestId, transport, method, lastEventId: null, signal };
 }
 
-/** Renderings that are remembered for the groups to come. */
+/** Renderings that are remembered for the groups to come; none whose document and variables are longer. */
 const mostRenderings = 1000;
+const longestRemembered = 50_000;
 
 /** With the frame's bytes beside the text, and the event that they are kept for. */
 const sizeOf = ({ json }: Payload): number => 1000 + json.length;
@@ -119,7 +120,7 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
     const key = source.options.isOfLog ? resultKeyOf(prepared) : null;
     const known = key === null ? undefined : renderings.get(key);
     const rendering = known ?? newRendering(shared, rootOf);
-    if (key !== null) renderings.set(key, rendering);
+    if (key !== null && keyOf(prepared).length <= longestRemembered) renderings.set(key, rendering);
     const group = createGroup<LogPosition, Payload, NextFrames>({
       ...{ channel, rendering, bookmarkSeconds, latestBy, sizeOf },
       compose: (payloads) => new NextFrames(payloads),

@@ -94,6 +94,25 @@ describe('one group', () => {
     for (const reader of readers) reader.end();
   });
 
+  test('a document that is long is not remembered for groups to come', async () => {
+    for (const [length, expected] of [
+      [10, 1],
+      [100_000, 2],
+    ] as const) {
+      const document = `${changes} # ${'x'.repeat(length)}`;
+      const readers = [
+        await world.join(document),
+        await world.join(document, { filter: { resourceKind: 'INSTANCE' } }),
+      ];
+      const made = await renderingsOf(async () => {
+        await world.append();
+        await Promise.all(readers.map((reader) => reader.has(1)));
+      });
+      expect(made).toBe(expected);
+      for (const reader of readers) reader.end();
+    }
+  });
+
   test('a variable that shows something else shares nothing', async () => {
     const document = `subscription ($deep: Boolean!) {
       changes { ... on ResourceChange { kind at @include(if: $deep) } } }`;
