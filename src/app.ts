@@ -151,12 +151,15 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   }
 }
 
+/** A certificate in a PEM file; others have keys beside them, which are not handed on. */
+const certificates = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/g;
+
 /** Node itself only warns where the file cannot be read, and then no runtime would connect. */
 function readAuthorities(file: string | undefined): string | null {
   if (file === undefined) return null;
   try {
-    const text = readFileSync(file, 'utf8');
-    if (text.includes('-----BEGIN CERTIFICATE')) return text;
+    const found = readFileSync(file, 'utf8').match(certificates);
+    if (found) return found.join('');
   } catch {} // Said below.
   const message = `NODE_EXTRA_CA_CERTS takes a PEM file of certificates; ${file} cannot be read as one.`;
   throw Object.assign(new Error(message), { code: 'NO_CERTIFICATES' });

@@ -157,9 +157,17 @@ test('a runtime trusts the authority of NODE_EXTRA_CA_CERTS, and says why it can
     expect(failure.logTail).toContain('self-signed certificate in certificate chain');
     await app.stop();
 
-    app = await start({ NODE_EXTRA_CA_CERTS: caFile });
+    const mixedFile = join(dataDir, 'mixed.pem');
+    writeFileSync(mixedFile, readFileSync(tlsKeyFile, 'utf8') + readFileSync(caFile, 'utf8'));
+    app = await start({ NODE_EXTRA_CA_CERTS: mixedFile });
     await command('restartInstance');
     await until('RUNNING');
+    // What else is in the file is nobody's business but the server's.
+    const hosts = join(dataDir, 'hosts');
+    const [copy] = readdirSync(hosts, { recursive: true, encoding: 'utf8' }).filter((path) =>
+      path.endsWith('authorities.pem'),
+    );
+    expect(readFileSync(join(hosts, copy ?? ''), 'utf8')).toBe(readFileSync(caFile, 'utf8'));
   } finally {
     await ask(
       'mutation { removeHost(input: { host: "greenhouse-1-host", force: true }) { __typename } }',
