@@ -142,7 +142,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     });
     const running = executor;
     closers.push(() => running.stop());
-    notifier.onHint(({ log }) => log && running.wake());
+    notifier.onHint(({ log, isOwn }) => log && !isOwn && running.wake());
 
     return { url, createSignInLink: async () => (await http.createSignInLink()).url, stop };
   } catch (error) {

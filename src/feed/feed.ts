@@ -113,22 +113,27 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       const net = setInterval(signals.fireAll, NET_MS);
       release = [
         () => clearInterval(net),
-        store.onCommit(({ revision }) => {
+        store.onCommit(({ revision, told }) => {
           if (revision === null) return;
+          if (told) return tail.expect(revision);
           tail.wake();
           own.commit();
         }),
-        own.onHint((hint) => {
-          if (hint.log) tail.wake();
-          if (hint.topics) hint.topics.forEach(signals.fire);
+        own.onHint(({ isOwn, log, shown, topics }) => {
+          if (shown) tail.offer(shown);
+          else if (log && !isOwn) tail.wake();
+          if (isOwn) return;
+          if (topics) topics.forEach(signals.fire);
           else signals.fireAll();
         }),
       ];
+      store.notifier = own;
       tail.start();
       await hub.begun;
     },
     async stop() {
       for (const undo of release) undo();
+      store.notifier = null;
       signals.end();
       touches.end();
       const readers = [...(source.readers ?? [])];

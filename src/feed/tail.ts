@@ -4,6 +4,7 @@
  */
 
 import { renewEpoch } from '../store/epoch.ts';
+import type { Shown } from '../store/hint.ts';
 import {
   type LogRow,
   readIdentity,
@@ -33,6 +34,10 @@ export interface Tail {
   stop(): Promise<void>;
   /** The log may have grown. */
   wake(): void;
+  /** It has, by a revision among others. Read only where one before it is missing. */
+  offer(shown: Shown): void;
+  /** A revision is committed and about to be offered; read if it is not. */
+  expect(revision: number): void;
   /** Resolves when a read that began after the call is taken in; rejects when it fails. */
   fresh(): Promise<void>;
 }
@@ -44,6 +49,10 @@ const PACE = { perSecond: 250, atOnce: 10 };
 const GAP_MS = { first: 2, most: 50 };
 const RETRY_MS = { first: 50, most: 2000 };
 const READ_SECONDS = 10;
+/** Rows that wait for others before them. */
+const MOST_AHEAD = 100;
+/** Until a revision is read that was to be offered. */
+const EXPECTED_MS = 10;
 const PAGE_ROWS = 1000;
 /** Kept from before the start. */
 const RECENT_ROWS = 5000;
@@ -61,6 +70,9 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
   let stopped = false;
   let woken = false;
   let endPause: (() => void) | null = null;
+  let offers: Shown[] = [];
+  let isDue = false;
+  let isReading = false;
 
   /** True once it is known up to where everything is decided: when who was writing has ended. */
   async function begin(): Promise<boolean> {
@@ -81,6 +93,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     identity = store;
     writersAtStart = null;
     state = readerAt(position);
+    offers = []; // Of another history maybe; what is behind the position is read.
     hooks.onBegin(store, position, recent);
   }
 
@@ -125,6 +138,48 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     }
   }
 
+  /**
+   * Hands on what was offered: what follows the position without a gap is decided. What is behind a gap
+   * waits a moment for what fills it, then all is read, as it is where the store is another one by now.
+   */
+  function takeOffers(): void {
+    // What is read now was asked for from the present position on.
+    if (stopped || isReading || offers.length === 0) return;
+    const taken = offers;
+    offers = [];
+    if (!state || taken.some(({ lineage }) => lineage !== identity?.lineage)) {
+      wake();
+      return;
+    }
+    const { position } = state;
+    const rows = inOrder(taken.flatMap((shown) => shown.rows)).filter(
+      ({ revision }) => revision > position,
+    );
+    const revisions = rows.map(({ revision }) => revision);
+    state = advance(state, null, { revisions, full: false });
+    const through = state.position;
+    const ahead = rows.filter(({ revision }) => revision > through);
+    if (ahead.length > MOST_AHEAD) wake();
+    else if (ahead.length > 0) {
+      offers = [{ rows: ahead, lineage: identity?.lineage ?? '' }];
+      expect(ahead.at(-1)?.revision ?? 0, GAP_MS.first);
+    }
+    if (through === position) return;
+    try {
+      const decided = rows.filter(({ revision }) => revision <= through);
+      hooks.onAdvance(decided, through);
+    } catch (error) {
+      hooks.onError(error);
+    }
+  }
+
+  /** Reads after a while where the position has not reached a revision. */
+  function expect(revision: number, ms: number): void {
+    setTimeout(() => {
+      if (!stopped && (!state || state.position < revision)) wake();
+    }, ms);
+  }
+
   async function run(): Promise<void> {
     let failures = 0;
     let gaps = 0;
@@ -134,7 +189,11 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
       waiters = [];
       let pauseMs = POLL_MS;
       try {
-        await read();
+        isReading = true;
+        await read().finally(() => {
+          isReading = false;
+        });
+        takeOffers();
         failures = 0;
         if (state) for (const { resolve } of served) resolve();
         else waiters.unshift(...served);
@@ -188,6 +247,17 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
       await within(2, loop ?? Promise.resolve()).catch(() => {});
     },
     wake,
+    offer(shown) {
+      offers.push(shown);
+      // What comes in one tick goes out in one write.
+      if (isDue) return;
+      isDue = true;
+      setImmediate(() => {
+        isDue = false;
+        takeOffers();
+      });
+    },
+    expect: (revision) => expect(revision, EXPECTED_MS),
     fresh() {
       if (stopped) return Promise.reject(new Error('The feed has stopped.'));
       return new Promise((resolve, reject) => {
@@ -196,4 +266,13 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
       });
     },
   };
+}
+
+/** In the order of the log, each row once. */
+function inOrder(rows: readonly LogRow[]): LogRow[] {
+  const sorted = [...rows].sort((a, b) => a.revision - b.revision || a.place - b.place);
+  return sorted.filter((row, at) => {
+    const before = sorted[at - 1];
+    return row.revision !== before?.revision || row.place !== before.place;
+  });
 }

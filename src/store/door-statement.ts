@@ -12,6 +12,7 @@
 import type { Change, InstanceUpdate } from '../lifecycle/change.ts';
 import type { Parameter } from './database.ts';
 import type { DoorOptions, Fence, WrittenRows } from './door.ts';
+import { hintColumn } from './door-hint.ts';
 import { logRows } from './door-log.ts';
 import { meterParts, operationParts, returnedOperation } from './door-operations.ts';
 import {
@@ -22,17 +23,20 @@ import {
   returnedInstance,
   runParts,
 } from './door-resources.ts';
+import type { Telling } from './notifier.ts';
 import { Columns, compile, type Row, Rows, type Sql, sql } from './statement.ts';
 
 /** Makes the statement. It answers one row, or none where it has written nothing. */
 export function doorStatement(
   change: Change,
-  options: DoorOptions,
+  options: DoorOptions & { telling?: Telling | null },
 ): {
   text: string;
   parameters: readonly Parameter[];
   /** What the row of the answer says of the command's resource and operation. */
   rowsOf: (row: Row) => WrittenRows | null;
+  /** Does it tell the other nodes? */
+  tells: boolean;
 } {
   const { operationId } = change;
   const answer = options.returning ? change.begins.find(({ id }) => id === operationId) : undefined;
@@ -70,16 +74,21 @@ export function doorStatement(
   if (log.length > 0) {
     revision = log.length === 1 ? sql`(select n from logged)` : sql`(select n from revision)`;
   }
+  const hint = hintColumn(options.telling ?? null, { rows: log, change, revision, ...options });
+  const told = hint ?? sql``;
+  const tells = hint !== null;
   if (!answer) {
-    const statement = compile(sql`with ${parts} select ok.at, ${revision} as revision from ok`);
-    return { ...statement, rowsOf: () => null };
+    const statement = compile(
+      sql`with ${parts} select ok.at, ${revision} as revision${told} from ok`,
+    );
+    return { ...statement, tells, rowsOf: () => null };
   }
   const isHost = answer.resource === 'HOST';
   const returned = isHost ? returnedHost : returnedInstance;
   const resources = isHost ? sql`changed_host` : sql`changed_instances`;
   const statement = compile(sql`
     with ${parts}
-    select ok.at, ${revision} as revision, r.*, o.* from ok
+    select ok.at, ${revision} as revision, r.*, o.*${told} from ok
       left join ${resources} r on r.${returned.id} = ${answer.resourceId}::uuid
       left join begun_operations o on o.${returnedOperation.id} = ${answer.id}::uuid`);
   const rowsOf = (row: Row) => {
@@ -87,7 +96,7 @@ export function doorStatement(
     const operation = returnedOperation.take(row);
     return resource && operation ? { resource, operation } : null;
   };
-  return { ...statement, rowsOf };
+  return { ...statement, tells, rowsOf };
 }
 
 /**

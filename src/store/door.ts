@@ -2,6 +2,7 @@
 import type { Change } from '../lifecycle/change.ts';
 import { type Database, sqlState } from './database.ts';
 import { doorStatement } from './door-statement.ts';
+import type { Notifier, Telling } from './notifier.ts';
 
 /** The work item whose holder writes; without the token nothing is written. */
 export interface Fence {
@@ -30,6 +31,8 @@ export interface Written {
   readonly at: Date;
   /** Null where they were not asked for, or no operation began. */
   readonly rows: WrittenRows | null;
+  /** The other nodes were told of it by the commit itself. */
+  readonly told: boolean;
 }
 
 export interface DoorOptions {
@@ -40,6 +43,8 @@ export interface DoorOptions {
   readonly completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
   /** Return the operation that answers the command, and its resource, as rows. */
   readonly returning?: boolean;
+  /** By which the commit tells of itself; of what it did not the caller tells. */
+  readonly notifier?: Notifier | null;
 }
 
 /** Nothing is written: what was read has changed since, or the fence is lost. */
@@ -55,11 +60,28 @@ export async function write(
   change: Change,
   options: DoorOptions,
 ): Promise<Written | Lost> {
-  const { text, parameters, rowsOf } = doorStatement(change, options);
+  const telling = options.notifier?.begun() ?? null;
+  try {
+    return await writeTelling(database, change, { ...options, telling });
+  } catch (error) {
+    // The NOTIFYs of the cluster wait for a listener that does not listen: no reason not to write.
+    if (!telling || sqlState(error) !== '54000') throw error;
+    return await writeTelling(database, change, { ...options, telling: null });
+  } finally {
+    options.notifier?.ended();
+  }
+}
+
+async function writeTelling(
+  database: Database,
+  change: Change,
+  options: DoorOptions & { telling: Telling | null },
+): Promise<Written | Lost> {
+  const { text, parameters, rowsOf, tells } = doorStatement(change, options);
   try {
     const [row] = await database.query<{ at: Date; revision: number | null }>(text, parameters);
     if (!row) return { lost: true, cause: null };
-    return { at: row.at, revision: row.revision, rows: rowsOf(row) };
+    return { at: row.at, revision: row.revision, rows: rowsOf(row), told: tells };
   } catch (error) {
     // A foreign key, a unique index, a check of ours, a deadlock: a lost race.
     const state = sqlState(error);

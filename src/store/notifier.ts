@@ -1,21 +1,25 @@
 /**
- * Hints between nodes over one NOTIFY channel. Never the truth: who is hinted at reads its table, and
- * polls besides. Nothing is sent inside a transaction (that would put every commit behind a global
- * lock); a node sends one NOTIFY for all that has come up since the last one.
+ * Hints between nodes over one NOTIFY channel. They may be lost, so nobody relies on one: who is hinted
+ * at polls besides. A NOTIFY inside a transaction is the quickest, but takes a global lock from before
+ * the commit to behind it, so that none shares its write to the disk with another. So a commit tells of
+ * itself while there are few; in a crowd a node sends one NOTIFY for all that has come up since the last.
  */
 import { randomUUID } from 'node:crypto';
 import type { Database, Subscription } from './database.ts';
+import { type Hint, hintOf, payloadOf } from './hint.ts';
 import { createReader } from './own-connection.ts';
 import { createPace } from './pace.ts';
 
-export interface Hint {
-  /** The log has grown. */
-  readonly log: boolean;
-  /** What else is new; null: too much to say, so anything may be. */
-  readonly topics: readonly string[] | null;
+/** How a transaction tells of itself. */
+export interface Telling {
+  readonly channel: string;
+  readonly node: string;
 }
 
 export interface Notifier {
+  /** A transaction of the log begins: how it shall tell of itself, or null. `ended` when it is over. */
+  begun(): Telling | null;
+  ended(): void;
   /** Tells the other nodes that the log has grown. */
   commit(): void;
   /** Tells the other nodes that there is something new under a topic (no spaces in it). */
@@ -27,17 +31,25 @@ export interface Notifier {
 
 const CHANNEL = 'instance_manager_log';
 const NOTIFY = 'select pg_notify($1, $2)';
-/** PostgreSQL takes less than 8,000 bytes. */
-const PAYLOAD_BYTES = 4000;
+/** Other transactions of a node that are under way when one begins, on average: fewer are no crowd. */
+const CROWD = 8;
+/** Of how many transactions that is the average. */
+const AVERAGED = 32;
 /** Under load each tells of what came up in 2 ms; what comes now and then is told at once. */
 const PACE = { perSecond: 250, atOnce: 10 };
 const NOTIFY_SECONDS = 5;
-const EVERYTHING: Hint = { log: true, topics: null };
 
 /** Starts to listen; while the database is away it tries on. On PGlite there are no other nodes. */
 export function startNotifier(database: Database): Notifier {
   if (database.kind === 'PGLITE') {
-    return { commit() {}, signal() {}, onHint: () => () => {}, stop: async () => {} };
+    return {
+      begun: () => null,
+      ended() {},
+      commit() {},
+      signal() {},
+      onHint: () => () => {},
+      stop: async () => {},
+    };
   }
   const node = randomUUID();
   /** Behind no write. */
@@ -46,6 +58,8 @@ export function startNotifier(database: Database): Notifier {
   const listeners = new Set<(hint: Hint) => void>();
   const topics = new Set<string>();
   let grown = false;
+  let underWay = 0;
+  let crowd = 0;
   let sending: Promise<void> | null = null;
   let stopped = false;
   let retry: NodeJS.Timeout | undefined;
@@ -67,15 +81,15 @@ export function startNotifier(database: Database): Notifier {
   }
 
   function receive(payload: string): void {
-    if (stopped || payload.startsWith(node)) return;
-    const hint = parsePayload(payload);
+    if (stopped) return;
+    const hint = hintOf(payload, node);
     for (const listener of listeners) listener(hint);
   }
 
   function send(): void {
     sending ??= (async () => {
       while (!stopped && (grown || topics.size > 0)) {
-        const payload = payloadOf(node, grown, topics);
+        const payload = payloadOf(node, { log: grown, topics });
         grown = false;
         topics.clear();
         try {
@@ -92,6 +106,15 @@ export function startNotifier(database: Database): Notifier {
   }
 
   return {
+    begun() {
+      crowd += (underWay - crowd) / AVERAGED;
+      underWay += 1;
+      if (crowd >= CROWD) return null;
+      return { channel: CHANNEL, node };
+    },
+    ended() {
+      underWay -= 1;
+    },
     commit() {
       grown = true;
       send();
@@ -116,19 +139,6 @@ export function startNotifier(database: Database): Notifier {
       await within(2, end()).catch(() => {});
     },
   };
-}
-
-/** `<node> <log: + or -> <topic> <topic> …`, or `*` where the topics do not fit. */
-function payloadOf(node: string, grown: boolean, topics: ReadonlySet<string>): string {
-  const named = [...topics].join(' ');
-  const said = Buffer.byteLength(named) <= PAYLOAD_BYTES ? named : '*';
-  return `${node} ${grown ? '+' : '-'} ${said}`;
-}
-
-function parsePayload(payload: string): Hint {
-  const [, log, ...topics] = payload.split(' ');
-  if (log === undefined || topics.includes('*')) return EVERYTHING;
-  return { log: log === '+', topics: topics.filter((topic) => topic !== '') };
 }
 
 /**

@@ -4,10 +4,13 @@ import type { Actor, Change, Context, Deadlines, World } from '../lifecycle/chan
 import type { Refusal } from '../lifecycle/errors.ts';
 import type { Database } from './database.ts';
 import { type DoorOptions, type Written, write } from './door.ts';
+import type { Notifier } from './notifier.ts';
 
 export interface Store {
   readonly database: Database;
   readonly deadlines: Deadlines;
+  /** Tells the other nodes of commits, where there are any. */
+  notifier: Notifier | null;
   /** Called after each commit that appended to the log or made work that is due. */
   onCommit(listener: (commit: Commit) => void): () => void;
   /** Tells the listeners of this process, and by NOTIFY the other nodes. */
@@ -18,6 +21,8 @@ export interface Commit {
   readonly revision: number | null;
   /** Is there work for a worker that is due now? */
   readonly work: boolean;
+  /** The commit itself has told the nodes, this one too. */
+  readonly told?: boolean;
 }
 
 /** Makes a store over an open, migrated database. */
@@ -26,6 +31,7 @@ export function createStore(database: Database, deadlines: Deadlines): Store {
   return {
     database,
     deadlines,
+    notifier: null,
     onCommit(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -86,11 +92,13 @@ export async function decide<W extends World & { organizationId: string }>(
     const written = await write(store.database, change, {
       ...options,
       organizationId: world.organizationId,
+      notifier: store.notifier,
     });
     if (!('lost' in written)) {
       store.committed({
         revision: written.revision,
         work: change.work.some(({ dueInSeconds }) => dueInSeconds === 0),
+        told: written.told,
       });
       return { outcome: 'WRITTEN', change, written, world };
     }

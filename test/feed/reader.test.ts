@@ -1,7 +1,7 @@
 /**
  * The rule of the reader against a model of PostgreSQL: transactions that take the lock, draw a
  * revision, become visible and release the lock, or roll back, in any interleaving with a reader
- * that looks at the lock and then at the rows. Seeded: FEED_MODEL_SEED and FEED_MODEL_RUNS.
+ * that looks at the lock and then at the rows, and is offered some of them besides. Seeded: FEED_MODEL_SEED and FEED_MODEL_RUNS.
  */
 import { expect, test } from 'vitest';
 import {
@@ -38,6 +38,8 @@ interface Rule {
   needsHolders(state: ReaderState): boolean;
   /** The mistake of looking at the lock after the rows. */
   readonly looksLate?: boolean;
+  /** The mistake of taking offers between the look and the rows. */
+  readonly takesLate?: boolean;
 }
 
 const rule: Rule = { advance, needsHolders: hasGap };
@@ -47,6 +49,7 @@ const wrong: Record<string, Rule> = {
     needsHolders: () => false,
   },
   'the lock after the rows': { ...rule, looksLate: true },
+  'what is offered during a read taken before it': { ...rule, takesLate: true },
   'the holders forgotten': {
     ...rule,
     advance: (state, holders, seen) => advance({ ...state, floors: new Map() }, holders, seen),
@@ -63,7 +66,7 @@ const wrong: Record<string, Rule> = {
 };
 
 /** One interleaving; what went wrong, or null. */
-function interleave({ advance, needsHolders, looksLate }: Rule, run: number): string | null {
+function interleave({ advance, needsHolders, ...mistakes }: Rule, run: number): string | null {
   const random = createRandom(Math.imul(seed, 7919) + run);
   const writers: Writer[] = [];
   const visible: number[] = []; // Ascending.
@@ -99,6 +102,15 @@ function interleave({ advance, needsHolders, looksLate }: Rule, run: number): st
     for (let steps = random(9); steps > 0 && (writers.length > 0 || toBegin > 0); steps -= 1)
       write();
   };
+  /** What a commit tells of itself: some of what is visible, in any order. */
+  function take(): void {
+    for (let offers = random(3); offers > 0; offers -= 1) {
+      const offered = visible[random(visible.length || 1)] ?? 0;
+      const from = state.position;
+      state = advance(state, null, { revisions: [offered], full: false });
+      if (from < offered && offered <= state.position) delivered.push(offered);
+    }
+  }
   const look = () => writers.map(({ name }) => name);
   function snapshot(): Snapshot {
     const revisions = visible.filter((one) => one > state.position).slice(0, pageRows);
@@ -107,11 +119,13 @@ function interleave({ advance, needsHolders, looksLate }: Rule, run: number): st
 
   for (let idle = 0; idle < 3; ) {
     others();
+    if (!mistakes.takesLate) take();
     const needed = needsHolders(state);
-    let holders = needed && !looksLate ? look() : null;
+    let holders = needed && !mistakes.looksLate ? look() : null;
     if (random(2) === 0) others();
+    if (mistakes.takesLate) take();
     const seen = snapshot();
-    if (needed && looksLate) {
+    if (needed && mistakes.looksLate) {
       others();
       holders = look();
     }

@@ -103,11 +103,11 @@ export async function openTransitions(
         commands: [],
         operationId: null,
       };
-      const written = await write(database, change, { organizationId });
+      const written = await write(database, change, { organizationId, notifier });
       if ('lost' in written) throw new Error('A change was not written.', { cause: written.cause });
       const at = now();
       for (const row of taken) row.busy = false;
-      notifier?.commit();
+      if (!written.told) notifier?.commit();
       return { number: first, at };
     },
   };

@@ -1,6 +1,7 @@
 /** Who writes meanwhile: commands through the API, and changes through the store's own door. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Database, openPostgres } from '../../../src/store/database.ts';
+import { startNotifier } from '../../../src/store/notifier.ts';
 import { openTransitions } from '../../bench/feed/transitions.ts';
 
 export interface DoorWriter {
@@ -11,8 +12,8 @@ export interface DoorWriter {
 }
 
 /**
- * Steps of the instances of a fleet, so many a second, in four lanes. Nobody is told of them: the
- * nodes find them by their polls, or because the executor woke them.
+ * Steps of the instances of a fleet, so many a second, in four lanes. Those of two tell of themselves,
+ * as a node's do; of the others nobody is told: the nodes find them by their polls.
  */
 export function startDoorWriter(
   url: string,
@@ -20,6 +21,7 @@ export function startDoorWriter(
 ): DoorWriter {
   const lanes = 4;
   const database: Database = openPostgres(url, { connections: lanes });
+  const notifier = startNotifier(database);
   let over = false;
   let committed = 0;
   let failed = 0;
@@ -27,7 +29,11 @@ export function startDoorWriter(
   /** Of the instances whose numbers end so, which no other lane touches. */
   async function write(lane: number): Promise<void> {
     const open = () =>
-      openTransitions(database, { organizationId, notifier: null, keys: `instance-%${lane}` });
+      openTransitions(database, {
+        organizationId,
+        notifier: lane % 2 === 0 ? notifier : null,
+        keys: `instance-%${lane}`,
+      });
     let transitions = await open().catch(() => null);
     for (let due = performance.now(); !over; due += (lanes * 1000) / perSecond) {
       try {
@@ -56,6 +62,7 @@ export function startDoorWriter(
     async stop() {
       over = true;
       await writing;
+      await notifier.stop();
       await database.close();
     },
   };

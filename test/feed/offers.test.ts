@@ -1,0 +1,187 @@
+/**
+ * A tail that is offered what commits tell of themselves: early, late, twice, in any order or not at
+ * all, beside its own reads of the same log. Seeded: OFFER_RUNS and OFFER_SEED.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createTail, type Tail } from '../../src/feed/tail.ts';
+import type { LogRow, StoreIdentity } from '../../src/store/log.ts';
+import type { Reader } from '../../src/store/own-connection.ts';
+import { randomOf } from '../api/random.ts';
+
+const runs = Number(process.env.OFFER_RUNS ?? 150);
+const seed = Number(process.env.OFFER_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const lineage = 'here';
+
+/** A log whose writers draw, commit and release when they are told; statements see it at some moment. */
+class Log {
+  readonly committed = new Map<number, LogRow[]>();
+  readonly holders = new Set<string>();
+  epoch = 'first';
+  reads = 0;
+  #drawn = 0;
+  readonly #random: (below: number) => number;
+
+  constructor(random: (below: number) => number) {
+    this.#random = random;
+  }
+
+  /** Milliseconds have passed, or none. */
+  async turns(most: number): Promise<void> {
+    for (let left = this.#random(most); left > 0; left -= 1) await setImmediate();
+  }
+
+  /** One transaction; its rows when it has committed, null when it has rolled back. */
+  async write(name: string, count: number): Promise<LogRow[] | null> {
+    this.holders.add(name);
+    await this.turns(6);
+    this.#drawn += 1;
+    const revision = this.#drawn;
+    await this.turns(12);
+    const isCommitted = this.#random(5) > 0;
+    const rows = Array.from(
+      { length: count },
+      (_, place) => ({ revision, place, sequence: revision * 10 + place }) as LogRow,
+    );
+    if (isCommitted) this.committed.set(revision, rows);
+    await this.turns(3);
+    this.holders.delete(name);
+    return isCommitted ? rows : null;
+  }
+
+  get rows(): LogRow[] {
+    return [...this.committed].sort(([a], [b]) => a - b).flatMap(([, rows]) => rows);
+  }
+
+  reader(): Reader {
+    const query = async (text: string, parameters: readonly unknown[] = []): Promise<unknown[]> => {
+      this.reads += 1;
+      await this.turns(8);
+      const answer = this.#answer(text, parameters);
+      await this.turns(8);
+      return answer;
+    };
+    return { kind: 'POSTGRES', query: query as Reader['query'], renew() {}, close() {} };
+  }
+
+  #answer(text: string, [above]: readonly unknown[]): unknown[] {
+    const newest = Math.max(0, ...this.committed.keys());
+    const state = { epoch: this.epoch, lineage, prunedThrough: 0, newest };
+    if (text.includes('pg_locks')) return [...this.holders].map((holder) => ({ holder }));
+    if (text.includes('cursorSecret')) return [{ ...state, cursorSecret: 'secret' }];
+    if (!text.includes('as materialized')) return [];
+    const rows = this.rows.filter(({ revision }) => revision > Number(above));
+    return rows.length > 0
+      ? rows.map((row) => ({ ...state, ...row }))
+      : [{ ...state, revision: null }];
+  }
+}
+
+interface Followed {
+  readonly log: Log;
+  readonly tail: Tail;
+  readonly received: LogRow[];
+  readonly begun: StoreIdentity[];
+}
+
+async function follow(random: (below: number) => number): Promise<Followed> {
+  const log = new Log(random);
+  const received: LogRow[] = [];
+  const begun: StoreIdentity[] = [];
+  const tail = createTail(log.reader(), {
+    onBegin: (identity) => void begun.push(identity),
+    onAdvance: (rows, position) => {
+      expect(Math.max(...rows.map(({ revision }) => revision))).toBeLessThanOrEqual(position);
+      received.push(
+        ...rows.map(({ revision, place, sequence }) => ({ revision, place, sequence }) as LogRow),
+      );
+    },
+    onError(error) {
+      throw error;
+    },
+  });
+  tail.start();
+  await tail.fresh();
+  return { log, tail, received, begun };
+}
+
+test(`${runs} interleavings: nothing lost, doubled or out of order`, async () => {
+  for (let run = 0; run < runs; run += 1) {
+    const random = randomOf(seed + 7919 * run);
+    const { log, tail, received } = await follow(random);
+    const write = async (name: string) => {
+      await log.turns(60);
+      const rows = await log.write(name, 1 + random(3));
+      if (!rows) return;
+      await log.turns(4);
+      if (random(6) === 0) return; // Neither told nor woken: the poll finds it.
+      if (random(5) === 0) return tail.wake();
+      tail.offer({ rows, lineage });
+      if (random(8) === 0) tail.offer({ rows, lineage });
+      tail.expect(rows[0]?.revision ?? 0);
+    };
+    await Promise.all(Array.from({ length: 14 }, (_, n) => write(`3/${n}`)));
+    while (received.length < log.rows.length) await tail.fresh();
+    await setImmediate();
+    await tail.stop();
+    expect(received, `seed ${seed}, run ${run}`).toEqual(log.rows);
+  }
+});
+
+describe('while no poll is due', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  test('what follows the position is handed on without a read', async () => {
+    const { log, tail, received } = await follow(() => 1);
+    const { reads } = log;
+    for (let count = 1; count <= 20; count += 1)
+      tail.offer({ rows: (await log.write('one', count)) ?? [], lineage });
+    await setImmediate();
+    expect(received).toHaveLength(210);
+    expect(received).toEqual(log.rows);
+    expect(log.reads).toBe(reads);
+    await tail.stop();
+  });
+
+  test('what comes before its predecessor waits for it, and for nothing else', async () => {
+    const { log, tail, received } = await follow(() => 1);
+    const [one, two] = [await log.write('one', 1), await log.write('two', 2)];
+    const { reads } = log;
+    tail.offer({ rows: two ?? [], lineage });
+    await setImmediate();
+    expect(received).toEqual([]);
+    tail.offer({ rows: one ?? [], lineage });
+    await setImmediate();
+    expect(received).toEqual(log.rows);
+    expect(log.reads).toBe(reads);
+    await tail.stop();
+  });
+
+  test('what is missing before an offer is read after a moment', async () => {
+    const { log, tail, received } = await follow(() => 1);
+    await log.write('one', 1);
+    tail.offer({ rows: (await log.write('two', 2)) ?? [], lineage });
+    await setImmediate();
+    expect(received).toEqual([]);
+    vi.advanceTimersByTime(5);
+    await until(() => received.length === 3);
+    expect(received).toEqual(log.rows);
+    await tail.stop();
+  });
+
+  test('another store is read, not believed', async () => {
+    const { log, tail, received, begun } = await follow(() => 1);
+    log.epoch = 'second';
+    tail.offer({ rows: (await log.write('one', 1)) ?? [], lineage: 'elsewhere' });
+    await until(() => begun.length === 2);
+    expect(begun[1]).toMatchObject({ epoch: 'second' });
+    expect(received).toEqual([]);
+    await tail.stop();
+  });
+});
+
+async function until(isSo: () => boolean): Promise<void> {
+  for (let turns = 0; turns < 10_000 && !isSo(); turns += 1) await setImmediate();
+  expect(isSo()).toBe(true);
+}

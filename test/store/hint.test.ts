@@ -1,0 +1,188 @@
+/** Commits that tell of themselves: what other nodes hear is what they would read. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { Change } from '../../src/lifecycle/change.ts';
+import type { Database } from '../../src/store/database.ts';
+import { type Written, write } from '../../src/store/door.ts';
+import type { Hint } from '../../src/store/hint.ts';
+import { type LogRow, type LogState, readLogAfter } from '../../src/store/log.ts';
+import { type Notifier, startNotifier } from '../../src/store/notifier.ts';
+import type { OpenStore } from '../../src/store/open.ts';
+import { randomOf } from '../api/random.ts';
+import { createFleet } from '../bench/fleet.ts';
+import { openTestStore } from './stores.ts';
+
+let store: OpenStore;
+let own: Notifier;
+let other: Notifier;
+const hints: Hint[] = [];
+const ownHints: Hint[] = [];
+
+beforeAll(async () => {
+  store = await openTestStore('POSTGRES');
+  await createFleet(store.database, store.defaultOrganizationId, { from: 1, to: 8 });
+  own = startNotifier(store.database);
+  other = startNotifier(store.database);
+  own.onHint((hint) => ownHints.push(hint));
+  other.onHint((hint) => hints.push(hint));
+  // They listen when each has said that something may have been missed.
+  await vi.waitFor(() => expect([hints.length, ownHints.length]).toEqual([1, 1]));
+});
+afterAll(async () => {
+  await own?.stop();
+  await other?.stop();
+  await store?.close();
+});
+beforeEach(() => {
+  hints.length = ownHints.length = 0;
+});
+
+const path: Record<string, string> = {
+  RUNNING: 'PAUSING',
+  PAUSING: 'PAUSED',
+  PAUSED: 'STARTING',
+  STARTING: 'RUNNING',
+};
+
+/** So many instances of the fleet take a step, with these details. */
+async function step(
+  details: Record<string, unknown>,
+  options: { count: number; database?: Database },
+): Promise<Written> {
+  const { database } = store;
+  const rows = await database.query<{ id: string; guard: number; sequence: number; state: string }>(
+    'select id, guard, sequence, state from instances order by key limit $1::int',
+    [options.count],
+  );
+  const [one] = rows;
+  const change = {
+    actor: { name: 'tester', kind: 'USER' },
+    reason: null,
+    hostGuard: null,
+    guards: [],
+    updates: rows.map(({ id, guard, sequence, state: from }, at) => ({
+      kind: 'INSTANCE',
+      operationId: null,
+      causedBy:
+        at === 0 ? null : { operationId: null, transition: { resourceId: one?.id, sequence: 3 } },
+      ...{ id, guard, sequence, details, from },
+      to: path[from],
+      desired: at % 2 === 0 ? 'PAUSED' : undefined,
+    })),
+    begins: [],
+    operations: [],
+    work: [],
+    dropped: [],
+    commands: [],
+    operationId: null,
+  } as unknown as Change;
+  const written = await write(options.database ?? database, change, {
+    organizationId: store.defaultOrganizationId,
+    notifier: own,
+  });
+  if ('lost' in written) throw new Error('It is not written.', { cause: written.cause });
+  return written;
+}
+
+async function logged(revision: number | null) {
+  const { rows } = await readLogAfter(
+    store.database,
+    { revision: Number(revision) - 1, place: 1000 },
+    {
+      organizationId: store.defaultOrganizationId,
+      resourceId: null,
+      through: Number(revision),
+      limit: 100,
+    },
+  );
+  // Each comes with the state of the log.
+  return (rows as (LogRow & LogState)[]).map(
+    ({ epoch, lineage, prunedThrough, newest, ...row }) => row,
+  );
+}
+
+test('what is told is what is read, to the order of the keys', async () => {
+  const random = randomOf(7);
+  const letters = ['a', 'B', 'ß', 'é', '"', '\\', '漢', '😀', '_', '0', ' '];
+  const word = () => Array.from({ length: random(5) }, () => letters[random(11)]).join('');
+  const value = (depth: number): unknown => {
+    const kind = random(depth > 2 ? 5 : 7);
+    if (kind === 0) return word();
+    if (kind === 1) return [0.1, -3, 1e21, 2 ** 53, 1e-7][random(5)];
+    if (kind === 2) return null;
+    if (kind < 5) return kind === 3;
+    const inner = Array.from({ length: random(5) }, () => value(depth + 1));
+    return kind === 5 ? inner : Object.fromEntries(inner.map((each) => [word(), each]));
+  };
+  for (let run = 0; run < 40; run += 1) {
+    hints.length = 0;
+    const details = { [word()]: value(0), [word()]: value(0), n: run };
+    const { revision, told } = await step(details, { count: 1 + random(4) });
+    expect(told).toBe(true);
+    await vi.waitFor(() => expect(hints).toHaveLength(1));
+    const read = await logged(revision);
+    expect(read.length).toBeGreaterThan(0);
+    expect(hints[0]?.shown?.rows).toEqual(read);
+    for (const [at, row] of read.entries()) {
+      const told = hints[0]?.shown?.rows[at];
+      expect(JSON.stringify([told?.actor, told?.details])).toBe(
+        JSON.stringify([row.actor, row.details]),
+      );
+    }
+  }
+});
+
+test('its own node hears it too; who told need not tell again', async () => {
+  const { revision } = await step({}, { count: 1 });
+  await vi.waitFor(() => expect([hints.length, ownHints.length]).toEqual([1, 1]));
+  expect(ownHints[0]).toMatchObject({ isOwn: true, shown: { rows: [{ revision }, {}] } });
+  expect(hints[0]).toMatchObject({ isOwn: false, log: true, topics: [] });
+});
+
+test('what is too long for a NOTIFY is left to who commits', async () => {
+  const { told, revision } = await step({ note: '漢'.repeat(3000) }, { count: 1 });
+  expect(told).toBe(false);
+  expect(await logged(revision)).not.toHaveLength(0);
+  own.commit();
+  await vi.waitFor(() => expect(hints).toHaveLength(1));
+  expect(hints[0]).toMatchObject({ log: true, shown: null });
+});
+
+test('a cluster whose NOTIFYs wait for a listener writes all the same', async () => {
+  let refused = 0;
+  const database: Database = {
+    ...store.database,
+    async query(text, parameters) {
+      if (!text.includes('pg_notify')) return store.database.query(text, parameters);
+      refused += 1;
+      throw Object.assign(new Error('too many notifications in the NOTIFY queue'), {
+        code: '54000',
+      });
+    },
+  };
+  const { told, revision } = await step({}, { count: 2, database });
+  expect({ refused, told }).toEqual({ refused: 1, told: false });
+  expect(await logged(revision)).toHaveLength(3);
+});
+
+test('in a crowd none tells of itself, behind it each does again', () => {
+  const told = Array.from({ length: 200 }, () => own.begun() !== null);
+  expect(told[0]).toBe(true);
+  expect(told.at(-1)).toBe(false);
+  for (const _ of told) own.ended();
+  const after = Array.from({ length: 200 }, () => {
+    const isTold = own.begun() !== null;
+    own.ended();
+    return isTold;
+  });
+  expect(after.at(-1)).toBe(true);
+});
+
+test('other messages on the channel mean that anything may be new', async () => {
+  for (const message of ['', 'x', '{}', '[]', `{"node":"${randomUUID()}","rows":[{}]}`]) {
+    hints.length = 0;
+    await store.database.query("select pg_notify('instance_manager_log', $1)", [message]);
+    await vi.waitFor(() => expect(hints).toHaveLength(1));
+    expect(hints[0], message).toEqual({ isOwn: false, log: true, shown: null, topics: null });
+  }
+});
