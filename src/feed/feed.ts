@@ -95,6 +95,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       touches.fireAll();
     },
     onAdvance: hub.advance,
+    onUnmet: () => notifier?.unheard(),
     onError,
   });
   const source = {
@@ -133,7 +134,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
     },
     async stop() {
       for (const undo of release) undo();
-      store.notifier = null;
+      if (store.notifier === notifier) store.notifier = null;
       signals.end();
       touches.end();
       const readers = [...(source.readers ?? [])];

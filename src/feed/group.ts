@@ -6,11 +6,11 @@
  *
  * Source: feed.md, "Fan-out" and "Slow consumers".
  */
-import { setImmediate } from 'node:timers/promises';
 import type { LogPosition } from '../store/log.ts';
 import { type Beginning, before, type Channel, type Replay } from './channel.ts';
 import { comparePositions } from './cursor.ts';
 import type { Rendering } from './rendering.ts';
+import { turn } from './turns.ts';
 
 /** What a subscriber's items are written to. */
 export interface Outlet<Message> {
@@ -199,14 +199,13 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
     }
 
     for (let at = 0; at < items.length && !isGone(); at += RENDERED_AT_ONCE) {
+      await turn();
       const rendered = items.slice(at, at + RENDERED_AT_ONCE).map(rendering.payloadOf);
       for (const payload of areThere(rendered) ? rendered : await Promise.all(rendered)) {
         payloads.push(payload);
         bytes += sizeOf(payload);
         if (bytes >= WRITE_BYTES) await write();
       }
-      // A long way back is no reason to keep the others waiting.
-      if (rendered.length === RENDERED_AT_ONCE) await setImmediate();
       // What had to be read goes out at once: who is cut off again and again gets on all the same.
       if (!areThere(rendered)) await write();
     }

@@ -26,6 +26,8 @@ export interface TailHooks {
   onBegin(identity: StoreIdentity, position: number, recent: readonly LogRow[]): void;
   /** Everything up to the position is decided; these rows are what was committed since the last. */
   onAdvance(rows: readonly LogRow[], position: number): void;
+  /** A revision that was to be offered had to be read. */
+  onUnmet(): void;
   onError(error: unknown): void;
 }
 
@@ -49,8 +51,11 @@ const PACE = { perSecond: 250, atOnce: 10 };
 const GAP_MS = { first: 2, most: 50 };
 const RETRY_MS = { first: 50, most: 2000 };
 const READ_SECONDS = 10;
-/** Rows that wait for others before them. */
-const MOST_AHEAD = 100;
+/** Until a read that makes sure. */
+const SOON_MS = 20;
+/** Offers that wait for a read, or for others before them. */
+const MOST_OFFERS = 200;
+const OFFER_PACE = { perSecond: 500, atOnce: 20 };
 /** Until a revision is read that was to be offered. */
 const EXPECTED_MS = 10;
 const PAGE_ROWS = 1000;
@@ -61,6 +66,7 @@ const RECENT_ROWS = 5000;
 export function createTail(database: Reader, hooks: TailHooks): Tail {
   const alone = database.kind === 'PGLITE';
   const pace = createPace(PACE);
+  const offerPace = createPace(OFFER_PACE);
   let state: ReaderState | null = null;
   let identity: StoreIdentity | null = null;
   /** Who was writing when the tail came: revisions up to the identity's newest may be theirs. */
@@ -72,6 +78,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
   let endPause: (() => void) | null = null;
   let offers: Shown[] = [];
   let isDue = false;
+  let soon: NodeJS.Timeout | null = null;
   let isReading = false;
 
   /** True once it is known up to where everything is decided: when who was writing has ended. */
@@ -93,7 +100,6 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     identity = store;
     writersAtStart = null;
     state = readerAt(position);
-    offers = []; // Of another history maybe; what is behind the position is read.
     hooks.onBegin(store, position, recent);
   }
 
@@ -147,24 +153,25 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     if (stopped || isReading || offers.length === 0) return;
     const taken = offers;
     offers = [];
-    if (!state || taken.some(({ lineage }) => lineage !== identity?.lineage)) {
+    if (!state || taken.some(({ epoch }) => epoch !== identity?.epoch)) {
       wake();
       return;
     }
-    const { position } = state;
-    const rows = inOrder(taken.flatMap((shown) => shown.rows)).filter(
-      ({ revision }) => revision > position,
-    );
+    const from = state.position;
+    const all = inOrder(taken.flatMap((shown) => shown.rows));
+    const rows = all.filter(({ revision }) => revision > from);
+    // A read was quicker, or the store has gone back: not for every one of the former.
+    if (rows.length < all.length) wakeSoon();
+    if (rows.length === 0) return;
     const revisions = rows.map(({ revision }) => revision);
     state = advance(state, null, { revisions, full: false });
     const through = state.position;
-    const ahead = rows.filter(({ revision }) => revision > through);
-    if (ahead.length > MOST_AHEAD) wake();
-    else if (ahead.length > 0) {
-      offers = [{ rows: ahead, lineage: identity?.lineage ?? '' }];
-      expect(ahead.at(-1)?.revision ?? 0, GAP_MS.first);
+    const ahead = taken.filter((shown) => (shown.rows[0]?.revision ?? 0) > through);
+    if (ahead.length > 0) {
+      offers = ahead;
+      wakeWithout(revisions.at(-1) ?? 0, GAP_MS.first);
     }
-    if (through === position) return;
+    if (through === from) return;
     try {
       const decided = rows.filter(({ revision }) => revision <= through);
       hooks.onAdvance(decided, through);
@@ -173,10 +180,19 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     }
   }
 
-  /** Reads after a while where the position has not reached a revision. */
-  function expect(revision: number, ms: number): void {
+  function wakeSoon(): void {
+    soon ??= setTimeout(() => {
+      soon = null;
+      wake();
+    }, SOON_MS);
+  }
+
+  /** Reads after a while where the position has not reached a revision; `unmet` hears of that. */
+  function wakeWithout(revision: number, ms: number, unmet?: () => void): void {
     setTimeout(() => {
-      if (!stopped && (!state || state.position < revision)) wake();
+      if (stopped || (state && state.position >= revision)) return;
+      unmet?.();
+      wake();
     }, ms);
   }
 
@@ -242,6 +258,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     },
     async stop() {
       stopped = true;
+      if (soon) clearTimeout(soon);
       endPause?.();
       // A read that the database does not answer is left to its own.
       await within(2, loop ?? Promise.resolve()).catch(() => {});
@@ -249,15 +266,22 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     wake,
     offer(shown) {
       offers.push(shown);
-      // What comes in one tick goes out in one write.
+      if (offers.length > MOST_OFFERS) {
+        offers = []; // All of it can be read.
+        wake();
+      }
       if (isDue) return;
       isDue = true;
-      setImmediate(() => {
+      const take = () => {
         isDue = false;
         takeOffers();
-      });
+      };
+      const waitMs = offerPace.take();
+      // What comes in one tick, or under load in 2 ms, goes out in one write.
+      if (waitMs > 0) setTimeout(take, waitMs);
+      else setImmediate(take);
     },
-    expect: (revision) => expect(revision, EXPECTED_MS),
+    expect: (revision) => wakeWithout(revision, EXPECTED_MS, hooks.onUnmet),
     fresh() {
       if (stopped) return Promise.reject(new Error('The feed has stopped.'));
       return new Promise((resolve, reject) => {

@@ -1,9 +1,10 @@
 /** A commit that tells of itself: the rows that it logs, as they will be read. */
 import type { Change } from '../lifecycle/change.ts';
+import { believedEpoch } from './epoch.ts';
 import { payloadOfCommit } from './hint.ts';
 import type { LogRow } from './log.ts';
 import type { Telling } from './notifier.ts';
-import { type Row, type Sql, sql } from './statement.ts';
+import { type Row, raw, type Sql, sql } from './statement.ts';
 
 interface Logged {
   /** In the columns of the door's statement. */
@@ -14,9 +15,12 @@ interface Logged {
   readonly revision: Sql;
 }
 
+const epoch = raw(believedEpoch('POSTGRES'));
+
 /**
  * One more column of the answer, behind a comma, which tells the nodes. Null where it shall not, or where
- * there is nothing to tell or too much.
+ * there is nothing to tell or too much. In a store that may have gone back in time its payload is empty,
+ * which says that anything may be new.
  */
 export function hintColumn(telling: Telling | null, logged: Logged): Sql | null {
   const { rows, change, organizationId, revision } = logged;
@@ -28,7 +32,7 @@ export function hintColumn(telling: Telling | null, logged: Logged): Sql | null 
   if (payload === null) return null;
   return sql`, pg_notify(${telling.channel}::text, ${payload}::text
     || '"revision":' || ${revision} || ',"at":' || extract(epoch from ok.at) * 1000
-    || ',"lineage":"' || store_lineage() || '"}')`;
+    || ',"epoch":"' || (select ${epoch} from store_identity where id = 1) || '"}')`;
 }
 
 /** But for what its commit decides. */
@@ -51,6 +55,6 @@ function loggedRow(
     causedByResourceId: row.by_resource_id ?? null,
     causedBySequence: row.by_sequence ?? null,
     actor,
-    details: row.details ?? {},
+    details: row.details,
   } as Omit<LogRow, 'revision' | 'at'>;
 }

@@ -1,6 +1,6 @@
 /** The one door for every state change: a change is written whole, in one statement, or not at all. */
 import type { Change } from '../lifecycle/change.ts';
-import { type Database, sqlState } from './database.ts';
+import { type Database, isConnectionError, sqlState } from './database.ts';
 import { doorStatement } from './door-statement.ts';
 import type { Notifier, Telling } from './notifier.ts';
 
@@ -54,22 +54,29 @@ export interface Lost {
   readonly cause: unknown;
 }
 
+/** SQLSTATE of a lost race: a foreign key, a unique index, a check of ours, a deadlock. */
+const races = ['23503', '23505', '23514', '40001', '40P01', '23P01'];
+
 /** Writes a change, whole. Where the race is lost: read and decide again. */
 export async function write(
   database: Database,
   change: Change,
   options: DoorOptions,
 ): Promise<Written | Lost> {
-  const telling = options.notifier?.begun() ?? null;
+  const { notifier } = options;
+  const telling = notifier?.begun() ?? null;
   try {
     return await writeTelling(database, change, { ...options, telling });
   } catch (error) {
-    // The NOTIFYs of the cluster wait for a listener that does not listen: no reason not to write.
-    if (!telling || sqlState(error) !== '54000') throw error;
-    return await writeTelling(database, change, { ...options, telling: null });
+    if (races.includes(sqlState(error) ?? '')) return { lost: true, cause: error };
+    // Nothing is written. Maybe for the NOTIFY: its queue is full, or its lock was not to be had.
+    if (!telling || !sqlState(error) || isConnectionError(error)) throw error;
   } finally {
-    options.notifier?.ended();
+    notifier?.ended();
   }
+  const written = await write(database, change, { ...options, notifier: null });
+  notifier?.refused();
+  return written;
 }
 
 async function writeTelling(
@@ -78,16 +85,7 @@ async function writeTelling(
   options: DoorOptions & { telling: Telling | null },
 ): Promise<Written | Lost> {
   const { text, parameters, rowsOf, tells } = doorStatement(change, options);
-  try {
-    const [row] = await database.query<{ at: Date; revision: number | null }>(text, parameters);
-    if (!row) return { lost: true, cause: null };
-    return { at: row.at, revision: row.revision, rows: rowsOf(row), told: tells };
-  } catch (error) {
-    // A foreign key, a unique index, a check of ours, a deadlock: a lost race.
-    const state = sqlState(error);
-    if (state && ['23503', '23505', '23514', '40001', '40P01', '23P01'].includes(state)) {
-      return { lost: true, cause: error };
-    }
-    throw error;
-  }
+  const [row] = await database.query<{ at: Date; revision: number | null }>(text, parameters);
+  if (!row) return { lost: true, cause: null };
+  return { at: row.at, revision: row.revision, rows: rowsOf(row), told: tells };
 }

@@ -9,7 +9,7 @@ export interface Hint {
   readonly isOwn: boolean;
   /** The log has grown. */
   readonly log: boolean;
-  /** By these rows, a whole revision, and where they were committed; null: read it. */
+  /** By these rows, a whole revision; null: read it. */
   readonly shown: Shown | null;
   /** What else is new; null: too much to say, so anything may be. */
   readonly topics: readonly string[] | null;
@@ -17,8 +17,8 @@ export interface Hint {
 
 export interface Shown {
   readonly rows: readonly LogRow[];
-  /** Of the store: see `store_lineage`. */
-  readonly lineage: string;
+  /** Of the store, as it believed when they were committed. */
+  readonly epoch: string;
 }
 
 /** Something may have been missed. */
@@ -40,7 +40,7 @@ export function payloadOf(
 
 /**
  * The payload of a commit that tells of itself. `rows` as they will be read, but for what the commit
- * decides: SQL appends `"revision":…,"at":<ms>,"lineage":"…"}`. Null where it is too long.
+ * decides: SQL appends `"revision":…,"at":<ms>,"epoch":"…"}`. Null where it is too long.
  */
 export function payloadOfCommit(
   node: string,
@@ -58,13 +58,13 @@ export function payloadOfCommit(
 /** Reads a payload; one that is not understood says that anything may be new. */
 export function hintOf(payload: string, node: string): Hint {
   try {
-    const { node: by, log, topics, rows, revision, at, lineage } = JSON.parse(payload);
+    const { node: by, log, topics, rows, revision, at, epoch } = JSON.parse(payload);
     if (typeof by !== 'string' || typeof log !== 'boolean') return EVERYTHING;
-    const hint = { isOwn: by === node, log, topics: topics ?? null, shown: null };
+    const hint = { isOwn: by === node, log, topics, shown: null };
     if (!rows) return hint;
     if (typeof revision !== 'number' || typeof at !== 'number') return EVERYTHING;
     const whole = rows.map((row: LogRow) => ({ ...row, revision, at: new Date(at) }));
-    return { ...hint, shown: { rows: whole, lineage } };
+    return { ...hint, shown: { rows: whole, epoch } };
   } catch {
     return EVERYTHING;
   }

@@ -38,8 +38,6 @@ export interface LogState {
    * gone back in time; nothing of it may be handed on until `readIdentity` has given it another.
    */
   readonly epoch: string | null;
-  /** Where the store was when it got its epoch: see `store_lineage`. */
-  readonly lineage: string | null;
   /** Rows up to this revision may be gone. */
   readonly prunedThrough: number;
   /** The highest revision that is visible, or that is known of since the rows are gone. */
@@ -85,7 +83,7 @@ select ${COLUMNS} from log
 /** The statements on one kind of store. */
 function statementsOn(kind: Database['kind']) {
   const state = /* sql */ `
-    select ${believedEpoch(kind)} as epoch, lineage, pruned_through as "prunedThrough",
+    select ${believedEpoch(kind)} as epoch, pruned_through as "prunedThrough",
            greatest(pruned_through, (select max(revision) from log)) as newest
       from store_identity where id = 1`;
   /** The state of the log and the rows of `part`, in one snapshot; at least one row, if without log. */
@@ -223,9 +221,9 @@ async function read(
   );
   const [first] = found;
   if (!first) return noIdentity();
-  const { epoch, lineage, prunedThrough, newest } = first;
+  const { epoch, prunedThrough, newest } = first;
   const rows = found.filter((row): row is LogState & LogRow => row.revision !== null);
-  return { epoch, lineage, prunedThrough, newest, rows, full: rows.length === limit };
+  return { epoch, prunedThrough, newest, rows, full: rows.length === limit };
 }
 
 /** A page that ends inside a revision gives that one up; a revision larger than the page grows it. */

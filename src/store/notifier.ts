@@ -1,12 +1,13 @@
 /**
  * Hints between nodes over one NOTIFY channel. They may be lost, so nobody relies on one: who is hinted
- * at polls besides. A NOTIFY inside a transaction is the quickest, but takes a global lock from before
- * the commit to behind it, so that none shares its write to the disk with another. So a commit tells of
+ * at polls besides. A NOTIFY inside a transaction is the quickest, but takes a global lock from before the
+ * commit to behind it, so that none shares its write to the disk with another. So a commit tells of
  * itself while there are few; in a crowd a node sends one NOTIFY for all that has come up since the last.
  */
-import { randomUUID } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import type { Database, Subscription } from './database.ts';
 import { type Hint, hintOf, payloadOf } from './hint.ts';
+import { readIdentity } from './log.ts';
 import { createReader } from './own-connection.ts';
 import { createPace } from './pace.ts';
 
@@ -20,24 +21,28 @@ export interface Notifier {
   /** A transaction of the log begins: how it shall tell of itself, or null. `ended` when it is over. */
   begun(): Telling | null;
   ended(): void;
+  /** It could not be written while it told: for some time none shall. */
+  refused(): void;
+  /** What a commit told was not heard here: none shall tell until this node hears itself again. */
+  unheard(): void;
   /** Tells the other nodes that the log has grown. */
   commit(): void;
   /** Tells the other nodes that there is something new under a topic (no spaces in it). */
   signal(topic: string): void;
-  /** Calls back on the hints of other nodes, and with everything whenever one may have been missed. */
+  /** Calls back on the hints of all nodes, and with everything whenever one may have been missed. */
   onHint(listener: (hint: Hint) => void): () => void;
   stop(): Promise<void>;
 }
 
-const CHANNEL = 'instance_manager_log';
 const NOTIFY = 'select pg_notify($1, $2)';
-/** Other transactions of a node that are under way when one begins, on average: fewer are no crowd. */
-const CROWD = 8;
-/** Of how many transactions that is the average. */
-const AVERAGED = 32;
 /** Under load each tells of what came up in 2 ms; what comes now and then is told at once. */
 const PACE = { perSecond: 250, atOnce: 10 };
 const NOTIFY_SECONDS = 5;
+/** Other transactions of a node that are under way when one begins, on average since none was. */
+const CROWD = 8;
+/** Of how many transactions that is the average. */
+const AVERAGED = 32;
+const REFUSED_SECONDS = 60;
 
 /** Starts to listen; while the database is away it tries on. On PGlite there are no other nodes. */
 export function startNotifier(database: Database): Notifier {
@@ -45,6 +50,8 @@ export function startNotifier(database: Database): Notifier {
     return {
       begun: () => null,
       ended() {},
+      refused() {},
+      unheard() {},
       commit() {},
       signal() {},
       onHint: () => () => {},
@@ -57,9 +64,13 @@ export function startNotifier(database: Database): Notifier {
   const pace = createPace(PACE);
   const listeners = new Set<(hint: Hint) => void>();
   const topics = new Set<string>();
-  let grown = false;
+  let channel: string | null = null;
+  /** What this node said has come back to it since it last began to listen. */
+  let hears = false;
   let underWay = 0;
   let crowd = 0;
+  let refusedUntil = 0;
+  let grown = false;
   let sending: Promise<void> | null = null;
   let stopped = false;
   let retry: NodeJS.Timeout | undefined;
@@ -68,7 +79,9 @@ export function startNotifier(database: Database): Notifier {
 
   async function listen(attempt: number): Promise<void> {
     try {
-      subscription = await database.listen(CHANNEL, receive);
+      channel ??= await channelOf(database);
+      subscription = await database.listen(channel, receive);
+      send();
     } catch {
       if (stopped) return;
       retry = setTimeout(
@@ -83,17 +96,21 @@ export function startNotifier(database: Database): Notifier {
   function receive(payload: string): void {
     if (stopped) return;
     const hint = hintOf(payload, node);
+    if (payload === '') hears = false;
+    else if (hint.isOwn) hears = true;
     for (const listener of listeners) listener(hint);
   }
 
   function send(): void {
+    if (!channel || (!grown && topics.size === 0)) return;
+    const to = channel;
     sending ??= (async () => {
       while (!stopped && (grown || topics.size > 0)) {
         const payload = payloadOf(node, { log: grown, topics });
         grown = false;
         topics.clear();
         try {
-          await within(NOTIFY_SECONDS, own.query(NOTIFY, [CHANNEL, payload]));
+          await within(NOTIFY_SECONDS, own.query(NOTIFY, [to, payload]));
         } catch {
           // Whoever waits for it polls.
           own.renew();
@@ -107,13 +124,19 @@ export function startNotifier(database: Database): Notifier {
 
   return {
     begun() {
-      crowd += (underWay - crowd) / AVERAGED;
+      crowd = underWay === 0 ? 0 : crowd + (underWay - crowd) / AVERAGED;
       underWay += 1;
-      if (crowd >= CROWD) return null;
-      return { channel: CHANNEL, node };
+      const tells = hears && crowd < CROWD && performance.now() >= refusedUntil;
+      return tells && channel ? { channel, node } : null;
     },
     ended() {
       underWay -= 1;
+    },
+    unheard() {
+      hears = false;
+    },
+    refused() {
+      refusedUntil = performance.now() + REFUSED_SECONDS * 1000;
     },
     commit() {
       grown = true;
@@ -139,6 +162,15 @@ export function startNotifier(database: Database): Notifier {
       await within(2, end()).catch(() => {});
     },
   };
+}
+
+/**
+ * A name that only those know who may read the store: any role of a database may listen on any channel,
+ * and say anything on it.
+ */
+async function channelOf(database: Database): Promise<string> {
+  const { cursorSecret } = await readIdentity(database);
+  return `instance_manager_${createHmac('sha256', cursorSecret).update('hints').digest('hex').slice(0, 32)}`;
 }
 
 /**

@@ -11,7 +11,6 @@ import { randomOf } from '../api/random.ts';
 
 const runs = Number(process.env.OFFER_RUNS ?? 150);
 const seed = Number(process.env.OFFER_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const lineage = 'here';
 
 /** A log whose writers draw, commit and release when they are told; statements see it at some moment. */
 class Log {
@@ -20,6 +19,7 @@ class Log {
   epoch = 'first';
   reads = 0;
   #drawn = 0;
+  #paused: Promise<void> = Promise.resolve();
   readonly #random: (below: number) => number;
 
   constructor(random: (below: number) => number) {
@@ -49,13 +49,32 @@ class Log {
     return isCommitted ? rows : null;
   }
 
+  get newest(): number {
+    return Math.max(0, ...this.committed.keys());
+  }
+
   get rows(): LogRow[] {
     return [...this.committed].sort(([a], [b]) => a - b).flatMap(([, rows]) => rows);
+  }
+
+  goBackTo(revision: number): void {
+    for (const each of this.committed.keys()) if (each > revision) this.committed.delete(each);
+    this.#drawn = revision;
+  }
+
+  /** No statement is answered until the function is called. */
+  pause(): () => void {
+    let answer = (): void => {};
+    this.#paused = new Promise((resolve) => {
+      answer = resolve;
+    });
+    return answer;
   }
 
   reader(): Reader {
     const query = async (text: string, parameters: readonly unknown[] = []): Promise<unknown[]> => {
       this.reads += 1;
+      await this.#paused;
       await this.turns(8);
       const answer = this.#answer(text, parameters);
       await this.turns(8);
@@ -65,8 +84,9 @@ class Log {
   }
 
   #answer(text: string, [above]: readonly unknown[]): unknown[] {
-    const newest = Math.max(0, ...this.committed.keys());
-    const state = { epoch: this.epoch, lineage, prunedThrough: 0, newest };
+    const { newest } = this;
+    const state = { epoch: this.epoch, prunedThrough: 0, newest };
+    if (text.includes('set epoch')) this.epoch = 'renewed';
     if (text.includes('pg_locks')) return [...this.holders].map((holder) => ({ holder }));
     if (text.includes('cursorSecret')) return [{ ...state, cursorSecret: 'secret' }];
     if (!text.includes('as materialized')) return [];
@@ -82,12 +102,14 @@ interface Followed {
   readonly tail: Tail;
   readonly received: LogRow[];
   readonly begun: StoreIdentity[];
+  readonly unmet: number[];
 }
 
 async function follow(random: (below: number) => number): Promise<Followed> {
   const log = new Log(random);
   const received: LogRow[] = [];
   const begun: StoreIdentity[] = [];
+  const unmet: number[] = [];
   const tail = createTail(log.reader(), {
     onBegin: (identity) => void begun.push(identity),
     onAdvance: (rows, position) => {
@@ -99,10 +121,11 @@ async function follow(random: (below: number) => number): Promise<Followed> {
     onError(error) {
       throw error;
     },
+    onUnmet: () => void unmet.push(log.newest),
   });
   tail.start();
   await tail.fresh();
-  return { log, tail, received, begun };
+  return { log, tail, received, begun, unmet };
 }
 
 test(`${runs} interleavings: nothing lost, doubled or out of order`, async () => {
@@ -116,8 +139,8 @@ test(`${runs} interleavings: nothing lost, doubled or out of order`, async () =>
       await log.turns(4);
       if (random(6) === 0) return; // Neither told nor woken: the poll finds it.
       if (random(5) === 0) return tail.wake();
-      tail.offer({ rows, lineage });
-      if (random(8) === 0) tail.offer({ rows, lineage });
+      tail.offer({ rows, epoch: log.epoch });
+      if (random(8) === 0) tail.offer({ rows, epoch: log.epoch });
       tail.expect(rows[0]?.revision ?? 0);
     };
     await Promise.all(Array.from({ length: 14 }, (_, n) => write(`3/${n}`)));
@@ -136,7 +159,7 @@ describe('while no poll is due', () => {
     const { log, tail, received } = await follow(() => 1);
     const { reads } = log;
     for (let count = 1; count <= 20; count += 1)
-      tail.offer({ rows: (await log.write('one', count)) ?? [], lineage });
+      tail.offer({ rows: (await log.write('one', count)) ?? [], epoch: log.epoch });
     await setImmediate();
     expect(received).toHaveLength(210);
     expect(received).toEqual(log.rows);
@@ -148,10 +171,10 @@ describe('while no poll is due', () => {
     const { log, tail, received } = await follow(() => 1);
     const [one, two] = [await log.write('one', 1), await log.write('two', 2)];
     const { reads } = log;
-    tail.offer({ rows: two ?? [], lineage });
+    tail.offer({ rows: two ?? [], epoch: log.epoch });
     await setImmediate();
     expect(received).toEqual([]);
-    tail.offer({ rows: one ?? [], lineage });
+    tail.offer({ rows: one ?? [], epoch: log.epoch });
     await setImmediate();
     expect(received).toEqual(log.rows);
     expect(log.reads).toBe(reads);
@@ -161,7 +184,7 @@ describe('while no poll is due', () => {
   test('what is missing before an offer is read after a moment', async () => {
     const { log, tail, received } = await follow(() => 1);
     await log.write('one', 1);
-    tail.offer({ rows: (await log.write('two', 2)) ?? [], lineage });
+    tail.offer({ rows: (await log.write('two', 2)) ?? [], epoch: log.epoch });
     await setImmediate();
     expect(received).toEqual([]);
     vi.advanceTimersByTime(5);
@@ -170,10 +193,50 @@ describe('while no poll is due', () => {
     await tail.stop();
   });
 
+  test('what was to be offered and is not is read after a moment', async () => {
+    const { log, tail, received, unmet } = await follow(() => 1);
+    await log.write('one', 2);
+    tail.expect(1);
+    vi.advanceTimersByTime(10);
+    await until(() => received.length === 2);
+    expect(unmet).toEqual([1]);
+    await tail.stop();
+  });
+
+  test('a store that goes back without a word is noticed by what it offers', async () => {
+    const { log, tail, received, begun } = await follow(() => 1);
+    for (let count = 0; count < 9; count += 1)
+      tail.offer({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
+    await setImmediate();
+    expect(received).toHaveLength(9);
+    log.goBackTo(5);
+    tail.offer({ rows: (await log.write('two', 1)) ?? [], epoch: log.epoch });
+    await setImmediate();
+    vi.advanceTimersByTime(20);
+    await until(() => begun.length === 2);
+    expect(begun[1]).toMatchObject({ epoch: 'renewed', newest: 6 });
+    expect(received).toHaveLength(9);
+    await tail.stop();
+  });
+
+  test('offers do not pile up behind a read that is not answered', async () => {
+    const { log, tail, received } = await follow(() => 1);
+    const answer = log.pause();
+    const read = tail.fresh();
+    for (let count = 0; count < 1000; count += 1)
+      tail.offer({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
+    expect(received).toEqual([]);
+    answer();
+    await read;
+    await until(() => received.length === 1000);
+    expect(received).toEqual(log.rows);
+    await tail.stop();
+  });
+
   test('another store is read, not believed', async () => {
     const { log, tail, received, begun } = await follow(() => 1);
     log.epoch = 'second';
-    tail.offer({ rows: (await log.write('one', 1)) ?? [], lineage: 'elsewhere' });
+    tail.offer({ rows: (await log.write('one', 1)) ?? [], epoch: 'second' });
     await until(() => begun.length === 2);
     expect(begun[1]).toMatchObject({ epoch: 'second' });
     expect(received).toEqual([]);

@@ -1,0 +1,158 @@
+/** Commits that tell the other nodes of themselves, and what happens where they cannot. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createFeed } from '../../src/feed/feed.ts';
+import { commandInstance } from '../../src/store/commands.ts';
+import type { Hint } from '../../src/store/hint.ts';
+import { type Notifier, startNotifier } from '../../src/store/notifier.ts';
+import type { OpenStore } from '../../src/store/open.ts';
+import { createFleet, keyOf } from '../bench/fleet.ts';
+import { openTestStore } from './stores.ts';
+
+let store: OpenStore;
+let own: Notifier;
+let other: Notifier;
+let stop: () => Promise<void>;
+const heard: Hint[] = [];
+const heardOwn: Hint[] = [];
+let taken = 0;
+
+beforeAll(async () => {
+  store = await openTestStore('POSTGRES');
+  await createFleet(store.database, store.defaultOrganizationId, { from: 1, to: 20 });
+  own = startNotifier(store.database);
+  other = startNotifier(store.database);
+  own.onHint((hint) => heardOwn.push(hint));
+  other.onHint((hint) => heard.push(hint));
+  const feed = createFeed(store, { notifier: own });
+  await feed.start();
+  stop = () => feed.stop();
+  // They listen when each has said that something may have been missed.
+  await vi.waitFor(() => expect([heard.length, heardOwn.length]).toEqual([1, 1]));
+  expect(own.begun()).toBeNull(); // Not before what it says comes back to it.
+  own.ended();
+  await comesBack(own);
+});
+afterAll(async () => {
+  await stop?.();
+  await own?.stop();
+  await other?.stop();
+  await store?.close();
+});
+beforeEach(() => {
+  heard.length = heardOwn.length = 0;
+});
+
+async function comesBack(notifier: Notifier): Promise<void> {
+  notifier.commit();
+  await vi.waitFor(() => {
+    const telling = notifier.begun();
+    notifier.ended();
+    expect(telling).not.toBeNull();
+  });
+}
+
+function pause() {
+  taken += 1;
+  return commandInstance(store, 'PAUSE', {
+    organizationId: store.defaultOrganizationId,
+    actor: { kind: 'USER', name: 'tester' },
+    reference: keyOf(taken),
+    reason: null,
+    expectedSequence: null,
+    idempotency: null,
+  });
+}
+
+/** What was heard before this signal. */
+async function heardBefore(topic: string): Promise<Hint[]> {
+  own.signal(topic);
+  await vi.waitFor(() => expect(heard.at(-1)?.topics).toEqual([topic]));
+  return heard.slice(0, -1);
+}
+
+test('a commit tells its own node and the others, once', async () => {
+  const tells = vi.spyOn(own, 'commit');
+  expect(await pause()).toMatchObject({ outcome: 'ACCEPTED' });
+  const [hint, ...others] = await heardBefore('after');
+  expect(hint).toMatchObject({ isOwn: false, log: true, topics: [] });
+  expect(hint?.shown?.rows[0]).toMatchObject({ kind: 'TRANSITION', to: 'PAUSING' });
+  expect(others).toEqual([]);
+  expect(heardOwn[0]).toEqual({ ...hint, isOwn: true });
+  expect(tells).not.toHaveBeenCalled();
+});
+
+test('in a crowd none tells of itself, behind it each does again', async () => {
+  const told = Array.from({ length: 200 }, () => own.begun() !== null);
+  expect(told[0]).toBe(true);
+  expect(told.at(-1)).toBe(false);
+  const tells = vi.spyOn(own, 'commit');
+  expect(await pause()).toMatchObject({ outcome: 'ACCEPTED' });
+  expect(tells).toHaveBeenCalledOnce();
+  expect(await heardBefore('crowd')).toMatchObject([{ log: true, shown: null, topics: [] }]);
+  for (const _ of told) own.ended();
+  expect(own.begun()).not.toBeNull();
+  own.ended();
+});
+
+test('who does not hear itself does not tell', async () => {
+  own.unheard();
+  expect(own.begun()).toBeNull();
+  own.ended();
+  await comesBack(own);
+  await store.database.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+      where query ilike 'listen %' and datname = current_database()`,
+  );
+  await vi.waitFor(() => expect(heardOwn.at(-1)).toMatchObject({ isOwn: false, topics: null }));
+  expect(own.begun()).toBeNull();
+  own.ended();
+  await comesBack(own);
+});
+
+test('nobody else knows the channel', async () => {
+  const telling = own.begun();
+  own.ended();
+  const { database } = store;
+  await database.query('update store_identity set cursor_secret = cursor_secret || $1', ['x']);
+  const another = startNotifier(database);
+  await comesBack(another);
+  expect(another.begun()?.channel).not.toBe(telling?.channel);
+  another.ended();
+  await another.stop();
+});
+
+describe('where the commit fails for its NOTIFY', () => {
+  // The queue is full, the lock is not to be had, the role may not.
+  test.each(['54000', '55P03', '42501'])('%s: it is written all the same', async (code) => {
+    const notifier = startNotifier(store.database);
+    const before = store.notifier;
+    store.notifier = notifier;
+    const { database } = store;
+    // As PostgreSQL does, at the end of the transaction; the first time only.
+    await database.query(`create sequence refusals`);
+    await database.query(
+      `create function refuse() returns trigger language plpgsql as $$
+       begin
+         if nextval('refusals') = 1 then raise exception 'no NOTIFY' using errcode = '${code}'; end if;
+         return null;
+       end $$`,
+    );
+    await database.query(
+      `create constraint trigger refuses after insert on log deferrable initially deferred
+       for each row execute function refuse()`,
+    );
+    try {
+      await comesBack(notifier);
+      expect(await pause()).toMatchObject({ outcome: 'ACCEPTED' });
+      // One attempt that told, one that did not, and no more attempts to tell.
+      expect(notifier.begun()).toBeNull();
+      notifier.ended();
+    } finally {
+      store.notifier = before;
+      await notifier.stop();
+      await database.query('drop trigger refuses on log');
+      await database.query('drop function refuse');
+      await database.query('drop sequence refusals');
+    }
+  });
+});
