@@ -209,6 +209,8 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
         await read().finally(() => {
           isReading = false;
         });
+        const reached = state?.position ?? 0;
+        offers = offers.filter(({ rows }) => (rows[0]?.revision ?? 0) > reached);
         takeOffers();
         failures = 0;
         if (state) for (const { resolve } of served) resolve();
