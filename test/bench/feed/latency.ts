@@ -48,10 +48,17 @@ export async function measureLatency(world: World): Promise<Figure[]> {
     add(bare, bare.close);
 
     const figures: Figure[] = [];
-    for (const perSecond of [200, 1_000])
-      figures.push(...(await besideNotify(world, { perSecond, told, bare })));
+    for (const [perSecond, each] of [
+      [200, 1],
+      [200, 5],
+      [1_000, 1],
+    ] as const)
+      figures.push(...(await besideNotify(world, { perSecond, each, told, bare })));
     const untold = await openTransitions(store.database, { ...options, notifier: null });
-    const dropped = await deliver(world, untold, { perSecond: 50, seconds: world.quick ? 2 : 8 });
+    const dropped = await deliver(world, untold, {
+      ...{ perSecond: 50, each: 1 },
+      seconds: world.quick ? 2 : 8,
+    });
     figures.push(
       held('commit to frame with every NOTIFY dropped, p99, ms', quantile(dropped, 0.99), {
         atMost: 300,
@@ -67,15 +74,20 @@ export async function measureLatency(world: World): Promise<Figure[]> {
 
 interface Compared {
   readonly perSecond: number;
+  /** Transitions of one commit. */
+  readonly each: number;
   readonly told: Transitions;
   readonly bare: Bare;
 }
 
-async function besideNotify(world: World, { perSecond, told, bare }: Compared): Promise<Figure[]> {
+async function besideNotify(
+  world: World,
+  { perSecond, each, told, bare }: Compared,
+): Promise<Figure[]> {
   const half: { ours: number[]; bare: number[] } = { ours: [], bare: [] };
   const most: { ours: number[]; bare: number[] } = { ours: [], bare: [] };
   for (let round = 0; round <= (world.quick ? 1 : rounds); round += 1) {
-    const ours = await deliver(world, told, { perSecond, seconds });
+    const ours = await deliver(world, told, { perSecond, each, seconds });
     const notified = await bare.deliver({ perSecond, seconds });
     if (round === 0) continue;
     half.ours.push(median(ours));
@@ -85,7 +97,7 @@ async function besideNotify(world: World, { perSecond, told, bare }: Compared): 
   }
   return [
     figure(
-      `commit to frame at ${perSecond} a second, p99, to a bare NOTIFY, ms`,
+      `commit to frame at ${perSecond}${each > 1 ? ` commits of ${each}` : ''} a second, p99, to a bare NOTIFY, ms`,
       median(most.ours),
       { reference: median(most.bare), atMost: 2 },
     ),
@@ -98,18 +110,18 @@ interface Rate {
   readonly seconds: number;
 }
 
-/** Milliseconds from each commit to each of its frames. */
+/** Milliseconds from each commit to each frame of its first transition. */
 async function deliver(
   { clients }: World,
   transitions: Transitions,
-  { perSecond, seconds: during }: Rate,
+  { perSecond, each, seconds: during }: Rate & { readonly each: number },
 ): Promise<number[]> {
   const committed = new Map<number, number>();
   await clients.call('reset', crowd);
   await clients.call('stamp', crowd);
-  const reached = clients.call('reached', crowd, perSecond * during, during + 30);
+  const reached = clients.call('reached', crowd, perSecond * each * during, during + 30);
   await atRate(perSecond, during, async () => {
-    const { number, at } = await transitions.commit();
+    const { number, at } = await transitions.commit(each);
     committed.set(number, at);
   });
   await reached;
