@@ -5,10 +5,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DnsProvider } from '../drivers/dns/provider.ts';
 import { type Driver, DriverError } from '../drivers/driver.ts';
-import { within } from '../store/notifier.ts';
 import { recordInstanceObservation } from '../store/runtimes.ts';
 import type { StoredFailure } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
+import { within } from '../store/time-limit.ts';
 import {
   type Claimable,
   claim,

@@ -6,8 +6,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Session } from '../store/database.ts';
-import { within } from '../store/notifier.ts';
 import type { Store } from '../store/store.ts';
+import { within } from '../store/time-limit.ts';
 import { disclaimLock, type Peer, takeLock, unlockedPeers } from '../store/workers.ts';
 
 export interface WorkerLockOptions {

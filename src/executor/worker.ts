@@ -5,8 +5,8 @@
  * fencing".
  */
 import { setMaxListeners } from 'node:events';
-import { within } from '../store/notifier.ts';
 import type { Store } from '../store/store.ts';
+import { within } from '../store/time-limit.ts';
 import { adopt } from '../store/work.ts';
 import { beat, bury, type Peer, peers, registerWorker, requeueUnowned } from '../store/workers.ts';
 import { holdLock, type WorkerLock } from './worker-lock.ts';

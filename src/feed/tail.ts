@@ -13,9 +13,10 @@ import {
   readLogTail,
   type StoreIdentity,
 } from '../store/log.ts';
-import { within } from '../store/notifier.ts';
 import type { Reader } from '../store/own-connection.ts';
 import { createPace } from '../store/pace.ts';
+import { within } from '../store/time-limit.ts';
+import { createOffers, rowsOf } from './offers.ts';
 import { advance, advanceAlone, hasGap, type ReaderState, readerAt } from './reader.ts';
 
 export interface TailHooks {
@@ -45,7 +46,7 @@ export interface Tail {
 }
 
 const POLL_MS = 250;
-/** Under load each read takes in what came up in 2 ms; what comes now and then is read at once. */
+/** Under load each read takes in what came up in 4 ms; what comes now and then is read at once. */
 const PACE = { perSecond: 250, atOnce: 10 };
 /** While a gap waits for a transaction; nobody tells when that rolls back. */
 const GAP_MS = { first: 2, most: 50 };
@@ -53,9 +54,6 @@ const RETRY_MS = { first: 50, most: 2000 };
 const READ_SECONDS = 10;
 /** Until a read that makes sure. */
 const SOON_MS = 20;
-/** Offers that wait for a read, or for others before them. */
-const MOST_OFFERS = 200;
-const OFFER_PACE = { perSecond: 500, atOnce: 20 };
 /** Until a revision is read that was to be offered. */
 const EXPECTED_MS = 10;
 const PAGE_ROWS = 1000;
@@ -66,7 +64,7 @@ const RECENT_ROWS = 5000;
 export function createTail(database: Reader, hooks: TailHooks): Tail {
   const alone = database.kind === 'PGLITE';
   const pace = createPace(PACE);
-  const offerPace = createPace(OFFER_PACE);
+  const offers = createOffers({ onDue: takeOffers, onDropped: wake });
   let state: ReaderState | null = null;
   let identity: StoreIdentity | null = null;
   /** Who was writing when the tail came: revisions up to the identity's newest may be theirs. */
@@ -76,8 +74,6 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
   let stopped = false;
   let woken = false;
   let endPause: (() => void) | null = null;
-  let offers: Shown[] = [];
-  let isDue = false;
   let soon: NodeJS.Timeout | null = null;
   let isReading = false;
 
@@ -137,10 +133,20 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
       state = next;
       if (moved) {
         const rows = page.rows.filter(({ revision }) => revision <= next.position);
-        hooks.onAdvance(rows, next.position);
+        handOn(rows, next.position);
       }
       if (page.full && moved) continue;
       if (!hasGap(next) || looked) return;
+    }
+  }
+
+  /** A follower that fails must not lose what it was told: all begin anew. */
+  function handOn(rows: readonly LogRow[], position: number): void {
+    try {
+      hooks.onAdvance(rows, position);
+    } catch (error) {
+      state = identity = writersAtStart = null;
+      throw error;
     }
   }
 
@@ -150,33 +156,34 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
    */
   function takeOffers(): void {
     // What is read now was asked for from the present position on.
-    if (stopped || isReading || offers.length === 0) return;
-    const taken = offers;
-    offers = [];
-    if (!state || taken.some(({ epoch }) => epoch !== identity?.epoch)) {
+    if (stopped || isReading) return;
+    const { waiting } = offers;
+    if (!state || waiting.some(({ epoch }) => epoch !== identity?.epoch)) {
+      offers.clear();
       wake();
       return;
     }
     const from = state.position;
-    const all = inOrder(taken.flatMap((shown) => shown.rows));
+    const all = rowsOf(waiting);
     const rows = all.filter(({ revision }) => revision > from);
     // A read was quicker, or the store has gone back: not for every one of the former.
     if (rows.length < all.length) wakeSoon();
-    if (rows.length === 0) return;
     const revisions = rows.map(({ revision }) => revision);
     state = advance(state, null, { revisions, full: false });
     const through = state.position;
-    const ahead = taken.filter((shown) => (shown.rows[0]?.revision ?? 0) > through);
-    if (ahead.length > 0) {
-      offers = ahead;
-      wakeWithout(revisions.at(-1) ?? 0, GAP_MS.first);
-    }
+    offers.dropThrough(through);
+    if (offers.waiting.length > 0) wakeWithout(revisions.at(-1) ?? 0, GAP_MS.first);
+    // Behind it is what was seen before, and was not offered.
+    else if (through > from && hasGap(state)) wake();
     if (through === from) return;
     try {
-      const decided = rows.filter(({ revision }) => revision <= through);
-      hooks.onAdvance(decided, through);
+      handOn(
+        rows.filter(({ revision }) => revision <= through),
+        through,
+      );
     } catch (error) {
       hooks.onError(error);
+      wake();
     }
   }
 
@@ -187,11 +194,11 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     }, SOON_MS);
   }
 
-  /** Reads after a while where the position has not reached a revision; `unmet` hears of that. */
+  /** Reads after a while where the position has not reached a revision; `unmet` hears if it is unheard of. */
   function wakeWithout(revision: number, ms: number, unmet?: () => void): void {
     setTimeout(() => {
       if (stopped || (state && state.position >= revision)) return;
-      unmet?.();
+      if (!offers.has(revision)) unmet?.();
       wake();
     }, ms);
   }
@@ -209,9 +216,8 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
         await read().finally(() => {
           isReading = false;
         });
-        const reached = state?.position ?? 0;
-        offers = offers.filter(({ rows }) => (rows[0]?.revision ?? 0) > reached);
-        takeOffers();
+        offers.dropThrough(state?.position ?? 0);
+        if (offers.waiting.length > 0) takeOffers();
         failures = 0;
         if (state) for (const { resolve } of served) resolve();
         else waiters.unshift(...served);
@@ -266,23 +272,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
       await within(2, loop ?? Promise.resolve()).catch(() => {});
     },
     wake,
-    offer(shown) {
-      offers.push(shown);
-      if (offers.length > MOST_OFFERS) {
-        offers = []; // All of it can be read.
-        wake();
-      }
-      if (isDue) return;
-      isDue = true;
-      const take = () => {
-        isDue = false;
-        takeOffers();
-      };
-      const waitMs = offerPace.take();
-      // What comes in one tick, or under load in 2 ms, goes out in one write.
-      if (waitMs > 0) setTimeout(take, waitMs);
-      else setImmediate(take);
-    },
+    offer: offers.add,
     expect: (revision) => wakeWithout(revision, EXPECTED_MS, hooks.onUnmet),
     fresh() {
       if (stopped) return Promise.reject(new Error('The feed has stopped.'));
@@ -292,13 +282,4 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
       });
     },
   };
-}
-
-/** In the order of the log, each row once. */
-function inOrder(rows: readonly LogRow[]): LogRow[] {
-  const sorted = [...rows].sort((a, b) => a.revision - b.revision || a.place - b.place);
-  return sorted.filter((row, at) => {
-    const before = sorted[at - 1];
-    return row.revision !== before?.revision || row.place !== before.place;
-  });
 }

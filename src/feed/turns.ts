@@ -6,6 +6,7 @@
 /** Milliseconds of turns between two looks. */
 const SLICE_MS = 5;
 
+/** Of the whole process, as its one thread is. */
 let waiting: (() => void)[] = [];
 let isRunning = false;
 

@@ -1,7 +1,7 @@
 /** Reads that wait for a database that is away, rather than to fail for it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isConnectionError } from '../store/database.ts';
-import { within } from '../store/notifier.ts';
+import { within } from '../store/time-limit.ts';
 
 /** A connection that was cut without a word answers never. */
 const READ_SECONDS = 10;

@@ -67,7 +67,6 @@ export interface Context {
   readonly waiters: Places;
   /** Batches the reads of one request that no statement above them could plan. */
   readonly loaders: Loaders;
-  /** Told when the command stream of an instance's runtime ended, so that somebody looks at it. */
 }
 
 /** Who saves and commands, as the store wants to know it. */

@@ -62,11 +62,11 @@ function callerOfGroup({ viewer, requestId, transport, method }: Caller): Caller
   return { viewer, requestId, transport, method, lastEventId: null, signal };
 }
 
-/** Renderings that are remembered for the groups to come; none whose document and variables are longer. */
+/** Renderings that are remembered for groups to come, the latest used; none of a longer document with its variables. */
 const mostRenderings = 1000;
 const longestRemembered = 50_000;
 
-/** With the frame's bytes beside the text, and the event that they are kept for. */
+/** With what the frame takes beside the text, and the event that they are kept for. */
 const sizeOf = ({ json }: Payload): number => 1000 + json.length;
 
 /** Does the subscription's field hand out a channel? */
@@ -120,16 +120,20 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
     const key = source.options.isOfLog ? resultKeyOf(prepared) : null;
     const known = key === null ? undefined : renderings.get(key);
     const rendering = known ?? newRendering(shared, rootOf);
-    if (key !== null && keyOf(prepared).length <= longestRemembered) renderings.set(key, rendering);
+    if (key !== null && keyOf(prepared).length <= longestRemembered) remember(key, rendering);
     const group = createGroup<LogPosition, Payload, NextFrames>({
       ...{ channel, rendering, bookmarkSeconds, latestBy, sizeOf },
       compose: (payloads) => new NextFrames(payloads),
-      onEmpty() {
-        onEmpty();
-        if (renderings.size > mostRenderings) renderings.clear();
-      },
+      onEmpty,
     });
     return { group, source };
+  }
+
+  function remember(key: string, rendering: Rendering<LogPosition, Payload>): void {
+    renderings.delete(key);
+    renderings.set(key, rendering);
+    const [oldest] = renderings.keys();
+    if (renderings.size > mostRenderings && oldest !== undefined) renderings.delete(oldest);
   }
 
   function newRendering(prepared: Prepared, rootOf: (item: LogPosition) => unknown) {

@@ -35,14 +35,6 @@ export function referenceOf(type: string, idOrKey: string): string {
   return parsed?.type === type ? parsed.id : idOrKey;
 }
 
-/** The same for an argument that may be absent or null, which stay what they are. */
-export function optionalReferenceOf<Given extends string | null | undefined>(
-  type: string,
-  idOrKey: Given,
-): Given {
-  return (typeof idOrKey === 'string' ? referenceOf(type, idOrKey) : idOrKey) as Given;
-}
-
 /** Picks a row by global id or key, for the `where` of a read. Never matches an id of another type. */
 export function named(type: string, idOrKey: string): { id: string } | { key: string } {
   const parsed = parseGlobalId(idOrKey);

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isConnectionError } from '../store/database.ts';
-import { within } from '../store/notifier.ts';
+import { within } from '../store/time-limit.ts';
 
 /** So often, for about ten minutes in all. */
 const retries = 600;

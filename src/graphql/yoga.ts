@@ -133,9 +133,12 @@ function joinedOrOver(
 ): ReturnType<Pipeline['run']> {
   const over = new Promise<EventStream>((resolve) => stream.left(() => resolve(stream)));
   // What comes of it too late is let go of.
-  void joining.then((results) => {
-    if (stream.isOver && results !== stream) void stream.follow(results);
-  });
+  joining.then(
+    (results) => {
+      if (stream.isOver && results !== stream) void stream.follow(results);
+    },
+    () => {}, // Whoever awaits it gets it.
+  );
   return Promise.race([joining, over]);
 }
 

@@ -36,11 +36,9 @@ export function hintColumn(telling: Telling | null, logged: Logged): Sql | null 
 }
 
 /** But for what its commit decides. */
-function loggedRow(
-  row: Row,
-  { actor }: Change,
-  organizationId: string,
-): Omit<LogRow, 'revision' | 'at'> {
+type Undecided = Omit<LogRow, 'revision' | 'at'>;
+
+function loggedRow(row: Row, { actor }: Change, organizationId: string): Undecided {
   return {
     place: row.place,
     organizationId,
@@ -56,5 +54,5 @@ function loggedRow(
     causedBySequence: row.by_sequence ?? null,
     actor,
     details: row.details,
-  } as Omit<LogRow, 'revision' | 'at'>;
+  } satisfies Record<keyof Undecided, unknown> as Undecided;
 }

@@ -74,7 +74,10 @@ export function doorStatement(
   if (log.length > 0) {
     revision = log.length === 1 ? sql`(select n from logged)` : sql`(select n from revision)`;
   }
-  const hint = hintColumn(options.telling ?? null, { rows: log, change, revision, ...options });
+  const hint = hintColumn(options.telling ?? null, {
+    ...{ rows: log, change, revision },
+    organizationId: options.organizationId,
+  });
   const told = hint ?? sql``;
   const tells = hint !== null;
   if (!answer) {

@@ -22,7 +22,7 @@ export interface Shown {
 }
 
 /** Something may have been missed. */
-export const EVERYTHING: Hint = { isOwn: false, log: true, shown: null, topics: null };
+const EVERYTHING: Hint = { isOwn: false, log: true, shown: null, topics: null };
 
 /** PostgreSQL takes less than 8,000 bytes. */
 const PAYLOAD_BYTES = 7800;

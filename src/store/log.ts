@@ -6,7 +6,7 @@ import type { Database, Parameter, Queries } from './database.ts';
 import { believedEpoch, settleEpoch } from './epoch.ts';
 import type { ChangeKind } from './values.ts';
 
-/** A row of the log as the statements below give it. */
+/** A row of the log as the statements below give it, and the hints of commits. */
 export interface LogRow {
   readonly revision: number;
   readonly place: number;

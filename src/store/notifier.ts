@@ -10,6 +10,7 @@ import { type Hint, hintOf, payloadOf } from './hint.ts';
 import { readIdentity } from './log.ts';
 import { createReader } from './own-connection.ts';
 import { createPace } from './pace.ts';
+import { within } from './time-limit.ts';
 
 /** How a transaction tells of itself. */
 export interface Telling {
@@ -35,10 +36,10 @@ export interface Notifier {
 }
 
 const NOTIFY = 'select pg_notify($1, $2)';
-/** Under load each tells of what came up in 2 ms; what comes now and then is told at once. */
+/** Under load each tells of what came up in 4 ms; what comes now and then is told at once. */
 const PACE = { perSecond: 250, atOnce: 10 };
 const NOTIFY_SECONDS = 5;
-/** Other transactions of a node that are under way when one begins, on average since none was. */
+/** Other transactions of this node that are under way when one begins, on average since none was. */
 const CROWD = 8;
 /** Of how many transactions that is the average. */
 const AVERAGED = 32;
@@ -157,9 +158,9 @@ export function startNotifier(database: Database): Notifier {
         await sending;
         await listening;
         await subscription?.close();
-        own.close();
       };
       await within(2, end()).catch(() => {});
+      own.close();
     },
   };
 }
@@ -171,23 +172,4 @@ export function startNotifier(database: Database): Notifier {
 async function channelOf(database: Database): Promise<string> {
   const { cursorSecret } = await readIdentity(database);
   return `instance_manager_${createHmac('sha256', cursorSecret).update('hints').digest('hex').slice(0, 32)}`;
-}
-
-/**
- * The promise, or an error when it takes longer: a statement on a connection that was cut without a
- * word is not answered for minutes.
- */
-export async function within<T>(seconds: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = Object.assign(new Error(`The database has not answered for ${seconds} s.`), {
-      code: 'CONNECTION_SILENT',
-    });
-    timer = setTimeout(() => reject(error), seconds * 1000);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -5,7 +5,7 @@
  */
 import type { Database } from './database.ts';
 import { readLogHolders } from './log.ts';
-import { within } from './notifier.ts';
+import { within } from './time-limit.ts';
 
 export interface Retention {
   /** Deletes what is due now, unless that is under way; resolves when it is over. */

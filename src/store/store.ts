@@ -13,7 +13,7 @@ export interface Store {
   notifier: Notifier | null;
   /** Called after each commit that appended to the log or made work that is due. */
   onCommit(listener: (commit: Commit) => void): () => void;
-  /** Tells the listeners of this process, and by NOTIFY the other nodes. */
+  /** Tells the listeners of this process. */
   committed(commit: Commit): void;
 }
 
@@ -74,7 +74,7 @@ export async function decide<W extends World & { organizationId: string }>(
     reason?: string | null;
     /** Asked after a lost race: something that makes further attempts void, or null. */
     lostTo?: () => Promise<unknown>;
-  } & Omit<DoorOptions, 'organizationId'>,
+  } & Omit<DoorOptions, 'organizationId' | 'notifier'>,
 ): Promise<Decided<W>> {
   const context: Context = {
     newId: randomUUID,

@@ -113,6 +113,21 @@ describe('one group', () => {
     }
   });
 
+  test('a thousand documents are remembered, and those of who was refused are none more', async () => {
+    const shared = `${changes} # shared`;
+    const refused = 'subscription { instanceTransitions(last: 999) { __typename } }';
+    const readers = [await world.join(shared)];
+    for (let n = 0; n < 1000; n += 1)
+      await expect(world.join(`${refused} # ${n}`)).rejects.toThrow('takes 1 to 200');
+    readers.push(await world.join(shared, { filter: { resourceKind: 'INSTANCE' } }));
+    const made = await renderingsOf(async () => {
+      await world.append();
+      await Promise.all(readers.map((reader) => reader.has(1)));
+    });
+    expect(made).toBe(2);
+    for (const reader of readers) reader.end();
+  });
+
   test('a variable that shows something else shares nothing', async () => {
     const document = `subscription ($deep: Boolean!) {
       changes { ... on ResourceChange { kind at @include(if: $deep) } } }`;

@@ -193,6 +193,36 @@ describe('while no poll is due', () => {
     await tail.stop();
   });
 
+  test('what was read behind a gap follows the offer that fills it', async () => {
+    const { log, tail, received } = await follow(() => 1);
+    log.holders.add('one');
+    const row = (revision: number) => [{ revision, place: 0, sequence: 0 } as LogRow];
+    log.committed.set(2, row(2));
+    await tail.fresh();
+    expect(received).toEqual([]);
+    log.committed.set(1, row(1));
+    log.holders.delete('one');
+    tail.offer({ rows: row(1), epoch: log.epoch });
+    await until(() => received.length === 2);
+    expect(received).toEqual(log.rows);
+    await tail.stop();
+  });
+
+  test('what was offered has been heard, whatever is undecided before it', async () => {
+    const { log, tail, received, unmet } = await follow(() => 1);
+    log.holders.add('one');
+    const rows = [{ revision: 2, place: 0, sequence: 0 } as LogRow];
+    log.committed.set(2, rows);
+    tail.offer({ rows, epoch: log.epoch });
+    tail.expect(2);
+    for (let ms = 0; ms < 20; ms += 1) {
+      vi.advanceTimersByTime(1);
+      for (let turns = 0; turns < 20; turns += 1) await setImmediate();
+    }
+    expect([received, unmet]).toEqual([[], []]);
+    await tail.stop();
+  });
+
   test('what was to be offered and is not is read after a moment', async () => {
     const { log, tail, received, unmet } = await follow(() => 1);
     await log.write('one', 2);
@@ -230,6 +260,26 @@ describe('while no poll is due', () => {
     await read;
     await until(() => received.length === 1000);
     expect(received).toEqual(log.rows);
+    await tail.stop();
+  });
+
+  test('what could not be handed on is not passed over: the tail begins anew', async () => {
+    const log = new Log(() => 1);
+    const begun: number[] = [];
+    const errors: unknown[] = [];
+    const tail = createTail(log.reader(), {
+      onBegin: (_identity, position) => void begun.push(position),
+      onAdvance() {
+        throw new Error('A follower is broken.');
+      },
+      onUnmet() {},
+      onError: (error) => void errors.push(error),
+    });
+    tail.start();
+    await tail.fresh();
+    tail.offer({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
+    await until(() => begun.length === 2);
+    expect([begun, errors.length]).toEqual([[0, 1], 1]);
     await tail.stop();
   });
 

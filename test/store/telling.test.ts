@@ -1,11 +1,24 @@
 /** Commits that tell the other nodes of themselves, and what happens where they cannot. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from 'vitest';
 import { createFeed } from '../../src/feed/feed.ts';
+import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { commandInstance } from '../../src/store/commands.ts';
+import { openPostgres } from '../../src/store/database.ts';
 import type { Hint } from '../../src/store/hint.ts';
 import { type Notifier, startNotifier } from '../../src/store/notifier.ts';
-import type { OpenStore } from '../../src/store/open.ts';
+import { type OpenStore, setUpStore } from '../../src/store/open.ts';
 import { createFleet, keyOf } from '../bench/fleet.ts';
+import { startNetwork } from '../client/network.ts';
+import { createTestDatabase } from '../harness/database.ts';
 import { openTestStore } from './stores.ts';
 
 let store: OpenStore;
@@ -119,6 +132,26 @@ test('nobody else knows the channel', async () => {
   expect(another.begun()?.channel).not.toBe(telling?.channel);
   another.ended();
   await another.stop();
+});
+
+test('one that stops leaves no connection behind, though the network is silent', async () => {
+  const { url, drop } = await createTestDatabase();
+  onTestFinished(drop);
+  const network = await startNetwork({ url });
+  const through = new URL(url);
+  through.host = new URL(network.url).host;
+  const database = openPostgres(through.href, { connections: 1 });
+  const closing = await setUpStore(
+    database,
+    { deadlines: defaultDeadlines, dnsZone: 'instances.test' },
+    { close: () => database.close() },
+  );
+  const notifier = startNotifier(database);
+  await comesBack(notifier);
+  network.stall();
+  await notifier.stop();
+  await closing.close().catch(() => {});
+  await vi.waitFor(() => expect(network.open).toBe(0));
 });
 
 describe('where the commit fails for its NOTIFY', () => {
