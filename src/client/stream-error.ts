@@ -31,3 +31,11 @@ export function streamErrorOf(cause: unknown): StreamError {
 export function ofErrors(errors: readonly GraphQLFormattedError[]): StreamError {
   return new StreamError(errors.map(({ message }) => message).join('\n'), { errors });
 }
+
+const passing: readonly unknown[] = ['UNAVAILABLE', 'INTERNAL', 'RATE_LIMITED'];
+
+/** Errors of GraphQL alone that are the server's trouble, and not the request's: ask again later. */
+export function mayPass(error: unknown): boolean {
+  const errors = error instanceof StreamError ? error.errors : [];
+  return errors.length > 0 && errors.every(({ extensions }) => passing.includes(extensions?.code));
+}

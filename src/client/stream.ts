@@ -5,10 +5,12 @@
  *        ▲                             ▲                                                 │
  *        │                             └── cut off: graphql-ws sends the payload again ──┤
  *        └── CURSOR_EXPIRED, CURSOR_INVALID ─────────────────────────────────────────────┘
+ *
+ * A snapshot that could not be read for a fault that passes is read again, for ever.
  */
 import type { FormattedExecutionResult } from 'graphql';
 import type { Connection } from './connection.ts';
-import { ofErrors, StreamError, streamErrorOf } from './stream-error.ts';
+import { mayPass, ofErrors, StreamError, streamErrorOf } from './stream-error.ts';
 
 export interface OperationRequest {
   readonly query: string;
@@ -75,15 +77,28 @@ export function openStream<Data, Snapshot>(
   /** Reads where to begin, and what is there. */
   async function reset(reason: Reset<Snapshot>['reason'], oldestCursor: string | null) {
     const asked = snapshot ?? { query: '{ feedPosition }' };
-    const reading = readOnce<Snapshot & { feedPosition?: unknown }>(connection, asked);
-    cancel = reading.cancel;
-    const data = await reading.data;
-    if (unsubscribed) return;
+    const data = await readAtLast<Snapshot & { feedPosition?: unknown }>(asked);
+    if (!data || unsubscribed) return;
     if (typeof data.feedPosition !== 'string')
       throw new Error('The snapshot must select feedPosition, by that name.');
     variables[cursorVariable] = data.feedPosition;
     shown = shownIn(data);
     if (snapshot) await onReset?.({ reason, oldestCursor, data });
+  }
+
+  /** The answer, asked for again while the server is in trouble; null: nobody wants it any more. */
+  async function readAtLast<Data>(asked: OperationRequest): Promise<Data | null> {
+    for (let attempt = 0; !unsubscribed; attempt += 1) {
+      const reading = readOnce<Data>(connection, asked);
+      cancel = reading.cancel;
+      try {
+        return await reading.data;
+      } catch (error) {
+        if (!mayPass(error)) throw error;
+      }
+      await connection.pause(attempt);
+    }
+    return null;
   }
 
   /** Follows the stream to its end: null, or the error that asks for a snapshot. */

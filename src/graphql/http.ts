@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import { isConnectionError } from '../store/database.ts';
 import { answerError, answerText, isJson, redirect } from './answer.ts';
 import type { Auth } from './auth.ts';
 import type { GraphiqlHandler } from './graphiql.ts';
 import type { Metrics } from './metrics.ts';
-import { describeError } from './request-error.ts';
+import { describeError, unavailable } from './request-error.ts';
 import { hasCookie, type SignIn } from './sign-in.ts';
 import { completedEventId } from './sse.ts';
 import { tooLargeMessage, type YogaHandler } from './yoga.ts';
@@ -158,6 +159,7 @@ export function createHttpListener(options: HttpOptions) {
     route({ request, response, requestId }, path).catch((error: unknown) => {
       log.error({ requestId, error: describeError(error) }, 'A request failed.');
       if (response.headersSent) response.destroy();
+      else if (isConnectionError(error)) answerError(response, 'UNAVAILABLE', unavailable());
       else answerError(response, 'INTERNAL', `The log has the cause under ${requestId}.`);
     });
   };

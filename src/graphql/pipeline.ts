@@ -24,7 +24,7 @@ import { exceededLimits } from './limits.ts';
 import { mapEvents, type Results } from './map-events.ts';
 import type { Metrics } from './metrics.ts';
 import { payloadOf } from './next-frames.ts';
-import { maskError, refusedRequest, withCode } from './request-error.ts';
+import { maskError, type RequestLog, refusedRequest, withCode } from './request-error.ts';
 import { answered, answeredInTime } from './retry.ts';
 import { refusedToRuns } from './run-keys.ts';
 import { asGraphQLError } from './streams.ts';
@@ -141,9 +141,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     return { ...prepared, contextValue: createContext(caller.viewer, caller) };
   };
 
-  const masked = (result: ExecutionResult, { requestId }: Caller): ExecutionResult =>
+  const requestOf = ({ caller, operation }: Prepared): RequestLog => ({
+    ...{ requestId: caller.requestId, operation: operation.operation, log },
+  });
+  const masked = (result: ExecutionResult, request: RequestLog): ExecutionResult =>
     result.errors
-      ? { ...result, errors: result.errors.map((error) => maskError(error, { requestId, log })) }
+      ? { ...result, errors: result.errors.map((error) => maskError(error, request)) }
       : result;
 
   /**
@@ -183,15 +186,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   });
 
   async function executed(prepared: Prepared, given?: ExecutionResult): Promise<ExecutionResult> {
-    const { requestId } = prepared.caller;
+    const request = requestOf(prepared);
     try {
-      const result = masked(given ?? (await execute(prepared)), prepared.caller);
+      const result = masked(given ?? (await execute(prepared)), request);
       // Nothing was run where variables are wrong: then there is no data at all.
       return result.data === undefined && result.errors
         ? { errors: withCode(result.errors, 'BAD_USER_INPUT') }
         : result;
     } catch (error) {
-      return { errors: [maskError(error, { requestId, log })] };
+      return { errors: [maskError(error, request)] };
     }
   }
 
@@ -217,13 +220,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     },
     async subscribe(prepared) {
       const { caller } = prepared;
-      const mask = (error: unknown) => maskError(error, { requestId: caller.requestId, log });
+      const request = requestOf(prepared);
+      const mask = (error: unknown) => maskError(error, request);
       const end = metrics.started(caller.transport, 'subscription');
       let leave = () => {};
       const refusal = (result: ExecutionResult) => {
         leave();
         end('errors');
-        return { errors: masked(result, caller).errors };
+        return { errors: masked(result, request).errors };
       };
       const { subscriber, viewer } = caller;
       if (admission.isBusy(viewer)) return refusal({ errors: [busy()] });

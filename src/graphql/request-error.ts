@@ -2,9 +2,9 @@
  * Errors of requests: those that the caller can do something about have a code and pass; all others
  * are masked, and the log has their cause under the same request id.
  */
-import { GraphQLError, type GraphQLErrorExtensions } from 'graphql';
+import { GraphQLError, type GraphQLErrorExtensions, type OperationTypeNode } from 'graphql';
 import type { Logger } from 'pino';
-import { sqlState, violatedConstraint } from '../store/database.ts';
+import { isConnectionError, sqlState, violatedConstraint } from '../store/database.ts';
 
 const statusOf = {
   BAD_REQUEST: 400,
@@ -21,6 +21,7 @@ const statusOf = {
   MISDIRECTED_REQUEST: 421,
   RATE_LIMITED: 429,
   INTERNAL: 500,
+  UNAVAILABLE: 503,
 } as const;
 export type RequestErrorCode = keyof typeof statusOf;
 
@@ -65,27 +66,42 @@ export function withCode(errors: readonly GraphQLError[], code: RequestErrorCode
 export interface RequestLog {
   readonly requestId: string;
   readonly log: Logger;
+  /** What was run, if it came to that. */
+  readonly operation?: `${OperationTypeNode}`;
+}
+
+/** What to do where the connection to the database failed, rather than the request. */
+export function unavailable(operation?: RequestLog['operation']): string {
+  const cause = 'The database cannot be reached just now.';
+  return operation === 'mutation'
+    ? `${cause} This may have been done, or not: repeat it with the same idempotencyKey; without one, look first.`
+    : `${cause} Ask again in a moment.`;
 }
 
 /** The error as its caller may see it. */
-export function maskError(error: unknown, { requestId, log }: RequestLog): GraphQLError {
+export function maskError(error: unknown, request: RequestLog): GraphQLError {
+  const { requestId, log, operation } = request;
+  const cause = rootOf(error);
+  const isAway = isConnectionError(cause);
   if (error instanceof GraphQLError) {
     if (typeof error.extensions.code === 'string') return error;
-    if (isAboutInput(error)) return withCode([error], 'BAD_USER_INPUT')[0] as GraphQLError;
+    if (!isAway && isAboutInput(error))
+      return withCode([error], 'BAD_USER_INPUT')[0] as GraphQLError;
   }
   const located = error instanceof GraphQLError ? error : undefined;
   log.error(
-    { requestId, path: located?.path?.join('.'), error: describeError(rootOf(error)) },
+    { requestId, path: located?.path?.join('.'), error: describeError(cause) },
     'A request failed.',
   );
-  return new GraphQLError(
-    `Something went wrong here. The log of the server has the cause under request ${requestId}.`,
-    {
-      nodes: located?.nodes,
-      path: located?.path,
-      extensions: { code: 'INTERNAL', requestId },
-    },
-  );
+  const message = isAway
+    ? unavailable(operation)
+    : `Something went wrong here. The log of the server has the cause under request ${requestId}.`;
+  const code: RequestErrorCode = isAway ? 'UNAVAILABLE' : 'INTERNAL';
+  return new GraphQLError(message, {
+    nodes: located?.nodes,
+    path: located?.path,
+    extensions: { code, requestId },
+  });
 }
 
 /** A transport's answer must not carry what is meant for the HTTP layer. */

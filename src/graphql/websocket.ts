@@ -9,12 +9,13 @@ import { GraphQLError } from 'graphql';
 import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { isConnectionError } from '../store/database.ts';
 import type { Admission } from './admission.ts';
 import type { Auth } from './auth.ts';
 import type { Laggards } from './laggards.ts';
 import type { Metrics } from './metrics.ts';
 import type { OperationRequest, Pipeline, Prepared } from './pipeline.ts';
-import { refusedRequest, toPlainError } from './request-error.ts';
+import { refusedRequest, toPlainError, unavailable } from './request-error.ts';
 import { SocketOperations } from './socket-operations.ts';
 import type { Viewer } from './viewer.ts';
 import { createWires, goneMs, type StreamLimits, type Wire } from './wire.ts';
@@ -184,7 +185,8 @@ export function createSockets(options: SocketOptions): Sockets {
       if (socket.readyState !== socket.OPEN) return;
       const message = error instanceof Error ? error.message : 'unknown';
       log.warn({ error: message }, 'A message could not be handled.');
-      socket.close(CloseCode.InternalServerError, 'Internal error');
+      if (isConnectionError(error)) socket.close(tryAgainLater, unavailable());
+      else socket.close(CloseCode.InternalServerError, 'Internal error');
     };
     const closed = protocol.opened(
       {

@@ -356,15 +356,43 @@ test('an event with errors about a part of it is an event', async () => {
 
 test('a snapshot with an error, or without a position, is an error of the stream', async () => {
   const server = await startScripted((asked) => {
-    if (asked.query.includes('broken')) asked.next({ data: {}, errors: [refusal('INTERNAL')] });
+    if (asked.query.includes('broken')) asked.next({ data: {}, errors: [refusal('FORBIDDEN')] });
     else asked.next({ data: { position: 'c1' } });
     asked.complete();
   });
   const client = clientOf(server);
   const broken = follow(client, { query, snapshot: { query: '{ feedPosition broken }' } });
-  await vi.waitFor(() => expect(broken.errors).toMatchObject([{ code: 'INTERNAL' }]));
+  await vi.waitFor(() => expect(broken.errors).toMatchObject([{ code: 'FORBIDDEN' }]));
   const other = follow(client, { query, snapshot: { query: '{ position: feedPosition }' } });
   await vi.waitFor(() => expect(other.errors).toMatchObject([{ message: /feedPosition/ }]));
+});
+
+test.each([
+  ['UNAVAILABLE', ['UNAVAILABLE', 'INTERNAL']],
+  ['INTERNAL', ['INTERNAL']],
+  ['RATE_LIMITED', ['RATE_LIMITED']],
+])('a snapshot that fails with %s is read again, until it is there', async (_code, codes) => {
+  let snapshots = 0;
+  const answer = playing((asked) => asked.next(transition(1)));
+  const server = await startScripted((asked) => {
+    if (asked.query.startsWith('subscription') || ++snapshots > 3) return answer(asked);
+    asked.next({ data: { feedPosition: null }, errors: codes.map((code) => refusal(code)) });
+    asked.complete();
+  });
+  const told = follow(clientOf(server), { query, snapshot });
+  await vi.waitFor(() => expect(sequences(told.events)).toEqual([1]));
+  expect(told).toMatchObject({ resets: [{ reason: 'INITIAL' }], errors: [], completed: 0 });
+  expect(snapshots).toBe(4);
+});
+
+test('a snapshot that fails for a reason of its own as well is not read again', async () => {
+  const server = await startScripted((asked) => {
+    asked.next({ data: {}, errors: [refusal('UNAVAILABLE'), refusal('FORBIDDEN')] });
+    asked.complete();
+  });
+  const told = follow(clientOf(server), { query, snapshot });
+  await vi.waitFor(() => expect(told.errors).toHaveLength(1));
+  expect(server.asked).toHaveLength(1);
 });
 
 test('a callback that throws ends its own stream alone', async () => {
