@@ -230,7 +230,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         return { errors: masked(result, request).errors };
       };
       const { subscriber, viewer } = caller;
-      if (admission.isBusy(viewer)) return refusal({ errors: [busy()] });
+      // Of a socket its server has seen to that.
+      if (caller.transport !== 'WEBSOCKET' && admission.isBusy(viewer)) {
+        if (!subscriber) return refusal({ errors: [busy()] });
+        end('errors');
+        // Not completed: an EventSource would stay away.
+        subscriber.end(busy());
+        return subscriber;
+      }
       const entered = admission.enter(viewer);
       if (!entered)
         return refusal({ errors: [tooManySubscriptions(limits.subscriptionsPerToken)] });

@@ -148,7 +148,9 @@ export function createSockets(options: SocketOptions): Sockets {
         return prepared;
       }
       if (prepared.operation.operation !== 'subscription') return prepared;
-      if (!admission.isBusy(viewer)) return prepared;
+      // Who is served here already stays: it would be at the cost of what it has, and come back with all.
+      const isServed = Object.keys(subscriptions).length > 1;
+      if (isServed || !admission.isBusy(viewer)) return prepared;
       // Not an error of the subscription: its client would give it up.
       wire.close(tryAgainLater, 'The server is busy. Come back with the last cursor.');
       return [refusedRequest('RATE_LIMITED', 'The server is busy. Come back in a moment.')];

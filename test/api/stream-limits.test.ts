@@ -100,13 +100,18 @@ describe('a busy event loop', () => {
     expect([...user.of('s', 'error'), ...user.of('s')]).toEqual([]);
     const events = await openEvents(world, items);
     await eventually('it is over', events.isOver);
+    // Neither completed nor with an id of its own: an EventSource comes back with its last one.
     expect(events.text()).toContain('"code":"RATE_LIMITED"');
+    expect(events.text()).not.toMatch(/^(id|event: complete)/m);
+    // Whoever is served is not cut off for one more.
+    there.subscribe('t', items);
     const { key } = await createRunKey(world.store, await anyRun(database));
     const runtime = await connectClient(world, key);
     runtime.subscribe('c', 'subscription { runtimeCommands { number } }');
     await runtime.has('c', 1);
     world.append('still');
-    await there.has('s', 1);
+    await Promise.all([there.has('s', 1), there.has('t', 1)]);
+    expect(there.closed).toBeNull();
     used(0.5);
     vi.advanceTimersByTime(12_000);
     const back = await connectClient(world);
