@@ -14,10 +14,6 @@ import { relations } from './relations.ts';
 export type Parameter = string | number | boolean | null;
 export type Drizzle = PostgresJsDatabase<typeof relations>;
 
-export interface Subscription {
-  close(): Promise<void>;
-}
-
 /**
  * One connection, opened by its first statement, shared with nobody and never replaced: what belongs
  * to its session, as an advisory lock does, lives as long as it.
@@ -39,10 +35,10 @@ export interface Queries {
 export interface Database extends Queries {
   /** For reads, and for writes of configuration that no state machine guards. */
   readonly drizzle: Drizzle;
-  /** Calls back on each NOTIFY, and with '' whenever some may have been missed. */
-  listen(channel: string, onNotify: (payload: string) => void): Promise<Subscription>;
-  /** Opens a connection of one's own. PGlite has only one connection: none can be had. */
-  readonly openSession: (() => Session) | null;
+  /**
+   * Opens a connection of one's own, which may listen. PGlite has only one connection: none can be had.
+   */
+  readonly openSession: ((onNotify?: (payload: string) => void) => Session) | null;
   /** Runs the migrations of a folder, one process at a time. */
   migrate(folder: string): Promise<void>;
   close(): Promise<void>;
@@ -110,7 +106,6 @@ export function openPostgres(url: string, options: { connections: number }): Dat
   };
   const writes = postgres(url, { ...common, max: options.connections, types });
   const reads = postgres(url, { ...common, max: options.connections });
-  let listener: ReturnType<typeof postgres> | null = null;
   return {
     kind: 'POSTGRES',
     drizzle: drizzlePostgres({ client: prepared(reads), relations }),
@@ -118,12 +113,7 @@ export function openPostgres(url: string, options: { connections: number }): Dat
       const rows = await writes.unsafe(text, [...parameters], { prepare: true });
       return [...rows] as unknown as R[];
     },
-    async listen(channel, onNotify) {
-      listener ??= postgres(url, { ...common, max: 1, idle_timeout: 0 });
-      const { unlisten } = await listener.listen(channel, onNotify, () => onNotify(''));
-      return { close: unlisten };
-    },
-    openSession() {
+    openSession(onNotify) {
       let end = (): void => undefined;
       const ended = new Promise<void>((resolve) => {
         end = resolve;
@@ -143,6 +133,7 @@ export function openPostgres(url: string, options: { connections: number }): Dat
         idle_timeout: 0,
         max_lifetime: null,
         onclose: close,
+        ...(onNotify && { onnotify: (_channel: string, payload: string) => onNotify(payload) }),
       });
       return {
         ended,
@@ -165,7 +156,7 @@ export function openPostgres(url: string, options: { connections: number }): Dat
       }
     },
     async close() {
-      await Promise.all([writes, reads, listener].map((client) => client?.end({ timeout: 3 })));
+      await Promise.all([writes, reads].map((client) => client.end({ timeout: 3 })));
     },
   };
 }
@@ -195,10 +186,6 @@ export async function openPglite(folder: string | null): Promise<Database> {
     drizzle: drizzle as unknown as Drizzle,
     query<R extends object>(text: string, parameters: readonly Parameter[] = []) {
       return statements.query<R>(text, parameters);
-    },
-    async listen(channel, onNotify) {
-      const unlisten = await client.listen(channel, onNotify);
-      return { close: () => unlisten() };
     },
     openSession: null,
     async migrate(migrations) {

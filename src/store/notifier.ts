@@ -5,7 +5,8 @@
  * itself while there are few; in a crowd a node sends one NOTIFY for all that has come up since the last.
  */
 import { createHmac, randomUUID } from 'node:crypto';
-import type { Database, Subscription } from './database.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database, Session } from './database.ts';
 import { type Hint, hintOf, payloadOf } from './hint.ts';
 import { readIdentity } from './log.ts';
 import { createReader } from './own-connection.ts';
@@ -36,6 +37,12 @@ export interface Notifier {
 }
 
 const NOTIFY = 'select pg_notify($1, $2)';
+/** In a parameter: the texts of statements are seen by roles that may read no table. */
+const NAME_CHANNEL = "select set_config('instance_manager.channel', $1, false)";
+const LISTEN =
+  "do $$ begin execute format('listen %I', current_setting('instance_manager.channel')); end $$";
+const LISTEN_SECONDS = 10;
+const RETRY_MS = { first: 50, most: 2000 };
 /** Under load each tells of what came up in 4 ms; what comes now and then is told at once. */
 const PACE = { perSecond: 250, atOnce: 10 };
 const NOTIFY_SECONDS = 5;
@@ -47,7 +54,8 @@ const REFUSED_SECONDS = 60;
 
 /** Starts to listen; while the database is away it tries on. On PGlite there are no other nodes. */
 export function startNotifier(database: Database): Notifier {
-  if (database.kind === 'PGLITE') {
+  const { openSession } = database;
+  if (!openSession) {
     return {
       begun: () => null,
       ended() {},
@@ -74,23 +82,28 @@ export function startNotifier(database: Database): Notifier {
   let grown = false;
   let sending: Promise<void> | null = null;
   let stopped = false;
-  let retry: NodeJS.Timeout | undefined;
-  let subscription: Subscription | null = null;
-  let listening = listen(0);
+  const stopping = new AbortController();
+  let ears: Session | null = null;
+  const listening = listen(openSession);
 
-  async function listen(attempt: number): Promise<void> {
-    try {
-      channel ??= await channelOf(database);
-      subscription = await database.listen(channel, receive);
-      send();
-    } catch {
-      if (stopped) return;
-      retry = setTimeout(
-        () => {
-          listening = listen(attempt + 1);
-        },
-        Math.min(2000, 50 * 2 ** attempt),
-      );
+  async function listen(open: NonNullable<Database['openSession']>): Promise<void> {
+    for (let failures = 0; !stopped; ) {
+      try {
+        channel = await channelOf(database);
+        if (stopped) return;
+        ears = open(receive);
+        await within(LISTEN_SECONDS, ears.query(NAME_CHANNEL, [channel]));
+        await within(LISTEN_SECONDS, ears.query(LISTEN));
+        failures = 0;
+        receive('');
+        send();
+        await ears.ended;
+      } catch {
+        ears?.close();
+        const waitMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures);
+        failures += 1;
+        await sleep(waitMs, null, { signal: stopping.signal }).catch(() => {});
+      }
     }
   }
 
@@ -153,11 +166,11 @@ export function startNotifier(database: Database): Notifier {
     },
     async stop() {
       stopped = true;
-      clearTimeout(retry);
+      stopping.abort();
+      ears?.close();
       const end = async () => {
         await sending;
         await listening;
-        await subscription?.close();
       };
       await within(2, end()).catch(() => {});
       own.close();

@@ -117,7 +117,7 @@ test('the listener is ended: events go on by the poll, then NOTIFY is heard agai
   const feed = await world.feed({ apart: true });
   const stream = feed.subscribe(organization());
   await stream.ready();
-  const listeners = `query ilike 'listen%'`;
+  const listeners = `query like 'do %listen%'`;
   await expect.poll(() => terminate(listeners)).toBeGreaterThan(0);
   const unheard = await world.append({ told: false });
   expect((await take(stream, 1))[0]?.revision).toBe(unheard);

@@ -40,7 +40,7 @@ async function inflict(
   if (!node || !crowd) throw new Error('There are nodes and crowds.');
   const kinds: Readonly<Record<FaultKind, () => unknown>> = {
     NODE_KILLED: () => node.kill(),
-    LISTENER_ENDED: () => endBackend(world, 'listen%', which),
+    LISTENER_ENDED: () => endBackend(world, 'do %listen%', which),
     BACKEND_ENDED: () => endBackend(world, '%', which),
     CONNECTION_CUT: () => node.network.cut(which),
     CONNECTION_STALLED: () => node.network.stall(which),

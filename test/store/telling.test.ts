@@ -55,6 +55,10 @@ beforeEach(() => {
   heard.length = heardOwn.length = 0;
 });
 
+/** Before that nothing comes back of what it says. */
+const listens = (notifier: Notifier) =>
+  new Promise<void>((resolve) => void notifier.onHint(() => resolve()));
+
 async function comesBack(notifier: Notifier): Promise<void> {
   notifier.commit();
   await vi.waitFor(() => {
@@ -114,7 +118,7 @@ test('who does not hear itself does not tell', async () => {
   await comesBack(own);
   await store.database.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
-      where query ilike 'listen %' and datname = current_database()`,
+      where query like 'do %listen%' and datname = current_database()`,
   );
   await vi.waitFor(() => expect(heardOwn.at(-1)).toMatchObject({ isOwn: false, topics: null }));
   expect(own.begun()).toBeNull();
@@ -126,8 +130,14 @@ test('nobody else knows the channel', async () => {
   const telling = own.begun();
   own.ended();
   const { database } = store;
+  const shown = await database.query(
+    'select 1 from pg_stat_activity where position($1 in query) > 0',
+    [telling?.channel ?? ''],
+  );
+  expect(shown).toEqual([]);
   await database.query('update store_identity set cursor_secret = cursor_secret || $1', ['x']);
   const another = startNotifier(database);
+  await listens(another);
   await comesBack(another);
   expect(another.begun()?.channel).not.toBe(telling?.channel);
   another.ended();
@@ -147,6 +157,7 @@ test('one that stops leaves no connection behind, though the network is silent',
     { close: () => database.close() },
   );
   const notifier = startNotifier(database);
+  await listens(notifier);
   await comesBack(notifier);
   network.stall();
   await notifier.stop();
@@ -158,6 +169,7 @@ describe('where the commit fails for its NOTIFY', () => {
   // The queue is full, the lock is not to be had, the role may not.
   test.each(['54000', '55P03', '42501'])('%s: it is written all the same', async (code) => {
     const notifier = startNotifier(store.database);
+    await listens(notifier);
     const before = store.notifier;
     store.notifier = notifier;
     const { database } = store;
