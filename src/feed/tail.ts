@@ -57,6 +57,8 @@ const SOON_MS = 20;
 /** Until a revision is read that was to be offered. */
 const EXPECTED_MS = 10;
 const PAGE_ROWS = 1000;
+/** Until it is said who keeps the feed waiting, and until it is said again. */
+const WAITING_MS = { first: 10_000, again: 60_000 };
 /** Kept from before the start. */
 const RECENT_ROWS = 5000;
 
@@ -76,6 +78,9 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
   let endPause: (() => void) | null = null;
   let soon: NodeJS.Timeout | null = null;
   let isReading = false;
+  /** Who was writing in the last look. */
+  let writers: readonly string[] = [];
+  let saysWaitingAt = 0;
 
   /** True once it is known up to where everything is decided: when who was writing has ended. */
   async function begin(): Promise<boolean> {
@@ -86,7 +91,8 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
       const writing = new Set(await within(READ_SECONDS, readLogHolders(database)));
       for (const writer of writersAtStart) if (!writing.has(writer)) writersAtStart.delete(writer);
     }
-    if (writersAtStart.size > 0) return false;
+    writers = [...writersAtStart];
+    if (writers.length > 0) return false;
     await beginAt(identity, identity.newest);
     return true;
   }
@@ -113,6 +119,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
         readLogTail(database, { above: state.position, limit: PAGE_ROWS }),
       );
       if (stopped) return;
+      writers = holders ?? [];
       if (page.epoch !== identity.epoch) {
         state = identity = writersAtStart = null;
         continue;
@@ -223,6 +230,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
         else waiters.unshift(...served);
         gaps = !state || hasGap(state) ? gaps + 1 : 0;
         if (gaps > 0) pauseMs = Math.min(GAP_MS.most, GAP_MS.first * 2 ** (gaps - 1));
+        sayWaiting(gaps);
       } catch (error) {
         for (const { reject } of served) reject(error);
         pauseMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures) * (1 - Math.random() / 2);
@@ -237,6 +245,20 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     }
     for (const { reject } of waiters) reject(new Error('The feed has stopped.'));
     waiters = [];
+  }
+
+  /** A transaction that somebody has forgotten keeps everybody waiting, and nobody would know why. */
+  function sayWaiting(gaps: number): void {
+    const now = performance.now();
+    if (gaps <= 1) saysWaitingAt = now + WAITING_MS.first;
+    else if (now >= saysWaitingAt && writers.length > 0) {
+      saysWaitingAt = now + WAITING_MS.again;
+      hooks.onError(
+        new Error(
+          `The feed waits for transactions that have written to the log, or may. Commit or end them: select pid from pg_locks where virtualtransaction in ('${writers.join("', '")}').`,
+        ),
+      );
+    }
   }
 
   /** Waits; where it may be woken, no longer than until then. */

@@ -58,13 +58,19 @@ async function openServer(options: OpenStoreOptions, url: string): Promise<OpenS
   }
   const database = openPostgres(url, options);
   try {
-    const [server] = await database.query<{ number: number; version: string }>(
+    const [server] = await database.query<{ number: number; version: string; commit: string }>(
       `select current_setting('server_version_num')::int as number,
-              current_setting('server_version') as version`,
+              current_setting('server_version') as version,
+              current_setting('synchronous_commit') as commit`,
     );
     if (server && server.number < oldestServer) {
       throw new CannotOpenStore(
         `DATABASE_URL: the server is PostgreSQL ${server.version}; 15 or newer is needed.`,
+      );
+    }
+    if (server?.commit === 'off') {
+      throw new CannotOpenStore(
+        'DATABASE_URL: synchronous_commit is off there, so a crash would take back what was told as committed. Set it on, with ALTER DATABASE or ALTER ROLE … SET synchronous_commit = on.',
       );
     }
     let retention: Retention | null = null;

@@ -283,6 +283,34 @@ describe('while no poll is due', () => {
     await tail.stop();
   });
 
+  test('who keeps everybody waiting is named', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const log = new Log(() => 1);
+    const errors: unknown[] = [];
+    const tail = createTail(log.reader(), {
+      ...{ onBegin() {}, onAdvance() {}, onUnmet() {} },
+      onError: (error) => void errors.push(error),
+    });
+    tail.start();
+    await tail.fresh();
+    log.holders.add('3/17');
+    log.committed.set(2, [{ revision: 2, place: 0 } as LogRow]);
+    const pass = async (ms: number) => {
+      for (let passed = 0; passed < ms; passed += 50) {
+        vi.advanceTimersByTime(50);
+        for (let turns = 0; turns < 12; turns += 1) await setImmediate();
+      }
+    };
+    await pass(9_000);
+    expect(errors).toEqual([]);
+    await pass(4_000);
+    expect(String(errors)).toContain("where virtualtransaction in ('3/17')");
+    expect(errors).toHaveLength(1);
+    log.holders.clear();
+    await pass(200);
+    await tail.stop();
+  });
+
   test('another store is read, not believed', async () => {
     const { log, tail, received, begun } = await follow(() => 1);
     log.epoch = 'second';

@@ -187,6 +187,16 @@ describe('on PostgreSQL', () => {
     await raw.close();
   });
 
+  test('a database that answers before it has written stops the start', async () => {
+    const name = new URL(database.url).pathname.slice(1);
+    const raw = openPostgres(database.url, { connections: 1 });
+    await raw.query(`alter database "${name}" set synchronous_commit = off`);
+    expect(await refusal(open(database.url))).toContain('synchronous_commit is off');
+    await raw.query(`alter database "${name}" set synchronous_commit = local`);
+    await (await open(database.url)).close();
+    await raw.close();
+  });
+
   test('what cannot be reached is said in one line, without the password', async () => {
     const url = new URL(database.url);
     const wrong = (change: (at: URL) => void) => {
