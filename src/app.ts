@@ -114,7 +114,6 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
           () => true,
           () => false,
         ),
-      onNames: feed.onEvent,
       onRuntimeDisconnected,
       createContext: (viewer: Viewer, request): Context => ({
         request,

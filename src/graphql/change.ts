@@ -5,8 +5,9 @@ import { builder } from './builder.ts';
 import { shared } from './channel-source.ts';
 import type { Context } from './context.ts';
 import { ResourceKind, type ResourceKindName } from './enums.ts';
-import { type EventRow, feedSource, resourceIdsOf } from './feed-events.ts';
+import { type EventRow, feedSource } from './feed-events.ts';
 import { positionOf } from './feed-position.ts';
+import { type NamedResources, namedResources } from './named-resources.ts';
 import { asResource, findResource, Resource } from './node.ts';
 import { badInput } from './page.ts';
 import { HostTransition, InstanceTransition } from './transition.ts';
@@ -74,18 +75,22 @@ const ChangeFilter = builder.inputType('ChangeFilter', {
   }),
 });
 
-/** Does a filter pick this change? What it names is looked up once, at the beginning. */
-async function matcher(context: Context, filter: ChangeFilterShape | null | undefined) {
+/** Which changes a filter picks, and the resources that it names. */
+function selectionOf(context: Context, filter: ChangeFilterShape | null | undefined) {
   const { resourceKind, instance, host } = filter ?? {};
-  const ids =
-    instance || host
-      ? new Set([
-          ...(instance ? await resourceIdsOf(context, 'Instance', instance) : []),
-          ...(host ? await resourceIdsOf(context, 'Host', host) : []),
-        ])
-      : null;
-  return (event: LogEvent): boolean =>
-    (!resourceKind || event.resourceKind === resourceKind) && (!ids || ids.has(event.resourceId));
+  const all = [
+    ...(instance ? [namedResources(context, 'Instance', instance)] : []),
+    ...(host ? [namedResources(context, 'Host', host)] : []),
+  ];
+  const named = all.length > 0 ? { lookUp: () => lookUp(all) } : null;
+  const matches = (event: LogEvent): boolean =>
+    (!resourceKind || event.resourceKind === resourceKind) &&
+    (!named || all.some((each) => each.has(event)));
+  return { matches, named };
+}
+
+async function lookUp(all: readonly NamedResources[]): Promise<void> {
+  for (const each of all) await each.lookUp();
 }
 
 /** What is left out for a later one of the same: a state is never left out for an edit of a label. */
@@ -113,10 +118,8 @@ builder.subscriptionField('changes', (t) =>
       if (bookmarkSeconds != null && (bookmarkSeconds < 1 || bookmarkSeconds > 3600)) {
         throw badInput(`\`bookmarkSeconds\` is ${bookmarkSeconds}; it takes 1 to 3600.`);
       }
-      const matches = await matcher(context, filter);
-      const hasNames = Boolean(filter?.instance || filter?.host);
       const latestBy = delivery === 'LATEST_PER_RESOURCE' ? kindOfResource : null;
-      return feedSource(context, { matches, bookmarkSeconds, latestBy, hasNames });
+      return feedSource(context, { ...selectionOf(context, filter), bookmarkSeconds, latestBy });
     },
     resolve: (event) => event as never,
   }),

@@ -6,17 +6,15 @@ export interface ChannelSourceOptions<Item extends LogPosition> {
   readonly channel: Channel<Item>;
   /** The root value of an item, from which each field of the selection resolves. */
   readonly rootOf: (item: Item) => unknown;
-  /** Where a subscriber with these arguments begins. @throws a GraphQLError */
-  readonly beginning?: (args: Record<string, unknown>, lastEventId: string | null) => Beginning;
+  /** Where a subscriber with these arguments begins; asked by each. @throws a GraphQLError */
+  readonly beginning?: (
+    args: Record<string, unknown>,
+    lastEventId: string | null,
+  ) => Beginning | Promise<Beginning>;
   /** Its items are those of the log, and show the same to whoever picks them. */
   readonly isOfLog?: boolean;
   readonly bookmarkSeconds?: number | null;
   readonly latestBy?: ((item: Item) => string) | null;
-  /**
-   * Something in the arguments was looked up by name: once names may mean something else, who comes
-   * looks it up again. Resolves when every name that was given before the call has been heard of.
-   */
-  readonly names?: () => Promise<unknown>;
 }
 
 /** The extensions of a field whose subscribe resolver hands out a `ChannelSource`. */

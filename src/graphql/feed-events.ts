@@ -4,7 +4,8 @@ import type { FeedEvent, LogEvent } from '../feed/event.ts';
 import type { ChannelOptions } from '../feed/feed.ts';
 import { ChannelSource, type ChannelSourceOptions } from './channel-source.ts';
 import type { Context } from './context.ts';
-import { anyNamed, named } from './ids.ts';
+import { named } from './ids.ts';
+import type { NamedResources } from './named-resources.ts';
 import { badInput } from './page.ts';
 import type { LogRow } from './rows.ts';
 import { notThere } from './streams.ts';
@@ -43,24 +44,30 @@ export function rowOf(event: LogEvent): EventRow {
 
 type FeedOptions = Omit<ChannelOptions, 'organizationId'> &
   Pick<ChannelSourceOptions<FeedEvent>, 'bookmarkSeconds' | 'latestBy'> & {
-    /** Something was looked up by name. */
-    readonly hasNames: boolean;
+    /** What the selection asks for by name; null: nothing. */
+    readonly named?: Pick<NamedResources, 'lookUp'> | null;
   };
 
 /** The feed of the viewer's organization, for a subscription with the arguments `after` and `last`. */
 export function feedSource(
   context: Context,
-  { resourceId, matches, hasNames, ...options }: FeedOptions,
+  { resourceId, matches, named, ...options }: FeedOptions,
 ): ChannelSource<FeedEvent> {
   const { feed, viewer } = context;
   const { organizationId } = viewer;
   return new ChannelSource({
     ...options,
-    ...(hasNames ? { names: () => feed.position(organizationId) } : {}),
     isOfLog: true,
     channel: feed.channel({ organizationId, resourceId, matches }),
     rootOf: (event) => (event.kind === 'BOOKMARK' ? event : rowOf(event)),
-    beginning,
+    async beginning(args, lastEventId) {
+      const from = beginning(args, lastEventId);
+      if (!named) return from;
+      // The place first: what is created behind it says its key in the row of its creation.
+      const after = from.after ?? (await feed.position(organizationId));
+      await named.lookUp();
+      return { after };
+    },
   });
 }
 
@@ -87,26 +94,15 @@ export async function resourceIdOf(
   type: keyof typeof nouns,
   idOrKey: string,
 ): Promise<string> {
-  const [row] = await readIds(context, type, named(type, idOrKey));
-  if (!row) throw notThere(nouns[type], idOrKey);
-  return row.id;
-}
-
-/** The uuids of the resources that a filter names; what is not there is left out. */
-export async function resourceIdsOf(
-  context: Context,
-  type: keyof typeof nouns,
-  idsOrKeys: readonly string[],
-): Promise<Set<string>> {
-  const rows = await readIds(context, type, anyNamed(type, idsOrKeys));
-  return new Set(rows.map(({ id }) => id));
-}
-
-function readIds({ store, viewer }: Context, type: keyof typeof nouns, where: object) {
-  const { query } = store.database.drizzle;
+  const { query } = context.store.database.drizzle;
   const wanted = {
     columns: { id: true },
-    where: { organizationId: viewer.organizationId, ...where },
+    where: { organizationId: context.viewer.organizationId, ...named(type, idOrKey) },
   } as const;
-  return type === 'Instance' ? query.instances.findMany(wanted) : query.hosts.findMany(wanted);
+  const row =
+    type === 'Instance'
+      ? await query.instances.findFirst(wanted)
+      : await query.hosts.findFirst(wanted);
+  if (!row) throw notThere(nouns[type], idOrKey);
+  return row.id;
 }

@@ -17,7 +17,6 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql';
-import type { LogEvent } from '../feed/event.ts';
 import { createGroup, type Group } from '../feed/group.ts';
 import { createKept, createRendering, type Rendering } from '../feed/rendering.ts';
 import type { LogPosition } from '../store/log.ts';
@@ -38,8 +37,6 @@ export interface GroupsOptions {
 export interface Groups {
   /** Adds a subscriber to the group of its operation; a result where that has errors. */
   join(prepared: Prepared, subscriber: Subscriber): Promise<ExecutionResult | null>;
-  /** A name was given in an organization: what names mean is looked up again. */
-  namesChanged(event: Pick<LogEvent, 'organizationId' | 'kind'>): void;
 }
 
 interface Established {
@@ -48,9 +45,7 @@ interface Established {
 }
 
 interface Entry {
-  readonly organizationId: string;
   readonly established: Promise<Established | ExecutionResult>;
-  hasNames: boolean;
 }
 
 /** Rendered events that a node keeps for those who lag or come back. */
@@ -85,24 +80,16 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
     if (entries.get(key) === entry) entries.delete(key);
   }
 
-  /** A group that was there before may know a name by what it meant before. */
-  async function hearOfNames(prepared: Prepared): Promise<void> {
-    const known = await entries.get(keyOf(prepared))?.established.catch(() => null);
-    if (known && 'group' in known) await known.source.options.names?.();
-  }
-
   function entryOf(prepared: Prepared): Entry {
     const key = keyOf(prepared);
     const known = entries.get(key);
     if (known) return known;
     const established = establish(prepared, () => forget(key, entry));
-    const { organizationId } = prepared.caller.viewer;
-    const entry: Entry = { organizationId, established, hasNames: true };
+    const entry: Entry = { established };
     entries.set(key, entry);
     established.then(
       (made) => {
-        if ('group' in made) entry.hasNames = made.source.options.names !== undefined;
-        else forget(key, entry);
+        if (!('group' in made)) forget(key, entry);
       },
       () => forget(key, entry),
     );
@@ -157,11 +144,8 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
         const path = [field.alias?.value ?? field.name.value];
         return { errors: [locatedError(asGraphQLError(error), [field], path)] };
       };
-      try {
-        await hearOfNames(prepared);
-      } catch (error) {
-        return refused(error);
-      }
+      // One that is refused now may have been asked for before what it names was there.
+      await entries.get(keyOf(prepared))?.established.catch(() => null);
       for (;;) {
         const entry = entryOf(prepared);
         const made = await entry.established;
@@ -169,7 +153,7 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
         try {
           const { beginning } = made.source.options;
           const args = argumentsOf(field, coerced);
-          const from = beginning?.(args, prepared.caller.lastEventId) ?? {};
+          const from = (await beginning?.(args, prepared.caller.lastEventId)) ?? {};
           if (await made.group.join(subscriber, from)) return null;
           forget(keyOf(prepared), entry);
         } catch (error) {
@@ -177,12 +161,6 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
           return refused(error);
         }
       }
-    },
-    namesChanged({ organizationId, kind }) {
-      // A key is never given again: what was named goes on to mean the same.
-      if (kind !== 'CREATED') return;
-      for (const [key, entry] of entries)
-        if (entry.hasNames && entry.organizationId === organizationId) entries.delete(key);
     },
   };
 

@@ -117,7 +117,6 @@ builder.subscriptionField('instanceLogs', (t) =>
         channel: await linesOf(context, instanceId),
         rootOf: ({ line }) => line,
         beginning: () => ({ last: tail }),
-        names: () => context.feed.position(context.viewer.organizationId),
       });
     },
     resolve: (line) => line as StoredLogLine,

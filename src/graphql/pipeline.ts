@@ -19,7 +19,7 @@ import { ChannelSource } from './channel-source.ts';
 import type { ServerLimits } from './context.ts';
 import { createDocuments } from './documents.ts';
 import { planEvents } from './event-plan.ts';
-import { createGroups, type Groups, isShared } from './groups.ts';
+import { createGroups, isShared } from './groups.ts';
 import { exceededLimits } from './limits.ts';
 import { mapEvents, type Results } from './map-events.ts';
 import type { Metrics } from './metrics.ts';
@@ -68,8 +68,6 @@ export interface Pipeline {
   subscribe(prepared: Prepared): Promise<Subscriber | Results | ExecutionResult>;
   /** All of it. */
   run(request: OperationRequest, caller: Caller): Promise<Subscriber | Results | ExecutionResult>;
-  /** Told of what changed, so that nobody joins a group by a name that means something else now. */
-  readonly namesChanged: Groups['namesChanged'];
 }
 
 export interface PipelineOptions {
@@ -267,7 +265,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         return refusal({ errors: [mask(error)] });
       }
     },
-    namesChanged: groups.namesChanged,
   };
   return pipeline;
 }

@@ -20,7 +20,7 @@ import { createHttpListener } from './http.ts';
 import { watchLaggards } from './laggards.ts';
 import { rememberAddress } from './link.ts';
 import { createMetrics } from './metrics.ts';
-import { createPipeline, type Pipeline, type RequestInfo } from './pipeline.ts';
+import { createPipeline, type RequestInfo } from './pipeline.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
 import type { Viewer } from './viewer.ts';
 import { createSockets, type Sockets } from './websocket.ts';
@@ -54,8 +54,6 @@ export interface HttpServerOptions {
   readonly version: string;
   /** Is the store reachable, are the migrations applied? */
   readonly ready: () => Promise<boolean>;
-  /** Calls when names are given or taken away; returns the end of it. */
-  readonly onNames: (call: Pipeline['namesChanged']) => () => void;
   /** The last socket of a run closed. */
   readonly onRuntimeDisconnected?: (instanceId: string, runId: string) => void;
 }
@@ -163,7 +161,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       every(pruneMilliseconds, keys.prune, log),
       admission.stop,
       laggards.stop,
-      options.onNames(pipeline.namesChanged),
       rememberAddress(config.dataDir, { port, host: config.host, tls: hasTls }),
     ];
     return { server, keys, sockets, yoga, signIn, port, release };

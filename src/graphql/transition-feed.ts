@@ -47,7 +47,6 @@ builder.subscriptionFields((t) => ({
       feedSource(context, {
         resourceId: instance == null ? null : await resourceIdOf(context, 'Instance', instance),
         matches: matcher('INSTANCE', filter),
-        hasNames: instance != null,
       }),
     resolve: (row) => row as never,
   }),
@@ -64,7 +63,6 @@ builder.subscriptionFields((t) => ({
       feedSource(context, {
         resourceId: host == null ? null : await resourceIdOf(context, 'Host', host),
         matches: matcher('HOST', filter),
-        hasNames: host != null,
       }),
     resolve: (row) => row as never,
   }),

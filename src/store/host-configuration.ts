@@ -28,7 +28,7 @@ import {
   type SavingStore,
   type Transaction,
 } from './saves.ts';
-import { save } from './saving.ts';
+import { created, save } from './saving.ts';
 import { billingSubscriptions, hosts, operations } from './schema.ts';
 import type { Store } from './store.ts';
 import { checkKeyIsFree, usedBy } from './usage.ts';
@@ -105,7 +105,7 @@ export function createHost(
         dnsName,
         subscriptionId,
       });
-      return { id, logged: [{ kind: 'CREATED', resource: 'HOST', id, sequence: 0 }] };
+      return { id, logged: [created('HOST', id, input.key)] };
     },
   });
 }

@@ -37,7 +37,7 @@ import {
   type SavingStore,
   type Transaction,
 } from './saves.ts';
-import { type Logged, save } from './saving.ts';
+import { created, type Logged, save } from './saving.ts';
 import { hosts, instances } from './schema.ts';
 import type { Store } from './store.ts';
 import { checkKeyIsFree } from './usage.ts';
@@ -117,7 +117,7 @@ export function createInstance(
 
       const id = randomUUID();
       const { organizationId } = caller;
-      const logged: Logged[] = [{ kind: 'CREATED', resource: 'INSTANCE', id, sequence: 0 }];
+      const logged: Logged[] = [created('INSTANCE', id, input.key)];
       if (own) {
         await tx.insert(hosts).values({
           ...own,
@@ -127,7 +127,7 @@ export function createInstance(
           size: configuration.imageSize ?? 'SMALL',
           subscriptionId,
         });
-        logged.unshift({ kind: 'CREATED', resource: 'HOST', id: own.id, sequence: 0 });
+        logged.unshift(created('HOST', own.id, own.key));
       }
       if (host) await growGuard(tx, host);
       await tx.insert(instances).values({

@@ -23,6 +23,11 @@ export interface Logged {
   readonly details?: Record<string, unknown>;
 }
 
+/** The row of a new resource; with its key, so that who waits for that knows it by the row alone. */
+export function created(resource: Logged['resource'], id: string, key: string): Logged {
+  return { kind: 'CREATED', resource, id, sequence: 0, details: { key } };
+}
+
 export interface Saved {
   readonly id: string;
   /** Of a host before that of an instance. */

@@ -36,6 +36,8 @@ export interface Api {
   readonly store: OpenStore;
   readonly feed: Feed;
   readonly schema: GraphQLSchema;
+  /** Of a POSTGRES store. */
+  readonly databaseUrl: string | undefined;
   readonly organizationId: string;
   /** Makes another organization; returns its id. */
   organization(key: string): Promise<string>;
@@ -49,12 +51,16 @@ export interface Api {
   close(): Promise<void>;
 }
 
-/** Opens an API on an empty store of that kind. */
-export async function openApi(kind: StoreKind): Promise<Api> {
+/** Opens an API on an empty store of that kind, or on the store of another one. */
+export async function openApi(
+  kind: StoreKind,
+  { databaseUrl }: { databaseUrl?: string | undefined } = {},
+): Promise<Api> {
   const dataDir = await mkdtemp(join(tmpdir(), 'api-'));
-  const own = kind === 'POSTGRES' ? await createTestDatabase() : null;
+  const own = kind === 'POSTGRES' && !databaseUrl ? await createTestDatabase() : null;
+  const url = databaseUrl ?? own?.url;
   const store = await openStore({
-    databaseUrl: own?.url,
+    databaseUrl: url,
     dataDir,
     connections: 4,
     deadlines: defaultDeadlines,
@@ -72,6 +78,7 @@ export async function openApi(kind: StoreKind): Promise<Api> {
     store,
     feed,
     schema,
+    databaseUrl: url,
     organizationId,
     async organization(key) {
       const id = randomUUID();

@@ -153,7 +153,6 @@ export async function openGroupWorld(
     schema,
     (): Context => ({ ...api.context(), feed, loaders: createLoaders() }),
   );
-  feed.onEvent(pipeline.namesChanged);
   const [row] = await api.store.database.query<{ id: string }>('select id from instances');
   const instanceId = row?.id ?? '';
   return {

@@ -1,7 +1,8 @@
 /** Subscriptions that ask for the same: rendered once, and each gets all that is its own. */
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Data } from './api.ts';
+import { type Data, openApi } from './api.ts';
 import { type GroupWorld, openGroupWorld, Reader } from './group-world.ts';
 
 const changes = `subscription ($after: Cursor, $filter: ChangeFilter) {
@@ -352,37 +353,139 @@ describe('coming and lagging', () => {
   });
 });
 
-describe('names', () => {
-  test('a key that is given to an instance is looked up anew by who comes', async () => {
-    const { store } = world.api;
+describe.each(['PGLITE', 'POSTGRES'] as const)('keys that are given later, on %s', (kind) => {
+  const keyed = `subscription ($after: Cursor, $filter: ChangeFilter) {
+    changes(after: $after, filter: $filter) {
+      ... on ResourceChange { kind resource { __typename key } } } }`;
+  let its: GroupWorld;
+  beforeAll(async () => {
+    its = kind === 'PGLITE' ? world : await openGroupWorld(kind);
+  });
+  afterAll(() => (its === world ? undefined : its?.close()));
+
+  /** Makes an instance with a host of its own, and edits it. */
+  async function create(key: string, api = its.api): Promise<void> {
+    const made = await api.ask(
+      `mutation ($key: String!, $instance: ID!, $devices: String!, $ref: ID!) {
+         createDeviceRepository(input: { key: $devices, name: "Devices", storage: CLOUD }) {
+           __typename }
+         createInstance(input: { key: $key, name: "Later", solution: "greenhouse",
+           subscription: "trial", deviceRepository: $ref, configuration: { container: {
+             deploymentType: MANAGED, workingStorage: CLOUD, imageSize: SMALL,
+             containerRepository: "runtime" } } }) { __typename ... on UserError { message } }
+         updateInstance(input: { instance: $instance, description: "1" }) { __typename } }`,
+      { key, instance: key, devices: `${key}-devices`, ref: `${key}-devices` },
+    );
+    expect(made.createInstance).toEqual({ __typename: 'InstanceSaved' });
+    expect(made.updateInstance).toEqual({ __typename: 'InstanceSaved' });
+  }
+
+  /** What those who name it are told of it from its creation on. */
+  const told = (key: string) => {
+    const resource = { __typename: 'Instance', key };
+    return [
+      { kind: 'CREATED', resource },
+      { kind: 'UPDATED', resource },
+    ];
+  };
+  const toldOfHost = (key: string) => [
+    { kind: 'CREATED', resource: { __typename: 'Host', key: `${key}-host` } },
+  ];
+  const start = () => its.feed.position(its.api.organizationId);
+
+  test('told the same from the creation on: who waits, who lags, who catches up', async () => {
     for (const key of ['later-1', 'later-2', 'later-3']) {
-      const filter = { instance: [key] };
-      const before = await world.join(changes, { filter });
-      const made = await world.api.ask(
-        `mutation ($key: String!, $devices: String!, $ref: ID!) {
-           createDeviceRepository(input: { key: $devices, name: "Devices", storage: CLOUD }) {
-             __typename }
-           createInstance(input: { key: $key, name: "Later", solution: "greenhouse",
-             subscription: "trial", deviceRepository: $ref, configuration: { container: {
-               deploymentType: MANAGED, workingStorage: CLOUD, imageSize: SMALL,
-               containerRepository: "runtime" } } }) { __typename ... on UserError { message } } }`,
-        { key, devices: `${key}-devices`, ref: `${key}-devices` },
-      );
-      expect(made.createInstance).toEqual({ __typename: 'InstanceSaved' });
+      const filter = { instance: [key, 'never'] };
+      const after = await start();
+      const waiting = await its.join(keyed, { filter });
+      const behind = await its.join(keyed, { filter, after });
+      behind.full = true;
+      const ofHost = await its.join(keyed, { filter: { host: [`${key}-host`] } });
+      const ofBoth = await its.join(keyed, {
+        filter: { host: [`${key}-host`], instance: [key] },
+      });
+      // A key of the other kind names nothing.
+      const ofNone = await its.join(keyed, { filter: { host: [key], instance: [`${key}-host`] } });
+      await create(key);
       // At once: the feed may not have heard of it yet.
-      const after = await world.join(changes, { filter });
-      const [row] = await store.database.query<{ id: string }>(
+      const late = await its.join(keyed, { filter, after });
+      const now = await its.join(keyed, { filter });
+      expect(await waiting.has(2)).toEqual(told(key));
+      expect(await late.has(2)).toEqual(told(key));
+      behind.drain();
+      expect(await behind.has(2)).toEqual(told(key));
+      expect(await ofHost.has(1)).toEqual(toldOfHost(key));
+      expect(await ofBoth.has(3)).toEqual([...toldOfHost(key), ...told(key)]);
+      const [row] = await its.api.store.database.query<{ id: string }>(
         'select id from instances where key = $1',
         [key],
       );
-      const [own] = await world.append({ resourceId: row?.id ?? '' });
-      await after.has(1);
-      expect(after.cursors).toEqual([own?.cursor]);
-      // What it named was looked up when it came.
-      expect(before.received).toEqual([]);
-      before.end();
-      after.end();
+      const [own] = await its.append({ resourceId: row?.id ?? '' });
+      for (const reader of [waiting, late, behind]) {
+        await reader.has(3);
+        expect(reader.cursors).toEqual(late.cursors);
+        expect(reader.cursors.at(-1)).toBe(own?.cursor);
+      }
+      await now.has(1);
+      expect(now.cursors).toEqual([own?.cursor]);
+      // Known by now, and not from its creation on.
+      const resumed = await its.join(keyed, { filter, after: late.cursors[0] });
+      await resumed.has(2);
+      expect(resumed.cursors).toEqual(late.cursors.slice(1));
+      expect(ofNone.received).toEqual([]);
+      const readers = [waiting, behind, ofHost, ofBoth, ofNone, late, now, resumed];
+      for (const reader of readers) reader.end();
     }
+  });
+
+  test('who joins meanwhile loses nothing and gets nothing twice', async () => {
+    const filter = { instance: ['meanwhile'] };
+    const after = await start();
+    const creating = create('meanwhile');
+    const joining: Promise<Reader>[] = [];
+    let isMade = false;
+    void creating.finally(() => {
+      isMade = true;
+    });
+    while (!isMade) {
+      joining.push(its.join(keyed, { filter, after }));
+      await setImmediate();
+    }
+    await creating;
+    const readers = await Promise.all(joining);
+    for (const reader of readers) expect(await reader.has(2)).toEqual(told('meanwhile'));
+    for (const reader of readers) reader.end();
+  });
+
+  test('what is known is not looked up again', async () => {
+    const filter = { instance: ['greenhouse-1'] };
+    const first = await its.join(changes, { filter });
+    const statements = await its.api.statements(async () => {
+      const second = await its.join(changes, { filter });
+      second.end();
+    });
+    expect(statements.filter((text) => text.includes('instances'))).toEqual([]);
+    first.end();
+  });
+
+  test.runIf(kind === 'POSTGRES')('the same where another node makes it', async () => {
+    const other = await openApi(kind, { databaseUrl: its.api.databaseUrl });
+    const filter = { instance: ['elsewhere'] };
+    const after = await start();
+    const waiting = await its.join(keyed, { filter });
+    await create('elsewhere', other);
+    const cursor = await other.feed.position(other.organizationId);
+    const late = await its.join(keyed, { filter, after });
+    expect(await waiting.has(2)).toEqual(told('elsewhere'));
+    expect(await late.has(2)).toEqual(told('elsewhere'));
+    expect(waiting.cursors).toEqual(late.cursors);
+    const resumed = await its.join(keyed, { filter, after: cursor });
+    await other.ask(
+      'mutation { updateInstance(input: { instance: "elsewhere", description: "2" }) { __typename } }',
+    );
+    expect(await resumed.has(1)).toEqual(told('elsewhere').slice(1));
+    for (const reader of [waiting, late, resumed]) reader.end();
+    await other.close();
   });
 });
 

@@ -167,7 +167,6 @@ export async function startStreamWorld(
     log: pino({ level: 'silent' }),
     version: '0.0.0-test',
     ready: async () => true,
-    onNames: () => () => {},
   });
   const { port } = await server.start();
   const sockets: Socket[] = [];

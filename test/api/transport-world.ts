@@ -74,7 +74,6 @@ export async function startWorld(
     log: pino({ level: 'debug' }, { write: (line) => logLines.push(line) }),
     version: '0.0.0-test',
     ready,
-    onNames: () => () => {},
     onRuntimeDisconnected: (_instanceId, runId) => disconnected.push(runId),
   });
   const { url, port } = await server.start();

@@ -60,8 +60,11 @@ describe.each(storeKinds)('creating instances on %s', (kind) => {
     );
     const row = { kind: 'CREATED', sequence: 0, actor: its.caller.actor };
     expect(log).toMatchObject([
-      { ...row, place: 0, resource: 'HOST', details: { reason: 'a first one' } },
-      { ...row, place: 1, resource: 'INSTANCE' },
+      {
+        ...{ ...row, place: 0, resource: 'HOST' },
+        details: { key: `${input.key}-host`, reason: 'a first one' },
+      },
+      { ...row, place: 1, resource: 'INSTANCE', details: { key: input.key } },
     ]);
     expect(log[0]?.revision).toBe(log[1]?.revision);
     expect(commits).toEqual([{ revision: log[0]?.revision, work: false }]);
