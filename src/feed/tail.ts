@@ -45,7 +45,12 @@ export interface Tail {
   fresh(): Promise<void>;
 }
 
+/**
+ * Behind the last read, or the last offer that was handed on: what was missed before it would have been
+ * a gap. But a read makes sure of the store itself now and then.
+ */
 const POLL_MS = 250;
+const SURE_MS = 1000;
 /** Under load each read takes in what came up in 4 ms; what comes now and then is read at once. */
 const PACE = { perSecond: 250, atOnce: 10 };
 /** While a gap waits for a transaction; nobody tells when that rolls back. */
@@ -81,6 +86,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
   /** Who was writing in the last look. */
   let writers: readonly string[] = [];
   let saysWaitingAt = 0;
+  let offeredAt = 0;
 
   /** True once it is known up to where everything is decided: when who was writing has ended. */
   async function begin(): Promise<boolean> {
@@ -183,6 +189,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     // Behind it is what was seen before, and was not offered.
     else if (through > from && hasGap(state)) wake();
     if (through === from) return;
+    offeredAt = performance.now();
     try {
       handOn(
         rows.filter(({ revision }) => revision <= through),
@@ -240,8 +247,11 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
         await pause(pauseMs, false);
         continue;
       }
+      const readAt = performance.now();
       await pause(pace.take(), false);
       await pause(pauseMs, true);
+      const isSure = () => Math.min(offeredAt + POLL_MS, readAt + SURE_MS) - performance.now();
+      while (!stopped && !woken && gaps === 0 && isSure() > 0) await pause(isSure(), true);
     }
     for (const { reject } of waiters) reject(new Error('The feed has stopped.'));
     waiters = [];

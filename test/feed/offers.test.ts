@@ -283,6 +283,29 @@ describe('while no poll is due', () => {
     await tail.stop();
   });
 
+  test('the poll comes behind the last offer, and once a second whatever is offered', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const { log, tail, received } = await follow(() => 1);
+    const { reads } = log;
+    const pass = async (ms: number) => {
+      for (let passed = 0; passed < ms; passed += 10) {
+        vi.advanceTimersByTime(10);
+        for (let turns = 0; turns < 8; turns += 1) await setImmediate();
+      }
+    };
+    for (let n = 0; n < 29; n += 1) {
+      tail.offer({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
+      await pass(100);
+    }
+    expect(received).toEqual(log.rows);
+    expect(log.reads - reads).toBe(2);
+    await log.write('one', 1); // Which nobody tells.
+    await pass(260);
+    expect(received).toEqual(log.rows);
+    expect(log.reads - reads).toBe(3);
+    await tail.stop();
+  });
+
   test('who keeps everybody waiting is named', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const log = new Log(() => 1);
