@@ -18,6 +18,7 @@ import { createPace } from '../store/pace.ts';
 import { within } from '../store/time-limit.ts';
 import { createOffers, rowsOf } from './offers.ts';
 import { advance, advanceAlone, hasGap, type ReaderState, readerAt } from './reader.ts';
+import { createWaiting } from './waiting.ts';
 
 export interface TailHooks {
   /**
@@ -62,8 +63,6 @@ const SOON_MS = 20;
 /** Until a revision is read that was to be offered. */
 const EXPECTED_MS = 10;
 const PAGE_ROWS = 1000;
-/** Until it is said who keeps the feed waiting, and until it is said again. */
-const WAITING_MS = { first: 10_000, again: 60_000 };
 /** Kept from before the start. */
 const RECENT_ROWS = 5000;
 
@@ -72,6 +71,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
   const alone = database.kind === 'PGLITE';
   const pace = createPace(PACE);
   const offers = createOffers({ onDue: takeOffers, onDropped: wake });
+  const waiting = createWaiting(hooks.onError);
   let state: ReaderState | null = null;
   let identity: StoreIdentity | null = null;
   /** Who was writing when the tail came: revisions up to the identity's newest may be theirs. */
@@ -85,7 +85,6 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
   let isReading = false;
   /** Who was writing in the last look. */
   let writers: readonly string[] = [];
-  let saysWaitingAt = 0;
   let offeredAt = 0;
 
   /** True once it is known up to where everything is decided: when who was writing has ended. */
@@ -170,14 +169,14 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
   function takeOffers(): void {
     // What is read now was asked for from the present position on.
     if (stopped || isReading) return;
-    const { waiting } = offers;
-    if (!state || waiting.some(({ epoch }) => epoch !== identity?.epoch)) {
+    const offered = offers.waiting;
+    if (!state || offered.some(({ epoch }) => epoch !== identity?.epoch)) {
       offers.clear();
       wake();
       return;
     }
     const from = state.position;
-    const all = rowsOf(waiting);
+    const all = rowsOf(offered);
     const rows = all.filter(({ revision }) => revision > from);
     // A read was quicker, or the store has gone back: not for every one of the former.
     if (rows.length < all.length) wakeSoon();
@@ -237,7 +236,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
         else waiters.unshift(...served);
         gaps = !state || hasGap(state) ? gaps + 1 : 0;
         if (gaps > 0) pauseMs = Math.min(GAP_MS.most, GAP_MS.first * 2 ** (gaps - 1));
-        sayWaiting(gaps);
+        waiting.look(state?.position ?? 0, gaps > 0, writers);
       } catch (error) {
         for (const { reject } of served) reject(error);
         pauseMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures) * (1 - Math.random() / 2);
@@ -255,20 +254,6 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     }
     for (const { reject } of waiters) reject(new Error('The feed has stopped.'));
     waiters = [];
-  }
-
-  /** A transaction that somebody has forgotten keeps everybody waiting, and nobody would know why. */
-  function sayWaiting(gaps: number): void {
-    const now = performance.now();
-    if (gaps <= 1) saysWaitingAt = now + WAITING_MS.first;
-    else if (now >= saysWaitingAt && writers.length > 0) {
-      saysWaitingAt = now + WAITING_MS.again;
-      hooks.onError(
-        new Error(
-          `The feed waits for transactions that have written to the log, or may. Commit or end them: select pid from pg_locks where virtualtransaction in ('${writers.join("', '")}').`,
-        ),
-      );
-    }
   }
 
   /** Waits; where it may be woken, no longer than until then. */
