@@ -3,24 +3,24 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { type Context, createLoaders } from './api/base/context.ts';
+import { createPlaces } from './api/base/slots.ts';
+import type { Viewer } from './api/base/viewer.ts';
+import { buildSchema } from './api/schema.ts';
 import type { Config } from './config.ts';
 import { createNameServer } from './drivers/dns/name-server.ts';
 import { createServerDnsProvider } from './drivers/dns/server-provider.ts';
 import { createProcessDriver } from './drivers/process/driver.ts';
 import { type Executor, startExecutor } from './executor/executor.ts';
 import { createFeed } from './feed/feed.ts';
-import { type Context, createLoaders } from './graphql/context.ts';
-import { createPlaces } from './graphql/places.ts';
-import { buildSchema } from './graphql/schema.ts';
-import { createHttpServer } from './graphql/server.ts';
-import type { Viewer } from './graphql/viewer.ts';
+import { createHttpServer } from './server/server.ts';
 import {
   findDnsRecord,
   hasDnsDescendant,
   removeDnsRecord,
   saveDnsRecord,
 } from './store/dns-records.ts';
-import { startNotifier } from './store/notifier.ts';
+import { startNotifier } from './store/log/notifier.ts';
 import { appliedMigrations, openStore } from './store/open.ts';
 import { createSampleData } from './store/sample-data.ts';
 

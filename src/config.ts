@@ -1,9 +1,9 @@
 /** The one reader of the environment, and what `--help` says of it. */
 import { isIP } from 'node:net';
 import type { z } from 'zod';
-import { defaultLimits, type ServerLimits } from './graphql/context.ts';
-import type { StreamLimits } from './graphql/wire.ts';
+import { defaultLimits, type ServerLimits } from './api/base/context.ts';
 import type { Deadlines } from './lifecycle/change.ts';
+import type { StreamLimits } from './server/wire/socket.ts';
 import {
   allSettings,
   deadlineSettings,

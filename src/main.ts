@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import pino, { type Logger } from 'pino';
 import { type App, createApp } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
-import { requestSignInLink } from './graphql/link.ts';
-import { CannotOpenStore } from './store/data-directory.ts';
+import { requestSignInLink } from './server/auth/link.ts';
+import { CannotOpenStore } from './store/database/data-directory.ts';
 
 /** A stop that takes longer than this is cut off; what was held is taken over by its lease. */
 const STOP_MS = 9_000;

@@ -2,9 +2,9 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { defaultLimits } from './graphql/context.ts';
-import { defaultStreamLimits } from './graphql/wire.ts';
+import { defaultLimits } from './api/base/context.ts';
 import { defaultDeadlines } from './lifecycle/change.ts';
+import { defaultStreamLimits } from './server/wire/socket.ts';
 
 export interface Setting<Value> {
   readonly name: string;

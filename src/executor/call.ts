@@ -1,7 +1,7 @@
 /** One call of a driver: fenced, aborted with the lease, and over when its time is. */
 import { type Call, DriverError } from '../drivers/driver.ts';
-import type { StoredFailure } from '../store/schema.ts';
-import type { WorkItem } from '../store/work.ts';
+import type { StoredFailure } from '../store/table/schema.ts';
+import type { WorkItem } from '../store/work/work.ts';
 
 /**
  * Calls a driver and waits for `seconds` at most, whatever the driver does with the signal: a

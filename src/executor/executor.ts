@@ -5,10 +5,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DnsProvider } from '../drivers/dns/provider.ts';
 import { type Driver, DriverError } from '../drivers/driver.ts';
-import { recordInstanceObservation } from '../store/runtimes.ts';
-import type { StoredFailure } from '../store/schema.ts';
-import type { Store } from '../store/store.ts';
-import { within } from '../store/time-limit.ts';
+import { recordInstanceObservation } from '../store/command/runtime-reports.ts';
+import type { Store } from '../store/commit/store.ts';
+import { within } from '../store/database/time-limit.ts';
+import type { StoredFailure } from '../store/table/schema.ts';
 import {
   type Claimable,
   claim,
@@ -19,7 +19,7 @@ import {
   silentRuntimes,
   type WorkItem,
   watchRuntime,
-} from '../store/work.ts';
+} from '../store/work/work.ts';
 import { backOffSeconds, failureOf, isFenced } from './call.ts';
 import { hostWork } from './host-work.ts';
 import { runtimeWork } from './runtime-work.ts';

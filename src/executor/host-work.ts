@@ -4,11 +4,11 @@ import type { WorkKind } from '../lifecycle/change.ts';
 import { checkedHostStates, hostStateFacts } from '../lifecycle/host.ts';
 import { isLive } from '../lifecycle/host-commands.ts';
 import { type HostObservation, observeHost } from '../lifecycle/host-observations.ts';
-import type { Decided } from '../store/store.ts';
-import { decide } from '../store/store.ts';
-import { type HostTarget, hostTarget } from '../store/targets.ts';
-import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work.ts';
-import { hostWorld, type StoredWorld } from '../store/world.ts';
+import { hostWorld, type StoredWorld } from '../store/command/snapshot.ts';
+import type { Decided } from '../store/commit/store.ts';
+import { decide } from '../store/commit/store.ts';
+import { type HostTarget, hostTarget } from '../store/read/targets.ts';
+import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFinal } from './call.ts';
 import type { Executing, Outcome } from './executor.ts';
 

@@ -4,10 +4,10 @@ import type { WorkKind } from '../lifecycle/change.ts';
 import { instanceStateFacts, isAtRest, isError } from '../lifecycle/instance.ts';
 import type { InstanceObservation } from '../lifecycle/instance-observations.ts';
 import { createRunKey } from '../store/access-keys.ts';
-import { recordInstanceObservation } from '../store/runtimes.ts';
-import type { StoredFailure } from '../store/schema.ts';
-import { type InstanceTarget, instanceTarget } from '../store/targets.ts';
-import { firstCause, runtimeStarted, type WorkItem } from '../store/work.ts';
+import { recordInstanceObservation } from '../store/command/runtime-reports.ts';
+import { type InstanceTarget, instanceTarget } from '../store/read/targets.ts';
+import type { StoredFailure } from '../store/table/schema.ts';
+import { firstCause, runtimeStarted, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFenced, isFinal } from './call.ts';
 import type { Executing, Outcome } from './executor.ts';
 

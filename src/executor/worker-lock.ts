@@ -5,10 +5,10 @@
  * Where no session is kept (PGlite, a pooler in between) the lease alone decides.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Session } from '../store/database.ts';
-import type { Store } from '../store/store.ts';
-import { within } from '../store/time-limit.ts';
-import { disclaimLock, type Peer, takeLock, unlockedPeers } from '../store/workers.ts';
+import type { Store } from '../store/commit/store.ts';
+import type { Session } from '../store/database/database.ts';
+import { within } from '../store/database/time-limit.ts';
+import { disclaimLock, type Peer, takeLock, unlockedPeers } from '../store/work/workers.ts';
 
 export interface WorkerLockOptions {
   readonly epoch: number;

@@ -5,10 +5,17 @@
  * fencing".
  */
 import { setMaxListeners } from 'node:events';
-import type { Store } from '../store/store.ts';
-import { within } from '../store/time-limit.ts';
-import { adopt } from '../store/work.ts';
-import { beat, bury, type Peer, peers, registerWorker, requeueUnowned } from '../store/workers.ts';
+import type { Store } from '../store/commit/store.ts';
+import { within } from '../store/database/time-limit.ts';
+import { adopt } from '../store/work/work.ts';
+import {
+  beat,
+  bury,
+  type Peer,
+  peers,
+  registerWorker,
+  requeueUnowned,
+} from '../store/work/workers.ts';
 import { holdLock, type WorkerLock } from './worker-lock.ts';
 
 export interface WorkerOptions {

@@ -1,22 +1,23 @@
 /** The log as async iterables: one tail a node, any number of readers, cursors that hold anywhere. */
-import type { LogPosition } from '../store/log.ts';
-import { type Notifier, startNotifier } from '../store/notifier.ts';
-import { createReader } from '../store/own-connection.ts';
-import type { Store } from '../store/store.ts';
-import { createCatchUp } from './catch-up.ts';
-import type { Channel } from './channel.ts';
-import { bookmarkAt, type FeedEvent, type LogEvent, type Selection } from './event.ts';
-import { createHub } from './hub.ts';
-import { createPulses } from './pulse.ts';
-import { openReplay, type Source } from './replay.ts';
+
+import type { Store } from '../store/commit/store.ts';
+import { createReader } from '../store/database/own-connection.ts';
+import type { LogPosition } from '../store/log/log.ts';
+import { type Notifier, startNotifier } from '../store/log/notifier.ts';
+import type { Channel } from './channel/channel.ts';
+import { bookmarkAt, type FeedEvent, type LogEvent, type Selection } from './channel/event.ts';
+import { createPulses } from './channel/signal.ts';
+import { createCatchUp } from './replay/catch-up.ts';
+import { createHub } from './replay/hub.ts';
+import { openReplay, type Source } from './replay/replay.ts';
 import {
   type FeedSubscription,
   openSubscription,
   type Readers,
   type SubscribeOptions,
   selectionOf,
-} from './subscription.ts';
-import { createTail } from './tail.ts';
+} from './replay/subscription.ts';
+import { createTail } from './tail/tail.ts';
 
 export interface FeedOptions {
   /** Given one, the feed uses it and leaves it running. */

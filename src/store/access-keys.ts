@@ -5,7 +5,7 @@
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Store } from './store.ts';
+import type { Store } from './commit/store.ts';
 
 /** What a key proves its holder to be. */
 export type VerifiedKey =

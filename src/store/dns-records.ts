@@ -1,5 +1,5 @@
 /** The A records of hosts, as the name server answers them. */
-import type { Store } from './store.ts';
+import type { Store } from './commit/store.ts';
 
 export interface StoredRecord {
   readonly name: string;

@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url';
 import type { Deadlines } from '../lifecycle/change.ts';
 import { hostEdges } from '../lifecycle/host.ts';
 import { instanceEdges } from '../lifecycle/instance.ts';
-import { CannotOpenStore, openDataDirectory } from './data-directory.ts';
-import { type Database, openPglite, openPostgres, sqlState } from './database.ts';
-import { settleEmbeddedEpoch, settleEpoch } from './epoch.ts';
-import { type MaintenanceLog, startMaintenance } from './maintenance.ts';
+import { createStore } from './commit/store.ts';
+import { CannotOpenStore, openDataDirectory } from './database/data-directory.ts';
+import { type Database, openPglite, openPostgres, sqlState } from './database/database.ts';
+import { type MaintenanceLog, startMaintenance } from './database/maintenance.ts';
+import type { SavingStore } from './input/save-result.ts';
+import { settleEmbeddedEpoch, settleEpoch } from './log/epoch.ts';
+import { type Retention, startRetention } from './log/retention.ts';
 import { explainConnection } from './open-errors.ts';
-import { type Retention, startRetention } from './retention.ts';
-import type { SavingStore } from './saves.ts';
-import { createStore } from './store.ts';
 
 export interface OpenStoreOptions {
   /** PostgreSQL; without it the embedded store in `dataDir`. */

@@ -1,11 +1,11 @@
 /** The sample data: with it the first mutation of a newcomer works at once. */
 import greenhouse from '../../schema/greenhouse.json' with { type: 'json' };
-import { createBillingSubscription } from './billing-subscriptions.ts';
-import { createContainerRepository } from './container-repositories.ts';
-import { createDeviceRepository } from './device-repositories.ts';
-import { createInstance } from './instance-configuration.ts';
-import type { Caller, SaveResult, SavingStore } from './saves.ts';
-import { createSolution, publishSolutionVersion } from './solutions.ts';
+import type { Caller, SaveResult, SavingStore } from './input/save-result.ts';
+import { createBillingSubscription } from './resource/billing-subscriptions.ts';
+import { createContainerRepository } from './resource/container-repositories.ts';
+import { createDeviceRepository } from './resource/device-repositories.ts';
+import { createInstance } from './resource/instances.ts';
+import { createSolution, publishSolutionVersion } from './resource/solutions.ts';
 
 /**
  * Makes what is missing of: solution `greenhouse` (published 1.0), container repository `runtime`,

@@ -12,10 +12,10 @@ import {
   specifiedRules,
   validate,
 } from 'graphql';
+import { type Context, createLoaders, defaultLimits } from '../../src/api/base/context.ts';
+import { createPlaces } from '../../src/api/base/slots.ts';
+import { buildSchema } from '../../src/api/schema.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
-import { type Context, createLoaders, defaultLimits } from '../../src/graphql/context.ts';
-import { createPlaces } from '../../src/graphql/places.ts';
-import { buildSchema } from '../../src/graphql/schema.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
 import { createTestDatabase } from '../harness/database.ts';

@@ -1,7 +1,7 @@
 /** Solutions, repositories and billing subscriptions: saved, found, listed, refused. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import greenhouse from '../../schema/greenhouse.json' with { type: 'json' };
-import { globalId } from '../../src/graphql/ids.ts';
+import { globalId } from '../../src/api/base/ids.ts';
 import { type Api, type Data, openApi } from './api.ts';
 
 const save = (field: string, saved: string) => {

@@ -4,12 +4,12 @@
  */
 import { execute, type GraphQLObjectType, getOperationAST, parse, validate } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createCursors } from '../../src/feed/cursor.ts';
-import { bookmarkAt, eventsOf } from '../../src/feed/event.ts';
-import { planEvents } from '../../src/graphql/event-plan.ts';
-import { rowOf } from '../../src/graphql/feed-events.ts';
-import type { Prepared } from '../../src/graphql/pipeline.ts';
-import type { LogRow } from '../../src/store/log.ts';
+import { rowOf } from '../../src/api/subscription/feed-events.ts';
+import { createCursors } from '../../src/feed/channel/cursor.ts';
+import { bookmarkAt, eventsOf } from '../../src/feed/channel/event.ts';
+import { planEvents } from '../../src/server/execution/event-plan.ts';
+import type { Prepared } from '../../src/server/execution/pipeline.ts';
+import type { LogRow } from '../../src/store/log/log.ts';
 import type { Data } from './api.ts';
 import { type GroupWorld, openGroupWorld } from './group-world.ts';
 import { randomOf } from './random.ts';

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { execute, parse } from 'graphql';
 import { expect, vi } from 'vitest';
+import type { Context } from '../../src/api/base/context.ts';
 import type { DnsProvider } from '../../src/drivers/dns/provider.ts';
 import { type Executor, startExecutor } from '../../src/executor/executor.ts';
-import type { Context } from '../../src/graphql/context.ts';
 import { findDnsRecord, removeDnsRecord, saveDnsRecord } from '../../src/store/dns-records.ts';
 import { createSampleData } from '../../src/store/sample-data.ts';
 import type { ScriptedRuntime } from '../drivers/script.ts';

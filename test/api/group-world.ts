@@ -8,10 +8,10 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { vi } from 'vitest';
+import { type Context, createLoaders } from '../../src/api/base/context.ts';
 import { createFeed, type Feed, type FeedOptions } from '../../src/feed/feed.ts';
-import { type Context, createLoaders } from '../../src/graphql/context.ts';
-import type { NextFrames } from '../../src/graphql/next-frames.ts';
-import type { Pipeline } from '../../src/graphql/pipeline.ts';
+import type { Pipeline } from '../../src/server/execution/pipeline.ts';
+import type { NextFrames } from '../../src/server/wire/next-frames.ts';
 import { createSampleData } from '../../src/store/sample-data.ts';
 import { type Api, type Data, openApi, type StoreKind } from './api.ts';
 import { TestSubscriber, testPipeline } from './stream.ts';

@@ -5,7 +5,7 @@ import { getIntrospectionQuery } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadExampleOperations } from '../../schema/load.ts';
 import { createRunKey } from '../../src/store/access-keys.ts';
-import type { Database } from '../../src/store/database.ts';
+import type { Database } from '../../src/store/database/database.ts';
 import {
   adminToken,
   anyRun,

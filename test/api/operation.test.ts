@@ -1,7 +1,7 @@
 /** Operations: waiting, watching and cancelling; and the runtime's side of the API. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { globalId } from '../../src/graphql/ids.ts';
+import { globalId } from '../../src/api/base/ids.ts';
 import type { Data } from './api.ts';
 import { openWorld, type World } from './fleet.ts';
 

@@ -1,7 +1,7 @@
 /** What the API shows of resources whose old transitions are deleted, and what streams are told. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
-import { startRetention } from '../../src/store/retention.ts';
+import { startRetention } from '../../src/store/log/retention.ts';
 import type { Data } from './api.ts';
 import { openWorld, type World } from './fleet.ts';
 

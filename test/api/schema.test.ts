@@ -1,7 +1,7 @@
 import { lexicographicSortSchema, printSchema, printType, validateSchema } from 'graphql';
 import { expect, test } from 'vitest';
 import { loadSchemaSdl } from '../../schema/load.ts';
-import { buildSchema } from '../../src/graphql/schema.ts';
+import { buildSchema } from '../../src/api/schema.ts';
 
 const built = lexicographicSortSchema(buildSchema());
 const contract = lexicographicSortSchema(loadSchemaSdl().schema);

@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { requestSignInLink } from '../../src/graphql/link.ts';
+import { requestSignInLink } from '../../src/server/auth/link.ts';
 import { ensureAdminToken, openAccessKeys } from '../../src/store/access-keys.ts';
-import type { Database } from '../../src/store/database.ts';
+import type { Database } from '../../src/store/database/database.ts';
 import {
   adminToken,
   openDatabase,

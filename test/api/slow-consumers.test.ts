@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config.ts';
-import { defaultStreamLimits } from '../../src/graphql/wire.ts';
-import type { Database } from '../../src/store/database.ts';
+import { defaultStreamLimits } from '../../src/server/wire/socket.ts';
+import type { Database } from '../../src/store/database/database.ts';
 import {
   type Client,
   connectClient,

@@ -1,6 +1,6 @@
 /** Ids of operations over a socket: used again as soon as they are free, and never twice at once. */
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Database } from '../../src/store/database.ts';
+import type { Database } from '../../src/store/database/database.ts';
 import { type Client, connectClient, type StreamWorld, startStreamWorld } from './stream-world.ts';
 import { eventually, openDatabase } from './transport-world.ts';
 

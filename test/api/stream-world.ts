@@ -9,20 +9,20 @@ import { join } from 'node:path';
 import { createSchema } from 'graphql-yoga';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';
+import { defaultLimits, type ServerLimits } from '../../src/api/base/context.ts';
 import { parseConfig } from '../../src/config.ts';
-import type { Channel, Follower } from '../../src/feed/channel.ts';
-import { ChannelSource, shared } from '../../src/graphql/channel-source.ts';
-import { defaultLimits, type ServerLimits } from '../../src/graphql/context.ts';
+import type { Channel, Follower } from '../../src/feed/channel/channel.ts';
+import { ChannelSource, shared } from '../../src/feed/channel/channel-source.ts';
+import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import {
   createHttpServer,
   type HttpServer,
   type HttpServerConfig,
-} from '../../src/graphql/server.ts';
-import { defaultStreamLimits, type StreamLimits } from '../../src/graphql/wire.ts';
-import { defaultDeadlines } from '../../src/lifecycle/change.ts';
-import type { Database } from '../../src/store/database.ts';
-import type { LogPosition } from '../../src/store/log.ts';
-import { createStore, type Store } from '../../src/store/store.ts';
+} from '../../src/server/server.ts';
+import { defaultStreamLimits, type StreamLimits } from '../../src/server/wire/socket.ts';
+import { createStore, type Store } from '../../src/store/commit/store.ts';
+import type { Database } from '../../src/store/database/database.ts';
+import type { LogPosition } from '../../src/store/log/log.ts';
 import { adminToken, eventually, send } from './transport-world.ts';
 
 interface Item extends LogPosition {

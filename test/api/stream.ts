@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { GraphQLSchema } from 'graphql';
 import pino from 'pino';
-import { createAdmission } from '../../src/graphql/admission.ts';
-import { type Context, defaultLimits } from '../../src/graphql/context.ts';
-import { createMetrics } from '../../src/graphql/metrics.ts';
-import type { NextFrames } from '../../src/graphql/next-frames.ts';
-import { createPipeline, type Pipeline } from '../../src/graphql/pipeline.ts';
-import { Subscriber } from '../../src/graphql/subscriber.ts';
+import { type Context, defaultLimits } from '../../src/api/base/context.ts';
+import { createPipeline, type Pipeline } from '../../src/server/execution/pipeline.ts';
+import { createAdmission } from '../../src/server/wire/admission.ts';
+import { createMetrics } from '../../src/server/wire/metrics.ts';
+import type { NextFrames } from '../../src/server/wire/next-frames.ts';
+import { Subscriber } from '../../src/server/wire/subscriber.ts';
 import type { Data } from './api.ts';
 
 /** A subscriber that keeps what it is sent until somebody takes it. */

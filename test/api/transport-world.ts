@@ -6,18 +6,18 @@ import { join } from 'node:path';
 import { GraphQLError } from 'graphql';
 import { createSchema } from 'graphql-yoga';
 import { pino } from 'pino';
+import { defaultLimits } from '../../src/api/base/context.ts';
+import type { Viewer } from '../../src/api/base/viewer.ts';
 import { parseConfig } from '../../src/config.ts';
-import { defaultLimits } from '../../src/graphql/context.ts';
-import type { RequestInfo } from '../../src/graphql/pipeline.ts';
+import { defaultDeadlines } from '../../src/lifecycle/change.ts';
+import type { RequestInfo } from '../../src/server/execution/pipeline.ts';
 import {
   createHttpServer,
   type HttpServer,
   type HttpServerConfig,
-} from '../../src/graphql/server.ts';
-import type { Viewer } from '../../src/graphql/viewer.ts';
-import { defaultDeadlines } from '../../src/lifecycle/change.ts';
-import { type Database, openPglite } from '../../src/store/database.ts';
-import { createStore, type Store } from '../../src/store/store.ts';
+} from '../../src/server/server.ts';
+import { createStore, type Store } from '../../src/store/commit/store.ts';
+import { type Database, openPglite } from '../../src/store/database/database.ts';
 
 export const adminToken = 'test-token-of-the-administrator-0123456789';
 

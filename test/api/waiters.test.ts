@@ -1,6 +1,6 @@
 /** Waiting queries are counted for each token. */
 import { expect, test } from 'vitest';
-import { createPlaces } from '../../src/graphql/places.ts';
+import { createPlaces } from '../../src/api/base/slots.ts';
 
 test('a token has as many waiters as the limit; who leaves makes room, once', () => {
   const waiters = createPlaces(2);

@@ -13,10 +13,10 @@
  */
 import type { Change } from '../../src/lifecycle/change.ts';
 import { decideInstanceCommand } from '../../src/lifecycle/instance-commands.ts';
-import { commandInstance } from '../../src/store/commands.ts';
-import { write } from '../../src/store/door.ts';
+import { commandInstance } from '../../src/store/command/lifecycle-commands.ts';
+import { instanceWorld } from '../../src/store/command/snapshot.ts';
+import { write } from '../../src/store/commit/commit.ts';
 import type { OpenStore } from '../../src/store/open.ts';
-import { instanceWorld } from '../../src/store/world.ts';
 import { type Figure, figure, median, quantile } from './figures.ts';
 import { keyOf } from './fleet.ts';
 import { type Load, load, openPoster, together } from './load.ts';

@@ -3,7 +3,7 @@
  * its own that is RUNNING, both with the history that leads there. No agent and no runtime stands
  * behind it: the hosts have no handle, so the server's executor leaves them alone.
  */
-import type { Database } from '../../src/store/database.ts';
+import type { Database } from '../../src/store/database/database.ts';
 
 /** Every instance has been paused and resumed so often: 4 + 4 × 4 rows of history. */
 const pauses = 4;

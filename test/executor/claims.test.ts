@@ -1,8 +1,8 @@
 /** How work is claimed: one statement for every group of kinds, shared by what comes together. */
 import { afterEach, expect, test } from 'vitest';
-import type { Database } from '../../src/store/database.ts';
-import { claim } from '../../src/store/work.ts';
-import { registerWorker } from '../../src/store/workers.ts';
+import type { Database } from '../../src/store/database/database.ts';
+import { claim } from '../../src/store/work/work.ts';
+import { registerWorker } from '../../src/store/work/workers.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 
 let fleet: Fleet;

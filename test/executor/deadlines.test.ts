@@ -2,8 +2,8 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { DriverError } from '../../src/drivers/driver.ts';
 import { type Deadlines, defaultDeadlines } from '../../src/lifecycle/change.ts';
-import { claim, finish, postpone } from '../../src/store/work.ts';
-import { registerWorker } from '../../src/store/workers.ts';
+import { claim, finish, postpone } from '../../src/store/work/work.ts';
+import { registerWorker } from '../../src/store/work/workers.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 
 let fleet: Fleet;

@@ -6,14 +6,18 @@ import { type Executor, startExecutor } from '../../src/executor/executor.ts';
 import { type Deadlines, defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { type HostAction, hostEdges } from '../../src/lifecycle/host.ts';
 import { type InstanceAction, instanceEdges } from '../../src/lifecycle/instance.ts';
-import { type CommandResult, commandHost, commandInstance } from '../../src/store/commands.ts';
-import { type Database, openPglite, openPostgres } from '../../src/store/database.ts';
+import {
+  type CommandResult,
+  commandHost,
+  commandInstance,
+} from '../../src/store/command/lifecycle-commands.ts';
 import {
   completeRuntimeCommand,
   openRuntimeCommands,
   reportRuntime,
-} from '../../src/store/runtimes.ts';
-import { createStore, type Store } from '../../src/store/store.ts';
+} from '../../src/store/command/runtime-reports.ts';
+import { createStore, type Store } from '../../src/store/commit/store.ts';
+import { type Database, openPglite, openPostgres } from '../../src/store/database/database.ts';
 import type { ScriptedRuntime } from '../drivers/script.ts';
 import { createScriptedDriver } from '../drivers/scripted.ts';
 import { createTestDatabase } from '../harness/database.ts';

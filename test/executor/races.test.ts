@@ -2,11 +2,11 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { decideHostCommand } from '../../src/lifecycle/host-commands.ts';
 import type { HostObservation } from '../../src/lifecycle/host-observations.ts';
 import { observeHost } from '../../src/lifecycle/host-observations.ts';
-import { recordInstanceObservation } from '../../src/store/runtimes.ts';
-import { decide } from '../../src/store/store.ts';
-import { claim } from '../../src/store/work.ts';
-import { registerWorker } from '../../src/store/workers.ts';
-import { hostWorld, instanceWorld } from '../../src/store/world.ts';
+import { recordInstanceObservation } from '../../src/store/command/runtime-reports.ts';
+import { hostWorld, instanceWorld } from '../../src/store/command/snapshot.ts';
+import { decide } from '../../src/store/commit/store.ts';
+import { claim } from '../../src/store/work/work.ts';
+import { registerWorker } from '../../src/store/work/workers.ts';
 import { actor, createFleet, type Fleet } from './fleet.ts';
 
 let fleet: Fleet;
@@ -141,7 +141,7 @@ test('the same idempotency key, 20 times at once: one operation', async () => {
   fleet = await createFleet('POSTGRES');
   await fleet.host('host');
   await fleet.instance('one', 'host');
-  const { commandInstance } = await import('../../src/store/commands.ts');
+  const { commandInstance } = await import('../../src/store/command/lifecycle-commands.ts');
   const [{ organizationId }] = (await fleet.store.database.query<{ organizationId: string }>(
     'select id as "organizationId" from organizations',
   )) as [{ organizationId: string }];

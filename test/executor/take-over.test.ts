@@ -7,9 +7,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, expect, test, vi } from 'vitest';
 import { startWorker, type Worker } from '../../src/executor/worker.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
-import { openPostgres, type Session } from '../../src/store/database.ts';
-import { createStore, type Store } from '../../src/store/store.ts';
-import { claim, type WorkItem } from '../../src/store/work.ts';
+import { createStore, type Store } from '../../src/store/commit/store.ts';
+import { openPostgres, type Session } from '../../src/store/database/database.ts';
+import { claim, type WorkItem } from '../../src/store/work/work.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { openDatabase } from './fleet.ts';
 

@@ -4,8 +4,8 @@ import type { DnsProvider } from '../../src/drivers/dns/provider.ts';
 import { startExecutor } from '../../src/executor/executor.ts';
 import { startWorker, type Worker } from '../../src/executor/worker.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
-import type { Parameter } from '../../src/store/database.ts';
-import { createStore, type Store } from '../../src/store/store.ts';
+import { createStore, type Store } from '../../src/store/commit/store.ts';
+import type { Parameter } from '../../src/store/database/database.ts';
 import { openDatabase } from './fleet.ts';
 
 const timeout = 15_000;

@@ -1,8 +1,8 @@
 /** A process that is a worker and nothing else: prints its epoch, and `lost` when it may not act. */
 import { startWorker } from '../../src/executor/worker.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
-import { openPostgres } from '../../src/store/database.ts';
-import { createStore } from '../../src/store/store.ts';
+import { createStore } from '../../src/store/commit/store.ts';
+import { openPostgres } from '../../src/store/database/database.ts';
 
 const database = openPostgres(process.argv[2] ?? '', { connections: 2 });
 const worker = await startWorker(createStore(database, defaultDeadlines), {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CursorError, createCursors, END_OF_REVISION } from '../../src/feed/cursor.ts';
+import { CursorError, createCursors, END_OF_REVISION } from '../../src/feed/channel/cursor.ts';
 
 const [organization, other] = [randomUUID(), randomUUID()];
 const store = { cursorSecret: 'secret', epoch: randomUUID() };

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { LogEvent } from '../../src/feed/event.ts';
+import type { LogEvent } from '../../src/feed/channel/event.ts';
 import { APPEND, openWorld, places, take, type World } from './world.ts';
 
 let world: World;

@@ -1,7 +1,7 @@
 /** The feed on either store: what a reader is promised, one reader at a time. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { CursorError } from '../../src/feed/cursor.ts';
+import { CursorError } from '../../src/feed/channel/cursor.ts';
 import { type Kind, openWorld, places, take, type World } from './world.ts';
 
 describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {

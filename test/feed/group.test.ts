@@ -1,9 +1,9 @@
 /** A group by itself: what a rendering that fails, or an outlet that goes, does to it. */
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { before, type Channel, type Follower } from '../../src/feed/channel.ts';
-import { createGroup, type Outlet } from '../../src/feed/group.ts';
-import { createKept, createRendering } from '../../src/feed/rendering.ts';
+import { before, type Channel, type Follower } from '../../src/feed/channel/channel.ts';
+import { createGroup, type Outlet } from '../../src/feed/group/group.ts';
+import { createKept, createRendering } from '../../src/feed/group/rendering.ts';
 
 interface Item {
   readonly revision: number;

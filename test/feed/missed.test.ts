@@ -1,8 +1,8 @@
 /** What a subscriber has missed, where each item has to be read before it can be written. */
 import { expect, test } from 'vitest';
-import type { Channel, Replay } from '../../src/feed/channel.ts';
-import { createGroup } from '../../src/feed/group.ts';
-import { createKept, createRendering } from '../../src/feed/rendering.ts';
+import type { Channel, Replay } from '../../src/feed/channel/channel.ts';
+import { createGroup } from '../../src/feed/group/group.ts';
+import { createKept, createRendering } from '../../src/feed/group/rendering.ts';
 
 interface Item {
   readonly revision: number;

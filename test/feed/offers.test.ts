@@ -4,9 +4,9 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createTail, type Tail } from '../../src/feed/tail.ts';
-import type { LogRow, StoreIdentity } from '../../src/store/log.ts';
-import type { Reader } from '../../src/store/own-connection.ts';
+import { createTail, type Tail } from '../../src/feed/tail/tail.ts';
+import type { Reader } from '../../src/store/database/own-connection.ts';
+import type { LogRow, StoreIdentity } from '../../src/store/log/log.ts';
 import { randomOf } from '../api/random.ts';
 
 const runs = Number(process.env.OFFER_RUNS ?? 150);

@@ -3,8 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import type { LogEvent, Revision } from '../../src/feed/event.ts';
-import { createRing } from '../../src/feed/ring.ts';
+import type { LogEvent, Revision } from '../../src/feed/channel/event.ts';
+import { createRing } from '../../src/feed/replay/ring.ts';
 
 const revision = (number: number): Revision => ({
   revision: number,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { turn } from '../../src/feed/turns.ts';
+import { turn } from '../../src/feed/group/time-slices.ts';
 
 const busy = (ms: number): void => {
   for (const until = performance.now() + ms; performance.now() < until; );

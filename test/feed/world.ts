@@ -1,10 +1,10 @@
 /** A migrated store of either kind with writers of log rows, for the tests of the feed. */
 import { randomUUID } from 'node:crypto';
-import type { FeedEvent, LogEvent } from '../../src/feed/event.ts';
+import type { FeedEvent, LogEvent } from '../../src/feed/channel/event.ts';
 import { createFeed, type Feed, type FeedOptions } from '../../src/feed/feed.ts';
-import type { FeedSubscription } from '../../src/feed/subscription.ts';
-import { type Database, openPglite, openPostgres } from '../../src/store/database.ts';
-import { createStore, type Store } from '../../src/store/store.ts';
+import type { FeedSubscription } from '../../src/feed/replay/subscription.ts';
+import { createStore, type Store } from '../../src/store/commit/store.ts';
+import { type Database, openPglite, openPostgres } from '../../src/store/database/database.ts';
 import { createTestDatabase } from '../harness/database.ts';
 
 export type Kind = Database['kind'];

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { LogEvent } from '../../src/feed/event.ts';
+import type { LogEvent } from '../../src/feed/channel/event.ts';
 import { APPEND, openWorld, places, take, type World } from './world.ts';
 
 const transactions = Number(process.env.FEED_WRITES ?? 4000);

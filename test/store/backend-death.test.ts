@@ -1,6 +1,6 @@
 /**
  * Backends die: an administrator ends them, the server crashes, a failover takes them. Nothing of it may
- * end our process or mix sessions up. postgres.js as released does both (src/store/patches).
+ * end our process or mix sessions up. postgres.js as released does both (src/store/database/patches).
  */
 import { spawn } from 'node:child_process';
 import { connect, createServer, type Socket } from 'node:net';
@@ -50,7 +50,9 @@ function run(program: string, args: string[]): Promise<{ code: number | null; ou
 }
 
 test('the installed postgres.js is patched', async () => {
-  const script = fileURLToPath(new URL('../../src/store/patches/apply.mjs', import.meta.url));
+  const script = fileURLToPath(
+    new URL('../../src/store/database/patches/apply.mjs', import.meta.url),
+  );
   expect(await run(process.execPath, [script, '--check'])).toEqual({ code: 0, output: '' });
 });
 

@@ -1,33 +1,33 @@
 /** Saves of what instances need: versions, tags, uses, names; idempotency keys; races. */
 import { describe, expect, test } from 'vitest';
+import type { SaveResult } from '../../src/store/input/save-result.ts';
 import {
   createBillingSubscription,
   deleteBillingSubscription,
   updateBillingSubscription,
-} from '../../src/store/billing-subscriptions.ts';
+} from '../../src/store/resource/billing-subscriptions.ts';
 import {
   addContainerTag,
   createContainerRepository,
   deleteContainerRepository,
   updateContainerRepository,
-} from '../../src/store/container-repositories.ts';
+} from '../../src/store/resource/container-repositories.ts';
 import {
   createDeviceRepository,
   deleteDeviceRepository,
-} from '../../src/store/device-repositories.ts';
-import { createHost, deleteHost, updateHost } from '../../src/store/host-configuration.ts';
+} from '../../src/store/resource/device-repositories.ts';
+import { createHost, deleteHost, updateHost } from '../../src/store/resource/hosts.ts';
 import {
   createInstance,
   deleteInstance,
   updateInstance,
-} from '../../src/store/instance-configuration.ts';
-import type { SaveResult } from '../../src/store/saves.ts';
+} from '../../src/store/resource/instances.ts';
 import {
   createSolution,
   deleteSolution,
   publishSolutionVersion,
   updateSolution,
-} from '../../src/store/solutions.ts';
+} from '../../src/store/resource/solutions.ts';
 import { everything, greenhouse, newCaller, one, storeKinds, useStore } from './stores.ts';
 
 describe.each(storeKinds)('saves of configuration on %s', (kind) => {

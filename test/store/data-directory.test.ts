@@ -17,11 +17,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
-import { openDataDirectory } from '../../src/store/data-directory.ts';
-import { openPglite } from '../../src/store/database.ts';
-import { startMaintenance } from '../../src/store/maintenance.ts';
+import { openDataDirectory } from '../../src/store/database/data-directory.ts';
+import { openPglite } from '../../src/store/database/database.ts';
+import { startMaintenance } from '../../src/store/database/maintenance.ts';
+import { ownIdentity } from '../../src/store/database/process-identity.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
-import { ownIdentity } from '../../src/store/process-identity.ts';
 import { createSampleData } from '../../src/store/sample-data.ts';
 import { one, zone } from './stores.ts';
 
@@ -115,7 +115,9 @@ describe('the data directory', () => {
   });
 
   test('an owner that was killed leaves it free; one that lives does not', async () => {
-    const module = fileURLToPath(new URL('../../src/store/data-directory.ts', import.meta.url));
+    const module = fileURLToPath(
+      new URL('../../src/store/database/data-directory.ts', import.meta.url),
+    );
     const script = `import(${JSON.stringify(module)}).then(async ({ openDataDirectory }) => {
       await openDataDirectory(${JSON.stringify(data())});
       console.log('has it');

@@ -2,11 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decideHostCommand } from '../../src/lifecycle/host-commands.ts';
-import { type Command, commandHost, commandInstance } from '../../src/store/commands.ts';
-import { write } from '../../src/store/door.ts';
-import { doorStatement } from '../../src/store/door-statement.ts';
+import {
+  type Command,
+  commandHost,
+  commandInstance,
+} from '../../src/store/command/lifecycle-commands.ts';
+import { hostWorld } from '../../src/store/command/snapshot.ts';
+import { write } from '../../src/store/commit/commit.ts';
+import { doorStatement } from '../../src/store/commit/statement.ts';
 import type { OpenStore } from '../../src/store/open.ts';
-import { hostWorld } from '../../src/store/world.ts';
 import { createFleet, keyOf } from '../bench/fleet.ts';
 import { everything, openTestStore, storeKinds } from './stores.ts';
 

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { Change } from '../../src/lifecycle/change.ts';
-import { type Written, write } from '../../src/store/door.ts';
-import type { Hint } from '../../src/store/hint.ts';
-import { type LogRow, type LogState, readLogAfter } from '../../src/store/log.ts';
-import { type Notifier, startNotifier } from '../../src/store/notifier.ts';
+import { type Written, write } from '../../src/store/commit/commit.ts';
+import { type LogRow, type LogState, readLogAfter } from '../../src/store/log/log.ts';
+import type { Hint } from '../../src/store/log/notification.ts';
+import { type Notifier, startNotifier } from '../../src/store/log/notifier.ts';
 import type { OpenStore } from '../../src/store/open.ts';
 import { randomOf } from '../api/random.ts';
 import { createFleet } from '../bench/fleet.ts';

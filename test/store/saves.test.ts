@@ -1,17 +1,17 @@
 /** Creating instances and their hosts: what is written, what is refused, and that then nothing is. */
 import { inspect } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
-import { createBillingSubscription } from '../../src/store/billing-subscriptions.ts';
+import { createBillingSubscription } from '../../src/store/resource/billing-subscriptions.ts';
 import {
   createDeviceRepository,
   updateDeviceRepository,
-} from '../../src/store/device-repositories.ts';
-import { createHost } from '../../src/store/host-configuration.ts';
+} from '../../src/store/resource/device-repositories.ts';
+import { createHost } from '../../src/store/resource/hosts.ts';
 import {
   type CreateInstanceInput,
   createInstance,
   deleteInstance,
-} from '../../src/store/instance-configuration.ts';
+} from '../../src/store/resource/instances.ts';
 import { newCaller, one, openTestStore, storeKinds, useStore } from './stores.ts';
 
 // A new PGlite takes seconds, on a busy machine many.

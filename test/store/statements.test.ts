@@ -1,6 +1,6 @@
 /** Statements that are asked for at once: PGlite is sent several of them in one go. */
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { openPglite, sqlState } from '../../src/store/database.ts';
+import { openPglite, sqlState } from '../../src/store/database/database.ts';
 
 const database = await openPglite(null);
 afterAll(() => database.close());

@@ -11,10 +11,10 @@ import {
 } from 'vitest';
 import { createFeed } from '../../src/feed/feed.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
-import { commandInstance } from '../../src/store/commands.ts';
-import { openPostgres } from '../../src/store/database.ts';
-import type { Hint } from '../../src/store/hint.ts';
-import { type Notifier, startNotifier } from '../../src/store/notifier.ts';
+import { commandInstance } from '../../src/store/command/lifecycle-commands.ts';
+import { openPostgres } from '../../src/store/database/database.ts';
+import type { Hint } from '../../src/store/log/notification.ts';
+import { type Notifier, startNotifier } from '../../src/store/log/notifier.ts';
 import { type OpenStore, setUpStore } from '../../src/store/open.ts';
 import { createFleet, keyOf } from '../bench/fleet.ts';
 import { startNetwork } from '../client/network.ts';

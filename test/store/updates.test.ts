@@ -1,11 +1,11 @@
 /** Editing and deleting instances and hosts, and what keeps them as they are. */
 import { describe, expect, test } from 'vitest';
-import { createHost, deleteHost, updateHost } from '../../src/store/host-configuration.ts';
+import { createHost, deleteHost, updateHost } from '../../src/store/resource/hosts.ts';
 import {
   createInstance,
   deleteInstance,
   updateInstance,
-} from '../../src/store/instance-configuration.ts';
+} from '../../src/store/resource/instances.ts';
 import { one, storeKinds, useStore } from './stores.ts';
 
 describe.each(storeKinds)('editing instances on %s', (kind) => {

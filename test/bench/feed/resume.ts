@@ -1,5 +1,5 @@
 /** One client that missed very many transitions: a node that has just started reads them from the table. */
-import type { Database as Tables } from '../../../src/store/database.ts';
+import type { Database as Tables } from '../../../src/store/database/database.ts';
 import { type Figure, figure, median } from '../figures.ts';
 import { held } from './aims.ts';
 import { settledBytes, watchPeak } from './process.ts';

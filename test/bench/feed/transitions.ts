@@ -4,9 +4,9 @@
  */
 import type { Change } from '../../../src/lifecycle/change.ts';
 import type { InstanceState } from '../../../src/lifecycle/instance.ts';
-import type { Database } from '../../../src/store/database.ts';
-import { write } from '../../../src/store/door.ts';
-import type { Notifier } from '../../../src/store/notifier.ts';
+import { write } from '../../../src/store/commit/commit.ts';
+import type { Database } from '../../../src/store/database/database.ts';
+import type { Notifier } from '../../../src/store/log/notifier.ts';
 import { now } from './clock.ts';
 
 export interface Committed {

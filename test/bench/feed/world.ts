@@ -1,5 +1,5 @@
 /** What the parts of the bench share: sizes, the client process, nodes, documents, waiting. */
-import { type Notifier, startNotifier } from '../../../src/store/notifier.ts';
+import { type Notifier, startNotifier } from '../../../src/store/log/notifier.ts';
 import type { OpenStore } from '../../../src/store/open.ts';
 import { untilIdle } from '../commands.ts';
 import { adminToken, startServer } from '../server.ts';

@@ -1,6 +1,6 @@
 /** The log as it is stored, and what each client should have been told of it. */
 import type postgres from 'postgres';
-import { createCursors } from '../../../src/feed/cursor.ts';
+import { createCursors } from '../../../src/feed/channel/cursor.ts';
 import type { Followed, Received } from './crowd.ts';
 
 export interface StoredLog {

@@ -1,0 +1,52 @@
+/** The schema builder: plugins and defaults, no types. Those stand in one file per entity. */
+import SchemaBuilder from '@pothos/core';
+import DrizzlePlugin from '@pothos/plugin-drizzle';
+import RelayPlugin from '@pothos/plugin-relay';
+import { getTableConfig } from 'drizzle-orm/pg-core';
+import { relations } from '../../store/table/relations.ts';
+import type { Context } from './context.ts';
+
+/** A page has at most so many entries. */
+export const maxPageSize = 200;
+/** And so many where nobody says how many. */
+export const defaultPageSize = 50;
+
+export interface BuilderTypes {
+  Context: Context;
+  DefaultFieldNullability: false;
+  DrizzleRelations: typeof relations;
+  Scalars: {
+    ID: { Input: string; Output: string };
+    DateTime: { Input: Date; Output: Date | string };
+    JSON: { Input: unknown; Output: unknown };
+    Cursor: { Input: string; Output: string };
+  };
+}
+
+export const builder = new SchemaBuilder<BuilderTypes>({
+  // The order is behaviour: Drizzle wraps what Relay made of a field, so that the rows under `nodes`
+  // and `edges { node }` are planned into the statement of the field above them.
+  plugins: [RelayPlugin, DrizzlePlugin],
+  defaultFieldNullability: false,
+  drizzle: {
+    client: (context) => context.store.database.drizzle,
+    getTableConfig,
+    relations,
+    maxConnectionSize: maxPageSize,
+    defaultConnectionSize: defaultPageSize,
+  },
+  relay: {
+    cursorType: 'String',
+    // `node` and `nodes` are written in node.ts, for they must not cross organizations.
+    nodeQueryOptions: false,
+    nodesQueryOptions: false,
+    nodesOnConnection: true,
+  },
+});
+
+/** What the plugins made of `BuilderTypes`. */
+export type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : never;
+
+builder.queryType();
+builder.mutationType();
+builder.subscriptionType();

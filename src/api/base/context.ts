@@ -1,0 +1,120 @@
+/** What a resolver is given besides its arguments: who asks, the store, the feed, this server. */
+import type { Feed } from '../../feed/feed.ts';
+import type { Caller, SavingStore } from '../../store/input/save-result.ts';
+import { maxPageSize } from './builder.ts';
+import type { Places } from './slots.ts';
+import type { Viewer } from './viewer.ts';
+
+/** What `server.limits` shows and the server keeps to. */
+export interface ServerLimits {
+  readonly pageSize: number;
+  readonly waitSeconds: number;
+  readonly mutationsPerDocument: number;
+  readonly operationsPerSocket: number;
+  readonly socketsPerToken: number;
+  readonly subscriptionsPerToken: number;
+  readonly waitersPerToken: number;
+  readonly payloadBytes: number;
+  readonly depth: number;
+  readonly aliases: number;
+  readonly tokens: number;
+  readonly complexity: number;
+  readonly idempotencyHours: number;
+}
+
+export const defaultLimits: ServerLimits = {
+  pageSize: maxPageSize,
+  waitSeconds: 60,
+  mutationsPerDocument: 10,
+  operationsPerSocket: 100,
+  socketsPerToken: 10_000,
+  subscriptionsPerToken: 100_000,
+  waitersPerToken: 50,
+  payloadBytes: 1024 * 1024,
+  depth: 16,
+  aliases: 100,
+  tokens: 4000,
+  complexity: 100_000,
+  idempotencyHours: 24,
+};
+
+/** What is the same for every request to this server. */
+export interface ServerFacts {
+  /** Version of the package. */
+  readonly version: string;
+  /** Number of migrations applied. */
+  readonly schemaVersion: number;
+  readonly limits: ServerLimits;
+}
+
+/** What a resolver may want to know of its request. */
+export interface RequestFacts {
+  /** Where an EventSource goes on; takes the place of `after`. */
+  readonly lastEventId: string | null;
+  /** Aborted once nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+}
+
+export interface Context {
+  readonly request?: RequestFacts;
+  /** A runtime's stream of commands ended: it may have exited, and is looked at. */
+  readonly onRuntimeDisconnected?: (instanceId: string) => void;
+  readonly store: SavingStore;
+  readonly feed: Feed;
+  readonly viewer: Viewer;
+  readonly server: ServerFacts;
+  /** `operation(waitSeconds:)` takes one before it waits. */
+  readonly waiters: Places;
+  /** Batches the reads of one request that no statement above them could plan. */
+  readonly loaders: Loaders;
+}
+
+/** Who saves and commands, as the store wants to know it. */
+export function callerOf({ viewer }: Context): Caller {
+  return {
+    organizationId: viewer.organizationId,
+    callerId: viewer.accessKeyId,
+    actor: { kind: viewer.kind === 'RUN' ? 'RUNTIME' : 'USER', name: viewer.name },
+  };
+}
+
+/** Finds many values at once; keys without one are left out of the map. */
+export type LoadMany<Value> = (keys: readonly string[]) => Promise<ReadonlyMap<string, Value>>;
+
+export interface Loaders {
+  /**
+   * The value of a key, read together with all others that are asked for in the same tick under
+   * the same name; null where there is none. Nothing is kept: the next event of a subscription,
+   * which has the same context, reads anew.
+   */
+  load<Value>(name: string, key: string, loadMany: LoadMany<Value>): Promise<Value | null>;
+}
+
+/** Makes the loaders of one request. */
+export function createLoaders(): Loaders {
+  const batches = new Map<string, Batch>();
+  return {
+    async load<Value>(name: string, key: string, loadMany: LoadMany<Value>) {
+      const batch = batches.get(name) ?? startBatch(name, loadMany, batches);
+      batch.keys.add(key);
+      const values = await batch.values;
+      return (values.get(key) ?? null) as Value | null;
+    },
+  };
+}
+
+interface Batch {
+  readonly keys: Set<string>;
+  readonly values: Promise<ReadonlyMap<string, unknown>>;
+}
+
+function startBatch(name: string, loadMany: LoadMany<unknown>, batches: Map<string, Batch>): Batch {
+  const keys = new Set<string>();
+  const values = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+    batches.delete(name);
+    return loadMany([...keys]);
+  });
+  const batch = { keys, values };
+  batches.set(name, batch);
+  return batch;
+}

@@ -1,0 +1,180 @@
+/** Hosts: the type, its list and its queries. What is asked of them stands in host-commands.ts. */
+import type { InputRef } from '@pothos/core';
+import type { HostState as HostStateName } from '../../lifecycle/host.ts';
+import { allowedHostActions } from '../../lifecycle/host-commands.ts';
+import { readDnsConfirmations, readHostFacts } from '../../store/read/reads.ts';
+import type { HostSize as HostSizeName } from '../../store/table/values.ts';
+import { builder } from '../base/builder.ts';
+import type { Context } from '../base/context.ts';
+import { HostAction, HostSize, HostState } from '../base/enums.ts';
+import { anyNamed, named } from '../base/ids.ts';
+import { defineList, defineOrder, type List } from '../list/connection.ts';
+import { allOf, anyOf, equal, owned, type ResourceFilter, resources } from '../list/filters.ts';
+import { type LabelFilterShape, labelled } from '../list/labels.ts';
+import { Failure, failureOf } from './failure.ts';
+import { instanceList } from './instance.ts';
+import { Label, LabelFilter, labelsOf, Resource } from './node.ts';
+import { activeOperationOf, operationList } from './operation.ts';
+import { hostTransitionList } from './transition.ts';
+
+/** The same tuple as the drivers'; a test compares them. */
+export const hostDrivers = ['PROCESS'] as const;
+export const HostDriver = builder.enumType('HostDriver', { values: hostDrivers });
+
+const DnsRecordType = builder.enumType('DnsRecordType', { values: ['A'] as const });
+
+builder.drizzleObject('dnsRecords', {
+  name: 'DnsRecord',
+  fields: (t) => ({
+    name: t.string({ resolve: ({ name }) => name }),
+    type: t.field({ type: DnsRecordType, resolve: () => 'A' as const }),
+    address: t.string({ resolve: ({ address }) => address }),
+    ttlSeconds: t.int({ resolve: ({ ttlSeconds }) => ttlSeconds }),
+    confirmedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      resolve: ({ hostId }, _args, { loaders, store }) =>
+        loaders.load('dnsConfirmations', hostId, (ids) => readDnsConfirmations(store, ids)),
+    }),
+  }),
+});
+
+export const Host = builder.drizzleNode('hosts', {
+  name: 'Host',
+  id: { column: (host) => host.id },
+  interfaces: [Resource],
+  fields: (t) => ({
+    description: t.string({ nullable: true, resolve: ({ description }) => description }),
+    labels: t.field({ type: [Label], resolve: ({ labels }) => labelsOf(labels) }),
+    driver: t.field({ type: HostDriver, resolve: ({ driver }) => driver as 'PROCESS' }),
+    state: t.field({ type: HostState, resolve: ({ state }) => state }),
+    stateSince: t.field({ type: 'DateTime', resolve: ({ stateSince }) => stateSince }),
+    failedStage: t.field({
+      type: HostState,
+      nullable: true,
+      resolve: ({ failedStage }) => failedStage,
+    }),
+    removing: t.boolean({ resolve: ({ removing }) => removing }),
+    size: t.field({ type: HostSize, resolve: ({ size }) => size }),
+    address: t.string({ nullable: true, resolve: ({ address }) => address }),
+    dnsName: t.string({ resolve: ({ dnsName }) => dnsName }),
+    dnsRecord: t.relation('dnsRecord', { nullable: true }),
+    lastCheckAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      resolve: ({ lastCheckAt }) => lastCheckAt,
+    }),
+    lastOkAt: t.field({ type: 'DateTime', nullable: true, resolve: ({ lastOkAt }) => lastOkAt }),
+    allowedActions: t.field({
+      type: [HostAction],
+      resolve: async ({ id }, _args, context) => {
+        const facts = await hostFacts(context, id);
+        return facts ? allowedHostActions(facts.host, facts.instances) : [];
+      },
+    }),
+    billingSubscription: t.relation('subscription', { nullable: true }),
+    billedSince: t.field({
+      type: 'DateTime',
+      nullable: true,
+      select: {
+        with: {
+          intervals: {
+            columns: { openedAt: true },
+            where: { meter: 'COMPUTE', closedAt: { isNull: true } },
+            limit: 1,
+          },
+        },
+      },
+      resolve: ({ intervals }) => intervals[0]?.openedAt ?? null,
+    }),
+    failure: t.field({
+      type: Failure,
+      nullable: true,
+      resolve: ({ id, failure, updatedAt }) =>
+        failureOf(failure, { resourceId: id, since: updatedAt }),
+    }),
+    instances: instanceList.related(t, 'instances', 'hosts'),
+    activeOperation: activeOperationOf(t),
+    operations: operationList.related(t, 'operations', 'hosts'),
+    history: hostTransitionList.related(t, 'history', 'hosts'),
+    version: t.int({ resolve: ({ version }) => version }),
+    createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
+    updatedAt: t.field({ type: 'DateTime', resolve: ({ updatedAt }) => updatedAt }),
+    archivedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      resolve: ({ archivedAt }) => archivedAt,
+    }),
+  }),
+});
+
+/** What the state machine decides by; null for an archived host. */
+function hostFacts({ loaders, store }: Context, id: string) {
+  return loaders.load('hostFacts', id, (ids) => readHostFacts(store, ids));
+}
+
+export interface HostFilterShape extends ResourceFilter {
+  state?: readonly HostStateName[] | null;
+  driver?: readonly (typeof hostDrivers)[number][] | null;
+  size?: readonly HostSizeName[] | null;
+  removing?: boolean | null;
+  billingSubscription?: readonly string[] | null;
+  label?: readonly LabelFilterShape[] | null;
+}
+
+const HostFilter: InputRef<HostFilterShape> = builder.inputType('HostFilter', {
+  fields: (t) => ({
+    state: t.field({ type: [HostState] }),
+    driver: t.field({ type: [HostDriver] }),
+    size: t.field({ type: [HostSize] }),
+    removing: t.boolean(),
+    billingSubscription: t.idList(),
+    label: t.field({ type: [LabelFilter] }),
+    key: t.stringList(),
+    text: t.string(),
+    archived: t.boolean(),
+  }),
+});
+
+export const hostList: List<HostFilterShape> = defineList({
+  name: 'Host',
+  type: Host,
+  table: 'hosts',
+  filter: HostFilter,
+  order: defineOrder('Host', {
+    by: {
+      KEY: 'key',
+      NAME: 'name',
+      STATE: 'state',
+      STATE_SINCE: 'stateSince',
+      CREATED_AT: 'createdAt',
+      UPDATED_AT: 'updatedAt',
+    },
+    initial: { field: 'KEY', direction: 'asc' },
+  }),
+  where: (filter, context) =>
+    allOf(
+      resources(filter, context),
+      anyOf('state', filter?.state),
+      anyOf('driver', filter?.driver),
+      anyOf('size', filter?.size),
+      equal('removing', filter?.removing),
+      filter?.billingSubscription
+        ? { subscription: anyNamed('BillingSubscription', filter.billingSubscription) }
+        : {},
+      ...labelled(filter?.label),
+    ),
+});
+
+builder.queryFields((t) => ({
+  host: t.drizzleField({
+    type: Host,
+    nullable: true,
+    args: { host: t.arg.id({ required: true }) },
+    resolve: (query, _root, args, context) =>
+      context.store.database.drizzle.query.hosts.findFirst(
+        query({ where: { ...owned(context), ...named('Host', args.host) } }),
+      ),
+  }),
+  hosts: hostList.root(t),
+}));

@@ -1,0 +1,99 @@
+/** What lists of instances are picked and ordered by. */
+import type { InputRef } from '@pothos/core';
+import { type Column, eq, type SQL, sql } from 'drizzle-orm';
+import type {
+  DesiredInstanceState as DesiredStateName,
+  InstanceState as InstanceStateName,
+} from '../../lifecycle/instance.ts';
+import type { Edition as EditionName } from '../../store/table/values.ts';
+import { builder } from '../base/builder.ts';
+import type { Context } from '../base/context.ts';
+import { DesiredInstanceState, Edition, InstanceState, Reachability } from '../base/enums.ts';
+import { anyNamed } from '../base/ids.ts';
+import { defineOrder } from '../list/connection.ts';
+import { allOf, anyOf, type ResourceFilter, resources } from '../list/filters.ts';
+import { type LabelFilterShape, labelled } from '../list/labels.ts';
+import type { Where } from '../list/page.ts';
+import { LabelFilter } from './node.ts';
+
+export interface InstanceFilterShape extends ResourceFilter {
+  state?: readonly InstanceStateName[] | null;
+  desiredState?: readonly DesiredStateName[] | null;
+  converged?: boolean | null;
+  reachability?: readonly ('OK' | 'UNKNOWN')[] | null;
+  edition?: readonly EditionName[] | null;
+  host?: readonly string[] | null;
+  solution?: readonly string[] | null;
+  billingSubscription?: readonly string[] | null;
+  label?: readonly LabelFilterShape[] | null;
+}
+
+export const InstanceFilter: InputRef<InstanceFilterShape> = builder.inputType('InstanceFilter', {
+  fields: (t) => ({
+    state: t.field({ type: [InstanceState] }),
+    desiredState: t.field({ type: [DesiredInstanceState] }),
+    converged: t.boolean(),
+    reachability: t.field({ type: [Reachability] }),
+    edition: t.field({ type: [Edition] }),
+    host: t.idList(),
+    solution: t.idList(),
+    billingSubscription: t.idList(),
+    label: t.field({ type: [LabelFilter] }),
+    key: t.stringList(),
+    text: t.string(),
+    archived: t.boolean(),
+  }),
+});
+
+interface InstanceColumns {
+  readonly id: Column;
+  readonly state: Column;
+  readonly desired: Column;
+}
+
+/** `isConverged` of lifecycle/, as a condition of a query. */
+function converged({ id, state, desired }: InstanceColumns): SQL {
+  return sql`((${state}::text = ${desired}::text
+      or (${state}::text = 'OFFLINE' and ${desired}::text = 'STOPPED'))
+    and not exists (select from operations o
+      where o.instance_id = ${id} and o.status in ('QUEUED', 'RUNNING')))`;
+}
+
+function convergence(wanted: boolean | null | undefined): Where {
+  if (wanted == null) return {};
+  return { RAW: (table: InstanceColumns) => eq(converged(table), wanted) };
+}
+
+const related = (relation: string, type: string, ids: readonly string[] | null | undefined) =>
+  ids ? { [relation]: anyNamed(type, ids) } : {};
+
+export const instanceOrder = defineOrder('Instance', {
+  by: {
+    KEY: 'key',
+    NAME: 'name',
+    STATE: 'state',
+    STATE_SINCE: 'stateSince',
+    CREATED_AT: 'createdAt',
+    UPDATED_AT: 'updatedAt',
+  },
+  initial: { field: 'KEY', direction: 'asc' },
+});
+
+/** The viewer's instances that match. */
+export function instancesWhere(
+  filter: InstanceFilterShape | null | undefined,
+  context: Context,
+): Where {
+  return allOf(
+    resources(filter, context),
+    anyOf('state', filter?.state),
+    anyOf('desired', filter?.desiredState),
+    convergence(filter?.converged),
+    anyOf('reachability', filter?.reachability),
+    anyOf('edition', filter?.edition),
+    related('host', 'Host', filter?.host),
+    related('solution', 'Solution', filter?.solution),
+    related('subscription', 'BillingSubscription', filter?.billingSubscription),
+    ...labelled(filter?.label),
+  );
+}

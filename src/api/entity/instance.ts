@@ -1,0 +1,175 @@
+/** Instances: the type, its list and its queries. What is asked of them: instance-commands.ts. */
+import { isConverged } from '../../lifecycle/instance.ts';
+import { allowedInstanceActions, takes } from '../../lifecycle/instance-commands.ts';
+import { readInstanceFacts, readSecretNames, readStatesAt } from '../../store/read/reads.ts';
+import { builder } from '../base/builder.ts';
+import type { Context } from '../base/context.ts';
+import {
+  DesiredInstanceState,
+  Edition,
+  InstanceAction,
+  InstanceState,
+  Reachability,
+  UnreachableCause,
+} from '../base/enums.ts';
+import { named } from '../base/ids.ts';
+import { defineList, type List } from '../list/connection.ts';
+import { owned } from '../list/filters.ts';
+import { Failure, failureOf } from './failure.ts';
+import { Endpoint, InstanceConfiguration, InstanceRun } from './instance-configuration.ts';
+import {
+  InstanceFilter,
+  type InstanceFilterShape,
+  instanceOrder,
+  instancesWhere,
+} from './instance-list.ts';
+import { Label, labelsOf, Resource } from './node.ts';
+import { activeOperationOf, operationList } from './operation.ts';
+import { instanceTransitionList } from './transition.ts';
+
+export const Instance = builder.drizzleNode('instances', {
+  name: 'Instance',
+  id: { column: (instance) => instance.id },
+  interfaces: [Resource],
+  fields: (t) => ({
+    description: t.string({ nullable: true, resolve: ({ description }) => description }),
+    labels: t.field({ type: [Label], resolve: ({ labels }) => labelsOf(labels) }),
+    state: t.field({ type: InstanceState, resolve: ({ state }) => state }),
+    stateSince: t.field({ type: 'DateTime', resolve: ({ stateSince }) => stateSince }),
+    desiredState: t.field({ type: DesiredInstanceState, resolve: ({ desired }) => desired }),
+    converged: t.boolean({
+      resolve: async ({ id }, _args, context) => {
+        const instance = (await instanceFacts(context, id))?.instance;
+        if (!instance) return false;
+        return isConverged(instance.state, instance.desired, instance.operation !== null);
+      },
+    }),
+    reachability: t.field({ type: Reachability, resolve: ({ reachability }) => reachability }),
+    unreachableBecause: t.field({
+      type: UnreachableCause,
+      nullable: true,
+      resolve: ({ unreachableBecause }) => unreachableBecause,
+    }),
+    lastSeenAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      resolve: ({ lastSeenAt }) => lastSeenAt,
+    }),
+    takesMessages: t.boolean({
+      nullable: true,
+      resolve: async ({ id }, _args, context) => {
+        const facts = await instanceFacts(context, id);
+        return facts ? takes(facts.instance).messages : false;
+      },
+    }),
+    takesInputCommands: t.boolean({
+      nullable: true,
+      resolve: async ({ id }, _args, context) => {
+        const facts = await instanceFacts(context, id);
+        return facts ? takes(facts.instance).inputCommands : false;
+      },
+    }),
+    allowedActions: t.field({
+      type: [InstanceAction],
+      resolve: async ({ id }, _args, context) => {
+        const facts = await instanceFacts(context, id);
+        return facts ? allowedInstanceActions(facts.instance, facts.host) : [];
+      },
+    }),
+    edition: t.field({ type: Edition, resolve: ({ edition }) => edition }),
+    configuration: t.field({
+      type: InstanceConfiguration,
+      // The members of the union read the columns of this very row.
+      resolve: (instance) => instance as never,
+    }),
+    settings: t.field({
+      type: 'JSON',
+      resolve: async ({ settings, solutionId }, _args, { loaders, store }) => {
+        const secrets = await loaders.load('secretNames', solutionId, (ids) =>
+          readSecretNames(store, ids),
+        );
+        return withoutSecrets(settings, secrets ?? []);
+      },
+    }),
+    solution: t.relation('solution'),
+    solutionVersion: t.relation('solutionVersion', { nullable: true }),
+    run: t.relation('run', { nullable: true, type: InstanceRun }),
+    billingSubscription: t.relation('subscription', { nullable: true }),
+    deviceRepository: t.relation('deviceRepository'),
+    host: t.relation('host', { nullable: true }),
+    endpoints: t.field({
+      type: [Endpoint],
+      nullable: true,
+      select: {
+        with: {
+          host: { columns: { id: true }, with: { dnsRecord: { columns: { name: true } } } },
+        },
+      },
+      resolve: ({ endpoints, reachability, host }) => {
+        if (reachability === 'UNKNOWN') return null;
+        const dnsName = host?.dnsRecord?.name ?? null;
+        return (endpoints ?? []).map((endpoint) => ({ ...endpoint, dnsName }));
+      },
+    }),
+    failure: t.field({
+      type: Failure,
+      nullable: true,
+      resolve: ({ id, failure, updatedAt }) =>
+        failureOf(failure, { resourceId: id, since: updatedAt }),
+    }),
+    activeOperation: activeOperationOf(t),
+    operations: operationList.related(t, 'operations', 'instances'),
+    history: instanceTransitionList.related(t, 'history', 'instances'),
+    stateAt: t.field({
+      type: InstanceState,
+      nullable: true,
+      args: { time: t.arg({ type: 'DateTime', required: true }) },
+      resolve: ({ id }, { time }, { loaders, store }) =>
+        loaders.load(`stateAt ${time.getTime()}`, id, (ids) => readStatesAt(store, ids, time)),
+    }),
+    version: t.int({ resolve: ({ version }) => version }),
+    createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),
+    updatedAt: t.field({ type: 'DateTime', resolve: ({ updatedAt }) => updatedAt }),
+    archivedAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      resolve: ({ archivedAt }) => archivedAt,
+    }),
+  }),
+});
+
+/** What the state machine decides by; null for an archived instance. */
+function instanceFacts({ loaders, store }: Context, id: string) {
+  return loaders.load('instanceFacts', id, (ids) => readInstanceFacts(store, ids));
+}
+
+function withoutSecrets(
+  settings: Readonly<Record<string, unknown>>,
+  secrets: readonly string[],
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => [name, secrets.includes(name) ? null : value]),
+  );
+}
+
+export const instanceList: List<InstanceFilterShape> = defineList({
+  name: 'Instance',
+  type: Instance,
+  table: 'instances',
+  filter: InstanceFilter,
+  order: instanceOrder,
+  where: instancesWhere,
+});
+
+builder.queryFields((t) => ({
+  instance: t.drizzleField({
+    type: Instance,
+    nullable: true,
+    args: { instance: t.arg.id({ required: true }) },
+    resolve: (query, _root, args, context) =>
+      context.store.database.drizzle.query.instances.findFirst(
+        query({ where: { ...owned(context), ...named('Instance', args.instance) } }),
+      ),
+  }),
+  instances: instanceList.root(t),
+}));

@@ -1,0 +1,267 @@
+/**
+ * Every list of the API: one definition gives its connection type, its order and the fields that
+ * show it, on Query and on the resources that it belongs to. Related lists are planned into the
+ * statement of the row above them; a root list is one statement, its total count another.
+ */
+import type { FieldRef, InputRef } from '@pothos/core';
+import type { Table } from 'drizzle-orm';
+import { type GraphQLResolveInfo, Kind, type SelectionSetNode } from 'graphql';
+import { relations } from '../../store/table/relations.ts';
+import { builder, type Types } from '../base/builder.ts';
+import type { Context } from '../base/context.ts';
+import { OrderDirection } from '../base/enums.ts';
+import { countRelated, countRows, type TableName } from './count.ts';
+import {
+  connectionOf,
+  type Direction,
+  type Order,
+  type PageArguments,
+  planPage,
+  type Where,
+} from './page.ts';
+
+type OrderArgument = { field: string; direction: 'ASC' | 'DESC' };
+
+export interface OrderDefinition {
+  readonly input: InputRef<OrderArgument>;
+  of(argument: OrderArgument | null | undefined): Order;
+}
+
+/**
+ * Defines `<name>Order` and `<name>OrderField`.
+ *
+ * @param options.by the columns of each field, by its name in the API
+ * @param options.unique columns that break ties; `id` where nothing is said
+ */
+export function defineOrder(
+  name: string,
+  options: {
+    by: Readonly<Record<string, string | readonly string[]>>;
+    unique?: readonly string[];
+    initial: { field: string; direction: Direction };
+  },
+): OrderDefinition {
+  const Field = builder.enumType(`${name}OrderField`, { values: Object.keys(options.by) });
+  const input = builder.inputType(`${name}Order`, {
+    fields: (t) => ({
+      field: t.field({ type: Field, required: true }),
+      direction: t.field({ type: OrderDirection, required: true, defaultValue: 'ASC' }),
+    }),
+  });
+  const unique = options.unique ?? ['id'];
+  return {
+    input: input as unknown as InputRef<OrderArgument>,
+    of(argument) {
+      const field = argument?.field ?? options.initial.field;
+      const columns = [options.by[field] ?? []].flat();
+      return {
+        name: field,
+        columns: [...columns, ...unique.filter((column) => !columns.includes(column))],
+        direction: argument
+          ? argument.direction === 'ASC'
+            ? 'asc'
+            : 'desc'
+          : options.initial.direction,
+      };
+    },
+  };
+}
+
+export interface ListOptions<Filter> {
+  /** `Solution` makes SolutionConnection and SolutionEdge. */
+  readonly name: string;
+  /** The type of its nodes: a drizzle ref over `table`. */
+  readonly type: object;
+  readonly table: TableName;
+  readonly filter: InputRef<Filter>;
+  readonly order: OrderDefinition;
+  /** What is shown: of the viewer's organization, not archived, and matching the filter. */
+  where(filter: Filter | null | undefined, context: Context): Where;
+}
+
+export interface List<Filter> {
+  readonly filter: InputRef<Filter>;
+  readonly where: ListOptions<Filter>['where'];
+  /** The list as a field of Query; nullable, as root fields are. */
+  root(t: object): FieldRef<Types, unknown>;
+  /** The list as a field of a row: the rows of one of its relations. */
+  related(t: object, relation: string, parent: TableName): FieldRef<Types, unknown>;
+}
+
+type ListArguments = PageArguments & { filter?: unknown; orderBy?: OrderArgument | null };
+
+/** Defines a list: its connection type at once, its fields where they are asked for. */
+export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
+  const { table } = relations[options.table];
+  const Connection = builder.connectionObject({
+    type: options.type as never,
+    name: `${options.name}Connection`,
+    fields: (t) => ({
+      totalCount: t.int({
+        resolve: (connection) => {
+          const { totalCount } = connection as { totalCount?: number | (() => Promise<number>) };
+          return typeof totalCount === 'function' ? totalCount() : (totalCount ?? 0);
+        },
+      }),
+    }),
+  });
+  const plan = (args: ListArguments, context: Context) => {
+    const where = options.where(args.filter as Filter, context);
+    const order = options.order.of(args.orderBy);
+    return { where, order, page: planPage(table as Table, where, order, args) };
+  };
+  const listArgs = (t: FieldBuilder) => ({
+    filter: t.arg({ type: options.filter }),
+    orderBy: t.arg({ type: options.order.input }),
+  });
+
+  return {
+    filter: options.filter,
+    where: options.where,
+    root(builderOf) {
+      const t = builderOf as FieldBuilder;
+      return t.connection(
+        {
+          type: options.type,
+          nullable: true,
+          args: listArgs(t),
+          resolve: (_root, args, context, info) => {
+            const { where, order, page } = plan(args, context);
+            const read = once(async () => {
+              const query = await t.drizzleQueryFromInfo(options.type, {
+                ...page,
+                context,
+                info,
+                paths: [['nodes'], ['edges', 'node']],
+              });
+              const rows = await readsOf(context, options.table).findMany(query);
+              return connectionOf(rows, order, args);
+            });
+            return {
+              get edges() {
+                return read().then(({ edges }) => edges);
+              },
+              get pageInfo() {
+                return read().then(({ pageInfo }) => pageInfo);
+              },
+              totalCount: () => countRows(context, options.table, where),
+            };
+          },
+        },
+        Connection,
+      );
+    },
+    related(builderOf, relation, parentTable) {
+      const t = builderOf as FieldBuilder;
+      const countKey = `${relation}TotalCount`;
+      return t.connection(
+        {
+          type: options.type,
+          args: listArgs(t),
+          extensions: {
+            // The plugin's own name for `select`, which also tells what is selected of the page.
+            pothosDrizzleSelect: (
+              args: ListArguments,
+              context: Context,
+              nested: (query: object, path: object) => object,
+              selected: () => ReadonlySet<string>,
+            ) => {
+              const { where, page } = plan(args, context);
+              const names = selected();
+              const rows = [...names].some(
+                (name) => name !== 'totalCount' && name !== '__typename',
+              );
+              return {
+                columns: {},
+                with: rows ? { [relation]: nested(page, nodePaths(options.name)) } : {},
+                extras: names.has('totalCount')
+                  ? {
+                      [countKey]: countRelated(context, args.filter, {
+                        parent: parentTable,
+                        relation,
+                        where,
+                      }),
+                    }
+                  : {},
+              };
+            },
+            // Asked of a row that some other statement may have read.
+            pothosDrizzleLoaded: (row: Record<string, unknown>, info: GraphQLResolveInfo) => {
+              const names = selectedNames(info);
+              const count = names.delete('totalCount');
+              return (
+                (!count || row[countKey] !== undefined) &&
+                (!names.size || row[relation] !== undefined)
+              );
+            },
+          },
+          resolve: (row, args, context) => {
+            const { order } = plan(args, context);
+            const loaded = row as Record<string, unknown>;
+            const rows = (loaded[relation] ?? []) as object[];
+            return { ...connectionOf(rows, order, args), totalCount: loaded[countKey] };
+          },
+        },
+        Connection,
+      );
+    },
+  };
+}
+
+/** The names of the fields that are selected of what a field returns, through fragments. */
+function selectedNames({ fieldNodes, fragments }: GraphQLResolveInfo): Set<string> {
+  const names = new Set<string>();
+  const collect = (set: SelectionSetNode | undefined): void => {
+    for (const selection of set?.selections ?? []) {
+      if (selection.kind === Kind.FIELD) names.add(selection.name.value);
+      else if (selection.kind === Kind.INLINE_FRAGMENT) collect(selection.selectionSet);
+      else collect(fragments[selection.name.value]?.selectionSet);
+    }
+  };
+  for (const { selectionSet } of fieldNodes) collect(selectionSet);
+  names.delete('__typename');
+  return names;
+}
+
+/** What of Pothos' field builders a list needs; their own types do not reach through a helper. */
+interface FieldBuilder {
+  arg(options: { type: unknown }): never;
+  connection(
+    options: {
+      type: object;
+      nullable?: boolean;
+      args: object;
+      extensions?: object;
+      resolve: (
+        parent: unknown,
+        args: ListArguments,
+        context: Context,
+        info: GraphQLResolveInfo,
+      ) => unknown;
+    },
+    connection: object,
+  ): FieldRef<Types, unknown>;
+  drizzleQueryFromInfo(type: object, options: object): object | Promise<object>;
+}
+
+function readsOf(context: Context, table: TableName) {
+  return context.store.database.drizzle.query[table] as unknown as {
+    findMany(query: object): Promise<object[]>;
+  };
+}
+
+/** The rows of a connection are those under `nodes` and those under `edges { node }`. */
+function nodePaths(typeName: string) {
+  return {
+    getType: () => typeName,
+    paths: [[{ name: 'nodes' }], [{ name: 'edges' }, { name: 'node' }]],
+  };
+}
+
+function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Promise<Value> | null = null;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

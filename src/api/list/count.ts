@@ -1,0 +1,86 @@
+/** Counts of the rows that match a filter: of a table, or of a relation inside its parent's statement. */
+import {
+  aliasedTable,
+  and,
+  type Column,
+  eq,
+  getColumns,
+  relationsFilterToSQL,
+  type SQL,
+  sql,
+  type Table,
+} from 'drizzle-orm';
+import { relations } from '../../store/table/relations.ts';
+import type { Context } from '../base/context.ts';
+import type { Where } from './page.ts';
+
+export type TableName = keyof typeof relations;
+
+/** A relational filter as plain SQL over `table`, which may be an alias. */
+export function whereSql(name: TableName, where: Where, table?: Table): SQL | undefined {
+  const { sql: chunks } = relationsFilterToSQL(
+    table ?? (relations[name].table as Table),
+    where as never,
+    relations[name].relations,
+    relations,
+    undefined,
+  );
+  return chunks && sql.join(chunks);
+}
+
+/** Counts the rows of a table that match; a statement of its own. */
+export function countRows(context: Context, name: TableName, where: Where): Promise<number> {
+  const table = relations[name].table as Table;
+  return context.store.database.drizzle.$count(table as never, whereSql(name, where));
+}
+
+interface RelatedCount {
+  readonly parent: TableName;
+  readonly relation: string;
+  readonly where: Where;
+}
+
+const counts = new WeakMap<object, Map<string, unknown>>();
+
+/**
+ * Counts the matching rows of a relation, inside the statement that reads its parent. The planner
+ * compares such functions by identity: the same count must be the same function.
+ */
+export function countRelated(context: Context, filter: unknown, count: RelatedCount): unknown {
+  const known = counts.get(context) ?? new Map<string, unknown>();
+  counts.set(context, known);
+  const id = JSON.stringify([count.parent, count.relation, filter]);
+  const made = known.get(id) ?? ((parent: Table) => relatedCountSql(parent, count));
+  known.set(id, made);
+  return made;
+}
+
+function relatedCountSql(parentTable: Table, { parent, relation: name, where }: RelatedCount) {
+  const relation = (relations[parent].relations as Record<string, Relation>)[name];
+  if (!relation) throw new Error(`No relation ${name} of ${parent}.`);
+  const counted = aliasedTable(relation.targetTable, 'counted');
+  const joined = relation.sourceColumns.map((column, index) =>
+    eq(columnOf(counted, relation.targetColumns[index]), columnOf(parentTable, column)),
+  );
+  const condition = and(...joined, whereSql(relation.targetTableName, where, counted));
+  const rows = sql`(select count(*) from ${relation.targetTable} as "counted" where ${condition})`;
+  return rows.mapWith(Number);
+}
+
+interface Relation {
+  readonly targetTable: Table;
+  readonly targetTableName: TableName;
+  readonly sourceColumns: readonly RelationColumn[];
+  readonly targetColumns: readonly RelationColumn[];
+}
+
+/** A column as a relation names it. */
+interface RelationColumn {
+  readonly _: { readonly key: string };
+}
+
+function columnOf(table: Table, named: RelationColumn | undefined): Column {
+  const column = (getColumns(table) as Record<string, Column>)[named?._.key ?? ''];
+  if (!column) throw new Error(`No column ${named?._.key}.`);
+  return column;
+}

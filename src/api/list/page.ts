@@ -1,0 +1,185 @@
+/** Pages of a list: what to read for them, their cursors, and what is checked before. Pure. */
+import { type Column, getColumns, type Table } from 'drizzle-orm';
+import { GraphQLError } from 'graphql';
+import { defaultPageSize, maxPageSize } from '../base/builder.ts';
+import { isUuid } from '../base/ids.ts';
+
+/** A filter as Drizzle's relational queries take it. */
+export type Where = Record<string, unknown>;
+export type Direction = 'asc' | 'desc';
+
+/** The order of a list: what it is called in cursors, and its columns down to a unique one. */
+export interface Order {
+  readonly name: string;
+  readonly columns: readonly string[];
+  readonly direction: Direction;
+}
+
+export interface PageArguments {
+  first?: number | null;
+  after?: string | null;
+  last?: number | null;
+  before?: string | null;
+}
+
+/** What to read for a page: one row more than shown, to know whether there is another page. */
+export interface Page {
+  readonly where: Where;
+  readonly orderBy: Record<string, Direction>;
+  readonly limit: number;
+  /** The columns that cursors are made of. */
+  readonly columns: Record<string, true>;
+}
+
+/** Where a page lies: the values of its cursors, by column of the order, and which way it is read. */
+export interface Bounds {
+  readonly after: readonly unknown[] | null;
+  readonly before: readonly unknown[] | null;
+  /** As it is read: backwards from the end where `last` was asked for. */
+  readonly direction: Direction;
+  readonly limit: number;
+}
+
+/** The caller sent something that this API does not take; `message` says what would be right. */
+export function badInput(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
+}
+
+/**
+ * Where a page lies.
+ *
+ * @throws a GraphQLError where the arguments are out of bounds or a cursor is not of this order
+ */
+export function boundsOf(table: Table, order: Order, args: PageArguments): Bounds {
+  return {
+    limit: pageSize(args) + 1,
+    after: args.after == null ? null : parseCursor(table, order, args.after),
+    before: args.before == null ? null : parseCursor(table, order, args.before),
+    direction: isBackward(args) ? opposite(order.direction) : order.direction,
+  };
+}
+
+/** Plans a page of a table; throws what `boundsOf` throws. */
+export function planPage(table: Table, where: Where, order: Order, args: PageArguments): Page {
+  const { after, before, direction, limit } = boundsOf(table, order, args);
+  return {
+    where: {
+      AND: [
+        where,
+        ...(after ? [beyond(order, after, 'after')] : []),
+        ...(before ? [beyond(order, before, 'before')] : []),
+      ],
+    },
+    orderBy: Object.fromEntries(order.columns.map((column) => [column, direction])),
+    limit,
+    columns: Object.fromEntries(order.columns.map((column) => [column, true as const])),
+  };
+}
+
+/** Makes the connection of the rows that a page's plan has read. */
+export function connectionOf<Row extends object>(
+  rows: readonly Row[],
+  order: Order,
+  args: PageArguments,
+) {
+  const size = pageSize(args);
+  const backward = isBackward(args);
+  const more = rows.length > size;
+  const shown = rows.slice(0, size);
+  if (backward) shown.reverse();
+  const edges = shown.map((node) => ({ cursor: cursorOf(node, order), node }));
+  return {
+    edges,
+    pageInfo: {
+      hasNextPage: backward ? args.before != null : more,
+      hasPreviousPage: backward ? more : args.after != null,
+      startCursor: edges.at(0)?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}
+
+function pageSize({ first, last }: PageArguments): number {
+  if (first != null && last != null) {
+    throw badInput('`first` and `last` exclude each other. Ask for one of them.');
+  }
+  const size = first ?? last ?? defaultPageSize;
+  if (size < 1 || size > maxPageSize) {
+    const argument = first != null ? 'first' : 'last';
+    throw badInput(`\`${argument}\` is ${size}; it takes 1 to ${maxPageSize}. Ask for less.`);
+  }
+  return size;
+}
+
+function isBackward({ first, last }: PageArguments): boolean {
+  return first == null && last != null;
+}
+
+function opposite(direction: Direction): Direction {
+  return direction === 'asc' ? 'desc' : 'asc';
+}
+
+/** The rows behind or before a cursor; its first condition is there for the index to use. */
+function beyond(order: Order, values: readonly unknown[], side: 'after' | 'before'): Where {
+  const greater = (order.direction === 'asc') === (side === 'after');
+  const operator = greater ? 'gt' : 'lt';
+  const alternatives = order.columns.map((column, index) => ({
+    AND: [
+      ...order.columns.slice(0, index).map((earlier, at) => ({ [earlier]: { eq: values[at] } })),
+      { [column]: { [operator]: values[index] } },
+    ],
+  }));
+  return {
+    AND: [{ [order.columns[0] ?? '']: { [`${operator}e`]: values[0] } }, { OR: alternatives }],
+  };
+}
+
+function cursorOf(row: object, order: Order): string {
+  const values = order.columns.map((column) => (row as Record<string, unknown>)[column]);
+  return Buffer.from(JSON.stringify([order.name, ...values])).toString('base64url');
+}
+
+function parseCursor(table: Table, order: Order, cursor: string): unknown[] {
+  const parts = jsonOf(Buffer.from(cursor, 'base64url').toString('utf8'));
+  const columns = getColumns(table) as Record<string, Column>;
+  if (!Array.isArray(parts) || parts.length !== order.columns.length + 1) throw wrongCursor();
+  if (parts[0] !== order.name) {
+    throw wrongCursor(` It is of a list ordered by ${String(parts[0]).slice(0, 20)}.`);
+  }
+  return order.columns.map((name, index) => {
+    const column = columns[name];
+    const value = column && columnValue(column, parts[index + 1]);
+    if (value === undefined) throw wrongCursor();
+    return value;
+  });
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** A value of a cursor as the column takes it; undefined where it does not. */
+function columnValue(column: Column, value: unknown): unknown {
+  if (column.dataType.startsWith('number') || column.dataType.startsWith('bigint')) {
+    return Number.isSafeInteger(value) ? value : undefined;
+  }
+  if (typeof value !== 'string' || value.includes('\0') || value.length > 1000) return undefined;
+  if (column.dataType === 'object date') {
+    const time = new Date(value);
+    return Number.isNaN(time.getTime()) ? undefined : time;
+  }
+  if (column.enumValues?.length) return column.enumValues.includes(value) ? value : undefined;
+  if (column.columnType === 'PgUUID') return isUuid(value) ? value : undefined;
+  return value;
+}
+
+function wrongCursor(because = ''): GraphQLError {
+  return new GraphQLError(
+    `The cursor is not one of this list.${because} Take one from its \`edges\` or its \`pageInfo\`.`,
+    { extensions: { code: 'CURSOR_INVALID' } },
+  );
+}

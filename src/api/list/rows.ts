@@ -1,0 +1,54 @@
+/** Rows of the viewer's organization that no relation leads to, read in batches and as they are. */
+import type { InferSelectModel } from 'drizzle-orm';
+import type { log, operations } from '../../store/table/schema.ts';
+import type { Context } from '../base/context.ts';
+
+export type OperationRow = InferSelectModel<typeof operations>;
+export type LogRow = InferSelectModel<typeof log>;
+
+/** The operation of that uuid; null where it is not the viewer's, or no longer kept. */
+export function findOperation(
+  context: Context,
+  id: string | null | undefined,
+): Promise<OperationRow | null> {
+  if (!id) return Promise.resolve(null);
+  return context.loaders.load('operations', id, async (ids) => {
+    const rows = await readOperations(context, ids);
+    return new Map(rows.map((row) => [row.id, row]));
+  });
+}
+
+/** Operations as they are now, past the loaders. */
+export function readOperations(context: Context, ids: readonly string[]): Promise<OperationRow[]> {
+  const { store, viewer } = context;
+  return store.database.drizzle.query.operations.findMany({
+    where: { organizationId: viewer.organizationId, id: { in: [...ids] } },
+  });
+}
+
+export interface TransitionReference {
+  readonly resourceId: string;
+  readonly sequence: number;
+}
+
+/** The transition that a resource made at that sequence; null where it is no longer in the log. */
+export function findTransition(
+  context: Context,
+  reference: TransitionReference | null,
+): Promise<LogRow | null> {
+  if (!reference) return Promise.resolve(null);
+  const key = ({ resourceId, sequence }: TransitionReference) => `${resourceId}:${sequence}`;
+  return context.loaders.load('transitions', key(reference), async (keys) => {
+    const rows = await context.store.database.drizzle.query.log.findMany({
+      where: {
+        organizationId: context.viewer.organizationId,
+        kind: 'TRANSITION',
+        OR: keys.map((wanted) => {
+          const [resourceId = '', sequence] = wanted.split(':');
+          return { resourceId, sequence: Number(sequence) };
+        }),
+      },
+    });
+    return new Map(rows.map((row) => [key(row), row]));
+  });
+}

@@ -1,0 +1,164 @@
+/** What runtimes send, and what is checked of it: a runtime of another make may send anything. */
+import type { InputIssue } from '../../store/input/save-result.ts';
+import { builder } from '../base/builder.ts';
+import { EndpointKind, LogLevel } from '../base/enums.ts';
+
+const RuntimeCommandOutcome = builder.enumType('RuntimeCommandOutcome', {
+  values: ['DONE', 'FAILED'] as const,
+});
+
+const RuntimeReportKind = builder.enumType('RuntimeReportKind', {
+  values: ['ONLINE', 'HEARTBEAT', 'FAULT'] as const,
+});
+
+const RuntimeEndpointInput = builder.inputType('RuntimeEndpointInput', {
+  fields: (t) => ({
+    kind: t.field({ type: EndpointKind, required: true }),
+    name: t.string({ required: true }),
+    protocol: t.string({ required: true }),
+    address: t.string({ required: true }),
+    port: t.int({ required: true }),
+    path: t.string({ required: true }),
+  }),
+});
+
+const RuntimeCountersInput = builder.inputType('RuntimeCountersInput', {
+  fields: (t) => ({
+    messagesAccepted: t.int({ required: true }),
+    messagesRejected: t.int({ required: true }),
+    inputCommands: t.int({ required: true }),
+    memoryBytes: t.float(),
+  }),
+});
+
+export const CompleteRuntimeCommandInput = builder.inputType('CompleteRuntimeCommandInput', {
+  fields: (t) => ({
+    command: t.id({ required: true }),
+    run: t.id({ required: true }),
+    outcome: t.field({ type: RuntimeCommandOutcome, required: true }),
+    message: t.string(),
+    endpoints: t.field({ type: [RuntimeEndpointInput] }),
+  }),
+});
+
+export const ReportRuntimeInput = builder.inputType('ReportRuntimeInput', {
+  fields: (t) => ({
+    run: t.id({ required: true }),
+    report: t.field({ type: RuntimeReportKind, required: true }),
+    message: t.string(),
+    counters: t.field({ type: RuntimeCountersInput }),
+  }),
+});
+
+const DeviceValueInput = builder.inputType('DeviceValueInput', {
+  fields: (t) => ({
+    device: t.string({ required: true }),
+    field: t.string({ required: true }),
+    value: t.field({ type: 'JSON', required: true }),
+    at: t.field({ type: 'DateTime', required: true }),
+  }),
+});
+
+export const ReportDeviceValuesInput = builder.inputType('ReportDeviceValuesInput', {
+  fields: (t) => ({
+    run: t.id({ required: true }),
+    values: t.field({ type: [DeviceValueInput], required: true }),
+  }),
+});
+
+const LogLineInput = builder.inputType('LogLineInput', {
+  fields: (t) => ({
+    at: t.field({ type: 'DateTime', required: true }),
+    level: t.field({ type: LogLevel, required: true }),
+    text: t.string({ required: true }),
+  }),
+});
+
+export const ReportLogsInput = builder.inputType('ReportLogsInput', {
+  fields: (t) => ({
+    run: t.id({ required: true }),
+    lines: t.field({ type: [LogLineInput], required: true }),
+  }),
+});
+
+const limits = { endpoints: 100, message: 4000, name: 200, values: 500, lines: 500, value: 16_384 };
+
+/** What Postgres can not store in a text, or in JSON. */
+const unstorable = /[\0\p{Surrogate}]/u;
+const address = /^[0-9a-fA-F.:]{2,45}$/;
+const protocol = /^[a-z][a-z0-9+.-]{0,19}$/;
+const path = /^\/[\x21-\x7e]{0,499}$/;
+
+class Issues {
+  readonly found: InputIssue[] = [];
+
+  /** Notes it where `wrong` is true. */
+  when(wrong: boolean, at: string, message: string): void {
+    if (wrong && this.found.length < 20) this.found.push({ path: at, message });
+  }
+
+  text(value: string, at: string, most: number): void {
+    this.when(value.length > most, at, `${value.length} characters are too many: ${most} at most.`);
+    this.when(unstorable.test(value), at, 'It has the character 0 or half a character.');
+  }
+}
+
+/** What is wrong with a completion. */
+export function checkCompletion(input: typeof CompleteRuntimeCommandInput.$inferInput) {
+  const issues = new Issues();
+  issues.text(input.message ?? '', 'message', limits.message);
+  const endpoints = input.endpoints ?? [];
+  issues.when(endpoints.length > limits.endpoints, 'endpoints', `${limits.endpoints} at most.`);
+  endpoints.slice(0, limits.endpoints).forEach((endpoint, index) => {
+    const at = `endpoints.${index}`;
+    issues.text(endpoint.name, `${at}.name`, limits.name);
+    issues.when(
+      !protocol.test(endpoint.protocol),
+      `${at}.protocol`,
+      'A protocol in lower case: http.',
+    );
+    issues.when(!address.test(endpoint.address), `${at}.address`, 'An IP address, without a port.');
+    issues.when(endpoint.port < 1 || endpoint.port > 65535, `${at}.port`, '1 to 65535.');
+    issues.when(!path.test(endpoint.path), `${at}.path`, 'A path, / at least, percent-encoded.');
+  });
+  return issues.found;
+}
+
+/** What is wrong with a report. */
+export function checkReport(input: typeof ReportRuntimeInput.$inferInput) {
+  const issues = new Issues();
+  issues.text(input.message ?? '', 'message', limits.message);
+  for (const [name, count] of Object.entries(input.counters ?? {})) {
+    issues.when((count ?? 0) < 0, `counters.${name}`, 'Zero or more.');
+  }
+  return issues.found;
+}
+
+/** What is wrong with values of devices. */
+export function checkDeviceValues({ values }: typeof ReportDeviceValuesInput.$inferInput) {
+  const issues = new Issues();
+  issues.when(values.length > limits.values, 'values', `${limits.values} at most, in one report.`);
+  values.slice(0, limits.values).forEach(({ device, field, value }, index) => {
+    issues.when(device === '', `values.${index}.device`, 'It is empty.');
+    issues.text(device, `values.${index}.device`, limits.name);
+    issues.text(field, `values.${index}.field`, limits.name);
+    issues.text(textOf(value), `values.${index}.value`, limits.value);
+  });
+  return issues.found;
+}
+
+/** A value as text, with whatever is hidden behind escapes of JSON. */
+function textOf(value: unknown): string {
+  const text = JSON.stringify(value).replaceAll('\\\\', '');
+  return text.replace(/\\u(0000|d[89a-f][0-9a-f]{2})/gi, '\0');
+}
+
+/** What is wrong with lines of a log. */
+export function checkLogLines({ lines }: typeof ReportLogsInput.$inferInput) {
+  const issues = new Issues();
+  issues.when(lines.length > limits.lines, 'lines', `${limits.lines} at most, in one report.`);
+  lines.slice(0, limits.lines).forEach(({ text }, index) => {
+    issues.text(text, `lines.${index}.text`, limits.message);
+  });
+  return issues.found;
+}

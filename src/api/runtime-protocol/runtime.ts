@@ -1,0 +1,237 @@
+/** The runtime's side: its commands, and what it reports. Only the key of its run opens it. */
+import { GraphQLError } from 'graphql';
+import { refuse } from '../../lifecycle/errors.ts';
+import {
+  completeRuntimeCommand,
+  openRuntimeCommands,
+  type ReportResult,
+  type RuntimeCommandRow,
+  reportDeviceValues,
+  reportLogs,
+  reportRuntime,
+} from '../../store/command/runtime-reports.ts';
+import { readRuntimeCommand } from '../../store/read/reads.ts';
+import { builder } from '../base/builder.ts';
+import type { Context } from '../base/context.ts';
+import { RuntimeCommandKind } from '../base/enums.ts';
+import { streamOf } from '../base/graphql-stream.ts';
+import type { RunViewer } from '../base/viewer.ts';
+import { Instance } from '../entity/instance.ts';
+import { owned } from '../list/filters.ts';
+import { RuntimeReportRefused, refusedReport } from '../mutation/refusals.ts';
+import {
+  InvalidInput,
+  invalidInput,
+  notFound,
+  ResourceNotFound,
+  resultType,
+} from '../result/user-errors.ts';
+import { logTopic } from '../subscription/runtime-log.ts';
+import {
+  CompleteRuntimeCommandInput,
+  checkCompletion,
+  checkDeviceValues,
+  checkLogLines,
+  checkReport,
+  ReportDeviceValuesInput,
+  ReportLogsInput,
+  ReportRuntimeInput,
+} from './input.ts';
+
+const RuntimeCommand = builder.objectRef<RuntimeCommandRow>('RuntimeCommand').implement({
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    kind: t.expose('kind', { type: RuntimeCommandKind }),
+    run: t.exposeID('runId'),
+    payload: t.expose('payload', { type: 'JSON' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime' }),
+  }),
+});
+
+/**
+ * The run that asks.
+ *
+ * @throws a GraphQLError where it is no run's key
+ */
+function runOf({ viewer }: Context): RunViewer {
+  if (viewer.kind === 'RUN') return viewer;
+  throw new GraphQLError('This is for runtimes, with the key of their run.', {
+    extensions: { code: 'FORBIDDEN' },
+  });
+}
+
+builder.subscriptionField('runtimeCommands', (t) =>
+  t.field({
+    type: RuntimeCommand,
+    subscribe: (_root, _args, context) => {
+      const { runId, instanceId } = runOf(context);
+      let sent = 0;
+      return streamOf(
+        context.feed.touches(instanceId),
+        async () => {
+          const open = await openRuntimeCommands(context.store, runId);
+          const values = open.filter(({ ordinal }) => ordinal > sent);
+          sent = values.at(-1)?.ordinal ?? sent;
+          return { values };
+        },
+        { onEnd: () => context.onRuntimeDisconnected?.(instanceId) },
+      );
+    },
+    resolve: (command) => command as RuntimeCommandRow,
+  }),
+);
+
+interface Reported<Name extends string> {
+  readonly __typename: Name;
+  readonly instanceId: string;
+}
+
+const RuntimeReportAccepted = builder
+  .objectRef<Reported<'RuntimeReportAccepted'>>('RuntimeReportAccepted')
+  .implement({
+    fields: (t) => ({
+      instance: t.drizzleField({
+        type: Instance,
+        resolve: async (query, { instanceId }, _args, context) =>
+          (await context.store.database.drizzle.query.instances.findFirst(
+            query({ where: { ...owned(context), id: instanceId } }),
+          ))!,
+      }),
+    }),
+  });
+
+interface Completed {
+  readonly __typename: 'RuntimeCommandCompleted';
+  readonly command: RuntimeCommandRow;
+}
+
+const RuntimeCommandCompleted = builder
+  .objectRef<Completed>('RuntimeCommandCompleted')
+  .implement({ fields: (t) => ({ command: t.expose('command', { type: RuntimeCommand }) }) });
+
+const ReportRuntimeResult = resultType('ReportRuntimeResult', [
+  RuntimeReportAccepted,
+  RuntimeReportRefused,
+  InvalidInput,
+  ResourceNotFound,
+]);
+
+/** A report that names another run than its key does. */
+const ofAnotherRun = () =>
+  refusedReport(
+    refuse('STALE_REPORT', 'The report names another run than the one of its key. Exit.'),
+  );
+
+/** The member of a result for what the store answered, where it was not accepted. */
+function notAccepted(result: Exclude<ReportResult, { outcome: 'ACCEPTED' }>) {
+  switch (result.outcome) {
+    case 'REFUSED':
+      return refusedReport(result.refusal);
+    case 'INVALID':
+      return invalidInput(result.issues);
+    case 'NOT_FOUND':
+      return notFound(result.kind, result.reference);
+    default:
+      return result satisfies never;
+  }
+}
+
+/** Makes a report of the run of `input`, unless something is wrong with it. */
+async function report(
+  context: Context,
+  input: { run: string },
+  {
+    issues,
+    apply,
+  }: {
+    issues: readonly { path: string; message: string }[];
+    apply: (runId: string) => Promise<ReportResult>;
+  },
+) {
+  const { runId } = runOf(context);
+  if (input.run !== runId) return ofAnotherRun();
+  if (issues.length > 0) return invalidInput(issues);
+  const result = await apply(runId);
+  if (result.outcome !== 'ACCEPTED') return notAccepted(result);
+  return { __typename: 'RuntimeReportAccepted' as const, instanceId: result.instanceId };
+}
+
+builder.mutationFields((t) => ({
+  completeRuntimeCommand: t.field({
+    type: resultType('CompleteRuntimeCommandResult', [
+      RuntimeCommandCompleted,
+      RuntimeReportRefused,
+      InvalidInput,
+      ResourceNotFound,
+    ]),
+    nullable: true,
+    args: { input: t.arg({ type: CompleteRuntimeCommandInput, required: true }) },
+    resolve: async (_root, { input }, context) => {
+      const { runId } = runOf(context);
+      if (input.run !== runId) return ofAnotherRun();
+      const issues = checkCompletion(input);
+      if (issues.length > 0) return invalidInput(issues);
+      const result = await completeRuntimeCommand(context.store, {
+        runId,
+        commandId: input.command,
+        done: input.outcome === 'DONE',
+        message: input.message ?? null,
+        endpoints: input.endpoints ?? null,
+      });
+      if (result.outcome !== 'ACCEPTED') return notAccepted(result);
+      const command = await readRuntimeCommand(context.store, runId, input.command);
+      if (!command) return notFound('RuntimeCommand', input.command);
+      return { __typename: 'RuntimeCommandCompleted' as const, command };
+    },
+  }),
+  reportRuntime: t.field({
+    type: ReportRuntimeResult,
+    nullable: true,
+    args: { input: t.arg({ type: ReportRuntimeInput, required: true }) },
+    resolve: (_root, { input }, context) =>
+      report(context, input, {
+        issues: checkReport(input),
+        apply: (runId) =>
+          reportRuntime(context.store, {
+            runId,
+            report: input.report,
+            message: input.message ?? null,
+            counters: input.counters ? withoutNulls(input.counters) : null,
+          }),
+      }),
+  }),
+  reportDeviceValues: t.field({
+    type: ReportRuntimeResult,
+    nullable: true,
+    args: { input: t.arg({ type: ReportDeviceValuesInput, required: true }) },
+    resolve: (_root, { input }, context) =>
+      report(context, input, {
+        issues: checkDeviceValues(input),
+        apply: (runId) =>
+          reportDeviceValues(context.store, {
+            runId,
+            values: input.values.map(({ value, ...rest }) => ({ ...rest, value })),
+          }),
+      }),
+  }),
+  reportLogs: t.field({
+    type: ReportRuntimeResult,
+    nullable: true,
+    args: { input: t.arg({ type: ReportLogsInput, required: true }) },
+    resolve: (_root, { input }, context) =>
+      report(context, input, {
+        issues: checkLogLines(input),
+        apply: async (runId) => {
+          const result = await reportLogs(context.store, { runId, lines: input.lines });
+          if (result.outcome === 'ACCEPTED') context.feed.signal(logTopic(result.instanceId));
+          return result;
+        },
+      }),
+  }),
+}));
+
+function withoutNulls(counters: Readonly<Record<string, number | null | undefined>>) {
+  return Object.fromEntries(
+    Object.entries(counters).filter((entry): entry is [string, number] => entry[1] != null),
+  );
+}

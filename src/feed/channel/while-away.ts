@@ -1,0 +1,29 @@
+/** Reads that wait for a database that is away, rather than to fail for it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isConnectionError } from '../../store/database/database.ts';
+import { within } from '../../store/database/time-limit.ts';
+
+/** A connection that was cut without a word answers never. */
+const READ_SECONDS = 10;
+const RETRY_MS = { first: 50, most: 2000 };
+
+/** A read that the database has to answer in time. */
+export const answered = <T>(read: Promise<T>): Promise<T> => within(READ_SECONDS, read);
+
+/**
+ * Reads again while the database is away.
+ *
+ * @param isOver nobody wants it any more: the next failure is final
+ * @throws what the statement itself fails with, at once
+ */
+export async function readWhileAway<T>(read: () => Promise<T>, isOver: () => boolean): Promise<T> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isConnectionError(error) || isOver()) throw error;
+    }
+    const ms = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** attempt);
+    await sleep(ms, undefined, { ref: false });
+  }
+}

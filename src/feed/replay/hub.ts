@@ -1,0 +1,200 @@
+/**
+ * What the readers of a node share: the position, the recent revisions, those who follow (groups of
+ * subscribers: what is new is filtered once for each) and those who wait for the next revision.
+ */
+import type { LogPosition, LogRow, StoreIdentity } from '../../store/log/log.ts';
+import type { Follower } from '../channel/channel.ts';
+import {
+  CursorError,
+  type Cursors,
+  comparePositions,
+  createCursors,
+  endOf,
+} from '../channel/cursor.ts';
+import {
+  byRevision,
+  eventsOf,
+  type LogEvent,
+  type Revision,
+  type Selection,
+  select,
+} from '../channel/event.ts';
+import { createRing, type Ring } from './ring.ts';
+
+/** A reader that has everything up to the hub's position and waits for more. */
+export interface Waiter {
+  /** Takes the events of its group in a revision; true: it has what it waited for, and waits no more. */
+  offer(events: readonly LogEvent[]): boolean;
+  /** Something else has happened: look at everything again. Not waiting any more. */
+  recheck(): void;
+}
+
+export interface Hub {
+  readonly ring: Ring;
+  readonly cursors: Cursors;
+  /** Everything up to here is decided and was handed on. */
+  readonly position: LogPosition;
+  /** Of the store that the position is one of; null: the hub has not begun. */
+  readonly epoch: string | null;
+  /** Grows when the store becomes another one; cursors of before are worth nothing. */
+  readonly generation: number;
+  /** Resolves when the tail has begun; rejects when the hub ends before. */
+  readonly begun: Promise<void>;
+  /** The events of the organization's next revisions, until one is taken or the function called. */
+  wait(organizationId: string, waiter: Waiter): () => void;
+  /** What the selection asks for, from now on, until the function is called. */
+  follow(selection: Selection, follower: Follower<LogEvent>): () => void;
+  /** The tail begins, or begins anew, behind these rows: the newest, decided all of them. */
+  begin(identity: StoreIdentity, position: number, recent: readonly LogRow[]): void;
+  advance(rows: readonly LogRow[], position: number): void;
+  /** Nothing more will come. */
+  end(): void;
+}
+
+/** Called with each revision that is handed on. */
+export type Listener = (revision: Revision) => void;
+
+export function createHub(limits: { bytes: number; ms: number }, listener: Listener): Hub {
+  const ring = createRing(limits);
+  const waiting = new Map<string, Set<Waiter>>();
+  /** By organization; those of one resource by both. */
+  const followers = new Map<string, Set<Following>>();
+  let position = 0;
+  let generation = 0;
+  let current: { cursors: Cursors; epoch: string } | null = null;
+  let begun = () => {};
+  let end = () => {};
+  const beginning = new Promise<void>((resolve, reject) => {
+    begun = resolve;
+    end = () => reject(new Error('The feed has stopped.'));
+  });
+  beginning.catch(() => {}); // Whoever awaits it gets it.
+
+  /** Whoever stands at the position looks again; in another store it means nothing any more. */
+  function recheckAll(isAnother: boolean): void {
+    const waiters = [...waiting.values()].flatMap((each) => [...each]);
+    waiting.clear();
+    for (const waiter of waiters) waiter.recheck();
+    for (const { follower } of [...followers.values()].flatMap((each) => [...each]))
+      if (isAnother) follower.end(new CursorError('CURSOR_INVALID'));
+      else follower.recheck();
+  }
+
+  function handOn({ events }: Revision): void {
+    for (const [key, own] of groupBy(events, ({ organizationId }) => organizationId)) {
+      const waiters = waiting.get(key);
+      if (!waiters) continue;
+      for (const waiter of waiters) if (waiter.offer(own)) waiters.delete(waiter);
+      if (waiters.size === 0) waiting.delete(key);
+    }
+  }
+
+  /** What came together goes to each follower together. */
+  function tell(events: readonly LogEvent[]): void {
+    if (followers.size === 0) return;
+    for (const keyOf of [(event: LogEvent) => event.organizationId, resourceKey])
+      for (const [key, own] of groupBy(events, keyOf))
+        for (const following of followers.get(key) ?? []) tellOne(following, own);
+  }
+
+  function tellOne({ selection, follower }: Following, events: readonly LogEvent[]): void {
+    try {
+      const selected = select(events, selection, nowhere);
+      if (selected.length > 0) follower.take(selected);
+    } catch (error) {
+      follower.end(error); // Of `matches`: this follower's fault, and not the others' misfortune.
+    }
+  }
+
+  return {
+    ring,
+    get cursors() {
+      if (!current) throw new Error('The feed has not begun: await feed.start() first.');
+      return current.cursors;
+    },
+    get position() {
+      return endOf(position);
+    },
+    get epoch() {
+      return current?.epoch ?? null;
+    },
+    get generation() {
+      return generation;
+    },
+    begun: beginning,
+    wait: (organizationId, waiter) => addTo(waiting, organizationId, waiter),
+    follow(selection, follower) {
+      const { organizationId, resourceId } = selection;
+      const key =
+        resourceId === null ? organizationId : resourceKey({ organizationId, resourceId });
+      return addTo(followers, key, { selection, follower });
+    },
+    begin(identity, at, recent) {
+      const isAnother = current?.epoch !== identity.epoch;
+      if (isAnother) {
+        current = { cursors: createCursors(identity), epoch: identity.epoch };
+        generation += 1;
+      }
+      // Before the position moves: who waits stands at the old one, and what lies between is not here.
+      recheckAll(isAnother);
+      position = at;
+      ring.reset((recent[0]?.revision ?? at + 1) - 1);
+      if (current) ring.push(byRevision(eventsOf(recent, current.cursors, true)));
+      begun();
+    },
+    advance(rows, to) {
+      const revisions = current ? byRevision(eventsOf(rows, current.cursors, true)) : [];
+      ring.push(revisions);
+      for (const revision of revisions) {
+        position = revision.revision;
+        handOn(revision);
+        listener(revision);
+      }
+      position = to;
+      tell(revisions.flatMap(({ events }) => events));
+    },
+    end() {
+      end();
+      for (const each of [...followers.values()]) for (const { follower } of each) follower.end();
+    },
+  };
+}
+
+interface Following {
+  readonly selection: Selection;
+  readonly follower: Follower<LogEvent>;
+}
+
+const nowhere = endOf(-1);
+
+const resourceKey = (of: { organizationId: string; resourceId: string }) =>
+  `${of.organizationId}/${of.resourceId}`;
+
+function groupBy(
+  events: readonly LogEvent[],
+  keyOf: (event: LogEvent) => string,
+): Map<string, LogEvent[]> {
+  const groups = new Map<string, LogEvent[]>();
+  for (const event of events) {
+    const group = groups.get(keyOf(event));
+    if (group) group.push(event);
+    else groups.set(keyOf(event), [event]);
+  }
+  return groups;
+}
+
+/** Adds to the set of a key; the function takes it out again. */
+function addTo<Value>(sets: Map<string, Set<Value>>, key: string, value: Value): () => void {
+  const set = sets.get(key) ?? new Set();
+  sets.set(key, set);
+  set.add(value);
+  return () => {
+    set.delete(value);
+    if (set.size === 0 && sets.get(key) === set) sets.delete(key);
+  };
+}
+
+/** The later of two positions. */
+export function later(a: LogPosition, b: LogPosition): LogPosition {
+  return comparePositions(a, b) < 0 ? b : a;
+}

@@ -1,0 +1,147 @@
+/**
+ * One reader's way from a cursor to the present. It holds a position and at most a page: what it has
+ * not taken yet stays in the ring and in the table, so one that does not come back for a day costs
+ * what one that waits does.
+ *
+ *     behind the ring ── pages of the table ──► in the ring ──► at the position of the hub
+ *            ▲                                       │
+ *            └─────────── overtaken by the ring ─────┘
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { LogPage, LogPosition } from '../../store/log/log.ts';
+import type { Beginning, Replay } from '../channel/channel.ts';
+import { CursorError, comparePositions, endOf } from '../channel/cursor.ts';
+import { eventsOf, type LogEvent, type Selection, select } from '../channel/event.ts';
+import type { CatchUp } from './catch-up.ts';
+import { type Hub, later } from './hub.ts';
+
+/** What a reader reads from. */
+export interface Source {
+  readonly hub: Hub;
+  readonly catchUp: CatchUp;
+  /** Takes in everything that has committed before the call. */
+  refresh(): Promise<void>;
+}
+
+/** Revisions looked through at once. */
+const LOOK_THROUGH = 200;
+
+/** A replay of the events that a selection asks for; it begins to establish its position at the call. */
+export function openReplay(
+  { hub, catchUp, refresh }: Source,
+  selection: Selection,
+  from: Beginning | LogPosition,
+): Replay<LogEvent> {
+  const reading = { selection, isOver: () => closed };
+  let closed = false;
+  let position: LogPosition = endOf(0);
+  let generation = hub.generation;
+  /** The page behind the position, asked for already. */
+  let ahead: { through: number; page: Promise<LogPage> } | null = null;
+  /** Read already, to be taken first; the position is behind it. */
+  let first: LogEvent[] = [];
+  const established = establish();
+  established?.catch(() => {}); // Whoever asks gets it.
+
+  function establish(): Promise<void> | null {
+    if (!('revision' in from)) return begin(from);
+    position = from;
+    return null;
+  }
+
+  async function begin({ after, last }: Beginning): Promise<void> {
+    await hub.begun;
+    if (after == null) {
+      await refresh();
+      generation = hub.generation;
+      position = hub.position;
+      if (last) first = await newest(last);
+      return;
+    }
+    generation = hub.generation;
+    position = hub.cursors.decode(selection.organizationId, after);
+    if (!hub.ring.reaches(position)) first = await readPage();
+    else if (comparePositions(position, hub.position) > 0) {
+      // Of a node that is ahead of this one, or of a log that was longer once.
+      const state = await catchUp.state(reading);
+      if (state.epoch !== hub.epoch || position.revision > state.newest) throw invalid();
+    }
+  }
+
+  /** The newest matching events up to the position, in the order of the log. */
+  async function newest(count: number): Promise<LogEvent[]> {
+    const found: LogEvent[] = [];
+    for (let before = position; found.length < count; ) {
+      const { rows, full, epoch } = await catchUp.before(before, reading);
+      if (epoch !== hub.epoch) throw invalid();
+      const events = select(eventsOf(rows, hub.cursors), selection, endOf(-1));
+      found.push(...events.slice(0, count - found.length));
+      before = rows.at(-1) ?? before;
+      if (!full || closed) break;
+    }
+    return found.reverse();
+  }
+
+  async function readPage(): Promise<LogEvent[]> {
+    const { through, page } = ahead ?? readAfter(position);
+    ahead = null;
+    const found = await page;
+    check(found);
+    const last = found.rows.at(-1)?.revision;
+    const events = select(eventsOf(found.rows, hub.cursors), selection, position);
+    // A page that is not full has everything up to where it was read.
+    const reached = found.full && last !== undefined ? last : Math.max(through, last ?? 0);
+    position = later(position, endOf(reached));
+    // While these are rendered and written the database reads the next.
+    if (found.full && !closed && !hub.ring.reaches(position)) ahead = readAfter(position);
+    return events;
+  }
+
+  function readAfter(at: LogPosition) {
+    const through = hub.position.revision;
+    const page = catchUp.after(at, through, reading);
+    page.catch(() => {}); // Whoever takes it gets it.
+    return { through, page };
+  }
+
+  /** May this page be the continuation of the position? */
+  function check({ epoch, prunedThrough, newest: top }: LogPage): void {
+    if (hub.generation !== generation || epoch !== hub.epoch || position.revision > top)
+      throw invalid();
+    if (comparePositions(position, endOf(prunedThrough)) >= 0) return;
+    const oldest = hub.cursors.encode(selection.organizationId, endOf(prunedThrough));
+    throw new CursorError('CURSOR_EXPIRED', oldest);
+  }
+
+  return {
+    ready: () => established ?? Promise.resolve(),
+    get position() {
+      return position;
+    },
+    take() {
+      if (hub.generation !== generation) throw invalid();
+      if (first.length > 0) {
+        const events = first;
+        first = [];
+        return events;
+      }
+      if (!hub.ring.reaches(position)) return readPage();
+      const recent = hub.ring.after(position, LOOK_THROUGH);
+      const found = recent.flatMap(({ events }) => select(events, selection, position));
+      const last = recent.at(-1);
+      if (last) position = later(position, endOf(last.revision));
+      if (found.length > 0) return found;
+      // So much that nothing of it matches is no reason to keep the others waiting.
+      if (recent.length === LOOK_THROUGH) return setImmediate([]);
+      position = later(position, hub.position);
+      return null;
+    },
+    close() {
+      closed = true;
+    },
+  };
+}
+
+export function invalid(): CursorError {
+  return new CursorError('CURSOR_INVALID');
+}

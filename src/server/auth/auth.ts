@@ -1,0 +1,171 @@
+/**
+ * Who asks, and from where: tokens, the session's cookie, the origin of a page, the name that a
+ * request was sent to. Nothing here knows of GraphQL.
+ */
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import type { Viewer } from '../../api/base/viewer.ts';
+import type { AccessKeys } from '../../store/access-keys.ts';
+import type { Metrics } from '../wire/metrics.ts';
+import type { RequestErrorCode } from '../wire/request-error.ts';
+
+export interface AuthOptions {
+  readonly host: string;
+  readonly publicUrl?: string;
+  readonly allowedHosts: readonly string[];
+  readonly tls: boolean;
+}
+
+export interface Refused {
+  readonly code: Extract<RequestErrorCode, 'UNAUTHENTICATED' | 'FORBIDDEN' | 'RATE_LIMITED'>;
+  readonly message: string;
+}
+
+export type Authenticated = { readonly viewer: Viewer } | Refused;
+
+export interface Auth {
+  /** May a request be sent to this name? Else a page of another site could reach a local server. */
+  isOurHost(request: IncomingMessage): boolean;
+  /** Does it come from a page of this server? `null`: no browser said anything. */
+  isOwnPage(request: IncomingMessage): boolean | null;
+  /** Does its cookie belong to a session? For pages that a person opens, from wherever. */
+  isSession(request: IncomingMessage): Promise<boolean>;
+  /** Who sent a request: its `Authorization` header, else the session's cookie. */
+  ofRequest(request: IncomingMessage): Promise<Authenticated>;
+  /** Who opened a socket: the payload of `connection_init`, else as for a request. */
+  ofSocket(request: IncomingMessage, payload: unknown): Promise<Authenticated>;
+  /** Counts a failure against its source, and says whether there have been too many. */
+  failed(request: IncomingMessage): boolean;
+  /** Name of the session's cookie; sockets of two servers on one machine must not share it. */
+  cookieName(): string;
+  readonly secureCookies: boolean;
+}
+
+const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
+const unauthenticated: Refused = {
+  code: 'UNAUTHENTICATED',
+  message: 'Show a token: Authorization: Bearer …, or sign in with a link of npm run link.',
+};
+const wrongKey: Refused = {
+  code: 'UNAUTHENTICATED',
+  message: 'The token is wrong, expired or revoked. Sign in again, or show another.',
+};
+const throttled: Refused = {
+  code: 'RATE_LIMITED',
+  message: 'Too many wrong tokens from this address. Wait a minute; a right one is taken at once.',
+};
+const foreignPage: Refused = {
+  code: 'FORBIDDEN',
+  message: 'A session is for the pages of this server alone; a program shows a token instead.',
+};
+
+/** @param port the port listened on, once it is known */
+export function createAuth(
+  keys: Pick<AccessKeys, 'verify'>,
+  options: AuthOptions & { port: () => number; metrics: Metrics },
+): Auth {
+  const publicUrl = options.publicUrl ? new URL(options.publicUrl) : null;
+  const secureCookies = options.tls || publicUrl?.protocol === 'https:';
+  const names = new Set(
+    [
+      ...loopbackNames,
+      isIP(options.host) === 6 ? `[${options.host}]` : options.host,
+      ...(publicUrl ? [publicUrl.hostname] : []),
+      ...options.allowedHosts,
+    ].map((name) => name.toLowerCase()),
+  );
+  const failures = createThrottle();
+  const auth: Auth = {
+    secureCookies,
+    cookieName: () =>
+      secureCookies ? '__Host-instance-manager' : `instance-manager-${options.port()}`,
+    isOurHost({ headers }) {
+      const name = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?$/.exec(
+        (headers.host ?? '').toLowerCase(),
+      )?.[1];
+      return name !== undefined && names.has(name);
+    },
+    isOwnPage({ headers }) {
+      if (headers.origin !== undefined) {
+        const own = `${options.tls ? 'https' : 'http'}://${(headers.host ?? '').toLowerCase()}`;
+        return headers.origin === own || headers.origin === publicUrl?.origin;
+      }
+      const site = headers['sec-fetch-site'];
+      return site === undefined ? null : site === 'same-origin';
+    },
+    failed(request) {
+      options.metrics.signInFailed();
+      return failures.add(sourceOf(request));
+    },
+    async isSession(request) {
+      const session = cookieOf(request, auth.cookieName());
+      return session !== null && (await keys.verify(session))?.kind === 'SESSION';
+    },
+    ofRequest: (request) => authenticate(request, request.headers.authorization),
+    ofSocket(request, payload) {
+      const shown =
+        typeof payload === 'object' && payload && 'authorization' in payload
+          ? payload.authorization
+          : request.headers.authorization;
+      return authenticate(request, shown);
+    },
+  };
+
+  async function authenticate(request: IncomingMessage, shown: unknown): Promise<Authenticated> {
+    if (shown !== undefined) {
+      const token = typeof shown === 'string' ? /^Bearer +(\S{1,512})$/i.exec(shown)?.[1] : null;
+      return check(request, token ?? null);
+    }
+    const session = cookieOf(request, auth.cookieName());
+    if (session === null) return unauthenticated;
+    if (auth.isOwnPage(request) !== true) return foreignPage;
+    return check(request, session);
+  }
+
+  async function check(request: IncomingMessage, token: string | null): Promise<Authenticated> {
+    const viewer = token === null ? null : await keys.verify(token);
+    if (viewer) return { viewer };
+    return auth.failed(request) ? throttled : wrongKey;
+  }
+
+  return auth;
+}
+
+/** The value of a cookie, or null. */
+export function cookieOf({ headers }: IncomingMessage, name: string): string | null {
+  for (const pair of (headers.cookie ?? '').split(';')) {
+    const [key, value] = pair.trim().split('=', 2);
+    if (key === name && value) return value;
+  }
+  return null;
+}
+
+/** The address that failures are counted against: of IPv6 the network, for a host has many. */
+function sourceOf({ socket }: IncomingMessage): string {
+  const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+  return isIP(address) === 6 ? address.split(':').slice(0, 4).join(':') : address;
+}
+
+const failuresAMinute = 10;
+const mostSources = 10_000;
+
+/** Counts failures per source. A right token never asks it, so that nobody can lock others out. */
+function createThrottle() {
+  const sources = new Map<string, { count: number; until: number }>();
+  return {
+    /** One more failure; true where there are too many of late. */
+    add(source: string): boolean {
+      const now = performance.now();
+      const before = sources.get(source);
+      const entry = before && before.until > now ? before : { count: 0, until: now + 60_000 };
+      entry.count += 1;
+      sources.delete(source);
+      sources.set(source, entry);
+      for (const [oldest] of sources) {
+        if (sources.size <= mostSources) break;
+        sources.delete(oldest);
+      }
+      return entry.count > failuresAMinute;
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/** What the key of a run may ask for: the operations of the runtime, and nothing behind them. */
+import {
+  type DocumentNode,
+  type GraphQLError,
+  type GraphQLSchema,
+  getNamedType,
+  isCompositeType,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+} from 'graphql';
+import { refusedRequest } from '../wire/request-error.ts';
+
+const rootFields: Readonly<Record<string, readonly string[]>> = {
+  Query: ['__typename'],
+  Mutation: [
+    '__typename',
+    'completeRuntimeCommand',
+    'reportRuntime',
+    'reportDeviceValues',
+    'reportLogs',
+  ],
+  Subscription: ['__typename', 'runtimeCommands'],
+};
+
+/** Fields below the root that may have fields of their own. */
+const innerFields = [
+  'RuntimeCommandCompleted.command',
+  'RuntimeReportAccepted.instance',
+  'InvalidInput.issues',
+];
+
+/** Why the key of a run may not run this document; nothing where it may. */
+export function refusedToRuns(schema: GraphQLSchema, document: DocumentNode): GraphQLError[] {
+  const refused = new Set<string>();
+  const types = new TypeInfo(schema);
+  visit(
+    document,
+    visitWithTypeInfo(types, {
+      Field({ name: { value: name } }) {
+        const parent = types.getParentType()?.name ?? '?';
+        const type = types.getType();
+        const allowed = rootFields[parent];
+        const mayBe = allowed
+          ? allowed.includes(name)
+          : name === '__typename' ||
+            (!name.startsWith('__') &&
+              (!type ||
+                !isCompositeType(getNamedType(type)) ||
+                innerFields.includes(`${parent}.${name}`)));
+        if (!mayBe) refused.add(`${parent}.${name}`);
+      },
+    }),
+  );
+  return [...refused]
+    .slice(0, 5)
+    .map((field) =>
+      refusedRequest(
+        'FORBIDDEN',
+        `The key of a run may not ask for ${field}; it is for the runtime's own operations alone.`,
+      ),
+    );
+}

@@ -1,0 +1,121 @@
+/**
+ * How a browser signs in: a link with a single-use code in its fragment, which no server and no log
+ * ever sees; the page posts it, and gets a session's cookie for it.
+ */
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type AccessKeys, sessionHours } from '../../store/access-keys.ts';
+import { answerError, answerJson, isJson, readJson } from '../wire/respond.ts';
+import { type Auth, cookieOf } from './auth.ts';
+import { signInPage, signInScript, signInStyle } from './sign-in-page.ts';
+
+export interface SignIn {
+  /** `GET /sign-in` */
+  page(request: IncomingMessage, response: ServerResponse): void;
+  /** `POST /session` with a code, `DELETE /session` with the cookie. */
+  session(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** `POST /session/link` with the administrator's token. */
+  link(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Makes a link that signs one browser in. */
+  createLink(): Promise<{ url: string; expiresAt: Date }>;
+}
+
+const hash = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+const policy = [
+  "default-src 'none'",
+  `script-src ${hash(signInScript)}`,
+  `style-src ${hash(signInStyle)}`,
+  'img-src data:',
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** @param options.ended told of a session that was signed out, so that its sockets are closed */
+export function createSignIn(options: {
+  keys: AccessKeys;
+  auth: Auth;
+  baseUrl: () => string;
+  ended: (accessKeyId: string) => void;
+}): SignIn {
+  const { keys, auth } = options;
+
+  const cookie = (value: string, seconds: number) =>
+    [
+      `${auth.cookieName()}=${value}`,
+      'Path=/',
+      `Max-Age=${seconds}`,
+      'HttpOnly',
+      'SameSite=Strict',
+      ...(auth.secureCookies ? ['Secure'] : []),
+    ].join('; ');
+
+  async function createLink() {
+    const { code, expiresAt } = await keys.createSignInCode();
+    return { url: `${options.baseUrl()}/sign-in#code=${code}`, expiresAt };
+  }
+
+  async function signIn(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (auth.isOwnPage(request) === false)
+      return answerError(response, 'FORBIDDEN', 'Only the sign-in page of this server signs in.');
+    if (!isJson(request))
+      return answerError(response, 'UNSUPPORTED_MEDIA_TYPE', 'Send { "code": … } as JSON.');
+    const body = await readJson(request, 1024);
+    const code =
+      typeof body === 'object' && body && 'code' in body && typeof body.code === 'string'
+        ? body.code
+        : '';
+    const session = await keys.exchangeSignInCode(code);
+    if (!session) {
+      const message = 'The link was used before or is older than 10 minutes: npm run link';
+      const isTooMuch = auth.failed(request);
+      return answerError(response, isTooMuch ? 'RATE_LIMITED' : 'UNAUTHENTICATED', message);
+    }
+    response.setHeader('set-cookie', cookie(session.token, sessionHours * 3600));
+    answerJson(response, 200, { expiresAt: session.expiresAt.toISOString() });
+  }
+
+  async function signOut(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const found = await auth.ofRequest(request);
+    if (!('viewer' in found)) return answerError(response, found.code, found.message);
+    if (found.viewer.kind !== 'SESSION')
+      return answerError(response, 'FORBIDDEN', 'Only a session can be signed out.');
+    await keys.revoke(found.viewer.accessKeyId);
+    options.ended(found.viewer.accessKeyId);
+    response.setHeader('set-cookie', cookie('', 0));
+    response.setHeader('clear-site-data', '"storage"');
+    response.writeHead(204).end();
+  }
+
+  return {
+    createLink,
+    page(request, response) {
+      response.setHeader('content-security-policy', policy);
+      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
+      response.end(request.method === 'HEAD' ? undefined : signInPage);
+    },
+    async session(request, response) {
+      if (request.method === 'POST') return signIn(request, response);
+      if (request.method === 'DELETE') return signOut(request, response);
+      response.setHeader('allow', 'POST, DELETE');
+      answerError(response, 'METHOD_NOT_ALLOWED', 'A session takes POST and DELETE.');
+    },
+    async link(request, response) {
+      if (request.method !== 'POST') {
+        response.setHeader('allow', 'POST');
+        return answerError(response, 'METHOD_NOT_ALLOWED', 'A link is made by POST.');
+      }
+      const found = await auth.ofRequest(request);
+      if (!('viewer' in found)) return answerError(response, found.code, found.message);
+      if (found.viewer.kind !== 'ADMIN')
+        return answerError(response, 'FORBIDDEN', "A link takes the administrator's token.");
+      const { url, expiresAt } = await createLink();
+      answerJson(response, 201, { url, expiresAt: expiresAt.toISOString() });
+    },
+  };
+}
+
+/** Does a session's cookie come with it? It need not be a good one. */
+export const hasCookie = (request: IncomingMessage, auth: Auth): boolean =>
+  cookieOf(request, auth.cookieName()) !== null;

@@ -1,0 +1,251 @@
+/**
+ * Subscriptions that ask for the same are one group: executed and serialized once per event,
+ * however many subscribe. The same are those of one document with the same variables, less the
+ * cursor, for viewers who may see the same.
+ */
+import {
+  type DocumentNode,
+  type ExecutionResult,
+  type FieldNode,
+  GraphQLError,
+  type GraphQLSchema,
+  getArgumentValues,
+  getVariableValues,
+  Kind,
+  locatedError,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+  visit,
+} from 'graphql';
+import { asGraphQLError } from '../../api/base/graphql-stream.ts';
+import type { ChannelSource } from '../../feed/channel/channel-source.ts';
+import { createGroup, type Group } from '../../feed/group/group.ts';
+import { createKept, createRendering, type Rendering } from '../../feed/group/rendering.ts';
+import type { LogPosition } from '../../store/log/log.ts';
+import { NextFrames, type Payload } from '../wire/next-frames.ts';
+import type { Subscriber } from '../wire/subscriber.ts';
+import type { Caller, Prepared } from './pipeline.ts';
+
+export interface GroupsOptions {
+  readonly schema: GraphQLSchema;
+  /** Runs the subscribe resolver of an operation. */
+  readonly open: (prepared: Prepared) => Promise<ChannelSource | ExecutionResult>;
+  /** Makes of the events of an operation what its subscribers are sent. */
+  readonly renderer: (prepared: Prepared) => (rootValue: unknown) => Payload | Promise<Payload>;
+}
+
+export interface Groups {
+  /** Adds a subscriber to the group of its operation; a result where that has errors. */
+  join(prepared: Prepared, subscriber: Subscriber): Promise<ExecutionResult | null>;
+}
+
+interface Established {
+  readonly group: Group<NextFrames>;
+  readonly source: ChannelSource;
+}
+
+interface Entry {
+  readonly established: Promise<Established | ExecutionResult>;
+}
+
+/** Rendered events that a node keeps for those who lag or come back. */
+const keptBytes = 32 * 1024 * 1024;
+
+/** Nothing of the first subscriber but what all may see: it may go while others stay. */
+function callerOfGroup({ viewer, requestId, transport, method }: Caller): Caller {
+  const { signal } = new AbortController();
+  return { viewer, requestId, transport, method, lastEventId: null, signal };
+}
+
+/** Renderings that are remembered for groups to come, the latest used; none of a longer document with its variables. */
+const mostRenderings = 1000;
+const longestRemembered = 50_000;
+
+/** With what the frame takes beside the text, and the event that they are kept for. */
+const sizeOf = ({ json }: Payload): number => 1000 + json.length;
+
+/** Does the subscription's field hand out a channel? */
+export function isShared({ schema, document, operation }: Prepared): boolean {
+  const { name } = rootField(document, operation);
+  return schema.getSubscriptionType()?.getFields()[name.value]?.extensions.isShared === true;
+}
+
+export function createGroups({ schema, open, renderer }: GroupsOptions): Groups {
+  const entries = new Map<string, Entry>();
+  const kept = createKept(keptBytes);
+  /** Groups that differ in what they pick, but not in what they show of it, share one. */
+  const renderings = new Map<string, Rendering<LogPosition, Payload>>();
+
+  function forget(key: string, entry: Entry): void {
+    if (entries.get(key) === entry) entries.delete(key);
+  }
+
+  function entryOf(prepared: Prepared): Entry {
+    const key = keyOf(prepared);
+    const known = entries.get(key);
+    if (known) return known;
+    const established = establish(prepared, () => forget(key, entry));
+    const entry: Entry = { established };
+    entries.set(key, entry);
+    established.then(
+      (made) => {
+        if (!('group' in made)) forget(key, entry);
+      },
+      () => forget(key, entry),
+    );
+    return entry;
+  }
+
+  async function establish(
+    prepared: Prepared,
+    onEmpty: () => void,
+  ): Promise<Established | ExecutionResult> {
+    const shared = { ...prepared, contextValue: null, caller: callerOfGroup(prepared.caller) };
+    const source = await open(shared);
+    if (!('options' in source)) return source;
+    const { channel, rootOf, bookmarkSeconds, latestBy } = source.options;
+    const key = source.options.isOfLog ? resultKeyOf(prepared) : null;
+    const known = key === null ? undefined : renderings.get(key);
+    const rendering = known ?? newRendering(shared, rootOf);
+    if (key !== null && keyOf(prepared).length <= longestRemembered) remember(key, rendering);
+    const group = createGroup<LogPosition, Payload, NextFrames>({
+      ...{ channel, rendering, bookmarkSeconds, latestBy, sizeOf },
+      compose: (payloads) => new NextFrames(payloads),
+      onEmpty,
+    });
+    return { group, source };
+  }
+
+  function remember(key: string, rendering: Rendering<LogPosition, Payload>): void {
+    renderings.delete(key);
+    renderings.set(key, rendering);
+    const [oldest] = renderings.keys();
+    if (renderings.size > mostRenderings && oldest !== undefined) renderings.delete(oldest);
+  }
+
+  function newRendering(prepared: Prepared, rootOf: (item: LogPosition) => unknown) {
+    const render = renderer(prepared);
+    return createRendering<LogPosition, Payload>({
+      ...{ kept, sizeOf },
+      mayKeep: (item, { hasErrors }) =>
+        !hasErrors && ('isShared' in item ? item.isShared === true : true),
+      render: (item) => render(rootOf(item)),
+    });
+  }
+
+  return {
+    async join(prepared, subscriber) {
+      const { schema, operation, document, variableValues } = prepared;
+      const definitions = operation.variableDefinitions ?? [];
+      const { coerced, errors } = getVariableValues(schema, definitions, variableValues ?? {});
+      if (errors) return { errors };
+      const field = rootField(document, operation);
+      const refused = (error: unknown) => {
+        const path = [field.alias?.value ?? field.name.value];
+        return { errors: [locatedError(asGraphQLError(error), [field], path)] };
+      };
+      // One that is refused now may have been asked for before what it names was there.
+      await entries.get(keyOf(prepared))?.established.catch(() => null);
+      for (;;) {
+        const entry = entryOf(prepared);
+        const made = await entry.established;
+        if (!('group' in made)) return made;
+        try {
+          const { beginning } = made.source.options;
+          const args = argumentsOf(field, coerced);
+          const from = (await beginning?.(args, prepared.caller.lastEventId)) ?? {};
+          if (await made.group.join(subscriber, from)) return null;
+          forget(keyOf(prepared), entry);
+        } catch (error) {
+          if (made.group.isEmpty) forget(keyOf(prepared), entry);
+          return refused(error);
+        }
+      }
+    },
+  };
+
+  function argumentsOf(field: FieldNode, variables: Record<string, unknown>) {
+    const definition = schema.getSubscriptionType()?.getFields()[field.name.value];
+    if (!definition) throw new GraphQLError(`There is no subscription ${field.name.value}.`);
+    return getArgumentValues(definition, field, variables);
+  }
+}
+
+function keyOf({ caller, document, operation, operationName, variableValues }: Prepared): string {
+  const cursor = cursorVariable(document, operation);
+  const variables = Object.entries(variableValues ?? {})
+    .filter(([name]) => name !== cursor)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const text = document.loc?.source.body ?? '';
+  return JSON.stringify([caller.viewer.organizationId, operationName ?? null, variables, text]);
+}
+
+/**
+ * What the results of an operation depend on beside the event: less than its key where variables
+ * stand in the arguments of the subscription alone, for these pick events.
+ */
+function resultKeyOf(prepared: Prepared): string {
+  const { caller, document, operation, operationName } = prepared;
+  const field = rootField(document, operation);
+  let isPicking = true;
+  visit(document, {
+    VariableDefinition: () => false,
+    Argument: (_node, _key, parent) => (parent === field.arguments ? false : undefined),
+    Variable() {
+      isPicking = false;
+    },
+  });
+  const text = document.loc?.source.body ?? '';
+  return isPicking
+    ? JSON.stringify([caller.viewer.organizationId, operationName ?? null, text])
+    : keyOf(prepared);
+}
+
+const cursorVariables = new WeakMap<OperationDefinitionNode, string | null>();
+
+/** The variable that is the argument `after` of the subscription, and nothing besides. */
+function cursorVariable(document: DocumentNode, operation: OperationDefinitionNode): string | null {
+  const known = cursorVariables.get(operation);
+  if (known !== undefined) return known;
+  const after = rootField(document, operation).arguments?.find(
+    ({ name }) => name.value === 'after',
+  );
+  const name = after?.value.kind === Kind.VARIABLE ? after.value.name.value : null;
+  let uses = 0;
+  visit(document, {
+    VariableDefinition: () => false,
+    Variable(node) {
+      if (node.name.value === name) uses += 1;
+    },
+  });
+  const found = uses === 1 ? name : null;
+  cursorVariables.set(operation, found);
+  return found;
+}
+
+/** Validation has seen to it that there is one, maybe in fragments. */
+function rootField(document: DocumentNode, operation: OperationDefinitionNode): FieldNode {
+  const inSelections = ({ selections }: SelectionSetNode): FieldNode | null => {
+    for (const selection of selections) {
+      if (selection.kind === Kind.FIELD) return selection;
+      const inner =
+        selection.kind === Kind.INLINE_FRAGMENT
+          ? selection.selectionSet
+          : document.definitions.find(
+              (each) =>
+                each.kind === Kind.FRAGMENT_DEFINITION && each.name.value === selection.name.value,
+            );
+      const found =
+        inner && 'selections' in inner
+          ? inSelections(inner)
+          : inner && 'selectionSet' in inner && inner.selectionSet
+            ? inSelections(inner.selectionSet)
+            : null;
+      if (found) return found;
+    }
+    return null;
+  };
+  const field = inSelections(operation.selectionSet);
+  if (!field) throw new GraphQLError('The subscription selects no field.');
+  return field;
+}

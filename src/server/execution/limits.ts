@@ -1,0 +1,175 @@
+/**
+ * What one document may ask for: levels, aliases, mutations and cost. Measured before validation,
+ * whatever the transport; each fragment once, however often it is spread.
+ */
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type GraphQLError,
+  type GraphQLField,
+  type GraphQLNamedType,
+  type GraphQLSchema,
+  getNamedType,
+  getNullableType,
+  isInterfaceType,
+  isListType,
+  isObjectType,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+  type ValueNode,
+} from 'graphql';
+import type { ServerLimits } from '../../api/base/context.ts';
+import { refusedRequest } from '../wire/request-error.ts';
+
+export type QueryLimits = Pick<
+  ServerLimits,
+  'depth' | 'aliases' | 'complexity' | 'mutationsPerDocument' | 'pageSize'
+>;
+
+export interface Measured {
+  readonly schema: GraphQLSchema;
+  readonly document: DocumentNode;
+  readonly operation: OperationDefinitionNode;
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+/** Entries of a list that says nothing of its length. */
+const usualEntries = 5;
+/** Entries of a page where nobody says how many. */
+const usualPage = 50;
+
+/** What is too much about a document; nothing where it may be run. */
+export function exceededLimits(measured: Measured, limits: QueryLimits): GraphQLError[] {
+  const errors: GraphQLError[] = [];
+  const tooMuch = (message: string) => errors.push(refusedRequest('QUERY_TOO_COMPLEX', message));
+  const aliases = countAliases(measured.document);
+  if (aliases > limits.aliases)
+    tooMuch(`${aliases} aliases; ${limits.aliases} are taken. Send several documents.`);
+  const { depth, cost, rootFields } = measure(measured, limits.pageSize);
+  if (depth > limits.depth)
+    tooMuch(`${depth} levels; ${limits.depth} are taken. Ask for the inner parts by their ids.`);
+  if (measured.operation.operation === 'mutation' && rootFields > limits.mutationsPerDocument)
+    tooMuch(
+      `${rootFields} mutations; ${limits.mutationsPerDocument} are taken. Send several documents.`,
+    );
+  if (cost > limits.complexity)
+    tooMuch(
+      `A cost of ${cost}; ${limits.complexity} is taken. Ask for fewer fields, or for smaller ` +
+        'pages (first, last) of the lists that are inside of lists.',
+    );
+  return errors;
+}
+
+/** Counts without recursion, for a document may be as deep as it likes. */
+function countAliases(document: DocumentNode): number {
+  let count = 0;
+  const open: SelectionSetNode[] = document.definitions.flatMap((definition) =>
+    'selectionSet' in definition ? definition.selectionSet : [],
+  );
+  for (let set = open.pop(); set; set = open.pop()) {
+    for (const selection of set.selections) {
+      if (selection.kind === Kind.FIELD && selection.alias) count += 1;
+      if ('selectionSet' in selection && selection.selectionSet) open.push(selection.selectionSet);
+    }
+  }
+  return count;
+}
+
+interface Size {
+  readonly depth: number;
+  readonly cost: number;
+  readonly rootFields: number;
+}
+
+const nothing: Size = { depth: 0, cost: 0, rootFields: 0 };
+
+function measure({ schema, document, operation, variables }: Measured, largestPage: number): Size {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const definition of document.definitions)
+    if (definition.kind === Kind.FRAGMENT_DEFINITION)
+      fragments.set(definition.name.value, definition);
+  const known = new Map<string, Size>();
+
+  function ofSelections(set: SelectionSetNode, type: GraphQLNamedType | undefined): Size {
+    let { depth, cost, rootFields } = nothing;
+    for (const selection of set.selections) {
+      const size =
+        selection.kind === Kind.FIELD
+          ? ofField(selection, type)
+          : selection.kind === Kind.FRAGMENT_SPREAD
+            ? ofFragment(selection.name.value)
+            : ofSelections(
+                selection.selectionSet,
+                selection.typeCondition ? schema.getType(selection.typeCondition.name.value) : type,
+              );
+      depth = Math.max(depth, size.depth);
+      cost += size.cost;
+      rootFields += size.rootFields;
+    }
+    return { depth, cost, rootFields };
+  }
+
+  function ofFragment(name: string): Size {
+    const before = known.get(name);
+    if (before) return before;
+    known.set(name, nothing); // A cycle ends here; validation says that it is one.
+    const fragment = fragments.get(name);
+    if (!fragment) return nothing;
+    const type = schema.getType(fragment.typeCondition.name.value);
+    const size = ofSelections(fragment.selectionSet, type);
+    known.set(name, size);
+    return size;
+  }
+
+  function ofField(node: FieldNode, parent: GraphQLNamedType | undefined): Size {
+    // Introspection is as large as the schema; graphql-js bounds its depth.
+    if (node.name.value.startsWith('__')) return { depth: 1, cost: 1, rootFields: 1 };
+    if (!node.selectionSet) return { depth: 1, cost: 1, rootFields: 1 };
+    const field =
+      isObjectType(parent) || isInterfaceType(parent)
+        ? parent.getFields()[node.name.value]
+        : undefined;
+    const inner = ofSelections(node.selectionSet, field && getNamedType(field.type));
+    const entries = field ? entriesOf(node, field, parent) : 1;
+    return { depth: inner.depth + 1, cost: 1 + entries * inner.cost, rootFields: 1 };
+  }
+
+  function entriesOf(
+    node: FieldNode,
+    field: GraphQLField<unknown, unknown>,
+    parent: GraphQLNamedType | undefined,
+  ): number {
+    if (field.args.some(({ name }) => name === 'first')) {
+      const asked = numberOf('first') ?? numberOf('last') ?? usualPage;
+      return Math.min(Math.max(asked, 1), largestPage);
+    }
+    const type = getNullableType(field.type);
+    if (!isListType(type) || parent?.name.endsWith('Connection')) return 1;
+    const ids = argumentOf('ids');
+    return Array.isArray(ids) ? ids.length : usualEntries;
+
+    function numberOf(name: string): number | null {
+      const value = argumentOf(name);
+      return typeof value === 'number' ? value : null;
+    }
+    function argumentOf(name: string): unknown {
+      const argument = node.arguments?.find((each) => each.name.value === name);
+      return argument && plain(argument.value);
+    }
+  }
+
+  function plain(value: ValueNode): unknown {
+    if (value.kind === Kind.INT) return Number(value.value);
+    if (value.kind === Kind.LIST) return value.values;
+    if (value.kind !== Kind.VARIABLE) return undefined;
+    const name = value.name.value;
+    if (variables[name] !== undefined) return variables[name];
+    const definition = operation.variableDefinitions?.find((v) => v.variable.name.value === name);
+    return definition?.defaultValue && plain(definition.defaultValue);
+  }
+
+  const root = schema.getRootType(operation.operation) ?? undefined;
+  return ofSelections(operation.selectionSet, root);
+}

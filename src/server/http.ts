@@ -1,0 +1,189 @@
+/** Every HTTP request: the checks that come before anything else, then its route. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import { isConnectionError } from '../store/database/database.ts';
+import type { Auth } from './auth/auth.ts';
+import { hasCookie, type SignIn } from './auth/sign-in.ts';
+import type { GraphiqlHandler } from './graphiql/graphiql.ts';
+import { completedEventId } from './transport/sse.ts';
+import { tooLargeMessage, type YogaHandler } from './transport/yoga.ts';
+import type { Metrics } from './wire/metrics.ts';
+import { describeError, unavailable } from './wire/request-error.ts';
+import { answerError, answerText, isJson, redirect } from './wire/respond.ts';
+
+export interface HttpOptions {
+  readonly auth: Auth;
+  readonly signIn: SignIn;
+  readonly graphiql: GraphiqlHandler;
+  readonly yoga: YogaHandler;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly payloadBytes: number;
+  /** The printed schema. */
+  readonly sdl: () => string;
+  readonly ready: () => Promise<boolean>;
+  /** Whether who reaches the port may be anybody. */
+  readonly isExposed: boolean;
+}
+
+type Handler = (exchange: Exchange) => Promise<void> | void;
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+}
+
+const headers = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+};
+
+/** Longest time that the rest of a refused body is read and thrown away. */
+const discardMilliseconds = 5_000;
+
+/** Makes the listener of a `node:http` server. */
+export function createHttpListener(options: HttpOptions) {
+  const { auth, signIn, yoga, metrics, log } = options;
+
+  const routes: Readonly<Record<string, Handler>> = {
+    '/': ({ response }) => redirect(response, '/graphql'),
+    '/healthz': ({ response }) => answerText(response, 200, 'ok\n'),
+    '/readyz': async ({ response }) => {
+      const isReady = await options.ready().catch(() => false);
+      answerText(response, isReady ? 200 : 503, isReady ? 'ready\n' : 'not ready\n');
+    },
+    '/metrics': async (exchange) => {
+      if (options.isExposed && !(await signedIn(exchange))) return;
+      exchange.response.writeHead(200, { 'content-type': metrics.registry.contentType });
+      exchange.response.end(await metrics.registry.metrics());
+    },
+    '/schema.graphql': async (exchange) => {
+      if (await signedIn(exchange)) answerText(exchange.response, 200, options.sdl());
+    },
+    '/sign-in': ({ request, response }) => signIn.page(request, response),
+    '/session': ({ request, response }) => signIn.session(request, response),
+    '/session/link': ({ request, response }) => signIn.link(request, response),
+    '/graphql': graphql,
+  };
+  const writable = ['/graphql', '/session', '/session/link'];
+  /** Probes come by an address that is in no list, and learn nothing. */
+  const forAnyHost = ['/healthz', '/readyz'];
+
+  /** Who asks, unless it is a run or nobody; then the request has been answered. */
+  async function signedIn({ request, response }: Exchange): Promise<boolean> {
+    const found = await auth.ofRequest(request);
+    if ('viewer' in found && found.viewer.kind !== 'RUN') return true;
+    if ('viewer' in found) answerError(response, 'FORBIDDEN', 'Not for the key of a run.');
+    else answerError(response, found.code, found.message);
+    return false;
+  }
+
+  async function graphql(exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
+    const accept = request.headers.accept ?? '';
+    if (request.method === 'GET' && accept.includes('text/html')) return page(exchange);
+    if (request.method !== 'GET' && request.method !== 'POST') {
+      response.setHeader('allow', 'GET, POST');
+      return answerError(response, 'METHOD_NOT_ALLOWED', 'GraphQL takes GET and POST.');
+    }
+    const found = await auth.ofRequest(request);
+    if (!('viewer' in found)) return answerError(response, found.code, found.message);
+    if (request.method === 'POST' && !isJson(request))
+      return answerError(
+        response,
+        'UNSUPPORTED_MEDIA_TYPE',
+        'Send { "query": …, "variables": … } with Content-Type: application/json.',
+      );
+    if (Number(request.headers['content-length'] ?? 0) > options.payloadBytes)
+      return answerError(response, 'PAYLOAD_TOO_LARGE', tooLargeMessage(options.payloadBytes));
+    if (!hasReadableParameters(request))
+      return answerError(response, 'BAD_REQUEST', 'variables and extensions must be JSON objects.');
+    const wantsEvents = accept.includes('text/event-stream');
+    const lastEventId = String(request.headers['last-event-id'] ?? '') || null;
+    if (wantsEvents && lastEventId === completedEventId) {
+      response.writeHead(204).end();
+      return;
+    }
+    if (request.headers.expect === '100-continue') response.writeContinue();
+    await yoga.handle(request, response, {
+      viewer: found.viewer,
+      requestId: exchange.requestId,
+      transport: wantsEvents ? 'SSE' : 'HTTP',
+      method: request.method,
+      lastEventId,
+      signal: new AbortController().signal,
+    });
+  }
+
+  /** GraphiQL, for a session. The page holds no secret, but without a session it is of no use. */
+  async function page({ request, response }: Exchange): Promise<void> {
+    if (!hasCookie(request, auth) || !(await auth.isSession(request)))
+      return redirect(response, '/sign-in');
+    await options.graphiql(request, response);
+  }
+
+  async function route(exchange: Exchange, path: string): Promise<void> {
+    const { request, response } = exchange;
+    if (!forAnyHost.includes(path) && !auth.isOurHost(request))
+      return answerError(
+        response,
+        'MISDIRECTED_REQUEST',
+        'This server does not go by the name in the Host header; ALLOWED_HOSTS can add it.',
+      );
+    const handler = Object.hasOwn(routes, path) ? routes[path] : undefined;
+    if (!handler) return answerError(response, 'NOT_FOUND', 'There is nothing here.');
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    if (!isRead && !writable.includes(path)) {
+      response.setHeader('allow', 'GET, HEAD');
+      return answerError(response, 'METHOD_NOT_ALLOWED', 'This takes GET alone.');
+    }
+    await handler(exchange);
+  }
+
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    const requestId = randomUUID();
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    response.setHeader('x-request-id', requestId);
+    response.once('finish', () => {
+      const known = Object.hasOwn(routes, path) ? path : 'other';
+      metrics.request(known, request.method ?? '', response.statusCode);
+      if (!request.complete) discard(request);
+    });
+    route({ request, response, requestId }, path).catch((error: unknown) => {
+      log.error({ requestId, error: describeError(error) }, 'A request failed.');
+      if (response.headersSent) response.destroy();
+      else if (isConnectionError(error)) answerError(response, 'UNAVAILABLE', unavailable());
+      else answerError(response, 'INTERNAL', `The log has the cause under ${requestId}.`);
+    });
+  };
+}
+
+/** Reads what a refused client still sends, so that it sees the answer, but not for long. */
+function discard(request: IncomingMessage): void {
+  request.resume();
+  const timer = setTimeout(() => request.destroy(), discardMilliseconds);
+  request.once('close', () => clearTimeout(timer));
+}
+
+/** Of a GET the JSON in its parameters; Yoga would take a fault in it for one of its own. */
+function hasReadableParameters({ method, url }: IncomingMessage): boolean {
+  if (method !== 'GET') return true;
+  const parameters = new URLSearchParams((url ?? '').split('?').slice(1).join('?'));
+  return ['variables', 'extensions'].every((name) => {
+    const text = parameters.get(name);
+    if (!text) return true;
+    try {
+      const value: unknown = JSON.parse(text);
+      return typeof value === 'object' && !Array.isArray(value);
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,116 @@
+/**
+ * The operations of one socket by their ids. An id is free again once its client has completed the
+ * operation or is told that it is over, while the server may still be ending it. graphql-ws would
+ * take the one that ends for the next of that id: so the next waits until it has.
+ */
+import { CloseCode } from 'graphql-ws';
+import { asciiJson, type NextFrames } from '../wire/next-frames.ts';
+import type { Wire } from '../wire/socket.ts';
+import { Subscriber } from '../wire/subscriber.ts';
+
+/** A subscription whose events its group writes to the socket. */
+class SocketSubscriber extends Subscriber {
+  readonly #wire: Wire;
+  readonly #id: string;
+
+  constructor(wire: Wire, id: string) {
+    super();
+    this.#wire = wire;
+    this.#id = asciiJson(id);
+  }
+
+  isFull(): boolean {
+    return this.#wire.isFull();
+  }
+
+  write(frames: NextFrames): void {
+    if (this.isOver) return;
+    const { socket } = this.#wire;
+    if (socket && this.#wire.admits()) frames.writeTo(socket, this.#id);
+  }
+
+  onDrain(call: () => void): void {
+    this.#wire.onDrain(call);
+  }
+}
+
+/** From its `subscribe` until graphql-ws has ended it. */
+interface Operation {
+  isIdFree: boolean;
+  subscriber: Subscriber | null;
+  /** The `subscribe` that waits for its id. */
+  next: string | null;
+}
+
+/** Takes one message; done when it is dealt with, for a `subscribe` when its operation has ended. */
+type Handle = (text: string) => Promise<void>;
+
+export class SocketOperations {
+  readonly #wire: Wire;
+  readonly #operations = new Map<string, Operation>();
+  #isOver = false;
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+  }
+
+  /** Hands on a message of the client, at once or when its id has been ended. */
+  take(text: string, handle: Handle): void {
+    const { type, id } = headOf(text);
+    const operation = this.#operations.get(id);
+    if (type === 'subscribe' && operation?.isIdFree) this.#hold(operation, text);
+    else if (type === 'subscribe' && !operation) this.#run(id, text, handle);
+    else if (type === 'complete' && operation?.next) operation.next = null;
+    else {
+      void handle(text);
+      if (type !== 'complete') return;
+      this.free(id);
+      operation?.subscriber?.end();
+    }
+  }
+
+  /** The client is about to be told that the operation is over. */
+  free(id: string): void {
+    const operation = this.#operations.get(id);
+    if (operation) operation.isIdFree = true;
+  }
+
+  /** Where the events of the operation go, if it is a subscription that is shared. */
+  subscriber(id: string): Subscriber {
+    const subscriber = new SocketSubscriber(this.#wire, id);
+    const operation = this.#operations.get(id);
+    if (operation) operation.subscriber = subscriber;
+    return subscriber;
+  }
+
+  /** The socket has closed. */
+  end(): void {
+    this.#isOver = true;
+    for (const { subscriber } of this.#operations.values()) subscriber?.end();
+  }
+
+  #hold(operation: Operation, text: string): void {
+    if (operation.next === null) operation.next = text;
+    else this.#wire.close(CloseCode.SubscriberAlreadyExists, 'Subscriber already exists');
+  }
+
+  #run(id: string, text: string, handle: Handle): void {
+    const operation: Operation = { isIdFree: false, subscriber: null, next: null };
+    this.#operations.set(id, operation);
+    void handle(text).then(() => {
+      this.#operations.delete(id);
+      operation.subscriber?.end();
+      if (operation.next !== null && !this.#isOver) this.#run(id, operation.next, handle);
+    });
+  }
+}
+
+/** What a message is and of which operation; graphql-ws finds what is wrong with it. */
+function headOf(text: string): { type: unknown; id: string } {
+  try {
+    const { type, id } = JSON.parse(text);
+    return { type: typeof id === 'string' ? type : null, id };
+  } catch {
+    return { type: null, id: '' };
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * Results as Server-Sent Events. `id:` is the cursor, so that an EventSource resumes by itself; one
+ * whose stream completed comes back with the id `complete` and is told to stay away (204).
+ */
+import type { ServerResponse } from 'node:http';
+import type { ExecutionResult } from 'graphql';
+import { GraphQLError } from 'graphql';
+import { NextFrames, payloadOf } from '../wire/next-frames.ts';
+import type { Laggard, Laggards } from '../wire/slow-consumers.ts';
+import { goneMs, type StreamLimits } from '../wire/socket.ts';
+import { Subscriber } from '../wire/subscriber.ts';
+
+export const completedEventId = 'complete';
+
+/** One stream of events. A subscription that is shared writes to it through its group. */
+export class EventStream extends Subscriber implements Laggard {
+  readonly response: Response;
+  readonly #limits: StreamLimits;
+  readonly #laggards: Laggards;
+  readonly #connection: ServerResponse;
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  #drains: (() => void)[] = [];
+  laggingSince: number | null = null;
+
+  constructor(
+    connection: ServerResponse,
+    { streamLimits, laggards }: { streamLimits: StreamLimits; laggards: Laggards },
+  ) {
+    super();
+    this.#connection = connection;
+    this.#limits = streamLimits;
+    this.#laggards = laggards;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+        },
+        // It is asked for more as soon as there is room, whether what it gave has left or not.
+        pull: () => {
+          if (!this.isFull()) this.#drained();
+        },
+        cancel: () => this.#close(),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: streamLimits.laggingBytes }),
+    );
+    // Something must come at once: some clients show nothing of a response before.
+    this.#send('retry: 1000\n\n');
+    const headers = {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    };
+    this.response = new Response(body, { headers });
+  }
+
+  /** Streams what does not come through a group, then completes. */
+  async follow(results: AsyncIterable<ExecutionResult> | ExecutionResult): Promise<void> {
+    const pings = setInterval(() => this.#ping(), this.#limits.pingSeconds * 1000).unref();
+    this.left(() => clearInterval(pings));
+    try {
+      if (Symbol.asyncIterator in results) {
+        const iterator = results[Symbol.asyncIterator]();
+        this.left(() => void iterator.return?.());
+        for (let step = await iterator.next(); !step.done; step = await iterator.next()) {
+          if (this.#controller === null) return;
+          this.write(new NextFrames([payloadOf(step.value)]));
+          if (this.isFull()) await new Promise<void>((resolve) => this.onDrain(resolve));
+        }
+      } else this.write(new NextFrames([payloadOf(results)]));
+      this.#send(`event: complete\nid: ${completedEventId}\ndata:\n\n`);
+    } catch (error) {
+      if (error instanceof GraphQLError)
+        this.write(new NextFrames([payloadOf({ errors: [error] })]));
+    }
+    this.#close();
+  }
+
+  /** Ends it without `complete`: the client comes back. Who does not read the end is cut. */
+  close(): void {
+    if (this.#controller !== null) setTimeout(() => this.#cut(), goneMs).unref();
+    this.#close();
+  }
+
+  /** Its connection is over. */
+  gone(): void {
+    this.#close();
+  }
+
+  giveUp(): void {
+    this.close();
+  }
+
+  /** What waits here, and what was handed to the connection and has not left. */
+  get waitingBytes(): number {
+    return this.#queuedBytes() + this.#connection.writableLength;
+  }
+
+  isFull(): boolean {
+    if (this.#controller === null) return false;
+    const { laggingBytes } = this.#limits;
+    // Less than the connection holds back is never drained.
+    const { writableNeedDrain, writableLength } = this.#connection;
+    return (
+      this.#queuedBytes() >= laggingBytes || (writableNeedDrain && writableLength > laggingBytes)
+    );
+  }
+
+  write(frames: NextFrames): void {
+    if (this.#queuedBytes() > this.#limits.bufferBytes) this.close();
+    else this.#enqueue(frames.events);
+  }
+
+  onDrain(call: () => void): void {
+    this.#drains.push(call);
+    if (!this.isFull()) setImmediate(() => this.#drained());
+    else {
+      this.laggingSince ??= performance.now();
+      this.#laggards.add(this);
+    }
+  }
+
+  #queuedBytes(): number {
+    return this.#limits.laggingBytes - (this.#controller?.desiredSize ?? this.#limits.laggingBytes);
+  }
+
+  #ping(): void {
+    if (!this.isFull()) this.#send(':\n\n');
+  }
+
+  #send(text: string): void {
+    this.#enqueue(Buffer.from(text));
+  }
+
+  #enqueue(bytes: Uint8Array): void {
+    this.#controller?.enqueue(bytes);
+  }
+
+  #drained(): void {
+    this.laggingSince = null;
+    this.#laggards.delete(this);
+    for (const call of this.#drains.splice(0)) call();
+  }
+
+  /** Ends the connection, whatever waits for it. */
+  #cut(): void {
+    if (!this.#connection.writableFinished) this.#connection.destroy();
+  }
+
+  #close(): void {
+    const controller = this.#controller;
+    this.#controller = null;
+    this.#drains = [];
+    this.#laggards.delete(this);
+    try {
+      controller?.close();
+    } catch {
+      // The client has cancelled it.
+    }
+    this.end();
+  }
+}

@@ -1,0 +1,290 @@
+/**
+ * `graphql-transport-ws` over ws. graphql-ws has the protocol; here are the doors (host, origin,
+ * token), the limits of a socket, and how sockets are ended. A fault of one socket stays its own.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { GraphQLError } from 'graphql';
+import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
+import type { Logger } from 'pino';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Viewer } from '../../api/base/viewer.ts';
+import { isConnectionError } from '../../store/database/database.ts';
+import type { Auth } from '../auth/auth.ts';
+import type { OperationRequest, Pipeline, Prepared } from '../execution/pipeline.ts';
+import type { Admission } from '../wire/admission.ts';
+import type { Metrics } from '../wire/metrics.ts';
+import { refusedRequest, toPlainError, unavailable } from '../wire/request-error.ts';
+import type { Laggards } from '../wire/slow-consumers.ts';
+import { createWires, goneMs, type StreamLimits, type Wire } from '../wire/socket.ts';
+import { SocketOperations } from './socket-operations.ts';
+
+export interface Sockets {
+  /** Takes over a request for a protocol upgrade. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Closes the sockets that a key opened: it was revoked, or its run is over. */
+  closeSocketsOf(accessKeyId: string): void;
+  /** The keys whose sockets are open. */
+  accessKeyIds(): Iterable<string>;
+  /** Closes all with a code that makes clients come back, and waits until they are gone. */
+  stop(): Promise<void>;
+}
+
+export interface SocketLimits extends StreamLimits {
+  readonly operationsPerSocket: number;
+  readonly payloadBytes: number;
+  readonly socketsPerToken: number;
+}
+
+export interface SocketOptions {
+  readonly auth: Auth;
+  readonly pipeline: Pipeline;
+  readonly limits: SocketLimits;
+  readonly laggards: Laggards;
+  readonly admission: Admission;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** The last socket of a run closed. */
+  readonly onRuntimeDisconnected?: (instanceId: string, runId: string) => void;
+}
+
+/** What belongs to a socket, as graphql-ws hands it around. */
+class Extra {
+  readonly socket: WebSocket;
+  readonly wire: Wire;
+  readonly operations: SocketOperations;
+  /** The upgrade's, until the viewer is known. */
+  request: IncomingMessage | null;
+  viewer: Viewer | null = null;
+  #ended: AbortController | null = null;
+  #isOver = false;
+
+  constructor(socket: WebSocket, wire: Wire, request: IncomingMessage) {
+    this.socket = socket;
+    this.wire = wire;
+    this.operations = new SocketOperations(wire);
+    this.request = request;
+  }
+
+  /** Aborted with the socket; made for those who ask. */
+  get signal(): AbortSignal {
+    this.#ended ??= new AbortController();
+    if (this.#isOver) this.#ended.abort();
+    return this.#ended.signal;
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#ended?.abort();
+    this.operations.end();
+  }
+}
+
+const initMilliseconds = 5_000;
+/** Services going away: graphql-ws' client and ours connect again. */
+const goingAway = 1001;
+const tryAgainLater = 1013;
+const { Forbidden: forbidden, TooManyInitialisationRequests: tooMany } = CloseCode;
+
+export function createSockets(options: SocketOptions): Sockets {
+  const { auth, pipeline, limits, admission, metrics, log } = options;
+  const wires = createWires(limits, options.laggards);
+  const opened = new Map<string, Set<Extra>>();
+  let stopping = false;
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: limits.payloadBytes,
+    perMessageDeflate: false,
+    handleProtocols,
+  });
+
+  const protocol = makeServer<Record<string, unknown>, Extra>({
+    connectionInitWaitTimeout: initMilliseconds,
+    async onConnect({ connectionParams, extra }) {
+      const { request } = extra;
+      if (!request) return false;
+      const found = await auth.ofSocket(request, connectionParams);
+      extra.request = null;
+      if (!('viewer' in found)) {
+        const code = connectionParams?.authorization ? forbidden : CloseCode.Unauthorized;
+        extra.socket.close(code, reasonOf(`${found.code}: ${found.message}`));
+        return false;
+      }
+      if (extra.socket.readyState !== extra.socket.OPEN) return false;
+      const { accessKeyId } = found.viewer;
+      const others = opened.get(accessKeyId) ?? new Set();
+      if (others.size >= limits.socketsPerToken) {
+        extra.wire.close(tooMany, `${limits.socketsPerToken} sockets are open with this token.`);
+        return false;
+      }
+      extra.viewer = found.viewer;
+      opened.set(accessKeyId, others.add(extra));
+      return true;
+    },
+    onSubscribe({ extra, subscriptions }, id, payload) {
+      const { viewer, wire, operations } = extra;
+      if (!viewer) return [refusedRequest('UNAUTHENTICATED', 'The socket has no viewer.')];
+      if (Object.keys(subscriptions).length > limits.operationsPerSocket)
+        return [
+          refusedRequest(
+            'RATE_LIMITED',
+            `${limits.operationsPerSocket} operations are open on this socket. Complete one first.`,
+          ),
+        ];
+      const prepared = pipeline.prepare(payload as OperationRequest, {
+        viewer,
+        requestId: randomUUID(),
+        transport: 'WEBSOCKET',
+        method: 'SOCKET',
+        lastEventId: null,
+        get signal() {
+          return extra.signal;
+        },
+        subscriber: operations.subscriber(id),
+      });
+      if (!('caller' in prepared)) {
+        metrics.operation('WEBSOCKET', 'unknown', 'refused');
+        return prepared;
+      }
+      if (prepared.operation.operation !== 'subscription') return prepared;
+      // Who is served here already stays: it would be at the cost of what it has, and come back with all.
+      const isServed = Object.keys(subscriptions).length > 1;
+      if (isServed || !admission.isBusy(viewer)) return prepared;
+      // Not an error of the subscription: its client would give it up.
+      wire.close(tryAgainLater, 'The server is busy. Come back with the last cursor.');
+      return [refusedRequest('RATE_LIMITED', 'The server is busy. Come back in a moment.')];
+    },
+    execute: (prepared) => pipeline.execute(prepared as Prepared),
+    async subscribe(args) {
+      const prepared = args as Prepared;
+      const result = await pipeline.subscribe(prepared);
+      if (result === prepared.caller.subscriber) {
+        // What a subscriber does not need any more would be kept as long as it stays.
+        Object.assign(prepared, { contextValue: null, variableValues: null, caller: null });
+      }
+      return result;
+    },
+    onNext: (_context, _id, _payload, _args, { errors, ...rest }) =>
+      errors ? { errors: errors.map(toPlainError), ...rest } : undefined,
+    onError({ extra }, id, _payload, errors) {
+      extra.operations.free(id);
+      return errors.map((error) =>
+        toPlainError(error instanceof GraphQLError ? error : new GraphQLError('Unknown error')),
+      );
+    },
+    onComplete: ({ extra }, id) => extra.operations.free(id),
+  });
+
+  server.on('connection', (socket: WebSocket, request: IncomingMessage) => {
+    const wire = wires.open(socket, request.socket);
+    const extra = new Extra(socket, wire, request);
+    metrics.socketOpened();
+    socket.on('pong', () => wire.heard());
+    // ws has already begun to close it with the code that says what was wrong with the frame.
+    socket.on('error', (error) => log.debug({ error: error.message }, 'A socket failed.'));
+    const failed = (error: unknown) => {
+      if (socket.readyState !== socket.OPEN) return;
+      const message = error instanceof Error ? error.message : 'unknown';
+      log.warn({ error: message }, 'A message could not be handled.');
+      if (isConnectionError(error)) socket.close(tryAgainLater, unavailable());
+      else socket.close(CloseCode.InternalServerError, 'Internal error');
+    };
+    const closed = protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (data) => send(socket, wire, data),
+        close: (code, reason) => socket.close(code, reasonOf(reason)),
+        onMessage(take) {
+          const handle = (text: string) => take(text).catch(failed);
+          socket.on('message', (data) => {
+            wire.heard();
+            extra.operations.take(String(data), handle);
+          });
+        },
+      },
+      extra,
+    );
+    socket.once('close', (code, reason) => {
+      wires.close(wire);
+      metrics.socketClosed(code);
+      extra.end();
+      forget(extra);
+      closed(code, String(reason)).catch((error: unknown) =>
+        log.warn({ error: String(error) }, 'Operations of a closed socket could not be ended.'),
+      );
+    });
+  });
+
+  function forget(extra: Extra): void {
+    const { viewer } = extra;
+    if (!viewer) return;
+    const others = opened.get(viewer.accessKeyId);
+    others?.delete(extra);
+    if (others?.size === 0) opened.delete(viewer.accessKeyId);
+    if (viewer.kind !== 'RUN' || stopping) return;
+    const { runId, instanceId } = viewer;
+    const isConnected = [...opened.values()].some((set) =>
+      [...set].some((each) => each.viewer?.kind === 'RUN' && each.viewer.runId === runId),
+    );
+    if (!isConnected) options.onRuntimeDisconnected?.(instanceId, runId);
+  }
+
+  return {
+    upgrade(request, socket, head) {
+      socket.on('error', ignored);
+      const refusal = refusalOf(request);
+      if (refusal) return answer(socket, refusal);
+      server.handleUpgrade(request, socket, head, (client) =>
+        server.emit('connection', client, request),
+      );
+    },
+    closeSocketsOf(accessKeyId) {
+      for (const { wire } of opened.get(accessKeyId) ?? [])
+        wire.close(forbidden, 'The session or the run is over.');
+    },
+    accessKeyIds: () => opened.keys(),
+    async stop() {
+      stopping = true;
+      const clients = [...server.clients];
+      wires.stop(goingAway, 'The server is going away.');
+      server.close();
+      await Promise.all(clients.map(isClosed));
+    },
+  };
+
+  /** Status line of a refused upgrade, or null. A program sends no Origin; a page must be ours. */
+  function refusalOf(request: IncomingMessage): string | null {
+    if (stopping) return '503 Service Unavailable';
+    if (!auth.isOurHost(request)) return '421 Misdirected Request';
+    if ((request.url ?? '').split('?', 1)[0] !== '/graphql') return '404 Not Found';
+    if (request.headers.origin !== undefined && auth.isOwnPage(request) !== true)
+      return '403 Forbidden';
+    return null;
+  }
+}
+
+/** Sends one message of the protocol, behind everything that was written before. */
+function send(socket: WebSocket, wire: Wire, data: string): Promise<void> {
+  if (socket.readyState !== socket.OPEN || !wire.admits()) return Promise.resolve();
+  return new Promise((resolve) => socket.send(data, () => resolve()));
+}
+
+/** A listener for as long as the socket, so not one that keeps the request of its upgrade. */
+const ignored = () => {};
+
+/** A close frame has room for 123 bytes. */
+const reasonOf = (text = '') => Buffer.from(text).subarray(0, 120).toString().replace('\ufffd', '');
+
+function isClosed(socket: WebSocket): Promise<void> {
+  if (socket.readyState === socket.CLOSED) return Promise.resolve();
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
+/** Answers and lets go of the connection, whatever its client does with its side. */
+function answer(socket: Duplex, statusLine: string): void {
+  const cut = setTimeout(() => socket.destroy(), goneMs).unref();
+  socket.once('close', () => clearTimeout(cut));
+  socket.once('finish', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${statusLine}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

@@ -1,0 +1,146 @@
+/**
+ * GraphQL over HTTP by Yoga: it reads requests and negotiates answers; what is in between is the
+ * pipeline's, as for every transport.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import { createYoga, type Plugin } from 'graphql-yoga';
+import type { Logger } from 'pino';
+import type { Caller, Pipeline } from '../execution/pipeline.ts';
+import { maskError, refusedRequest } from '../wire/request-error.ts';
+import type { Laggards } from '../wire/slow-consumers.ts';
+import type { StreamLimits } from '../wire/socket.ts';
+import { EventStream } from './sse.ts';
+
+interface ServerContext {
+  readonly caller: Caller;
+  readonly response: ServerResponse;
+}
+
+export interface YogaHandler {
+  /** Answers one request of a viewer whose headers have been checked. */
+  handle(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void>;
+  /** Ends the event streams of this key, or all, for the server stops; their clients come back. */
+  closeStreams(accessKeyId?: string): void;
+  /** The keys whose event streams are open. */
+  accessKeyIds(): Iterable<string>;
+}
+
+export function createYogaHandler(options: {
+  readonly pipeline: Pipeline;
+  readonly payloadBytes: number;
+  readonly streamLimits: StreamLimits;
+  readonly laggards: Laggards;
+  readonly log: Logger;
+}): YogaHandler {
+  const { pipeline, log } = options;
+  const streams = new Map<EventStream, string>();
+  const opened = new WeakMap<Request, EventStream>();
+  let isStopping = false;
+
+  /** The stream of a request; it can be closed from now on, whether it is answered yet or not. */
+  function openStream(request: Request, { caller, response }: ServerContext): EventStream {
+    const known = opened.get(request);
+    if (known) return known;
+    const stream = new EventStream(response, options);
+    opened.set(request, stream);
+    streams.set(stream, caller.viewer.accessKeyId);
+    stream.left(() => streams.delete(stream));
+    if (isStopping) stream.close();
+    // Its body is not cancelled where nobody reads it: the client had gone before there was a
+    // response, had sent a POST in full, or is answered with JSON.
+    if (response.closed || response.destroyed) stream.gone();
+    else response.once('close', () => stream.gone());
+    return stream;
+  }
+
+  const transport: Plugin<object, ServerContext> = {
+    onParams({ setParamsHandler }) {
+      setParamsHandler(async ({ params, request, context }) => {
+        const { caller } = context;
+        const running = pipeline.run(params, {
+          ...caller,
+          // Both are made for those who ask; for the first, those are subscriptions.
+          get subscriber() {
+            return caller.transport === 'SSE' ? openStream(request, context) : undefined;
+          },
+          get signal() {
+            return request.signal;
+          },
+        });
+        const stream = opened.get(request);
+        return stream ? joinedOrOver(running, stream) : running;
+      });
+    },
+    onResultProcess({ request, result, serverContext, setResultProcessor, resultProcessor }) {
+      const accept = request.headers.get('accept') ?? '';
+      if (!accept.includes('text/event-stream') || !resultProcessor || Array.isArray(result))
+        return;
+      const results = result as AsyncIterable<ExecutionResult> | ExecutionResult;
+      if (!(Symbol.asyncIterator in results) && accept.includes('json')) return;
+      setResultProcessor(() => {
+        const stream = openStream(request, serverContext);
+        void stream.follow(results);
+        return stream.response;
+      }, 'text/event-stream');
+    },
+  };
+
+  const yoga = createYoga<ServerContext>({
+    graphqlEndpoint: '/graphql',
+    plugins: [transport],
+    cors: false,
+    graphiql: false,
+    landingPage: false,
+    multipart: false,
+    batching: false,
+    logging: false,
+    maxRequestBodySize: options.payloadBytes,
+    fetchAPI: { Response },
+    maskedErrors: {
+      maskError(error) {
+        if (!(error instanceof GraphQLError) || typeof error.extensions.code !== 'string')
+          return maskError(error, { requestId: randomUUID(), log });
+        // Yoga's own refusals of requests: too large, no JSON, no query.
+        const { status } = (error.extensions.http ?? {}) as { status?: number };
+        if (status === 413)
+          return refusedRequest('PAYLOAD_TOO_LARGE', tooLargeMessage(options.payloadBytes));
+        return error.extensions.code === 'BAD_REQUEST'
+          ? refusedRequest('BAD_REQUEST', error.message)
+          : error;
+      },
+    },
+  });
+
+  return {
+    async handle(request, response, caller) {
+      await yoga.handle(request, response, { caller, response });
+    },
+    closeStreams(accessKeyId) {
+      isStopping ||= accessKeyId === undefined;
+      for (const [stream, owner] of streams)
+        if (accessKeyId === undefined || owner === accessKeyId) stream.close();
+    },
+    accessKeyIds: () => new Set(streams.values()),
+  };
+}
+
+/** Who is told to come back while it joins is answered at once, whatever the joining waits for. */
+function joinedOrOver(
+  joining: ReturnType<Pipeline['run']>,
+  stream: EventStream,
+): ReturnType<Pipeline['run']> {
+  const over = new Promise<EventStream>((resolve) => stream.left(() => resolve(stream)));
+  // What comes of it too late is let go of.
+  joining.then(
+    (results) => {
+      if (stream.isOver && results !== stream) void stream.follow(results);
+    },
+    () => {}, // Whoever awaits it gets it.
+  );
+  return Promise.race([joining, over]);
+}
+
+export const tooLargeMessage = (bytes: number) =>
+  `The body is larger than ${bytes} bytes. Send several documents, and less in each.`;

@@ -1,0 +1,162 @@
+/**
+ * Errors of requests: those that the caller can do something about have a code and pass; all others
+ * are masked, and the log has their cause under the same request id.
+ */
+import { GraphQLError, type GraphQLErrorExtensions, type OperationTypeNode } from 'graphql';
+import type { Logger } from 'pino';
+import { isConnectionError, sqlState, violatedConstraint } from '../../store/database/database.ts';
+
+const statusOf = {
+  BAD_REQUEST: 400,
+  BAD_USER_INPUT: 400,
+  GRAPHQL_PARSE_FAILED: 400,
+  GRAPHQL_VALIDATION_FAILED: 400,
+  QUERY_TOO_COMPLEX: 400,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  PAYLOAD_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  MISDIRECTED_REQUEST: 421,
+  RATE_LIMITED: 429,
+  INTERNAL: 500,
+  UNAVAILABLE: 503,
+} as const;
+export type RequestErrorCode = keyof typeof statusOf;
+
+/** Codes that a response of media type application/json also tells by its status. */
+const always: readonly RequestErrorCode[] = [
+  'BAD_REQUEST',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'METHOD_NOT_ALLOWED',
+  'PAYLOAD_TOO_LARGE',
+  'RATE_LIMITED',
+];
+
+/** An error about the whole request; nothing of it was run. */
+export function refusedRequest(
+  code: RequestErrorCode,
+  message: string,
+  extensions: Record<string, unknown> = {},
+): GraphQLError {
+  return new GraphQLError(message, {
+    extensions: { ...extensions, code, http: httpOf(code) },
+  });
+}
+
+const httpOf = (code: RequestErrorCode) => ({
+  status: statusOf[code],
+  spec: !always.includes(code),
+});
+
+export const statusOfCode = (code: RequestErrorCode): number => statusOf[code];
+
+/** Gives errors of graphql-js about a document, and they are many, a code. */
+export function withCode(errors: readonly GraphQLError[], code: RequestErrorCode): GraphQLError[] {
+  return errors.map((error) => {
+    if (typeof error.extensions.code === 'string') return error;
+    const { message, nodes, source, positions, path, originalError } = error;
+    const extensions = { ...error.extensions, code, http: httpOf(code) };
+    return new GraphQLError(message, { nodes, source, positions, path, originalError, extensions });
+  });
+}
+
+export interface RequestLog {
+  readonly requestId: string;
+  readonly log: Logger;
+  /** What was run, if it came to that. */
+  readonly operation?: `${OperationTypeNode}`;
+}
+
+/** What to do where the connection to the database failed, rather than the request. */
+export function unavailable(operation?: RequestLog['operation']): string {
+  const cause = 'The database cannot be reached just now.';
+  return operation === 'mutation'
+    ? `${cause} This may have been done, or not: repeat it with the same idempotencyKey; without one, look first.`
+    : `${cause} Ask again in a moment.`;
+}
+
+/** The error as its caller may see it. */
+export function maskError(error: unknown, request: RequestLog): GraphQLError {
+  const { requestId, log, operation } = request;
+  const cause = rootOf(error);
+  const isAway = isConnectionError(cause);
+  if (error instanceof GraphQLError) {
+    if (typeof error.extensions.code === 'string') return error;
+    if (!isAway && isAboutInput(error))
+      return withCode([error], 'BAD_USER_INPUT')[0] as GraphQLError;
+  }
+  const located = error instanceof GraphQLError ? error : undefined;
+  log.error(
+    { requestId, path: located?.path?.join('.'), error: describeError(cause) },
+    'A request failed.',
+  );
+  const message = isAway
+    ? unavailable(operation)
+    : `Something went wrong here. The log of the server has the cause under request ${requestId}.`;
+  const code: RequestErrorCode = isAway ? 'UNAVAILABLE' : 'INTERNAL';
+  return new GraphQLError(message, {
+    nodes: located?.nodes,
+    path: located?.path,
+    extensions: { code, requestId },
+  });
+}
+
+/** A transport's answer must not carry what is meant for the HTTP layer. */
+export function toPlainError(error: GraphQLError): ReturnType<GraphQLError['toJSON']> {
+  const { http: _, ...extensions } = error.toJSON().extensions ?? {};
+  return { ...error.toJSON(), extensions: extensions as GraphQLErrorExtensions };
+}
+
+/**
+ * Did graphql-js make it of what the caller sent? Errors about variables have no path, those about
+ * arguments name the node that they stand at.
+ */
+function isAboutInput(error: GraphQLError): boolean {
+  if (!error.path) return true;
+  const original = error.originalError;
+  return original instanceof GraphQLError && original.nodes !== undefined && !original.path;
+}
+
+function rootOf(error: unknown): unknown {
+  return error instanceof GraphQLError && error.originalError ? rootOf(error.originalError) : error;
+}
+
+interface DescribedError {
+  readonly type: string;
+  readonly message: string;
+  readonly code?: string;
+  readonly constraint?: string;
+  readonly stack?: readonly string[];
+  readonly cause?: DescribedError;
+}
+
+/** What the log may have of an error: no parameters of statements, no values, no control characters. */
+export function describeError(error: unknown, depth = 0): DescribedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error' };
+  const state = sqlState(error);
+  const own = 'query' in error && typeof error.query === 'string' && 'params' in error;
+  const message = own
+    ? `Failed query: ${error.query}`
+    : state
+      ? error.message.replace(/: ".*"/s, ': …')
+      : error.message;
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  return {
+    type: error.name,
+    message: printable(message),
+    ...(state ? { code: state, constraint: violatedConstraint(error) ?? undefined } : {}),
+    stack: frames.slice(0, 12).map((line) => printable(line.trim())),
+    ...(error.cause && depth < 4 ? { cause: describeError(error.cause, depth + 1) } : {}),
+  };
+}
+
+/** Text without control characters; those below U+0020 pino escapes itself. */
+function printable(text: string): string {
+  return text.replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

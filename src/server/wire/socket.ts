@@ -1,0 +1,175 @@
+/**
+ * The sockets of a node on the side of the network: how much waits for each, which lag, which answer.
+ * A socket that does not read is closed so that its client comes back, and nobody else waits for it.
+ *
+ * Source: feed.md, "Slow consumers".
+ */
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+import type { Laggard, Laggards } from './slow-consumers.ts';
+
+export interface StreamLimits {
+  /** Nothing more is pushed while so many bytes wait. */
+  readonly laggingBytes: number;
+  /** With more bytes waiting a socket is closed rather than written to. */
+  readonly bufferBytes: number;
+  /** Closed where nothing was read for so long. */
+  readonly laggingSeconds: number;
+  /** Bytes that may wait in all sockets and event streams of the node that lag. */
+  readonly totalBufferBytes: number;
+  /** Time between two pings; who has not answered one by the next is gone. */
+  readonly pingSeconds: number;
+}
+
+export const defaultStreamLimits: StreamLimits = {
+  laggingBytes: 64 * 1024,
+  bufferBytes: 1024 * 1024,
+  laggingSeconds: 30,
+  totalBufferBytes: 256 * 1024 * 1024,
+  pingSeconds: 12,
+};
+
+/** One socket. */
+export class Wire implements Laggard {
+  readonly #client: WebSocket;
+  readonly #duplex: Duplex;
+  readonly #watch: Watch;
+  #drains: (() => void)[] = [];
+  #isAlive = true;
+  laggingSince: number | null = null;
+
+  constructor(client: WebSocket, duplex: Duplex, watch: Watch) {
+    this.#client = client;
+    this.#duplex = duplex;
+    this.#watch = watch;
+  }
+
+  /** The socket to write whole frames to; null where it is closing. */
+  get socket(): Duplex | null {
+    return this.#client.readyState === this.#client.OPEN ? this.#duplex : null;
+  }
+
+  get waitingBytes(): number {
+    return this.#duplex.writableLength;
+  }
+
+  /** So much waits that nothing more should be written but answers. */
+  isFull(): boolean {
+    // Less than its stream holds back is never drained.
+    const { writableNeedDrain } = this.#duplex;
+    return writableNeedDrain && this.waitingBytes > this.#watch.limits.laggingBytes;
+  }
+
+  /**
+   * May something be written? Where too much waits already the socket is closed instead. What is
+   * written may be larger than the limit: it would be no smaller when its client comes back.
+   */
+  admits(): boolean {
+    if (this.waitingBytes <= this.#watch.limits.bufferBytes) return true;
+    this.giveUp();
+    return false;
+  }
+
+  /** Calls once when everything that waits has gone to the network. */
+  onDrain(call: () => void): void {
+    this.#drains.push(call);
+    if (this.#drains.length > 1) return;
+    if (!this.#duplex.writableNeedDrain) {
+      setImmediate(() => this.#drained());
+      return;
+    }
+    this.laggingSince = performance.now();
+    this.#watch.laggards.add(this);
+    this.#duplex.once('drain', () => this.#drained());
+  }
+
+  #drained(): void {
+    this.#watch.laggards.delete(this);
+    this.laggingSince = null;
+    for (const call of this.#drains.splice(0)) call();
+  }
+
+  /** Something came: the peer is there. */
+  heard(): void {
+    this.#isAlive = true;
+  }
+
+  /** Who has not answered the last one is gone. */
+  ping(): void {
+    if (!this.#isAlive) {
+      this.#client.terminate();
+      return;
+    }
+    this.#isAlive = false;
+    this.#client.ping();
+  }
+
+  giveUp(): void {
+    this.#watch.laggards.delete(this);
+    this.close(tryAgainLater, 'It does not read what it is sent. Come back with the last cursor.');
+  }
+
+  /** Closes with a code, and cuts what does not close. */
+  close(code: number, reason: string): void {
+    if (this.#client.readyState !== this.#client.OPEN) return;
+    this.#client.close(code, reason);
+    const cut = setTimeout(() => this.#client.terminate(), goneMs).unref();
+    this.#client.once('close', () => clearTimeout(cut));
+  }
+
+  /** It has closed. */
+  gone(): void {
+    this.#watch.laggards.delete(this);
+    this.#drains = [];
+  }
+}
+
+interface Watch {
+  readonly limits: StreamLimits;
+  readonly laggards: Laggards;
+}
+
+export interface Wires {
+  /** Watches a socket until it is closed. */
+  open(client: WebSocket, socket: Duplex): Wire;
+  close(wire: Wire): void;
+  /** Closes all of them. */
+  stop(code: number, reason: string): void;
+}
+
+const tickMs = 1000;
+/** After the close frame, before the connection is cut. */
+export const goneMs = 2_000;
+const tryAgainLater = 1013;
+
+/** Pings all sockets with one timer. */
+export function createWires(limits: StreamLimits, laggards: Laggards): Wires {
+  const count = Math.max(1, Math.round((limits.pingSeconds * 1000) / tickMs));
+  const slots = Array.from({ length: count }, () => new Set<Wire>());
+  const slotOf = new WeakMap<Wire, Set<Wire>>();
+  let opened = 0;
+  let tick = 0;
+  const timer = setInterval(() => {
+    tick += 1;
+    for (const wire of slots[tick % count] ?? []) wire.ping();
+  }, tickMs).unref();
+
+  return {
+    open(client, socket) {
+      const wire = new Wire(client, socket, { limits, laggards });
+      const slot = slots[opened % count];
+      opened += 1;
+      slot?.add(wire);
+      if (slot) slotOf.set(wire, slot);
+      return wire;
+    },
+    close(wire) {
+      slotOf.get(wire)?.delete(wire);
+      wire.gone();
+    },
+    stop(code, reason) {
+      clearInterval(timer);
+      for (const slot of slots) for (const wire of slot) wire.close(code, reason);
+    },
+  };
+}

@@ -1,0 +1,235 @@
+/** Lifecycle commands of users: found, checked, decided, written; the work is not waited for. */
+import type { Actor } from '../../lifecycle/change.ts';
+import { Draft } from '../../lifecycle/draft.ts';
+import { type Refusal, refuse } from '../../lifecycle/errors.ts';
+import type { HostAction } from '../../lifecycle/host.ts';
+import { decideHostCommand } from '../../lifecycle/host-commands.ts';
+import type { InstanceAction } from '../../lifecycle/instance.ts';
+import { decideInstanceCommand } from '../../lifecycle/instance-commands.ts';
+import { isCancellable } from '../../lifecycle/operation.ts';
+import type { Idempotency, WrittenRows } from '../commit/commit.ts';
+import { decide, type Store } from '../commit/store.ts';
+import { isId } from '../input/checks.ts';
+import { forget, keyUsed, type Remembered, recall } from './idempotency.ts';
+import {
+  type Commanded,
+  hostToCommand,
+  instanceToCommand,
+  instanceWorld,
+  type StoredWorld,
+} from './snapshot.ts';
+
+export interface Command {
+  readonly organizationId: string;
+  readonly actor: Actor;
+  /** A uuid or a key. */
+  readonly reference: string;
+  readonly reason: string | null;
+  readonly expectedSequence: number | null;
+  readonly idempotency: Idempotency | null;
+}
+
+export type CommandResult =
+  | {
+      readonly outcome: 'ACCEPTED';
+      readonly resourceId: string;
+      readonly operationId: string;
+      /** As they were committed; null where they have to be read. */
+      readonly rows: WrittenRows | null;
+    }
+  | {
+      readonly outcome: 'REFUSED';
+      readonly refusal: Refusal;
+      /** As it was when the command was refused; null for an operation's. */
+      readonly world: StoredWorld | null;
+    }
+  | { readonly outcome: 'INVALID'; readonly issues: { path: string; message: string }[] }
+  | { readonly outcome: 'NOT_FOUND'; readonly kind: string; readonly reference: string }
+  | {
+      readonly outcome: 'CONFLICT';
+      readonly code: 'VERSION_CONFLICT' | 'IDEMPOTENCY_CONFLICT';
+      readonly message: string;
+      readonly currentVersion: number | null;
+      readonly currentSequence: number | null;
+    };
+
+const starts: readonly InstanceAction[] = ['DEPLOY', 'START', 'RESTART'];
+
+/** Commands an instance. Every refusal has written nothing. */
+export function commandInstance(
+  store: Store,
+  action: Exclude<InstanceAction, 'DELETE'>,
+  command: Command,
+): Promise<CommandResult> {
+  return run(store, command, {
+    kind: 'Instance',
+    load: () => instanceToCommand(store, command),
+    issues: (world) => (starts.includes(action) ? startIssues(world) : []),
+    sequenceOf: (world) => world.instances[0]?.sequence ?? 0,
+    rule: (world, context) => decideInstanceCommand(world, action, context),
+    resourceOf: (world) => world.instances[0]?.id ?? '',
+  });
+}
+
+/** Commands a host. Every refusal has written nothing. */
+export function commandHost(
+  store: Store,
+  action: Exclude<HostAction, 'DELETE'>,
+  command: Command,
+): Promise<CommandResult> {
+  return run(store, command, {
+    kind: 'Host',
+    load: () => hostToCommand(store, command),
+    sequenceOf: (world) => world.host?.sequence ?? 0,
+    rule: (world, context) => decideHostCommand(world, action, context),
+    resourceOf: (world) => world.host?.id ?? '',
+  });
+}
+
+/** Cancels an operation that is still waiting: QUEUED, untouched. `reference` is its uuid. */
+export async function cancelOperation(store: Store, command: Command): Promise<CommandResult> {
+  const { organizationId, idempotency, reference } = command;
+  const before = async () =>
+    idempotency && (await recall(store.database, organizationId, idempotency));
+  const known = answerOf(command, await before());
+  if (known) return known;
+  const found = isId(reference) ? await findOperation(store, organizationId, reference) : null;
+  if (!found) return { outcome: 'NOT_FOUND', kind: 'Operation', reference };
+  const { instanceId } = found;
+  const remedy = instanceId
+    ? 'Stop the instance by force: stopInstance(force: true).'
+    : 'Remove the host by force: removeHost(force: true).';
+  const refusal = refuse(
+    'NOT_CANCELLABLE',
+    ['QUEUED', 'RUNNING'].includes(found.status)
+      ? `${found.kind} has begun and cannot be cancelled. ${remedy}`
+      : `${found.kind} is over (${found.status}); there is nothing to cancel.`,
+    { operationId: found.id },
+  );
+  if (!instanceId) return { outcome: 'REFUSED', refusal, world: null };
+  return run(store, command, {
+    kind: 'Operation',
+    // The key last: whoever sees that it was cancelled sees by which key.
+    load: async () => ({ world: await instanceWorld(store, instanceId), before: await before() }),
+    sequenceOf: () => command.expectedSequence ?? 0,
+    rule: (world, context) => {
+      const instance = world.instances[0];
+      const { operation } = instance ?? {};
+      if (!instance || operation?.id !== found.id || !isCancellable(operation)) return refusal;
+      const draft = new Draft(world, context);
+      draft.end(instance, 'CANCELLED');
+      draft.instance(instance, null, { operationId: found.id, desired: 'STOPPED' });
+      return { ...draft.done(), operationId: found.id };
+    },
+    resourceOf: () => instanceId,
+  });
+}
+
+async function findOperation(store: Store, organizationId: string, id: string) {
+  const [row] = await store.database.query<{
+    id: string;
+    kind: string;
+    status: string;
+    instanceId: string | null;
+  }>(
+    `select id, kind, status, instance_id as "instanceId"
+       from operations where organization_id = $1::uuid and id = $2::uuid`,
+    [organizationId, id],
+  );
+  return row ?? null;
+}
+
+function startIssues(instance: {
+  edition: string;
+  published: boolean;
+}): { path: string; message: string }[] {
+  const issues: { path: string; message: string }[] = [];
+  if (!instance.published) {
+    issues.push({
+      path: 'input.instance',
+      message:
+        'Its solution has no published version. Publish one with publishSolutionVersion, then start again.',
+    });
+  }
+  if (instance.edition === 'CLUSTER') {
+    issues.push({
+      path: 'input.instance',
+      message:
+        'The Cluster edition needs a host on a cluster, and this server has no cluster driver. Use the App or Container edition.',
+    });
+  }
+  return issues;
+}
+
+async function run<World extends StoredWorld>(
+  store: Store,
+  command: Command,
+  what: {
+    /** What the reference names, as it is called in the API. */
+    kind: string;
+    load: () => Promise<Commanded<World>>;
+    issues?: (world: World) => { path: string; message: string }[];
+    sequenceOf: (world: World) => number;
+    rule: Parameters<typeof decide<World>>[2];
+    resourceOf: (world: World) => string;
+  },
+): Promise<CommandResult> {
+  const { organizationId, idempotency, expectedSequence } = command;
+  /** Why nothing is decided. */
+  let instead: CommandResult | null = null;
+  const load = async () => {
+    const { world, before } = await what.load();
+    if (before?.expired && idempotency) await forget(store.database, organizationId, idempotency);
+    instead = before?.expired ? null : answerOf(command, before);
+    return world;
+  };
+  const rule: typeof what.rule = (world, context) => {
+    if (instead) return null;
+    const issues = what.issues?.(world) ?? [];
+    const sequence = what.sequenceOf(world);
+    if (issues.length > 0) instead = { outcome: 'INVALID', issues };
+    else if (expectedSequence !== null && expectedSequence !== sequence) {
+      instead = {
+        outcome: 'CONFLICT',
+        code: 'VERSION_CONFLICT',
+        message: `The sequence is ${sequence}, not ${expectedSequence}: its state has changed since. Read it again, then decide.`,
+        currentVersion: null,
+        currentSequence: sequence,
+      };
+    }
+    return instead ? null : what.rule(world, context);
+  };
+  const decided = await decide(store, load, rule, {
+    actor: command.actor,
+    reason: command.reason,
+    returning: true,
+    ...(idempotency ? { idempotency } : {}),
+  });
+  if (instead) return instead;
+  switch (decided.outcome) {
+    case 'WRITTEN':
+      return {
+        outcome: 'ACCEPTED',
+        resourceId: what.resourceOf(decided.world),
+        operationId: decided.change.operationId ?? '',
+        rows: decided.written.rows,
+      };
+    case 'REFUSED':
+      return { outcome: 'REFUSED', refusal: decided.refusal, world: decided.world };
+    case 'NOT_FOUND':
+      return { outcome: 'NOT_FOUND', kind: what.kind, reference: command.reference };
+    case 'NOTHING':
+    case 'LOST':
+      throw new Error(`A command was decided and came to ${decided.outcome}.`);
+    default:
+      return decided satisfies never;
+  }
+}
+
+/** The answer that the idempotency key has already: the same again, or that the input was another. */
+function answerOf({ idempotency }: Command, before: Remembered | null): CommandResult | null {
+  if (!before || !idempotency) return null;
+  const { inputHash, operationId, resourceId } = before;
+  if (inputHash !== idempotency.inputHash || !operationId || !resourceId) return keyUsed;
+  return { outcome: 'ACCEPTED', resourceId, operationId, rows: null };
+}

@@ -1,0 +1,275 @@
+/** The runtime's side: its commands, its reports, and the keys of runs. */
+import type { Actor, RuntimeCommandKind } from '../../lifecycle/change.ts';
+import { type Refusal, refuse } from '../../lifecycle/errors.ts';
+import {
+  type InstanceObservation,
+  observeInstance,
+} from '../../lifecycle/instance-observations.ts';
+import type { Fence } from '../commit/commit.ts';
+import { type Decided, decide, type Store } from '../commit/store.ts';
+import type { StoredEndpoint } from '../table/schema.ts';
+import type { LogLevel } from '../table/values.ts';
+import { instanceWorld, type StoredWorld } from './snapshot.ts';
+
+export interface RuntimeCommandRow {
+  readonly id: string;
+  readonly ordinal: number;
+  readonly kind: RuntimeCommandKind;
+  readonly runId: string;
+  /** As `schema/runtime.graphql` says; the solution and the settings are joined in. */
+  readonly payload: Record<string, unknown>;
+  readonly createdAt: Date;
+}
+
+export type ReportResult =
+  | { readonly outcome: 'ACCEPTED'; readonly instanceId: string }
+  | { readonly outcome: 'REFUSED'; readonly refusal: Refusal }
+  | { readonly outcome: 'INVALID'; readonly issues: { path: string; message: string }[] }
+  | { readonly outcome: 'NOT_FOUND'; readonly kind: string; readonly reference: string };
+
+const runtimeActor = (runId: string): Actor => ({ kind: 'RUNTIME', name: `run ${runId}` });
+
+/** Decides and writes one observation of an instance. */
+export function recordInstanceObservation(
+  store: Store,
+  instanceId: string,
+  observation: InstanceObservation,
+  options: {
+    actor: Actor;
+    fence?: Fence;
+    completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
+    lostTo?: () => Promise<unknown>;
+  },
+): Promise<Decided<StoredWorld>> {
+  return decide(
+    store,
+    () => instanceWorld(store, instanceId),
+    (world, context) => observeInstance(world, observation, context),
+    options,
+  );
+}
+
+const OPEN_COMMANDS = /* sql */ `
+select c.id, c.ordinal, c.kind, c.run_id as "runId", c.created_at as "createdAt",
+       case when c.kind = 'LOAD_SOLUTION' then jsonb_build_object(
+         'solution', jsonb_build_object('key', s.key, 'version', v.version, 'definition', v.definition),
+         'settings', i.settings, 'workingStorage', coalesce(i.working_storage, 'LOCAL'),
+         'deviceStorage', d.storage) else c.payload end as payload
+  from runtime_commands c
+  join instances i on i.id = c.instance_id and i.run_id = c.run_id
+  join runs r on r.id = c.run_id and r.ended_at is null
+  join solutions s on s.id = i.solution_id
+  join device_repositories d on d.id = i.device_repository_id
+  left join solution_versions v on v.id = r.solution_version_id
+ where c.run_id = $1::uuid and c.completed_at is null
+ order by c.ordinal`;
+
+/** The open commands of a run, oldest first; none when the run is over. */
+export function openRuntimeCommands(store: Store, runId: string): Promise<RuntimeCommandRow[]> {
+  return store.database.query<RuntimeCommandRow>(OPEN_COMMANDS, [runId]);
+}
+
+const stale = (): ReportResult => ({
+  outcome: 'REFUSED',
+  refusal: refuse('STALE_REPORT', 'This run is over; another has taken its place. Exit.'),
+});
+
+/** A run that may still report, with its instance; null when it is over. */
+async function liveRun(store: Store, runId: string): Promise<{ instanceId: string } | null> {
+  const [row] = await store.database.query<{ instanceId: string }>(
+    `select i.id as "instanceId" from runs r join instances i on i.id = r.instance_id
+      where r.id = $1::uuid and i.run_id = r.id and r.ended_at is null`,
+    [runId],
+  );
+  return row ?? null;
+}
+
+/** Ends one command of a run; a repeat answers the same and changes nothing. */
+export async function completeRuntimeCommand(
+  store: Store,
+  completion: {
+    runId: string;
+    commandId: string;
+    done: boolean;
+    message: string | null;
+    endpoints: readonly StoredEndpoint[] | null;
+  },
+): Promise<ReportResult> {
+  const { runId, commandId, done } = completion;
+  const [command] = await store.database.query<{
+    kind: RuntimeCommandKind;
+    instanceId: string;
+    completed: boolean;
+    live: boolean;
+  }>(
+    `select c.kind, c.instance_id as "instanceId", c.completed_at is not null as completed,
+            i.run_id = c.run_id and r.ended_at is null as live
+       from runtime_commands c
+       join runs r on r.id = c.run_id
+       join instances i on i.id = c.instance_id
+      where c.id::text = $1 and c.run_id = $2::uuid`,
+    [commandId, runId],
+  );
+  if (!command) return { outcome: 'NOT_FOUND', kind: 'RuntimeCommand', reference: commandId };
+  const accepted = { outcome: 'ACCEPTED', instanceId: command.instanceId } as const;
+  if (command.completed) return accepted;
+  if (!command.live) return stale();
+  const outcome = done ? 'DONE' : 'FAILED';
+  const decided = await recordInstanceObservation(
+    store,
+    command.instanceId,
+    {
+      kind: 'COMMAND_COMPLETED',
+      runId,
+      command: command.kind,
+      done,
+      message: completion.message,
+      endpoints: completion.endpoints,
+    },
+    {
+      actor: runtimeActor(runId),
+      completes: { id: commandId, outcome, message: completion.message },
+      lostTo: async () => (await isCompleted(store, commandId)) || null,
+    },
+  );
+  if (decided.outcome === 'NOTHING') {
+    // Nothing waits for it any more (a forced stop, say): keep that it is done.
+    await store.database.query(
+      `update runtime_commands set completed_at = clock_timestamp(), outcome = $2, message = $3
+        where id = $1::uuid and completed_at is null`,
+      [commandId, outcome, completion.message],
+    );
+  }
+  return accepted;
+}
+
+async function isCompleted(store: Store, commandId: string): Promise<boolean> {
+  const rows = await store.database.query(
+    'select 1 from runtime_commands where id = $1::uuid and completed_at is not null',
+    [commandId],
+  );
+  return rows.length > 0;
+}
+
+/** A runtime's report about itself. */
+export async function reportRuntime(
+  store: Store,
+  report: {
+    runId: string;
+    report: 'ONLINE' | 'HEARTBEAT' | 'FAULT';
+    message: string | null;
+    counters: Record<string, number> | null;
+  },
+): Promise<ReportResult> {
+  const { runId } = report;
+  const [seen] = await store.database.query<{ instanceId: string; reachability: string }>(
+    `update instances i set last_seen_at = clock_timestamp(),
+            counters = coalesce($2::text::jsonb, i.counters)
+       from runs r
+      where r.id = $1::uuid and r.ended_at is null and i.id = r.instance_id and i.run_id = r.id
+     returning i.id as "instanceId", i.reachability`,
+    [runId, report.counters ? JSON.stringify(report.counters) : null],
+  );
+  if (!seen) return stale();
+  const { instanceId } = seen;
+  const actor = runtimeActor(runId);
+  switch (report.report) {
+    case 'ONLINE':
+      await recordInstanceObservation(
+        store,
+        instanceId,
+        { kind: 'RUNTIME_ONLINE', runId },
+        { actor },
+      );
+      break;
+    case 'HEARTBEAT':
+      if (seen.reachability === 'UNKNOWN') {
+        await recordInstanceObservation(
+          store,
+          instanceId,
+          { kind: 'RUNTIME_SEEN', runId },
+          { actor },
+        );
+      }
+      break;
+    case 'FAULT':
+      await recordInstanceObservation(
+        store,
+        instanceId,
+        {
+          kind: 'RUNTIME_FAULT',
+          runId,
+          message: report.message ?? 'The runtime reported a fault without saying which.',
+        },
+        { actor },
+      );
+      break;
+    default:
+      report.report satisfies never;
+  }
+  return { outcome: 'ACCEPTED', instanceId };
+}
+
+/** Keeps the last values of devices; a later value of the same field replaces an earlier one. */
+export async function reportDeviceValues(
+  store: Store,
+  report: {
+    runId: string;
+    values: readonly { device: string; field: string; value: unknown; at: Date }[];
+  },
+): Promise<ReportResult> {
+  const run = await liveRun(store, report.runId);
+  if (!run) return stale();
+  const newest = new Map(
+    [...report.values]
+      .sort((a, b) => a.at.getTime() - b.at.getTime())
+      .map((value) => [`${value.device}\u0000${value.field}`, value]),
+  );
+  await store.database.query(
+    `insert into device_values (device_repository_id, device, field, value, at)
+     select i.device_repository_id, v->>'device', v->>'field', v->'value', (v->>'at')::timestamptz
+       from instances i, jsonb_array_elements($2::text::jsonb) v
+      where i.id = $1::uuid
+     on conflict (device_repository_id, device, field) do update
+        set value = excluded.value, at = excluded.at where device_values.at <= excluded.at`,
+    [run.instanceId, JSON.stringify([...newest.values()])],
+  );
+  return { outcome: 'ACCEPTED', instanceId: run.instanceId };
+}
+
+/** Log lines that one instance keeps; the oldest go first. */
+const KEPT_LOG_LINES = 10_000;
+
+/** The first of the two keys of the advisory lock of an instance's log; the second is of its id. */
+const LOG_LOCKS = 515_172_750;
+
+/**
+ * Keeps lines of a runtime's log. The batches of one instance take turns, each until it is committed:
+ * lines become visible in the order of their ids, and who reads on behind an id misses none.
+ */
+export async function reportLogs(
+  store: Store,
+  report: {
+    runId: string;
+    lines: readonly { at: Date; level: LogLevel; text: string }[];
+  },
+): Promise<ReportResult> {
+  const run = await liveRun(store, report.runId);
+  if (!run) return stale();
+  await store.database.query(
+    `with turn as materialized (select pg_advisory_xact_lock(${LOG_LOCKS}, hashtext($1::text)))
+     insert into runtime_logs (organization_id, instance_id, run_id, at, level, text)
+     select i.organization_id, i.id, $2::uuid, (v->>'at')::timestamptz, (v->>'level')::log_level,
+            v->>'text'
+       from turn, instances i, jsonb_array_elements($3::text::jsonb) with ordinality as l(v, n)
+      where i.id = $1::uuid order by n`,
+    [run.instanceId, report.runId, JSON.stringify(report.lines)],
+  );
+  await store.database.query(
+    `delete from runtime_logs where instance_id = $1::uuid and id <= (
+       select id from runtime_logs where instance_id = $1::uuid
+        order by id desc offset $2::int limit 1)`,
+    [run.instanceId, KEPT_LOG_LINES],
+  );
+  return { outcome: 'ACCEPTED', instanceId: run.instanceId };
+}

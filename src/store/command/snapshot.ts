@@ -1,0 +1,138 @@
+/** Reads what a decision needs, in one statement each. */
+import type { HostSnapshot, InstanceSnapshot, World } from '../../lifecycle/change.ts';
+import type { ActiveOperation } from '../../lifecycle/operation.ts';
+import type { Idempotency } from '../commit/commit.ts';
+import type { Store } from '../commit/store.ts';
+import { isId, isKey } from '../input/checks.ts';
+import { keyOf, type Remembered, remembered } from './idempotency.ts';
+
+export interface StoredWorld extends World {
+  readonly organizationId: string;
+}
+
+// Looked up rather than joined: a join is planned by how many operations were active at that time.
+const operationOf = (column: string, id: string): string => /* sql */ `(
+  select jsonb_build_object('id', o.id, 'kind', o.kind, 'status', o.status, 'phase', o.phase,
+      'parentId', o.parent_id)
+    from operations o where o.${column} = ${id} and o.status in ('QUEUED', 'RUNNING'))`;
+
+/** A snapshot of the instance `i`. */
+export const instanceJson = /* sql */ `jsonb_build_object('id', i.id, 'key', i.key, 'hostId', i.host_id,
+  'state', i.state, 'sequence', i.sequence, 'guard', i.guard, 'desired', i.desired,
+  'reachability', i.reachability, 'unreachableBecause', i.unreachable_because, 'runId', i.run_id,
+  'runtimeGone', i.runtime_gone, 'operation', ${operationOf('instance_id', 'i.id')})`;
+
+/** A snapshot of the host `h`. */
+export const hostJson = /* sql */ `jsonb_build_object('id', h.id, 'key', h.key, 'state', h.state,
+  'sequence', h.sequence, 'guard', h.guard, 'operation', ${operationOf('host_id', 'h.id')})`;
+
+/** Snapshots of all instances that name the host `h`. */
+export const instancesOfHost = /* sql */ `coalesce((
+  select jsonb_agg(${instanceJson} order by i.id) from instances i
+   where i.host_id = h.id and i.archived_at is null), '[]')`;
+
+const INSTANCE = /* sql */ `
+select i.organization_id as "organizationId", ${instanceJson} as instance,
+       (select ${hostJson} from hosts h where h.id = i.host_id) as host
+  from instances i where i.archived_at is null`;
+
+const HOST = /* sql */ `
+select h.organization_id as "organizationId", ${hostJson} as host, ${instancesOfHost} as instances
+  from hosts h where h.archived_at is null`;
+
+export type { ActiveOperation };
+
+interface InstanceRow {
+  readonly organizationId: string;
+  readonly instance: InstanceSnapshot;
+  readonly host: HostSnapshot | null;
+}
+
+interface HostRow {
+  readonly organizationId: string;
+  readonly host: HostSnapshot;
+  readonly instances: InstanceSnapshot[];
+}
+
+/** An instance, its host and their active operations; null where it is not there or archived. */
+export async function instanceWorld(store: Store, id: string): Promise<StoredWorld | null> {
+  const [row] = await store.database.query<InstanceRow>(`${INSTANCE} and i.id = $1::uuid`, [id]);
+  return row ? worldOf(row) : null;
+}
+
+/** A host, all instances that name it, and their active operations. */
+export async function hostWorld(store: Store, id: string): Promise<StoredWorld | null> {
+  const [row] = await store.database.query<HostRow>(`${HOST} and h.id = $1::uuid`, [id]);
+  return row ?? null;
+}
+
+const worldOf = ({ organizationId, host, instance }: InstanceRow): StoredWorld => ({
+  organizationId,
+  host,
+  instances: [instance],
+});
+
+/** What a command names, and what it was answered before: of one moment. */
+export interface Commanded<World> {
+  readonly world: World | null;
+  readonly before: Remembered | null;
+}
+
+export interface InstanceToCommand extends StoredWorld {
+  readonly edition: string;
+  /** Is there a version that it could run? */
+  readonly published: boolean;
+}
+
+/** Reads the instance that a command names. `reference` is a uuid or a key. */
+export async function instanceToCommand(
+  store: Store,
+  command: Asked,
+): Promise<Commanded<InstanceToCommand>> {
+  const { row, before } = await readNamed<InstanceRow & InstanceToCommand>(store, command, {
+    text: INSTANCE_TO_COMMAND,
+    alias: 'i',
+  });
+  const world = row && { ...worldOf(row), edition: row.edition, published: row.published };
+  return { world, before };
+}
+
+/** Reads the host that a command names. `reference` is a uuid or a key. */
+export async function hostToCommand(store: Store, command: Asked): Promise<Commanded<StoredWorld>> {
+  const { row, before } = await readNamed<HostRow>(store, command, { text: HOST, alias: 'h' });
+  return { world: row, before };
+}
+
+interface Asked {
+  readonly organizationId: string;
+  readonly reference: string;
+  readonly idempotency: Idempotency | null;
+}
+
+const INSTANCE_TO_COMMAND = INSTANCE.replace(
+  'select ',
+  `select i.edition, i.solution_version_id is not null or exists (
+     select from solution_versions v where v.solution_id = i.solution_id) as published,
+   `,
+);
+
+async function readNamed<R extends { organizationId: string }>(
+  store: Store,
+  { organizationId, reference, idempotency }: Asked,
+  { text, alias }: { text: string; alias: string },
+): Promise<{ row: R | null; before: Remembered | null }> {
+  const named = isId(reference) ? `${alias}.id = $2::uuid` : `${alias}.key = $2::text`;
+  const found = `${text} and ${alias}.organization_id = $1::uuid and ${named}`;
+  // What cannot be a key is not there, whatever else it is.
+  const parameters = [organizationId, isId(reference) || isKey(reference) ? reference : ''];
+  if (!idempotency) {
+    const [row] = await store.database.query<R>(found, parameters);
+    return { row: row ?? null, before: null };
+  }
+  const [row] = await store.database.query<R & { before: Remembered | null }>(
+    `select found.*, (${remembered(3)}) as before
+       from (select) one left join (${found}) found on true`,
+    [...parameters, ...keyOf(idempotency)],
+  );
+  return { row: row?.organizationId ? row : null, before: row?.before ?? null };
+}

@@ -1,0 +1,91 @@
+/** The one door for every state change: a change is written whole, in one statement, or not at all. */
+import type { Change } from '../../lifecycle/change.ts';
+import { type Database, isConnectionError, sqlState } from '../database/database.ts';
+import type { Notifier, Telling } from '../log/notifier.ts';
+import { doorStatement } from './statement.ts';
+
+/** The work item whose holder writes; without the token nothing is written. */
+export interface Fence {
+  readonly resourceId: string;
+  readonly kind: string;
+  readonly token: number;
+}
+
+export interface Idempotency {
+  readonly caller: string;
+  readonly field: string;
+  readonly key: string;
+  readonly inputHash: string;
+}
+
+/** The rows that a command is answered with, as they were committed. */
+export interface WrittenRows {
+  readonly resource: Readonly<Record<string, unknown>>;
+  /** The operation that answers it, and begins with it. */
+  readonly operation: Readonly<Record<string, unknown>>;
+}
+
+export interface Written {
+  /** The revision of the log, or null where the change had no row. */
+  readonly revision: number | null;
+  readonly at: Date;
+  /** Null where they were not asked for, or no operation began. */
+  readonly rows: WrittenRows | null;
+  /** The other nodes were told of it by the commit itself. */
+  readonly told: boolean;
+}
+
+export interface DoorOptions {
+  readonly organizationId: string;
+  readonly fence?: Fence;
+  readonly idempotency?: Idempotency;
+  /** Runtime command that is completed in the same statement. */
+  readonly completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
+  /** Return the operation that answers the command, and its resource, as rows. */
+  readonly returning?: boolean;
+  /** By which the commit tells of itself; of what it did not the caller tells. */
+  readonly notifier?: Notifier | null;
+}
+
+/** Nothing is written: what was read has changed since, or the fence is lost. */
+export interface Lost {
+  readonly lost: true;
+  /** What Postgres refused, where it came to that. */
+  readonly cause: unknown;
+}
+
+/** SQLSTATE of a lost race: a foreign key, a unique index, a check of ours, a deadlock. */
+const races = ['23503', '23505', '23514', '40001', '40P01', '23P01'];
+
+/** Writes a change, whole. Where the race is lost: read and decide again. */
+export async function write(
+  database: Database,
+  change: Change,
+  options: DoorOptions,
+): Promise<Written | Lost> {
+  const { notifier } = options;
+  const telling = notifier?.begun() ?? null;
+  try {
+    return await writeTelling(database, change, { ...options, telling });
+  } catch (error) {
+    if (races.includes(sqlState(error) ?? '')) return { lost: true, cause: error };
+    // Nothing is written. Maybe for the NOTIFY: its queue is full, or its lock was not to be had.
+    if (!telling || !sqlState(error) || isConnectionError(error)) throw error;
+  } finally {
+    notifier?.ended();
+  }
+  const written = await write(database, change, { ...options, notifier: null });
+  notifier?.refused();
+  return written;
+}
+
+async function writeTelling(
+  database: Database,
+  change: Change,
+  options: DoorOptions & { telling: Telling | null },
+): Promise<Written | Lost> {
+  const { text, parameters, rowsOf, tells } = doorStatement(change, options);
+  const [row] = await database.query<{ at: Date; revision: number | null }>(text, parameters);
+  if (!row) return { lost: true, cause: null };
+  return { at: row.at, revision: row.revision, rows: rowsOf(row), told: tells };
+}

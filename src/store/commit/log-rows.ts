@@ -1,0 +1,91 @@
+/** What a change means for the log and for metering; pure. */
+import type { Change, HostUpdate, InstanceUpdate } from '../../lifecycle/change.ts';
+import { hostMeter, instanceMeter, type Meter } from '../../lifecycle/metering.ts';
+import type { Row } from './sql.ts';
+
+interface MeterChange {
+  /** Is an interval closed? */
+  readonly isOff: boolean;
+  /** In the columns of the door's statement; `meter` is that of the interval which opens, or null. */
+  readonly row: Row & { readonly meter: Meter | null };
+}
+
+/** The intervals that a change closes and opens. */
+export function meterChanges(change: Change): MeterChange[] {
+  return change.updates.flatMap(meterChange);
+}
+
+function meterChange(update: InstanceUpdate | HostUpdate): MeterChange[] {
+  if (!update.to) return [];
+  const [before, after] =
+    update.kind === 'HOST'
+      ? [hostMeter(update.from), hostMeter(update.to)]
+      : [instanceMeter(update.from), instanceMeter(update.to as InstanceUpdate['from'])];
+  if (before === after) return [];
+  return [
+    {
+      isOff: before !== null,
+      row: { id: update.id, resource: update.kind, sequence: update.sequence + 1, meter: after },
+    },
+  ];
+}
+
+/**
+ * The rows of the log that a change appends: transitions, then what they do not show. In the columns of
+ * the door's statement; `by_…` is the cause.
+ */
+export function logRows(change: Change): Row[] {
+  const rows: Record<string, unknown>[] = [];
+  const shown = new Set<string | null>();
+  const sequences = new Map<string, number>();
+  const ordered = [...change.updates].sort(
+    (a, b) => Number(b.kind === 'HOST') - Number(a.kind === 'HOST'),
+  );
+  for (const update of ordered) {
+    const sequence = update.sequence + (update.to ? 1 : 0);
+    sequences.set(update.id, sequence);
+    const base = {
+      resource: update.kind,
+      id: update.id,
+      sequence,
+      operation_id: update.operationId,
+      by_operation_id: update.causedBy?.operationId,
+      by_resource_id: update.causedBy?.transition?.resourceId,
+      by_sequence: update.causedBy?.transition?.sequence,
+    };
+    const also = (kind: string, details: object = {}) => rows.push({ ...base, kind, details });
+    if (update.to) {
+      shown.add(update.operationId);
+      const [from, to] =
+        update.kind === 'HOST' ? ['host_from', 'host_to'] : ['instance_from', 'instance_to'];
+      rows.push({
+        ...base,
+        kind: 'TRANSITION',
+        [from]: update.from,
+        [to]: update.to,
+        details: update.details,
+      });
+    }
+    if (update.archive) also('ARCHIVED');
+    if (update.kind === 'HOST') {
+      if (update.removing !== undefined) also('REMOVING', { removing: update.removing });
+    } else {
+      if (update.desired) also('DESIRED', { desired: update.desired });
+      if (update.reachability && (!update.to || update.reachability.value === 'UNKNOWN')) {
+        also('REACHABILITY', { reachability: update.reachability.value });
+      }
+    }
+  }
+  for (const operation of [...change.operations, ...change.begins]) {
+    if (shown.has(operation.id)) continue;
+    rows.push({
+      kind: 'OPERATION',
+      resource: operation.resource,
+      id: operation.resourceId,
+      sequence: sequences.get(operation.resourceId) ?? 0,
+      operation_id: operation.id,
+      details: { status: operation.status },
+    });
+  }
+  return rows.map((row, place) => ({ ...row, place }));
+}

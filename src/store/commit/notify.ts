@@ -1,0 +1,58 @@
+/** A commit that tells of itself: the rows that it logs, as they will be read. */
+import type { Change } from '../../lifecycle/change.ts';
+import { believedEpoch } from '../log/epoch.ts';
+import type { LogRow } from '../log/log.ts';
+import { payloadOfCommit } from '../log/notification.ts';
+import type { Telling } from '../log/notifier.ts';
+import { type Row, raw, type Sql, sql } from './sql.ts';
+
+interface Logged {
+  /** In the columns of the door's statement. */
+  readonly rows: readonly Row[];
+  readonly change: Change;
+  readonly organizationId: string;
+  /** The revision that the statement has drawn. */
+  readonly revision: Sql;
+}
+
+const epoch = raw(believedEpoch('POSTGRES'));
+
+/**
+ * One more column of the answer, behind a comma, which tells the nodes. Null where it shall not, or where
+ * there is nothing to tell or too much. In a store that may have gone back in time its payload is empty,
+ * which says that anything may be new.
+ */
+export function hintColumn(telling: Telling | null, logged: Logged): Sql | null {
+  const { rows, change, organizationId, revision } = logged;
+  if (!telling || rows.length === 0) return null;
+  const payload = payloadOfCommit(
+    telling.node,
+    rows.map((row) => loggedRow(row, change, organizationId)),
+  );
+  if (payload === null) return null;
+  return sql`, pg_notify(${telling.channel}::text, ${payload}::text
+    || '"revision":' || ${revision} || ',"at":' || extract(epoch from ok.at) * 1000
+    || ',"epoch":"' || (select ${epoch} from store_identity where id = 1) || '"}')`;
+}
+
+/** But for what its commit decides. */
+type Undecided = Omit<LogRow, 'revision' | 'at'>;
+
+function loggedRow(row: Row, { actor }: Change, organizationId: string): Undecided {
+  return {
+    place: row.place,
+    organizationId,
+    kind: row.kind,
+    resourceKind: row.resource,
+    resourceId: row.id,
+    sequence: row.sequence,
+    from: row.instance_from ?? row.host_from ?? null,
+    to: row.instance_to ?? row.host_to ?? null,
+    operationId: row.operation_id ?? null,
+    causedByOperationId: row.by_operation_id ?? null,
+    causedByResourceId: row.by_resource_id ?? null,
+    causedBySequence: row.by_sequence ?? null,
+    actor,
+    details: row.details,
+  } satisfies Record<keyof Undecided, unknown> as Undecided;
+}

@@ -1,0 +1,303 @@
+/**
+ * The door's statement: which parts it has, and their order.
+ *
+ * Sibling CTEs have no order of their own: the host is locked, then the instances by id, each with the
+ * guard it was read at, then the fence; only when all are locked are the updates made, then the
+ * operations, and last the log, with one revision. A lone instance that nothing is locked after is
+ * locked by its update.
+ *
+ * A part that has nothing to do is left out, for it costs its time even when it finds no row. So there
+ * are some dozens of shapes of the statement, each of them prepared once.
+ */
+import type { Change, InstanceUpdate } from '../../lifecycle/change.ts';
+import type { Parameter } from '../database/database.ts';
+import type { Telling } from '../log/notifier.ts';
+import type { DoorOptions, Fence, WrittenRows } from './commit.ts';
+import { logRows } from './log-rows.ts';
+import { hintColumn } from './notify.ts';
+import { meterParts, operationParts, returnedOperation } from './operations.ts';
+import {
+  hostPart,
+  instancesPart,
+  loneInstancePart,
+  returnedHost,
+  returnedInstance,
+  runParts,
+} from './resources.ts';
+import { Columns, compile, type Row, Rows, type Sql, sql } from './sql.ts';
+
+/** Makes the statement. It answers one row, or none where it has written nothing. */
+export function doorStatement(
+  change: Change,
+  options: DoorOptions & { telling?: Telling | null },
+): {
+  text: string;
+  parameters: readonly Parameter[];
+  /** What the row of the answer says of the command's resource and operation. */
+  rowsOf: (row: Row) => WrittenRows | null;
+  /** Does it tell the other nodes? */
+  tells: boolean;
+} {
+  const { operationId } = change;
+  const answer = options.returning ? change.begins.find(({ id }) => id === operationId) : undefined;
+  const host = change.updates.find((update) => update.kind === 'HOST');
+  const instances = change.updates.filter((update) => update.kind === 'INSTANCE');
+  const returnsInstance = answer?.resource === 'INSTANCE';
+  const lone = loneInstance(change, options);
+  const parts = lockParts(change, options, lone !== null);
+  if (lone) {
+    parts.push(
+      loneInstancePart(lone, returnsInstance),
+      sql`ok as materialized (
+        select * from locked where (select count(*) from changed_instances) = 1)`,
+    );
+  }
+  parts.push(...requestParts(change, options), ...runParts(instances));
+  let after = sql`true`;
+  if (host) {
+    parts.push(hostPart(host, answer?.resource === 'HOST'));
+    after = sql`(select count(*) from changed_host) >= 0`;
+  }
+  if (instances.length > 0 && !lone) {
+    parts.push(instancesPart(instances, after, returnsInstance));
+    after = sql`(select count(*) from changed_instances) >= 0`;
+  }
+  parts.push(
+    ...operationParts(change, after, answer !== undefined),
+    ...meterParts(change, after),
+    ...workParts(change, options.fence),
+    ...commandParts(change),
+  );
+  const log = logRows(change);
+  if (log.length > 0) parts.push(...logParts(log, after));
+  let revision = sql`null::bigint`;
+  if (log.length > 0) {
+    revision = log.length === 1 ? sql`(select n from logged)` : sql`(select n from revision)`;
+  }
+  const hint = hintColumn(options.telling ?? null, {
+    ...{ rows: log, change, revision },
+    organizationId: options.organizationId,
+  });
+  const told = hint ?? sql``;
+  const tells = hint !== null;
+  if (!answer) {
+    const statement = compile(
+      sql`with ${parts} select ok.at, ${revision} as revision${told} from ok`,
+    );
+    return { ...statement, tells, rowsOf: () => null };
+  }
+  const isHost = answer.resource === 'HOST';
+  const returned = isHost ? returnedHost : returnedInstance;
+  const resources = isHost ? sql`changed_host` : sql`changed_instances`;
+  const statement = compile(sql`
+    with ${parts}
+    select ok.at, ${revision} as revision, r.*, o.*${told} from ok
+      left join ${resources} r on r.${returned.id} = ${answer.resourceId}::uuid
+      left join begun_operations o on o.${returnedOperation.id} = ${answer.id}::uuid`);
+  const rowsOf = (row: Row) => {
+    const resource = returned.take(row);
+    const operation = returnedOperation.take(row);
+    return resource && operation ? { resource, operation } : null;
+  };
+  return { ...statement, tells, rowsOf };
+}
+
+/**
+ * The one instance that is updated where nothing else is locked after it. Its update checks the guard
+ * itself, instead of a lock before it: where that has changed, nothing is written.
+ */
+function loneInstance(change: Change, { fence }: DoorOptions): InstanceUpdate | null {
+  const [update, ...others] = change.updates;
+  const isLone = others.length === 0 && change.guards.length === 0 && !fence;
+  return isLone && update?.kind === 'INSTANCE' ? update : null;
+}
+
+const guards = new Columns({ id: 'uuid', guard: 'bigint' });
+
+/**
+ * Locks what was read: each part takes its rows once all before are held, and `ok` has a row then.
+ * `isLone`: all but a lone instance, and then `locked` has it.
+ */
+function lockParts(
+  change: Change,
+  { organizationId, fence, completes }: DoorOptions,
+  isLone: boolean,
+): Sql[] {
+  const parts: Sql[] = [];
+  let held = sql`true`;
+  if (completes) {
+    parts.push(sql`command as materialized (
+      select from runtime_commands
+       where id = ${completes.id}::uuid and completed_at is null for update)`);
+    held = sql`(select count(*) from command) = 1`;
+  }
+  const host = change.updates.find((update) => update.kind === 'HOST');
+  if (host) {
+    parts.push(sql`host_held as materialized (
+      select from hosts
+       where id = ${host.id}::uuid and guard = ${host.guard}::bigint and archived_at is null
+         and ${held} for update)`);
+  } else if (change.hostGuard) {
+    parts.push(sql`host_held as materialized (
+      select from hosts
+       where id = ${change.hostGuard.id}::uuid and guard = ${change.hostGuard.guard}::bigint
+         and ${held} for share)`);
+  }
+  if (host || change.hostGuard) held = sql`(select count(*) from host_held) = 1`;
+  const read = [...change.guards, ...change.updates.filter(({ kind }) => kind === 'INSTANCE')].map(
+    ({ id, guard }) => ({ id, guard }),
+  );
+  if (read.length > 0 && !isLone) {
+    parts.push(sql`instances_held as materialized (
+      select from instances i join ${new Rows(read, guards)} on v.id = i.id
+       where i.guard = v.guard and i.archived_at is null and ${held}
+       order by i.id for update of i)`);
+    held = sql`(select count(*) from instances_held) = ${read.length}::int`;
+  }
+  if (fence) {
+    parts.push(sql`fence as materialized (
+      select from work
+       where resource_id = ${fence.resourceId}::uuid and kind = ${fence.kind}::work_kind
+         and token = ${fence.token}::bigint and ${held} for update)`);
+    held = sql`(select count(*) from fence) = 1`;
+  }
+  // Whole milliseconds, as the tables keep them.
+  parts.push(sql`${isLone ? sql`locked` : sql`ok`} as materialized (
+    select date_trunc('milliseconds', clock_timestamp()) as at,
+           ${organizationId}::uuid as organization_id,
+           ${JSON.stringify(change.actor)}::text::jsonb as actor, ${change.reason}::text as reason
+     where ${held})`);
+  return parts;
+}
+
+/** What belongs to the request: its idempotency key, the runtime's command that it completes. */
+function requestParts(change: Change, { idempotency, completes }: DoorOptions): Sql[] {
+  const parts: Sql[] = [];
+  if (idempotency) {
+    const { caller, field, key, inputHash } = idempotency;
+    parts.push(sql`remembered_key as (
+      insert into idempotency_keys (organization_id, caller, field, key, input_hash, operation_id)
+      select organization_id, ${caller}::text, ${field}::text, ${key}::text, ${inputHash}::text,
+             ${change.operationId}::uuid from ok)`);
+  }
+  if (completes) {
+    parts.push(sql`completed_command as (
+      update runtime_commands t set completed_at = ok.at, outcome = ${completes.outcome}::text,
+             message = ${completes.message}::text
+        from ok where t.id = ${completes.id}::uuid)`);
+  }
+  return parts;
+}
+
+const droppedWork = new Columns({ id: 'uuid', kinds: 'work_kind[]' });
+const addedWork = new Columns({
+  id: 'uuid',
+  kind: 'work_kind',
+  resource: 'resource_kind',
+  operation_id: 'uuid',
+  run_id: 'uuid',
+  sequence: 'int',
+  due: 'float8',
+});
+
+/** Drops the work that is void, and the holder's own item, and adds what is to be done. */
+function workParts({ work, dropped }: Change, fence: Fence | undefined): Sql[] {
+  const parts: Sql[] = [];
+  const drops: object[] = dropped.map(({ resourceId, kinds }) => ({ id: resourceId, kinds }));
+  const isAddedAnew = (own: Fence) =>
+    work.some(({ resourceId, kind }) => resourceId === own.resourceId && kind === own.kind);
+  if (fence && !isAddedAnew(fence)) drops.push({ id: fence.resourceId, kinds: [fence.kind] });
+  let after = sql`true`;
+  if (drops.length > 0) {
+    parts.push(sql`dropped_work as (
+      delete from work t using ok, ${new Rows(drops as Rows['rows'], droppedWork)}
+       where t.resource_id = v.id and t.kind = any (v.kinds) returning t.kind)`);
+    after = sql`(select count(*) from dropped_work) >= 0`;
+  }
+  if (work.length > 0) {
+    const rows = work.map(({ resourceId, kind, resource, operationId, runId, ...item }) => ({
+      id: resourceId,
+      kind,
+      resource,
+      operation_id: operationId,
+      run_id: runId,
+      sequence: item.sequence,
+      due: item.dueInSeconds,
+    }));
+    parts.push(sql`added_work as (
+      insert into work (resource_id, kind, organization_id, resource_kind, operation_id, run_id,
+        sequence, due_at)
+      select v.id, v.kind, ok.organization_id, v.resource, v.operation_id, v.run_id, v.sequence,
+             ok.at + make_interval(secs => v.due)
+        from ok cross join ${new Rows(rows, addedWork)} where ${after}
+      on conflict (resource_id, kind) do update set
+        operation_id = excluded.operation_id, run_id = excluded.run_id,
+        sequence = excluded.sequence, due_at = excluded.due_at, attempt = 0, first_cause = null,
+        worker = null, token = null)`);
+  }
+  return parts;
+}
+
+const addedCommands = new Columns({
+  id: 'uuid',
+  instance_id: 'uuid',
+  run_id: 'uuid',
+  kind: 'runtime_command_kind',
+  payload: 'jsonb',
+});
+
+function commandParts({ commands }: Change): Sql[] {
+  if (commands.length === 0) return [];
+  const rows = commands.map(({ id, instanceId, runId, kind, payload }) => ({
+    id,
+    instance_id: instanceId,
+    run_id: runId,
+    kind,
+    payload,
+  }));
+  return [
+    sql`added_commands as (
+      insert into runtime_commands (id, organization_id, instance_id, run_id, kind, payload,
+        created_at)
+      select v.id, ok.organization_id, v.instance_id, v.run_id, v.kind, v.payload, ok.at
+        from ok cross join ${new Rows(rows, addedCommands)})`,
+  ];
+}
+
+const logColumns = new Columns({
+  place: 'int',
+  kind: 'change_kind',
+  resource: 'resource_kind',
+  id: 'uuid',
+  sequence: 'int',
+  instance_from: 'instance_state',
+  instance_to: 'instance_state',
+  host_from: 'host_state',
+  host_to: 'host_state',
+  operation_id: 'uuid',
+  by_operation_id: 'uuid',
+  by_resource_id: 'uuid',
+  by_sequence: 'int',
+  details: 'jsonb',
+});
+
+/**
+ * The revision is drawn once, while the statement holds the log's lock: the feed relies on that. By the
+ * insert itself where it has one row, which saves a part; `logged` gives it back then.
+ */
+function logParts(rows: Rows['rows'], after: Sql): Sql[] {
+  const drawn = sql`nextval('log_revisions')`;
+  const one = rows.length === 1;
+  const logged = sql`logged as (
+    insert into log (revision, place, organization_id, kind, resource_kind, resource_id, sequence,
+      instance_from, instance_to, host_from, host_to, at, operation_id, caused_by_operation_id,
+      caused_by_resource_id, caused_by_sequence, actor, details)
+    select ${one ? drawn : sql`revision.n`}, v.place, ok.organization_id, v.kind, v.resource, v.id,
+           v.sequence, v.instance_from, v.instance_to, v.host_from, v.host_to, ok.at,
+           v.operation_id, v.by_operation_id, v.by_resource_id, v.by_sequence, ok.actor, v.details
+      from ${one ? sql`ok` : sql`ok cross join revision`} cross join ${new Rows(rows, logColumns)}
+     where ${after}
+    returning revision as n)`;
+  if (one) return [logged];
+  return [sql`revision as materialized (select ${drawn} as n from ok where ${after})`, logged];
+}

@@ -1,0 +1,123 @@
+/** What every part of the store is given: the database, the deadlines, and who hears of commits. */
+import { randomUUID } from 'node:crypto';
+import type { Actor, Change, Context, Deadlines, World } from '../../lifecycle/change.ts';
+import type { Refusal } from '../../lifecycle/errors.ts';
+import type { Database } from '../database/database.ts';
+import type { Notifier } from '../log/notifier.ts';
+import { type DoorOptions, type Written, write } from './commit.ts';
+
+export interface Store {
+  readonly database: Database;
+  readonly deadlines: Deadlines;
+  /** Tells the other nodes of commits, where there are any. */
+  notifier: Notifier | null;
+  /** Called after each commit that appended to the log or made work that is due. */
+  onCommit(listener: (commit: Commit) => void): () => void;
+  /** Tells the listeners of this process. */
+  committed(commit: Commit): void;
+}
+
+export interface Commit {
+  readonly revision: number | null;
+  /** Is there work for a worker that is due now? */
+  readonly work: boolean;
+  /** The commit itself has told the nodes, this one too. */
+  readonly told?: boolean;
+}
+
+/** Makes a store over an open, migrated database. */
+export function createStore(database: Database, deadlines: Deadlines): Store {
+  const listeners = new Set<(commit: Commit) => void>();
+  return {
+    database,
+    deadlines,
+    notifier: null,
+    onCommit(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    committed(commit) {
+      for (const listener of listeners) listener(commit);
+    },
+  };
+}
+
+/** Attempts before a change that keeps losing its race is given up. */
+const ATTEMPTS = 12;
+
+export type Decided<W extends World> =
+  | {
+      readonly outcome: 'WRITTEN';
+      readonly change: Change;
+      readonly written: Written;
+      readonly world: W;
+    }
+  | { readonly outcome: 'REFUSED'; readonly refusal: Refusal; readonly world: W }
+  /** The observation says nothing to the present state, or the fence is lost. */
+  | { readonly outcome: 'NOTHING'; readonly world: W }
+  | { readonly outcome: 'NOT_FOUND' }
+  /** Somebody else's write made this one void; `to` is what `lostTo` found. */
+  | { readonly outcome: 'LOST'; readonly to: unknown };
+
+/**
+ * Reads, decides and writes; where what was read has changed meanwhile, again, a bounded number of
+ * times.
+ *
+ * @throws when every attempt lost its race
+ */
+export async function decide<W extends World & { organizationId: string }>(
+  store: Store,
+  load: () => Promise<W | null>,
+  rule: (world: W, context: Context) => Change | Refusal | null,
+  options: {
+    actor: Actor;
+    reason?: string | null;
+    /** Asked after a lost race: something that makes further attempts void, or null. */
+    lostTo?: () => Promise<unknown>;
+  } & Omit<DoorOptions, 'organizationId' | 'notifier'>,
+): Promise<Decided<W>> {
+  const context: Context = {
+    newId: randomUUID,
+    deadlines: store.deadlines,
+    actor: options.actor,
+    reason: options.reason ?? null,
+  };
+  let cause: unknown = null;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const world = await load();
+    if (!world) return { outcome: 'NOT_FOUND' };
+    const change = rule(world, context);
+    if (!change) return { outcome: 'NOTHING', world };
+    if ('refused' in change) return { outcome: 'REFUSED', refusal: change, world };
+    const written = await write(store.database, change, {
+      ...options,
+      organizationId: world.organizationId,
+      notifier: store.notifier,
+    });
+    if (!('lost' in written)) {
+      store.committed({
+        revision: written.revision,
+        work: change.work.some(({ dueInSeconds }) => dueInSeconds === 0),
+        told: written.told,
+      });
+      return { outcome: 'WRITTEN', change, written, world };
+    }
+    cause = written.cause ?? cause;
+    if (options.fence && !(await isHeld(store, options.fence)))
+      return { outcome: 'NOTHING', world };
+    const lostTo = await options.lostTo?.();
+    if (lostTo) return { outcome: 'LOST', to: lostTo };
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 4 * attempt));
+  }
+  throw new Error('The resource changed faster than it could be read; try again.', {
+    cause,
+  });
+}
+
+async function isHeld(store: Store, fence: NonNullable<DoorOptions['fence']>): Promise<boolean> {
+  const rows = await store.database.query(
+    'select 1 from work where resource_id = $1::uuid and kind = $2::work_kind and token = $3::bigint',
+    [fence.resourceId, fence.kind, fence.token],
+  );
+  return rows.length > 0;
+}

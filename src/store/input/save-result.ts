@@ -1,0 +1,169 @@
+/** What every save of configuration shares: who asks, what is answered, what is refused and how. */
+import { and, eq, isNull, type SQL, sql } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
+import type { Actor } from '../../lifecycle/change.ts';
+import type { Refusal } from '../../lifecycle/errors.ts';
+import type { Store } from '../commit/store.ts';
+import type { Drizzle } from '../database/database.ts';
+import { isId, isKey } from './checks.ts';
+
+/** Who saves. Every reference in an input is resolved within this organization. */
+export interface Caller {
+  readonly organizationId: string;
+  /** Identity that idempotency keys belong to: of the token or the session's user. */
+  readonly callerId: string;
+  readonly actor: Actor;
+}
+
+/** Saving hosts (and instances, which may bring one) asks for the zone of their names. */
+export interface SavingStore extends Store {
+  /** `instances.test`: valid, lower case, without a final dot. */
+  readonly dnsZone: string;
+}
+
+/** What an input can name; the GraphQL enum `EntityKind` without what no save names. */
+export type EntityKind =
+  | 'INSTANCE'
+  | 'HOST'
+  | 'SOLUTION'
+  | 'SOLUTION_VERSION'
+  | 'CONTAINER_REPOSITORY'
+  | 'CONTAINER_TAG'
+  | 'DEVICE_REPOSITORY'
+  | 'BILLING_SUBSCRIPTION';
+
+/** One thing wrong with an input; `path` from the input down: `definition.listeners.http.port`. */
+export interface InputIssue {
+  readonly path: string;
+  readonly message: string;
+}
+
+export type ConflictCode = 'VERSION_CONFLICT' | 'IDEMPOTENCY_CONFLICT' | 'KEY_TAKEN' | 'IN_USE';
+
+/** Anything but SAVED wrote nothing at all. */
+export type SaveResult =
+  /** `id`: what was created, changed or deleted; of a published version, the version. */
+  | { readonly outcome: 'SAVED'; readonly id: string }
+  | { readonly outcome: 'INVALID'; readonly issues: InputIssue[] }
+  | { readonly outcome: 'NOT_FOUND'; readonly kind: EntityKind; readonly reference: string }
+  | {
+      readonly outcome: 'CONFLICT';
+      readonly code: ConflictCode;
+      readonly message: string;
+      readonly currentVersion: number | null;
+      readonly currentSequence: number | null;
+    }
+  /** The state machine refused a deletion; `id` is the resource that it was asked of. */
+  | { readonly outcome: 'REFUSED'; readonly refusal: Refusal; readonly id: string };
+
+/** What every mutation's input may carry. */
+export interface CommonInput {
+  idempotencyKey?: string | null;
+  reason?: string | null;
+}
+
+/** What every edit and deletion may carry besides. */
+export interface GuardedInput extends CommonInput {
+  expectedVersion?: number | null;
+}
+
+/**
+ * What a save writes through. Within a transaction nothing else may touch the database: on PGlite it
+ * would wait for the transaction, which waits for it.
+ */
+export type Transaction = Parameters<Parameters<Drizzle['transaction']>[0]>[0];
+
+/** Ends a save, of which nothing is written then. */
+export class NotSaved extends Error {
+  readonly result: SaveResult;
+  constructor(result: SaveResult) {
+    super('The input is refused.');
+    this.result = result;
+  }
+}
+
+/** What is wrong with an input, gathered so that the caller hears all of it at once. */
+export class Problems {
+  readonly #issues: InputIssue[] = [];
+  readonly #conflicts: (InputIssue & { code: ConflictCode })[] = [];
+
+  get any(): boolean {
+    return this.#issues.length + this.#conflicts.length > 0;
+  }
+
+  issue(path: string, message: string): void {
+    this.#issues.push({ path, message });
+  }
+
+  /** Alone it is answered as a Conflict, beside others as one of the issues. */
+  conflict(path: string, code: ConflictCode, message: string): void {
+    this.#conflicts.push({ path, code, message });
+  }
+
+  /** @throws NotSaved where there is any */
+  throwIfAny(): void {
+    const [first] = this.#conflicts;
+    if (this.#issues.length === 0 && this.#conflicts.length === 1 && first) {
+      throw new NotSaved(conflict(first.code, first.message));
+    }
+    const issues = [
+      ...this.#issues,
+      ...this.#conflicts.map(({ path, message }) => ({ path, message })),
+    ];
+    if (issues.length > 0) throw new NotSaved({ outcome: 'INVALID', issues });
+  }
+}
+
+export function conflict(code: ConflictCode, message: string): SaveResult {
+  return { outcome: 'CONFLICT', code, message, currentVersion: null, currentSequence: null };
+}
+
+/** Ends a save with NOT_FOUND. */
+export function notFound(kind: EntityKind, reference: string): never {
+  throw new NotSaved({ outcome: 'NOT_FOUND', kind, reference });
+}
+
+/** Ends a save unless the resource is still the one that the caller read. */
+export function expectVersion(
+  input: GuardedInput,
+  current: { version: number; sequence?: number },
+): void {
+  const { expectedVersion } = input;
+  if (expectedVersion === undefined || expectedVersion === null) return;
+  if (expectedVersion === current.version) return;
+  throw new NotSaved({
+    outcome: 'CONFLICT',
+    code: 'VERSION_CONFLICT',
+    message: `It is at version ${current.version}, not ${expectedVersion}: read it again and decide again.`,
+    currentVersion: current.version,
+    currentSequence: current.sequence ?? null,
+  });
+}
+
+export interface Named {
+  readonly id: AnyPgColumn;
+  readonly organizationId: AnyPgColumn;
+  readonly key: AnyPgColumn;
+  readonly archivedAt: AnyPgColumn;
+}
+
+function referenceIn(table: Named, reference: string): SQL {
+  if (isId(reference)) return eq(table.id, reference);
+  return isKey(reference) ? eq(table.key, reference) : sql`false`;
+}
+
+/** The resource that an input names by id or key, within the organization and not archived. */
+export function named(table: Named, caller: Caller, reference: string): SQL | undefined {
+  return and(
+    eq(table.organizationId, caller.organizationId),
+    referenceIn(table, reference),
+    isNull(table.archivedAt),
+  );
+}
+
+/** How every check is called; what is wrong goes into the problems. */
+export interface Check {
+  readonly tx: Transaction;
+  readonly caller: Caller;
+  readonly problems: Problems;
+}

@@ -1,0 +1,245 @@
+/**
+ * Reads of the log. Each page comes with what decides whether it may be believed (the epoch, how
+ * far the log was pruned, its newest revision), read in the same statement as its rows.
+ */
+import type { Database, Parameter, Queries } from '../database/database.ts';
+import type { ChangeKind } from '../table/values.ts';
+import { believedEpoch, settleEpoch } from './epoch.ts';
+
+/** A row of the log as the statements below give it, and the hints of commits. */
+export interface LogRow {
+  readonly revision: number;
+  readonly place: number;
+  readonly organizationId: string;
+  readonly kind: ChangeKind;
+  readonly resourceKind: 'INSTANCE' | 'HOST';
+  readonly resourceId: string;
+  readonly sequence: number;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly at: Date;
+  readonly operationId: string | null;
+  readonly causedByOperationId: string | null;
+  readonly causedByResourceId: string | null;
+  readonly causedBySequence: number | null;
+  readonly actor: { readonly kind: string; readonly name: string };
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** A place in the log: a revision, and a place among its rows. */
+export interface LogPosition {
+  readonly revision: number;
+  readonly place: number;
+}
+
+export interface LogState {
+  /**
+   * Cursors of another one are invalid. Null: the store is not where it was last opened and may have
+   * gone back in time; nothing of it may be handed on until `readIdentity` has given it another.
+   */
+  readonly epoch: string | null;
+  /** Rows up to this revision may be gone. */
+  readonly prunedThrough: number;
+  /** The highest revision that is visible, or that is known of since the rows are gone. */
+  readonly newest: number;
+}
+
+export interface LogPage extends LogState {
+  readonly rows: LogRow[];
+  /** There may be more rows than these. */
+  readonly full: boolean;
+}
+
+export interface StoreIdentity extends LogState {
+  readonly epoch: string;
+  readonly cursorSecret: string;
+}
+
+const COLUMNS = /* sql */ `
+  revision, place, organization_id as "organizationId", kind, resource_kind as "resourceKind",
+  resource_id as "resourceId", sequence, coalesce(instance_from::text, host_from::text) as "from",
+  coalesce(instance_to::text, host_to::text) as "to", at, operation_id as "operationId",
+  caused_by_operation_id as "causedByOperationId",
+  caused_by_resource_id as "causedByResourceId", caused_by_sequence as "causedBySequence", actor,
+  details`;
+
+const TAIL = /* sql */ `
+select ${COLUMNS} from log where revision > $1::bigint order by revision, place limit $2::int`;
+
+const AFTER = /* sql */ `
+select ${COLUMNS} from log
+ where organization_id = $1::uuid and revision >= $2::bigint
+   and (revision, place) > ($2::bigint, $3::int) and revision <= $4::bigint
+   and ($5::text is null or resource_id = $5::text::uuid)
+ order by revision, place limit $6::int`;
+
+const BEFORE = /* sql */ `
+select ${COLUMNS} from log
+ where organization_id = $1::uuid and revision <= $2::bigint
+   and (revision, place) < ($2::bigint, $3::int)
+   and ($4::text is null or resource_id = $4::text::uuid)
+ order by revision desc, place desc limit $5::int`;
+
+/** The statements on one kind of store. */
+function statementsOn(kind: Database['kind']) {
+  const state = /* sql */ `
+    select ${believedEpoch(kind)} as epoch, pruned_through as "prunedThrough",
+           greatest(pruned_through, (select max(revision) from log)) as newest
+      from store_identity where id = 1`;
+  /** The state of the log and the rows of `part`, in one snapshot; at least one row, if without log. */
+  const page = (part: string, direction: 'asc' | 'desc'): string => /* sql */ `
+    with state as materialized (${state})
+    select state.*, l.* from state left join lateral (${part}) l on true
+     order by l.revision ${direction}, l.place ${direction}`;
+  return {
+    state,
+    identity: `select s.*, i.cursor_secret as "cursorSecret"
+                 from (${state}) s, store_identity i where i.id = 1`,
+    tail: page(TAIL, 'asc'),
+    after: page(AFTER, 'asc'),
+    before: page(BEFORE, 'desc'),
+  };
+}
+
+const statements = { POSTGRES: statementsOn('POSTGRES'), PGLITE: statementsOn('PGLITE') };
+
+const HOLDERS = /* sql */ `
+select distinct virtualtransaction as holder from pg_locks
+ where locktype = 'relation' and relation = 'log'::regclass and granted
+   and database = (select oid from pg_database where datname = current_database())
+   and mode = 'RowExclusiveLock'`;
+
+/**
+ * Which store this is and how far its log goes. A store that is not where it was gets a new epoch.
+ *
+ * @throws where the store has no identity: it was never set up
+ */
+export async function readIdentity(database: Queries): Promise<StoreIdentity> {
+  for (;;) {
+    const [row] = await database.query<LogState & { cursorSecret: string }>(
+      statements[database.kind].identity,
+    );
+    if (!row) return noIdentity();
+    const { epoch, ...rest } = row;
+    if (epoch !== null) return { ...rest, epoch };
+    await settleEpoch(database);
+  }
+}
+
+/** How far the log goes, and how far back. */
+export async function readLogState(database: Queries): Promise<LogState> {
+  const [row] = await database.query<LogState>(statements[database.kind].state);
+  return row ?? noIdentity();
+}
+
+/**
+ * The transactions that may hold a revision not yet committed: whoever inserts into the log has
+ * this lock before it draws the revision, and keeps it until the row is visible or gone. Only on
+ * PostgreSQL; a statement of its own, always before the read of the rows that it explains.
+ */
+export async function readLogHolders(database: Queries): Promise<string[]> {
+  const rows = await database.query<{ holder: string }>(HOLDERS);
+  return rows.map(({ holder }) => holder);
+}
+
+/** Rows of all organizations above a revision, whole revisions only. For the tail. */
+export function readLogTail(
+  database: Queries,
+  { above, limit }: { above: number; limit: number },
+): Promise<LogPage> {
+  return wholeRevisions(limit, (atMost) => read(database, 'tail', [above, atMost], atMost));
+}
+
+const NEWEST = /* sql */ `
+select * from (
+  select ${COLUMNS} from log where revision <= $1::bigint order by revision desc, place desc limit $2::int) l
+ order by revision, place`;
+
+/**
+ * The newest rows of all organizations up to a revision, in the order of the log, `limit` at most.
+ * Whole revisions: one that the limit cuts is left out.
+ */
+export async function readLogNewest(
+  database: Queries,
+  through: number,
+  limit: number,
+): Promise<LogRow[]> {
+  const rows = await database.query<LogRow>(NEWEST, [through, limit]);
+  const first = rows[0]?.revision;
+  return rows.length < limit ? rows : rows.filter(({ revision }) => revision !== first);
+}
+
+/** What of an organization's log is asked for. */
+export interface LogSelection {
+  readonly organizationId: string;
+  /** Rows of this resource alone. */
+  readonly resourceId: string | null;
+  /** The last revision to read, for what is above may not be decided yet. */
+  readonly through: number;
+  readonly limit: number;
+}
+
+/** Rows of an organization behind a position, oldest first. */
+export function readLogAfter(
+  database: Queries,
+  after: LogPosition,
+  { organizationId, resourceId, through, limit }: LogSelection,
+): Promise<LogPage> {
+  return wholeRevisions(limit, (atMost) =>
+    read(
+      database,
+      'after',
+      [organizationId, after.revision, after.place, through, resourceId, atMost],
+      atMost,
+    ),
+  );
+}
+
+/** Rows of an organization before a position, newest first. */
+export function readLogBefore(
+  database: Queries,
+  before: LogPosition,
+  { organizationId, resourceId, limit }: Omit<LogSelection, 'through'>,
+): Promise<LogPage> {
+  return read(
+    database,
+    'before',
+    [organizationId, before.revision, before.place, resourceId, limit],
+    limit,
+  );
+}
+
+async function read(
+  database: Queries,
+  statement: 'tail' | 'after' | 'before',
+  parameters: Parameter[],
+  limit: number,
+): Promise<LogPage> {
+  const found = await database.query<LogState & (LogRow | { revision: null })>(
+    statements[database.kind][statement],
+    parameters,
+  );
+  const [first] = found;
+  if (!first) return noIdentity();
+  const { epoch, prunedThrough, newest } = first;
+  const rows = found.filter((row): row is LogState & LogRow => row.revision !== null);
+  return { epoch, prunedThrough, newest, rows, full: rows.length === limit };
+}
+
+/** A page that ends inside a revision gives that one up; a revision larger than the page grows it. */
+async function wholeRevisions(
+  limit: number,
+  readAtMost: (limit: number) => Promise<LogPage>,
+): Promise<LogPage> {
+  for (let atMost = limit; ; atMost *= 4) {
+    const found = await readAtMost(atMost);
+    if (!found.full) return found;
+    const last = found.rows.at(-1)?.revision;
+    const rows = found.rows.filter(({ revision }) => revision !== last);
+    if (rows.length > 0) return { ...found, rows };
+  }
+}
+
+function noIdentity(): never {
+  throw new Error('The store has no identity: run its migrations and the first start before this.');
+}

@@ -1,0 +1,142 @@
+/**
+ * Deletes what is older than it has to be kept from the beginning of the log. What is gone is always
+ * whole revisions and always a prefix, and how far it goes is written in the statement that deletes.
+ * Everything else of a resource stays: its row carries its last transition.
+ */
+import type { Database } from '../database/database.ts';
+import { within } from '../database/time-limit.ts';
+import { readLogHolders } from './log.ts';
+
+export interface Retention {
+  /** Deletes what is due now, unless that is under way; resolves when it is over. */
+  look(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface RetentionOptions {
+  /** Rows of the log are kept for so many days. */
+  readonly days: number;
+  readonly log: { warn(message: string): void };
+}
+
+const firstLookSeconds = 2;
+const lookSeconds = 3600;
+/** Revisions are deleted whole, so it may be a few more. */
+const batchRows = 1000;
+/** Between batches, for those who write. */
+const restMs = 10;
+/** For who was writing when a batch was chosen; a statement of the door is over in milliseconds. */
+const writersSeconds = 30;
+
+/** What the next batch is: revisions above the one and up to the other. */
+interface Batch {
+  readonly above: number;
+  readonly through: number;
+}
+
+const NEXT_BATCH = /* sql */ `
+with oldest as materialized (
+  select l.revision, l.at from log l
+   where l.revision > (select pruned_through from store_identity where id = 1)
+   order by l.revision, l.place limit $2::int
+), kept as (
+  select min(revision) as first from oldest
+   where at >= clock_timestamp() - make_interval(secs => $1::float8)
+)
+select (select pruned_through from store_identity where id = 1) as above,
+       max(revision) filter (where first is null or revision < first) as through
+  from oldest, kept`;
+
+/** Nothing where another node has the turn, or has deleted as much. */
+const DELETE = /* sql */ `
+with turn as materialized (
+  select id from store_identity
+   where id = 1 and pruned_through = $1::bigint for update skip locked
+), deleted as (
+  delete from log where revision > $1::bigint and revision <= $2::bigint
+     and exists (select from turn)
+  returning resource_id, host_from, host_to, at
+), confirmed as (
+  update dns_records d set confirmed_at = c.at
+    from (select resource_id, max(at) as at from deleted
+           where host_from = 'CONFIGURING_DNS' and host_to = 'DEPLOYING_CONTAINER'
+           group by resource_id) c
+   where d.host_id = c.resource_id
+)
+update store_identity i
+   set pruned_through = $2::bigint,
+       pruned_until = greatest(i.pruned_until, (select max(at) from deleted))
+  from turn where i.id = turn.id
+returning i.pruned_through`;
+
+/** Looks soon after the start and then once an hour; the nodes of a database take turns. */
+export function startRetention(database: Database, { days, log }: RetentionOptions): Retention {
+  let looking: Promise<void> | null = null;
+  let stopped = false;
+
+  async function run(): Promise<void> {
+    let deleted = false;
+    while (!stopped) {
+      const batch = await nextBatch(database, days);
+      if (!batch || !(await isDecided(database, () => stopped))) break;
+      const rows = await database.query(DELETE, [batch.above, batch.through]);
+      if (rows.length === 0) break;
+      deleted = true;
+      await pause(restMs);
+    }
+    // A server does it by itself.
+    if (deleted && database.kind === 'PGLITE') await database.query('vacuum (analyze) log');
+  }
+
+  const look = (): Promise<void> => {
+    looking ??= run()
+      .catch((error: Error) => log.warn(`Transitions could not be deleted: ${error.message}`))
+      .finally(() => {
+        looking = null;
+      });
+    return looking;
+  };
+  const first = setTimeout(look, firstLookSeconds * 1000);
+  const timer = setInterval(look, lookSeconds * 1000);
+  first.unref();
+  timer.unref();
+  return {
+    look,
+    async stop() {
+      stopped = true;
+      clearTimeout(first);
+      clearInterval(timer);
+      // A statement that the database does not answer is left to its own.
+      await within(2, looking ?? Promise.resolve()).catch(() => {});
+    },
+  };
+}
+
+async function nextBatch(database: Database, days: number): Promise<Batch | null> {
+  const [found] = await database.query<Batch | { through: null }>(NEXT_BATCH, [
+    days * 86_400,
+    batchRows,
+  ]);
+  return found && found.through !== null ? found : null;
+}
+
+/**
+ * Waits for the transactions that were writing after a batch was chosen: a revision below it may be
+ * one of theirs, and must not appear where the log is said to be gone.
+ *
+ * @returns false when one of them does not end; the next look tries again
+ */
+async function isDecided(database: Database, isOver: () => boolean): Promise<boolean> {
+  if (database.kind === 'PGLITE') return true;
+  const writers = new Set(await readLogHolders(database));
+  const until = performance.now() + writersSeconds * 1000;
+  for (let ms = 2; writers.size > 0; ms = Math.min(250, ms * 2)) {
+    if (isOver() || performance.now() > until) return false;
+    await pause(ms);
+    const writing = new Set(await readLogHolders(database));
+    for (const writer of writers) if (!writing.has(writer)) writers.delete(writer);
+  }
+  return true;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,89 @@
+/** Reads the devices of device repositories whose storage is CLOUD: the last values, by device. */
+
+import type { Store } from '../commit/store.ts';
+import type { Parameter } from '../database/database.ts';
+
+export interface DeviceRow {
+  readonly device: string;
+  /** When its last message was taken. */
+  readonly at: string;
+  readonly values: { field: string; value: unknown; at: string }[];
+}
+
+export interface DevicePage {
+  readonly devices: DeviceRow[];
+  /** Of all devices that match, on this page or not. */
+  readonly count: number;
+}
+
+export interface DeviceQuery {
+  readonly names: readonly string[] | null;
+  /** A pattern of ILIKE. */
+  readonly pattern: string | null;
+  readonly since: Date | null;
+  readonly until: Date | null;
+  /** By name, or by the time of the last message and then by name. */
+  readonly columns: readonly ('at' | 'device')[];
+  readonly direction: 'asc' | 'desc';
+  readonly limit: number;
+  /** Values of `columns` that the page lies between. */
+  readonly greaterThan: readonly unknown[] | null;
+  readonly lessThan: readonly unknown[] | null;
+}
+
+/** The same page of each of these repositories, by repository, in one statement. */
+export async function readDevices(
+  store: Store,
+  repositoryIds: readonly string[],
+  query: DeviceQuery,
+): Promise<Map<string, DevicePage>> {
+  const parameters: Parameter[] = [];
+  const parameter = (value: unknown, type: string): string => {
+    parameters.push(value instanceof Date ? value.toISOString() : (value as Parameter));
+    return `$${parameters.length}::${type}`;
+  };
+  const list = (values: readonly string[]) =>
+    `(select jsonb_array_elements_text(${parameter(JSON.stringify(values), 'text::jsonb')}))`;
+  const types = { at: 'timestamptz', device: 'text' } as const;
+  const beyond = (operator: string, values: readonly unknown[]) => {
+    const bounds = query.columns.map((column, index) => parameter(values[index], types[column]));
+    return `(${query.columns.join(', ')}) ${operator} (${bounds.join(', ')})`;
+  };
+  const order = query.columns.map((column) => `${column} ${query.direction}`).join(', ');
+  const where = [
+    'device_repository_id = wanted.id',
+    ...(query.names ? [`device in ${list(query.names)}`] : []),
+    ...(query.pattern === null ? [] : [`device ilike ${parameter(query.pattern, 'text')}`]),
+  ];
+  const having = [
+    ...(query.since ? [`max(at) >= ${parameter(query.since, 'timestamptz')}`] : []),
+    ...(query.until ? [`max(at) < ${parameter(query.until, 'timestamptz')}`] : []),
+  ];
+  const page = [
+    ...(query.greaterThan ? [beyond('>', query.greaterThan)] : []),
+    ...(query.lessThan ? [beyond('<', query.lessThan)] : []),
+  ];
+  const rows = await store.database.query<DevicePage & { repositoryId: string }>(
+    /* sql */ `
+    select wanted.id as "repositoryId", total.count, page.devices
+      from (select value::uuid as id
+              from jsonb_array_elements_text(${parameter(JSON.stringify(repositoryIds), 'text::jsonb')})) wanted
+     cross join lateral (
+       select coalesce(jsonb_agg(matching), '[]') as matching, count(*)::integer as count
+         from (select device, max(at) as at from device_values
+                where ${where.join(' and ')} group by device
+                ${having.length ? `having ${having.join(' and ')}` : ''}) matching) total
+     cross join lateral (
+       select coalesce(jsonb_agg(jsonb_build_object('device', device, 'at', at, 'values', (
+                select jsonb_agg(jsonb_build_object('field', v.field, 'value', v.value, 'at', v.at)
+                                 order by v.field)
+                  from device_values v
+                 where v.device_repository_id = wanted.id and v.device = shown.device))
+              order by ${order}), '[]') as devices
+         from (select * from jsonb_to_recordset(total.matching) as one(device text, at timestamptz)
+                ${page.length ? `where ${page.join(' and ')}` : ''}
+                order by ${order} limit ${parameter(query.limit, 'integer')}) shown) page`,
+    parameters,
+  );
+  return new Map(rows.map(({ repositoryId, ...found }) => [repositoryId, found]));
+}

@@ -1,0 +1,176 @@
+/** Reads of the API that no relation leads to; each for many resources in one statement. */
+import type { HostSnapshot, InstanceSnapshot } from '../../lifecycle/change.ts';
+import type { InstanceState } from '../../lifecycle/instance.ts';
+import type { RuntimeCommandRow } from '../command/runtime-reports.ts';
+import { hostJson, instanceJson, instancesOfHost } from '../command/snapshot.ts';
+import type { Store } from '../commit/store.ts';
+import type { LogLevel } from '../table/values.ts';
+
+/** What the state machine decides by, of one instance. */
+export interface InstanceFacts {
+  readonly id: string;
+  readonly instance: InstanceSnapshot;
+  readonly host: HostSnapshot | null;
+}
+
+/** The same of one host. */
+export interface HostFacts {
+  readonly id: string;
+  readonly host: HostSnapshot;
+  readonly instances: InstanceSnapshot[];
+}
+
+const listed = (parameter: string): string =>
+  `in (select value::uuid from jsonb_array_elements_text(${parameter}::text::jsonb))`;
+
+const INSTANCES = /* sql */ `
+select i.id, ${instanceJson} as instance,
+       (select ${hostJson} from hosts h where h.id = i.host_id) as host
+  from instances i where i.id ${listed('$1')} and i.archived_at is null`;
+
+const HOSTS = /* sql */ `
+select h.id, ${hostJson} as host, ${instancesOfHost} as instances
+  from hosts h where h.id ${listed('$1')} and h.archived_at is null`;
+
+/** What the state machine would decide by now; archived instances are left out. */
+export async function readInstanceFacts(
+  store: Store,
+  ids: readonly string[],
+): Promise<Map<string, InstanceFacts>> {
+  const rows = await store.database.query<InstanceFacts>(INSTANCES, [JSON.stringify(ids)]);
+  return byId(rows);
+}
+
+/** The same of hosts, with all instances on them. */
+export async function readHostFacts(
+  store: Store,
+  ids: readonly string[],
+): Promise<Map<string, HostFacts>> {
+  const rows = await store.database.query<HostFacts>(HOSTS, [JSON.stringify(ids)]);
+  return byId(rows);
+}
+
+const STATES_AT = /* sql */ `
+select i.id, coalesce(before.state, case
+    -- Was it in the state that the oldest row left, or with no row in the present one?
+    when oldest.sequence = 1 or i.sequence = 0 or $2::timestamptz >= i.state_since
+      or $2::timestamptz >= (select pruned_until from store_identity where id = 1)
+    then coalesce(oldest.left_state, i.state) end) as state
+  from instances i
+  left join lateral (
+    select l.instance_to as state from log l
+     where l.resource_id = i.id and l.kind = 'TRANSITION' and l.at <= $2::timestamptz
+     order by l.sequence desc limit 1) before on true
+  left join lateral (
+    select l.sequence, l.instance_from as left_state from log l
+     where l.resource_id = i.id and l.kind = 'TRANSITION'
+     order by l.sequence limit 1) oldest on true
+ where i.id ${listed('$1')} and i.created_at <= $2::timestamptz`;
+
+/** The state of each instance at a moment; null before its creation, and where it is not known any more. */
+export async function readStatesAt(
+  store: Store,
+  ids: readonly string[],
+  time: Date,
+): Promise<Map<string, InstanceState | null>> {
+  const rows = await store.database.query<{ id: string; state: InstanceState | null }>(STATES_AT, [
+    JSON.stringify(ids),
+    time.toISOString(),
+  ]);
+  return new Map(rows.map(({ id, state }) => [id, state]));
+}
+
+const SECRETS = /* sql */ `
+with definitions as (
+  select v.solution_id, v.definition from solution_versions v where v.solution_id ${listed('$1')}
+  union all
+  select s.id, s.definition from solutions s where s.id ${listed('$1')}
+)
+select d.solution_id as id, jsonb_agg(distinct s.key) as names
+  from definitions d,
+       jsonb_each(case jsonb_typeof(d.definition->'settings')
+         when 'object' then d.definition->'settings' else '{}' end) s
+ where s.value->>'secret' = 'true'
+ group by d.solution_id`;
+
+/** The settings that any version or the draft of a solution calls secret, by solution. */
+export async function readSecretNames(
+  store: Store,
+  solutionIds: readonly string[],
+): Promise<Map<string, readonly string[]>> {
+  const rows = await store.database.query<{ id: string; names: string[] }>(SECRETS, [
+    JSON.stringify(solutionIds),
+  ]);
+  return new Map(rows.map(({ id, names }) => [id, names]));
+}
+
+const DNS_CONFIRMATIONS = /* sql */ `
+select d.host_id as id, coalesce(max(l.at), max(d.confirmed_at)) as at
+  from dns_records d
+  left join log l on l.resource_id = d.host_id and l.kind = 'TRANSITION'
+   and l.host_from = 'CONFIGURING_DNS' and l.host_to = 'DEPLOYING_CONTAINER'
+   and l.at >= d.updated_at
+ where d.host_id ${listed('$1')}
+   and (l.at is not null or d.confirmed_at >= d.updated_at)
+ group by d.host_id`;
+
+/** When the name server was last seen to answer with each host's record. */
+export async function readDnsConfirmations(
+  store: Store,
+  hostIds: readonly string[],
+): Promise<Map<string, Date>> {
+  const rows = await store.database.query<{ id: string; at: Date }>(DNS_CONFIRMATIONS, [
+    JSON.stringify(hostIds),
+  ]);
+  return new Map(rows.map(({ id, at }) => [id, at]));
+}
+
+function byId<Row extends { readonly id: string }>(rows: readonly Row[]): Map<string, Row> {
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+export interface StoredLogLine {
+  readonly id: number;
+  readonly runId: string;
+  readonly at: Date;
+  readonly level: LogLevel;
+  readonly text: string;
+}
+
+const LINE = 'id, run_id as "runId", at, level, text';
+
+/** Lines of an instance's log, oldest first: the newest so many, or those behind a line. */
+export async function readLogLines(
+  store: Store,
+  wanted:
+    | { instanceId: string; newest: number }
+    | { instanceId: string; after: number; limit: number },
+): Promise<StoredLogLine[]> {
+  const { instanceId } = wanted;
+  if ('newest' in wanted) {
+    const lines = await store.database.query<StoredLogLine>(
+      `select ${LINE} from runtime_logs where instance_id = $1::uuid order by id desc limit $2::int`,
+      [instanceId, wanted.newest],
+    );
+    return lines.reverse();
+  }
+  return store.database.query<StoredLogLine>(
+    `select ${LINE} from runtime_logs where instance_id = $1::uuid and id > $2::bigint
+      order by id limit $3::int`,
+    [instanceId, wanted.after, wanted.limit],
+  );
+}
+
+/** A command of a run, completed or not; null where the run has none of that id. */
+export async function readRuntimeCommand(
+  store: Store,
+  runId: string,
+  commandId: string,
+): Promise<RuntimeCommandRow | null> {
+  const [row] = await store.database.query<RuntimeCommandRow>(
+    `select id, ordinal, kind, run_id as "runId", payload, created_at as "createdAt"
+       from runtime_commands where run_id = $1::uuid and id::text = $2`,
+    [runId, commandId],
+  );
+  return row ?? null;
+}

@@ -1,0 +1,72 @@
+/** What a driver needs to know of a host or an instance, in one statement each. */
+import type { HostState } from '../../lifecycle/host.ts';
+import type { InstanceState } from '../../lifecycle/instance.ts';
+import type { OperationKind } from '../../lifecycle/operation.ts';
+import type { Store } from '../commit/store.ts';
+
+export interface HostTarget {
+  readonly id: string;
+  readonly key: string;
+  readonly organizationId: string;
+  readonly driver: string;
+  readonly size: string;
+  readonly dnsName: string;
+  readonly state: HostState;
+  readonly sequence: number;
+  readonly removing: boolean;
+  readonly handle: Record<string, unknown> | null;
+  readonly address: string | null;
+  /** Images of its instances' containers; the App edition has the runtime alone (null). */
+  readonly images: readonly { repository: string; image: string; tag: string }[];
+}
+
+/** What a driver needs to know of a host. */
+export async function hostTarget(store: Store, id: string): Promise<HostTarget | null> {
+  const [row] = await store.database.query<HostTarget>(
+    `select h.id, h.key, h.organization_id as "organizationId", h.driver, h.size,
+            h.dns_name as "dnsName", h.state, h.sequence, h.removing, h.handle, h.address,
+            coalesce((select jsonb_agg(distinct jsonb_build_object('repository', r.key,
+                'image', r.image, 'tag', coalesce(i.container_tag, r.default_tag)))
+              from instances i join container_repositories r on r.id = i.container_repository_id
+             where i.host_id = h.id and i.archived_at is null), '[]') as images
+       from hosts h where h.id = $1::uuid`,
+    [id],
+  );
+  return row ?? null;
+}
+
+export interface InstanceTarget {
+  readonly id: string;
+  readonly key: string;
+  readonly organizationId: string;
+  readonly state: InstanceState;
+  readonly sequence: number;
+  readonly runId: string | null;
+  readonly runtimeGone: boolean;
+  readonly operationKind: OperationKind | null;
+  readonly secondsSinceSeen: number | null;
+  readonly repository: string | null;
+  readonly image: string | null;
+  readonly tag: string | null;
+  readonly driver: string | null;
+  readonly handle: Record<string, unknown> | null;
+}
+
+/** What a driver needs to know of an instance. */
+export async function instanceTarget(store: Store, id: string): Promise<InstanceTarget | null> {
+  const [row] = await store.database.query<InstanceTarget>(
+    `select i.id, i.key, i.organization_id as "organizationId", i.state, i.sequence,
+            i.run_id as "runId", i.runtime_gone as "runtimeGone",
+            (select o.kind from operations o
+              where o.instance_id = i.id and o.status in ('QUEUED', 'RUNNING')) as "operationKind",
+            extract(epoch from clock_timestamp() - i.last_seen_at)::float8 as "secondsSinceSeen",
+            c.key as repository, r.image, r.image_tag as tag, h.driver, h.handle
+       from instances i
+       left join runs r on r.id = i.run_id
+       left join container_repositories c on c.id = i.container_repository_id
+       left join hosts h on h.id = i.host_id
+      where i.id = $1::uuid`,
+    [id],
+  );
+  return row ?? null;
+}

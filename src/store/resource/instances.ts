@@ -1,0 +1,274 @@
+/** Creating, editing and deleting instances. What they do is the lifecycle's. */
+import { randomUUID } from 'node:crypto';
+import { eq, sql } from 'drizzle-orm';
+import { decideInstanceCommand } from '../../lifecycle/instance-commands.ts';
+import { archive } from '../command/archive.ts';
+import { instanceWorld } from '../command/snapshot.ts';
+import type { Store } from '../commit/store.ts';
+import {
+  checkKey,
+  checkLabels,
+  checkNotCleared,
+  checkTexts,
+  isKey,
+  isText,
+  type LabelInput,
+} from '../input/checks.ts';
+import {
+  type Caller,
+  type CommonInput,
+  expectVersion,
+  type GuardedInput,
+  named,
+  notFound,
+  type Problems,
+  type SaveResult,
+  type SavingStore,
+  type Transaction,
+} from '../input/save-result.ts';
+import { hosts, instances } from '../table/schema.ts';
+import { checkDnsNameIsFree, dnsNameOf, findSubscription, whatFreezes } from './hosts.ts';
+import {
+  checkConfiguration,
+  findDeviceRepository,
+  findHost,
+  type InstanceConfigurationInput,
+} from './instance-checks.ts';
+import { checkWhatRuns, checkWhatStillRuns } from './instance-solution.ts';
+import { created, type Logged, save } from './save.ts';
+import { checkKeyIsFree } from './usage.ts';
+
+export interface CreateInstanceInput extends CommonInput {
+  key: string;
+  name?: string | null;
+  description?: string | null;
+  /** Id or key, as are the references below. */
+  solution: string;
+  /** `1.0` or its id; null: always the newest published one. */
+  solutionVersion?: string | null;
+  subscription: string;
+  deviceRepository: string;
+  /** A host to share; null: one of its own. */
+  host?: string | null;
+  labels?: readonly LabelInput[] | null;
+  settings?: unknown;
+  configuration: InstanceConfigurationInput;
+}
+
+export interface UpdateInstanceInput extends GuardedInput {
+  /** Id or key. */
+  instance: string;
+  name?: string | null;
+  description?: string | null;
+  solution?: string | null;
+  solutionVersion?: string | null;
+  subscription?: string | null;
+  deviceRepository?: string | null;
+  host?: string | null;
+  labels?: readonly LabelInput[] | null;
+  settings?: unknown;
+  configuration?: InstanceConfigurationInput | null;
+}
+
+export interface DeleteInstanceInput extends GuardedInput {
+  /** Id or key. */
+  instance: string;
+}
+
+/** Creates an instance, and with it a host of its own where the input names none. */
+export function createInstance(
+  store: SavingStore,
+  caller: Caller,
+  input: CreateInstanceInput,
+): Promise<SaveResult> {
+  return save(store, caller, {
+    field: 'createInstance',
+    input,
+    async change(tx, problems) {
+      const check = { tx, caller, problems };
+      checkKey(problems, input.key);
+      checkTexts(problems, input);
+      const labels = checkLabels(problems, input.labels);
+      const keyIsFree = await checkKeyIsFree(tx, problems, {
+        table: instances,
+        caller,
+        key: input.key,
+      });
+      const host = isText(input.host) ? await findHost(check, input.host) : null;
+      const runs = await checkWhatRuns(check, input);
+      const subscriptionId = await findSubscription(tx, problems, {
+        caller,
+        reference: input.subscription,
+      });
+      const deviceRepositoryId = await findDeviceRepository(check, input.deviceRepository, null);
+      const configuration = await checkConfiguration(check, input.configuration);
+      // A taken key says enough: that of its own host is taken with it.
+      const own =
+        isText(input.host) || !keyIsFree
+          ? null
+          : await checkOwnHost(tx, problems, { store, caller, input });
+      problems.throwIfAny();
+      if (!runs || !subscriptionId || !deviceRepositoryId) throw new Error('checked above');
+
+      const id = randomUUID();
+      const { organizationId } = caller;
+      const logged: Logged[] = [created('INSTANCE', id, input.key)];
+      if (own) {
+        await tx.insert(hosts).values({
+          ...own,
+          organizationId,
+          name: own.key,
+          driver: 'PROCESS',
+          size: configuration.imageSize ?? 'SMALL',
+          subscriptionId,
+        });
+        logged.unshift(created('HOST', own.id, own.key));
+      }
+      if (host) await growGuard(tx, host);
+      await tx.insert(instances).values({
+        ...configuration,
+        id,
+        organizationId,
+        key: input.key,
+        name: input.name ?? input.key,
+        description: input.description,
+        ...runs,
+        labels,
+        subscriptionId,
+        deviceRepositoryId,
+        hostId: own?.id ?? host?.id,
+      });
+      return { id, logged };
+    },
+  });
+}
+
+/** Edits an instance. An absent field keeps what is there. */
+export function updateInstance(
+  store: SavingStore,
+  caller: Caller,
+  input: UpdateInstanceInput,
+): Promise<SaveResult> {
+  return save(store, caller, {
+    field: 'updateInstance',
+    input,
+    async change(tx, problems) {
+      const check = { tx, caller, problems };
+      const where = named(instances, caller, input.instance);
+      const [there] = await tx.select({ id: instances.id }).from(instances).where(where);
+      if (!there) return notFound('INSTANCE', input.instance);
+      const host = isText(input.host) ? await findHost(check, input.host) : undefined;
+      const [current] = await tx.select().from(instances).where(where).for('update');
+      if (!current) return notFound('INSTANCE', input.instance);
+      expectVersion(input, current);
+
+      checkTexts(problems, input);
+      checkNotCleared(problems, input, [
+        'solution',
+        'subscription',
+        'deviceRepository',
+        'configuration',
+      ]);
+      const labels = input.labels === undefined ? undefined : checkLabels(problems, input.labels);
+      const runs = await checkWhatStillRuns(check, current, input);
+      const subscriptionId = isText(input.subscription)
+        ? await findSubscription(tx, problems, { caller, reference: input.subscription })
+        : undefined;
+      const deviceRepositoryId = isText(input.deviceRepository)
+        ? await findDeviceRepository(check, input.deviceRepository, current.id)
+        : undefined;
+      const configuration = input.configuration
+        ? await checkConfiguration(check, input.configuration)
+        : undefined;
+      const hostId = input.host === null ? null : host?.id;
+      const frozen = await whatFreezes(tx, { instanceId: current.id, state: current.state });
+      const moves = { deviceRepositoryId, hostId, edition: configuration?.edition };
+      const pathOf = {
+        deviceRepositoryId: 'deviceRepository',
+        hostId: 'host',
+        edition: 'configuration',
+      } as const;
+      for (const column of ['deviceRepositoryId', 'hostId', 'edition'] as const) {
+        if (!frozen || moves[column] === undefined || moves[column] === current[column]) continue;
+        const what = column === 'edition' ? 'edition' : pathOf[column];
+        problems.conflict(
+          pathOf[column],
+          'IN_USE',
+          `Instance ${current.key} ${frozen}: its ${what} can change only while it is OFFLINE. Stop and detach it first.`,
+        );
+      }
+      problems.throwIfAny();
+
+      if (host && host.id !== current.hostId) await growGuard(tx, host);
+      await tx
+        .update(instances)
+        .set({
+          ...configuration,
+          ...runs,
+          name: input.name === null ? current.key : input.name,
+          description: input.description,
+          labels,
+          subscriptionId,
+          deviceRepositoryId,
+          hostId,
+          version: current.version + 1,
+          guard: current.guard + 1,
+          updatedAt: sql`clock_timestamp()`,
+        })
+        .where(eq(instances.id, current.id));
+      const { id, sequence } = current;
+      return { id, logged: [{ kind: 'UPDATED', resource: 'INSTANCE', id, sequence }] };
+    },
+  });
+}
+
+/** Archives an instance that is OFFLINE. Its device repository is free again, its host stays. */
+export function deleteInstance(
+  store: Store,
+  caller: Caller,
+  input: DeleteInstanceInput,
+): Promise<SaveResult> {
+  return archive(store, caller, {
+    field: 'deleteInstance',
+    input,
+    kind: 'INSTANCE',
+    reference: input.instance,
+    table: instances,
+    load: (id) => instanceWorld(store, id),
+    rule: (world, context) => decideInstanceCommand(world, 'DELETE', context),
+  });
+}
+
+/** A host that gains an instance has changed: who read it without decides again. */
+async function growGuard(tx: Transaction, host: { id: string; guard: number }): Promise<void> {
+  await tx
+    .update(hosts)
+    .set({ guard: host.guard + 1 })
+    .where(eq(hosts.id, host.id));
+}
+
+/** The host that a new instance brings along: `<key>-host`, under the instance's name in the DNS. */
+async function checkOwnHost(
+  tx: Transaction,
+  problems: Problems,
+  { store, caller, input }: { store: SavingStore; caller: Caller; input: CreateInstanceInput },
+): Promise<{ id: string; key: string; dnsName: string } | null> {
+  if (!isKey(input.key)) return null;
+  const key = `${input.key}-host`;
+  if (!isKey(key)) {
+    problems.issue(
+      'key',
+      `Its own host would be ${key}, which is too long for a key: take 58 characters at most, or name a host.`,
+    );
+    return null;
+  }
+  await checkKeyIsFree(tx, problems, {
+    table: hosts,
+    caller,
+    key,
+    remedy: 'it would be its own host; name a host to share, or choose another key',
+  });
+  const dnsName = dnsNameOf(store, input.key);
+  await checkDnsNameIsFree(tx, problems, { dnsName, zone: store.dnsZone, path: 'key' });
+  return { id: randomUUID(), key, dnsName };
+}

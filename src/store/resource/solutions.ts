@@ -1,0 +1,253 @@
+/** Solutions, their drafts and their published versions. */
+import { randomUUID } from 'node:crypto';
+import { and, desc, eq, sql } from 'drizzle-orm';
+import type { Store } from '../commit/store.ts';
+import { checkDefinition, checkKey, checkTexts } from '../input/checks.ts';
+import {
+  type Caller,
+  type CommonInput,
+  expectVersion,
+  type GuardedInput,
+  named,
+  notFound,
+  type Problems,
+  type SaveResult,
+  type Transaction,
+} from '../input/save-result.ts';
+import { instances, solutions, solutionVersions } from '../table/schema.ts';
+import { save } from './save.ts';
+import { checkKeyIsFree, expectNoInstances } from './usage.ts';
+
+export interface CreateSolutionInput extends CommonInput {
+  key: string;
+  name?: string | null;
+  description?: string | null;
+  definition?: unknown;
+}
+
+export interface UpdateSolutionInput extends GuardedInput {
+  /** Id or key. */
+  solution: string;
+  name?: string | null;
+  description?: string | null;
+  definition?: unknown;
+}
+
+export interface PublishSolutionVersionInput extends GuardedInput {
+  /** Id or key. */
+  solution: string;
+  /** `1.1`; null: the next minor one. */
+  version?: string | null;
+  /** Null: the draft. */
+  definition?: unknown;
+}
+
+export interface DeleteSolutionInput extends GuardedInput {
+  /** Id or key. */
+  solution: string;
+}
+
+export function createSolution(
+  store: Store,
+  caller: Caller,
+  input: CreateSolutionInput,
+): Promise<SaveResult> {
+  return save(store, caller, {
+    field: 'createSolution',
+    input,
+    async change(tx, problems) {
+      checkKey(problems, input.key);
+      checkTexts(problems, input);
+      const definition = isGiven(input.definition)
+        ? checkDefinition(problems, input.definition)
+        : null;
+      await checkKeyIsFree(tx, problems, { table: solutions, caller, key: input.key });
+      problems.throwIfAny();
+      const id = randomUUID();
+      await tx.insert(solutions).values({
+        id,
+        organizationId: caller.organizationId,
+        key: input.key,
+        name: input.name ?? input.key,
+        description: input.description,
+        definition,
+      });
+      return { id };
+    },
+  });
+}
+
+export function updateSolution(
+  store: Store,
+  caller: Caller,
+  input: UpdateSolutionInput,
+): Promise<SaveResult> {
+  return save(store, caller, {
+    field: 'updateSolution',
+    input,
+    async change(tx, problems) {
+      const current = await find(tx, caller, input.solution);
+      expectVersion(input, current);
+      checkTexts(problems, input);
+      const definition = isGiven(input.definition)
+        ? checkDefinition(problems, input.definition)
+        : (input.definition as null | undefined);
+      problems.throwIfAny();
+      await tx
+        .update(solutions)
+        .set({
+          name: input.name === null ? current.key : input.name,
+          description: input.description,
+          definition,
+          version: current.version + 1,
+          updatedAt: sql`clock_timestamp()`,
+        })
+        .where(eq(solutions.id, current.id));
+      return { id: current.id };
+    },
+  });
+}
+
+/** Answers with the id of the version. What is given as its definition becomes the draft too. */
+export function publishSolutionVersion(
+  store: Store,
+  caller: Caller,
+  input: PublishSolutionVersionInput,
+): Promise<SaveResult> {
+  return save(store, caller, {
+    field: 'publishSolutionVersion',
+    input,
+    async change(tx, problems) {
+      // Locked, so that the next version is the next one.
+      const current = await find(tx, caller, input.solution);
+      expectVersion(input, current);
+      const given = isGiven(input.definition);
+      const source = given ? input.definition : current.definition;
+      const definition = isGiven(source) ? checkDefinition(problems, source) : {};
+      if (!isGiven(source)) {
+        problems.issue('definition', `${current.key} has no draft: give what to publish.`);
+      }
+      const newest = await newestVersion(tx, current.id);
+      const version = input.version ?? nextVersion(newest?.version);
+      await checkVersion(tx, problems, { solution: current, version, newest: newest?.version });
+      problems.throwIfAny();
+      const id = randomUUID();
+      await tx.insert(solutionVersions).values({
+        id,
+        organizationId: caller.organizationId,
+        solutionId: current.id,
+        version,
+        ordinal: (newest?.ordinal ?? 0) + 1,
+        definition,
+      });
+      if (given) {
+        await tx
+          .update(solutions)
+          .set({
+            definition,
+            version: current.version + 1,
+            updatedAt: sql`clock_timestamp()`,
+          })
+          .where(eq(solutions.id, current.id));
+      }
+      return { id };
+    },
+  });
+}
+
+export function deleteSolution(
+  store: Store,
+  caller: Caller,
+  input: DeleteSolutionInput,
+): Promise<SaveResult> {
+  return save(store, caller, {
+    field: 'deleteSolution',
+    input,
+    async change(tx, problems) {
+      const current = await find(tx, caller, input.solution);
+      expectVersion(input, current);
+      problems.throwIfAny();
+      await expectNoInstances(tx, eq(instances.solutionId, current.id), {
+        remedy: 'give them another solution, or delete them, first',
+      });
+      await tx
+        .update(solutions)
+        .set({ archivedAt: sql`clock_timestamp()` })
+        .where(eq(solutions.id, current.id));
+      return { id: current.id };
+    },
+  });
+}
+
+/** The version published last; undefined: none is. */
+export async function newestVersion(tx: Transaction, solutionId: string) {
+  const [newest] = await tx
+    .select()
+    .from(solutionVersions)
+    .where(eq(solutionVersions.solutionId, solutionId))
+    .orderBy(desc(solutionVersions.ordinal))
+    .limit(1);
+  return newest;
+}
+
+async function find(tx: Transaction, caller: Caller, reference: string) {
+  const [found] = await tx
+    .select()
+    .from(solutions)
+    .where(named(solutions, caller, reference))
+    .for('update');
+  return found ?? notFound('SOLUTION', reference);
+}
+
+const isGiven = (definition: unknown): boolean => definition !== undefined && definition !== null;
+
+const versionPattern = /^(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){0,5}$/;
+
+async function checkVersion(
+  tx: Transaction,
+  problems: Problems,
+  {
+    solution,
+    version,
+    newest,
+  }: { solution: { id: string; key: string }; version: string; newest: string | undefined },
+): Promise<void> {
+  if (!versionPattern.test(version)) {
+    problems.issue(
+      'version',
+      'A version is one to six numbers with dots between them: 1.1. Null takes the next one.',
+    );
+    return;
+  }
+  const taken = await tx
+    .select({ id: solutionVersions.id })
+    .from(solutionVersions)
+    .where(
+      and(eq(solutionVersions.solutionId, solution.id), eq(solutionVersions.version, version)),
+    );
+  if (taken.length > 0) {
+    problems.conflict(
+      'version',
+      'KEY_TAKEN',
+      `Version ${version} of ${solution.key} is published and never changes: choose a greater one.`,
+    );
+  } else if (newest !== undefined && compareVersions(version, newest) <= 0) {
+    problems.issue('version', `It must be greater than ${newest}, which is published.`);
+  }
+}
+
+/** `1.0`, then the next minor one: `1.1` behind `1.0`, `2.4` behind `2.3.9`. */
+function nextVersion(newest: string | undefined): string {
+  if (newest === undefined) return '1.0';
+  const [major, minor] = newest.split('.');
+  return `${major}.${Number(minor ?? 0) + 1}`;
+}
+
+function compareVersions(a: string, b: string): number {
+  const [left, right] = [a.split('.').map(Number), b.split('.').map(Number)];
+  for (let place = 0; place < Math.max(left.length, right.length); place += 1) {
+    const difference = (left[place] ?? 0) - (right[place] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -1,0 +1,235 @@
+/**
+ * Work items: claimed with SKIP LOCKED, held under a lease, finished with a fencing token. A worker
+ * that lost its lease writes nothing. See workers.ts and feed.md, "Leases and fencing".
+ */
+import type { WorkKind } from '../../lifecycle/change.ts';
+import type { Fence } from '../commit/commit.ts';
+import type { Store } from '../commit/store.ts';
+import type { StoredFailure } from '../table/schema.ts';
+
+export interface WorkItem extends Fence {
+  readonly kind: WorkKind;
+  readonly organizationId: string;
+  readonly operationId: string | null;
+  readonly runId: string | null;
+  readonly sequence: number;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  readonly firstCause: StoredFailure | null;
+}
+
+const CLAIM = /* sql */ `
+with due as materialized (
+  select d.resource_id, d.kind from jsonb_array_elements($2::text::jsonb) g
+    cross join lateral (
+      select resource_id, kind from work
+       where worker is null and due_at <= clock_timestamp() and g->'kinds' ? kind::text
+       order by due_at limit (g->>'limit')::int
+       for update skip locked) d
+)
+update work w
+   set worker = $1::bigint, token = nextval('fencing_tokens'), attempt = w.attempt + 1
+  from due
+ where w.resource_id = due.resource_id and w.kind = due.kind
+   and exists (select from workers where epoch = $1::bigint and not dead)
+returning w.resource_id as "resourceId", w.kind, w.token, w.organization_id as "organizationId",
+  w.operation_id as "operationId", w.run_id as "runId", w.sequence, w.attempt,
+  w.first_cause as "firstCause"`;
+
+/** Kinds of work, and at most how many items of them all are claimed. */
+export interface Claimable {
+  readonly kinds: readonly WorkKind[];
+  readonly limit: number;
+}
+
+/** Claims items that are due, in one statement. A kind is of one group alone. */
+export function claim(
+  store: Store,
+  epoch: number,
+  groups: readonly Claimable[],
+): Promise<WorkItem[]> {
+  return store.database.query<WorkItem>(CLAIM, [epoch, JSON.stringify(groups)]);
+}
+
+/** Gives an item back, due again later. A `cause` is kept where it is the first one. */
+export async function postpone(
+  store: Store,
+  item: WorkItem,
+  options: { seconds: number; cause?: StoredFailure | null; fresh?: boolean },
+): Promise<void> {
+  await store.database.query(
+    `update work set worker = null, token = null,
+            due_at = clock_timestamp() + make_interval(secs => $4::float8),
+            first_cause = coalesce(first_cause, $5::text::jsonb),
+            attempt = case when $6::boolean then 0 else attempt end
+      where resource_id = $1::uuid and kind = $2::work_kind and token = $3::bigint`,
+    [
+      item.resourceId,
+      item.kind,
+      item.token,
+      options.seconds,
+      options.cause ? JSON.stringify(options.cause) : null,
+      options.fresh ?? false,
+    ],
+  );
+}
+
+/** Ends an item that needs nothing more. */
+export async function finish(store: Store, item: WorkItem): Promise<void> {
+  await store.database.query(
+    'delete from work where resource_id = $1::uuid and kind = $2::work_kind and token = $3::bigint',
+    [item.resourceId, item.kind, item.token],
+  );
+}
+
+/**
+ * Requeues what a worker holds without knowing: its claim committed, but the answer was lost with
+ * the connection. Only while no claim is under way.
+ */
+export async function requeueUnknown(
+  store: Store,
+  epoch: number,
+  known: readonly WorkItem[],
+): Promise<void> {
+  await store.database.query(
+    `update work set worker = null, token = null
+      where worker = $1::bigint
+        and token not in (select jsonb_array_elements_text($2::text::jsonb)::bigint)`,
+    [epoch, JSON.stringify(known.map(({ token }) => token))],
+  );
+}
+
+/**
+ * The instance's runtime has been started, as far as is known. Until then nobody may look at it: a
+ * run that was never started looks like one that has exited, and its start may wait to be taken over.
+ */
+const isStarted = `not exists (
+  select from work s where s.resource_id = instances.id and s.kind = 'START_RUNTIME')`;
+
+/** Asks for a look at an instance's runtime, soon: a socket closed, or heartbeats were missed. */
+export async function watchRuntime(
+  store: Store,
+  instanceId: string,
+  seconds: number,
+): Promise<void> {
+  await store.database.query(
+    `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, due_at)
+     select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence,
+            clock_timestamp() + make_interval(secs => $2::float8)
+       from instances
+      where id = $1::uuid and not runtime_gone and ${isStarted}
+        and state not in ('OFFLINE', 'STOPPED', 'STOPPING', 'FAILED_TO_INITIALIZE',
+                          'FAILED_TO_START', 'FATAL_ERROR')
+     on conflict (resource_id, kind) do update
+        set due_at = least(work.due_at, excluded.due_at), worker = null, token = null`,
+    [instanceId, seconds],
+  );
+  store.committed({ revision: null, work: true });
+}
+
+/** A runtime was started: what the driver said is kept, and the watch over it begins. */
+export async function runtimeStarted(
+  store: Store,
+  item: WorkItem,
+  imageDigest: string,
+): Promise<void> {
+  await store.database.query(
+    `with held as (
+       delete from work where resource_id = $1::uuid and kind = $2::work_kind
+          and token = $3::bigint returning *
+     ), kept as (
+       update runs r set image_digest = $4 from held where r.id = held.run_id
+     )
+     insert into work (resource_id, kind, organization_id, resource_kind, operation_id, run_id,
+                       sequence, due_at)
+     select resource_id, 'WATCH_RUNTIME', organization_id, resource_kind, operation_id, run_id,
+            sequence, clock_timestamp() + interval '0.5 seconds' from held
+     on conflict (resource_id, kind) do update set due_at = excluded.due_at`,
+    [item.resourceId, item.kind, item.token, imageDigest],
+  );
+}
+
+/**
+ * After a start: every host is checked now, which also tells it where the API is, and every runtime
+ * is looked at, before anything expires.
+ */
+export async function adopt(store: Store): Promise<void> {
+  await store.database.query(
+    `insert into work (resource_id, kind, organization_id, resource_kind, sequence, due_at)
+     select id, 'CHECK_HOST', organization_id, 'HOST', sequence, clock_timestamp() from hosts
+      where handle is not null and not removing and archived_at is null
+        and state not in ('OFFLINE', 'FAILED_DEPLOYMENT')
+     on conflict (resource_id, kind) do update set due_at = excluded.due_at
+      where work.worker is null`,
+  );
+  await store.database.query(
+    `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, due_at)
+     select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence, clock_timestamp()
+       from instances
+      where state in ('STARTING_RUNTIME', 'INITIALIZING', 'STARTING', 'RUNNING', 'PAUSING', 'PAUSED')
+        and not runtime_gone and ${isStarted}
+     on conflict (resource_id, kind) do nothing`,
+  );
+}
+
+/** Runtimes that missed three heartbeats while their host is well. */
+export function silentRuntimes(
+  store: Store,
+  silentSeconds: number,
+): Promise<{ id: string; runId: string }[]> {
+  return store.database.query(
+    `select i.id, i.run_id as "runId" from instances i join hosts h on h.id = i.host_id
+      where i.state in ('RUNNING', 'PAUSED') and i.live_up and i.reachability = 'OK'
+        and h.state = 'RUNNING' and i.last_seen_at < clock_timestamp() - make_interval(secs => $1::float8)
+      limit 500`,
+    [silentSeconds],
+  );
+}
+
+/** The first real cause that work of one of these kinds met, while it was retried. */
+export async function firstCause(
+  store: Store,
+  resourceId: string,
+  kinds: readonly WorkKind[],
+): Promise<StoredFailure | null> {
+  const [row] = await store.database.query<{ firstCause: StoredFailure }>(
+    `select first_cause as "firstCause" from work
+      where resource_id = $1::uuid and first_cause is not null
+        and kind::text in (select jsonb_array_elements_text($2::text::jsonb)) limit 1`,
+    [resourceId, JSON.stringify(kinds)],
+  );
+  return row?.firstCause ?? null;
+}
+
+/** Keeps the time of a health check. False: a later check was recorded already; ignore this one. */
+export async function recordCheck(
+  store: Store,
+  hostId: string,
+  check: { at: Date; answers: boolean },
+): Promise<boolean> {
+  const rows = await store.database.query(
+    `update hosts set last_check_at = $2::timestamptz,
+            last_ok_at = case when $3::boolean then $2::timestamptz else last_ok_at end
+      where id = $1::uuid and (last_check_at is null or last_check_at <= $2::timestamptz)
+     returning id`,
+    [hostId, check.at.toISOString(), check.answers],
+  );
+  return rows.length > 0;
+}
+
+/** The database's clock; the only one that state and metering know. */
+export async function databaseTime(store: Store): Promise<Date> {
+  const [row] = await store.database.query<{ now: Date }>('select clock_timestamp() as now');
+  if (!row) throw new Error('The database gave no time.');
+  return row.now;
+}
+
+/** Deletes the answers of commands that are remembered no longer, and workers long dead. */
+export async function purge(store: Store): Promise<void> {
+  await store.database.query(
+    `delete from idempotency_keys where created_at < clock_timestamp() - interval '24 hours'`,
+  );
+  await store.database.query(
+    "delete from workers where dead and started_at < now() - interval '1 day'",
+  );
+}

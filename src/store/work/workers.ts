@@ -1,0 +1,136 @@
+/**
+ * Workers: who may hold work, how they show that they live, and what becomes of it when they do not.
+ * A row beats; beside it a worker holds a lock for as long as one connection of its own lives. See
+ * feed.md, "Leases and fencing".
+ */
+
+import type { Store } from '../commit/store.ts';
+import type { Session } from '../database/database.ts';
+
+/** A worker as its peers see it: when it was heard of last is when its beat changed. */
+export interface Peer {
+  readonly epoch: number;
+  readonly beat: number;
+}
+
+/** The first of the two keys of every worker's advisory lock; the second is the worker's epoch. */
+const LOCKS = 515_172_749;
+/** An epoch as the second key, which has 31 bits. */
+const keyOf = (epoch: string): string => `(${epoch} % 2147483648)::int`;
+
+/** Enters a worker; its epoch is its identity, a restart is a new one. */
+export async function registerWorker(store: Store, name: string): Promise<number> {
+  const [row] = await store.database.query<{ epoch: number }>(
+    `insert into workers (epoch, name) values (nextval('worker_epochs'), $1) returning epoch`,
+    [name],
+  );
+  if (!row) throw new Error('The worker could not be registered.');
+  return Number(row.epoch);
+}
+
+/** One heartbeat. False: peers took this worker for dead, and its items are no longer its own. */
+export async function beat(store: Store, epoch: number): Promise<boolean> {
+  const rows = await store.database.query(
+    'update workers set beat = beat + 1 where epoch = $1::bigint and not dead returning epoch',
+    [epoch],
+  );
+  return rows.length > 0;
+}
+
+/** Every other worker that is not known to be dead. */
+export function peers(store: Store, epoch: number): Promise<Peer[]> {
+  return store.database.query<Peer>(
+    'select epoch, beat from workers where not dead and epoch <> $1::bigint',
+    [epoch],
+  );
+}
+
+/**
+ * Marks a worker dead and requeues what it held, in one statement. Returns how many items; null where
+ * it was dead already, or its beat is no longer the one given.
+ */
+export async function bury(
+  store: Store,
+  { epoch, beat }: { epoch: number; beat?: number },
+): Promise<number | null> {
+  const [row] = await store.database.query<{ dead: number; items: number }>(
+    `with dead as (
+       update workers set dead = true
+        where epoch = $1::bigint and not dead and beat = coalesce($2::bigint, beat)
+       returning epoch
+     ), requeued as (
+       update work w set worker = null, token = null
+         from dead where w.worker = dead.epoch returning w.resource_id
+     )
+     select (select count(*)::int from dead) as dead, (select count(*)::int from requeued) as items`,
+    [epoch, beat ?? null],
+  );
+  return row?.dead ? row.items : null;
+}
+
+/**
+ * Requeues what is held by no living worker: a claim may commit while its worker is being buried.
+ */
+export async function requeueUnowned(store: Store): Promise<void> {
+  await store.database.query(
+    `update work set worker = null, token = null
+      where worker is not null
+        and not exists (select from workers w where w.epoch = work.worker and not w.dead)`,
+  );
+}
+
+/**
+ * Takes a worker's lock for a session and says so in its row, which beats. Returns the process id of
+ * the session's backend; null where the lock is held still, or the worker is dead.
+ */
+export async function takeLock(session: Session, epoch: number): Promise<number | null> {
+  const [lock] = await session.query<{ taken: boolean; backend: number }>(
+    `select pg_try_advisory_lock(${LOCKS}, ${keyOf('$1::bigint')}) as taken,
+            pg_backend_pid() as backend`,
+    [epoch],
+  );
+  if (!lock?.taken) return null;
+  const rows = await session.query(
+    `update workers set holds_lock = true, beat = beat + 1
+      where epoch = $1::bigint and not dead returning epoch`,
+    [epoch],
+  );
+  return rows.length > 0 ? lock.backend : null;
+}
+
+/** Says in a worker's row, which beats, that it holds no lock. False: it was taken for dead. */
+export async function disclaimLock(store: Store, epoch: number): Promise<boolean> {
+  const rows = await store.database.query(
+    `update workers set holds_lock = false, beat = beat + 1
+      where epoch = $1::bigint and not dead returning epoch`,
+    [epoch],
+  );
+  return rows.length > 0;
+}
+
+/**
+ * The other workers that say that they hold their lock, while nobody does; and the process id of the
+ * backend that says so. The lock is older than the word and the word is read first.
+ */
+export async function unlockedPeers(
+  session: Session,
+  epoch: number,
+): Promise<{ backend: number; peers: Peer[] }> {
+  const rows = await session.query<{ backend: number; epoch: number | null; beat: number }>(
+    `select pg_backend_pid() as backend, unlocked.epoch, unlocked.beat
+       from (select) as one left join (
+         select w.epoch, w.beat from workers w
+          where w.holds_lock and not w.dead and w.epoch <> $1::bigint
+            and not exists (
+              select from pg_locks l
+               where l.locktype = 'advisory' and l.classid = ${LOCKS} and l.objsubid = 2
+                 and l.objid = ${keyOf('w.epoch')}::oid and l.granted
+                 and l.database = (select oid from pg_database where datname = current_database()))
+       ) unlocked on true`,
+    [epoch],
+  );
+  return {
+    backend: rows[0]?.backend ?? 0,
+    peers: rows.flatMap(({ epoch: id, beat }) => (id === null ? [] : { epoch: id, beat })),
+  };
+}
