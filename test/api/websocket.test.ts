@@ -135,6 +135,59 @@ describe('the door', () => {
     expect((await early.closed).code).toBe(4401);
   });
 
+  test.each([
+    ['authorization', {}],
+    ['Authorization', {}],
+    ['AUTHORIZATION', {}],
+    ['authorization', { inHeaders: true }],
+    ['Authorization', { inHeaders: true }],
+  ])('takes %s in the payload of connection_init %o, as clients write it', async (name, place) => {
+    const header = { [name]: `Bearer ${adminToken}` };
+    const client = createClient({
+      url: `ws://127.0.0.1:${world.port}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: 'inHeaders' in place ? { headers: header } : header,
+      retryAttempts: 0,
+    });
+    const { value } = await client.iterate({ query: '{ name }' }).next();
+    expect(value).toEqual({ data: { name: 'ADMIN admin' } });
+    await client.dispose();
+  });
+
+  test('refuses two tokens that differ and takes one that is shown twice', async () => {
+    const right = `Bearer ${adminToken}`;
+    const twice = await peer();
+    twice.say({
+      type: 'connection_init',
+      payload: { authorization: right, headers: { Authorization: right } },
+    });
+    await twice.next(undefined, 'connection_ack');
+    for (const payload of [
+      { authorization: right, headers: { Authorization: 'Bearer other' } },
+      { Authorization: right, authorization: 'Bearer other' },
+    ]) {
+      const two = await peer();
+      two.say({ type: 'connection_init', payload });
+      expect(await two.closed).toEqual({
+        code: 4403,
+        reason: 'UNAUTHENTICATED: connection_init shows two different tokens. Show one.',
+      });
+    }
+    const wrong = await peer();
+    wrong.say({ type: 'connection_init', payload: { headers: { Authorization: 'Bearer wrong' } } });
+    expect((await wrong.closed).code).toBe(4403);
+    for (const payload of [
+      { headers: null },
+      { headers: 'x' },
+      { headers: {} },
+      { Token: right },
+    ]) {
+      const none = await peer();
+      none.say({ type: 'connection_init', payload });
+      expect((await none.closed).code).toBe(4401);
+    }
+  });
+
   test('takes a session of its own pages alone', async () => {
     const cookie = await signIn(world);
     const page = await peer({ headers: { cookie, origin: `http://127.0.0.1:${world.port}` } });

@@ -32,7 +32,7 @@ export interface Auth {
   isSession(request: IncomingMessage): Promise<boolean>;
   /** Who sent a request: its `Authorization` header, else the session's cookie. */
   ofRequest(request: IncomingMessage): Promise<Authenticated>;
-  /** Who opened a socket: the payload of `connection_init`, else as for a request. */
+  /** Who opened a socket: `authorizationsOf` the payload of `connection_init`, else as a request. */
   ofSocket(request: IncomingMessage, payload: unknown): Promise<Authenticated>;
   /** Counts a failure against its source, and says whether there have been too many. */
   failed(request: IncomingMessage): boolean;
@@ -49,6 +49,10 @@ const unauthenticated: Refused = {
 const wrongKey: Refused = {
   code: 'UNAUTHENTICATED',
   message: 'The token is wrong, expired or revoked. Sign in again, or show another.',
+};
+const twoTokens: Refused = {
+  code: 'UNAUTHENTICATED',
+  message: 'connection_init shows two different tokens. Show one.',
 };
 const throttled: Refused = {
   code: 'RATE_LIMITED',
@@ -102,12 +106,10 @@ export function createAuth(
       return session !== null && (await keys.verify(session))?.kind === 'SESSION';
     },
     ofRequest: (request) => authenticate(request, request.headers.authorization),
-    ofSocket(request, payload) {
-      const shown =
-        typeof payload === 'object' && payload && 'authorization' in payload
-          ? payload.authorization
-          : request.headers.authorization;
-      return authenticate(request, shown);
+    async ofSocket(request, payload) {
+      const shown = authorizationsOf(payload);
+      if (shown.length > 1) return twoTokens;
+      return authenticate(request, shown[0] ?? request.headers.authorization);
     },
   };
 
@@ -130,6 +132,22 @@ export function createAuth(
 
   return auth;
 }
+
+/**
+ * The different values of `authorization` in a payload of `connection_init`: at its top or within
+ * `headers`, in any case of letters, as clients in use write it. An empty one counts as none.
+ */
+export function authorizationsOf(payload: unknown): unknown[] {
+  const top = entriesOf(payload);
+  const headers = top.filter(([name]) => name.toLowerCase() === 'headers');
+  const shown = [...top, ...headers.flatMap(([, value]) => entriesOf(value))]
+    .filter(([name, value]) => name.toLowerCase() === 'authorization' && value)
+    .map(([, value]) => value);
+  return [...new Set(shown)];
+}
+
+const entriesOf = (value: unknown): [string, unknown][] =>
+  typeof value === 'object' && value !== null ? Object.entries(value) : [];
 
 /** The value of a cookie, or null. */
 export function cookieOf({ headers }: IncomingMessage, name: string): string | null {

@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../../api/base/viewer.ts';
 import { isConnectionError } from '../../store/database/database.ts';
-import type { Auth } from '../auth/auth.ts';
+import { type Auth, authorizationsOf } from '../auth/auth.ts';
 import type { OperationRequest, Pipeline, Prepared } from '../execution/pipeline.ts';
 import type { Admission } from '../wire/admission.ts';
 import type { Metrics } from '../wire/metrics.ts';
@@ -107,7 +107,8 @@ export function createSockets(options: SocketOptions): Sockets {
       const found = await auth.ofSocket(request, connectionParams);
       extra.request = null;
       if (!('viewer' in found)) {
-        const code = connectionParams?.authorization ? forbidden : CloseCode.Unauthorized;
+        const isShown = authorizationsOf(connectionParams).length > 0;
+        const code = isShown ? forbidden : CloseCode.Unauthorized;
         extra.socket.close(code, reasonOf(`${found.code}: ${found.message}`));
         return false;
       }
