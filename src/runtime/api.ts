@@ -1,6 +1,6 @@
 /** The part of the API that a runtime uses, typed: one function per mutation. */
 import type { Connection } from './connection.ts';
-import type { LogLine } from './log.ts';
+import type { LogLine } from './log-line.ts';
 
 /** One command to this run. */
 export interface RuntimeCommand {

@@ -1,23 +1,19 @@
 /**
  * The log of a runtime: to stdout, and to the working storage once it is known: SQLite in the work
- * folder (LOCAL) or the API (CLOUD). Bounded everywhere; what is dropped is counted and said.
+ * folder (LOCAL) or the API (CLOUD). Each line has a number within
+ * the run. Bounded everywhere; one line says how many were dropped, in their place.
  */
-import type { Api } from './api.ts';
-import { createOutbox } from './outbox.ts';
+import type { LogLine } from './log-line.ts';
 import { openSqlite } from './sqlite.ts';
-
-export interface LogLine {
-  readonly at: string;
-  readonly level: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
-  readonly text: string;
-}
+import { createWaitingLines } from './waiting-lines.ts';
 
 /** Where lines go. */
 export interface LogStorage {
   append(line: LogLine): void;
   /** Resolves when what was appended is kept. */
   flushed(): Promise<void>;
-  close(): void;
+  /** Returns the lines that are not kept, oldest first. */
+  close(): LogLine[];
 }
 
 export interface Log {
@@ -31,21 +27,21 @@ export interface Log {
 }
 
 const lineCharacters = 4_000;
-const earlyLines = 1_000;
-const cloudLines = 5_000;
+const earlyAtOnce = { lines: 1_000, bytes: 1024 * 1024 };
 const localRows = 50_000;
 const pruneEvery = 1_000;
 
 /** A log that goes to `print` and remembers its first lines until it gets a storage. */
 export function createLog(print: (text: string) => void): Log {
-  const early: LogLine[] = [];
+  const early = createWaitingLines();
+  let number = 0;
   let storage: LogStorage | undefined;
   function write(level: LogLine['level'], text: string): void {
-    const line = { at: new Date().toISOString(), level, text: escapeControl(text) };
+    number += 1;
+    const line = { number, at: new Date().toISOString(), level, text: escapeControl(text) };
     print(`${line.at} ${level} ${line.text}\n`);
     if (storage !== undefined) append(storage, line);
-    else early.push(line);
-    if (early.length > earlyLines) early.shift();
+    else early.append(line);
   }
   function append(to: LogStorage, line: LogLine): void {
     try {
@@ -60,43 +56,14 @@ export function createLog(print: (text: string) => void): Log {
     warn: (text) => write('WARN', text),
     error: (text) => write('ERROR', text),
     keepIn(next) {
-      storage?.close();
+      for (const line of storage?.close() ?? []) append(next, line);
       storage = next;
-      for (const line of early.splice(0)) append(next, line);
+      while (!early.isEmpty) {
+        for (const line of early.take(earlyAtOnce)) append(next, line);
+      }
     },
     flushed: async () => await storage?.flushed(),
-    close: () => storage?.close(),
-  };
-}
-
-/** Keeps lines through the API; of more than it can hold the oldest are dropped. */
-export function createCloudLogs(api: Api): LogStorage {
-  let sequence = 0;
-  let dropped = 0;
-  const outbox = createOutbox<LogLine>({
-    capacity: cloudLines,
-    // One less than the API takes: room for the line that says what was dropped.
-    batchItems: 499,
-    send: async (lines) => {
-      const before = dropped;
-      const at = new Date().toISOString();
-      const text = `${before} older lines were dropped: the API could not be reached in time.`;
-      const said: LogLine[] = before > 0 ? [{ at, level: 'WARN', text }] : [];
-      await api.reportLogs([...said, ...lines]);
-      dropped -= before;
-    },
-  });
-  return {
-    append(line) {
-      if (outbox.room() === 0) {
-        outbox.dropOldest();
-        dropped += 1;
-      }
-      sequence += 1;
-      outbox.put(String(sequence), line);
-    },
-    flushed: () => outbox.flushed(),
-    close: () => outbox.close(),
+    close: () => void storage?.close(),
   };
 }
 
@@ -118,7 +85,10 @@ export function openLocalLogs(folder: string): LogStorage {
       prune.run(localRows);
     },
     flushed: async () => {},
-    close: () => database.close(),
+    close() {
+      database.close();
+      return [];
+    },
   };
 }
 

@@ -7,13 +7,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type CommandResult, type Counters, createApi, type RuntimeCommand } from './api.ts';
+import { createCloudLogs } from './cloud-logs.ts';
 import { createCommandQueue } from './commands.ts';
 import type { RuntimeConfig } from './config.ts';
 import { openConnection } from './connection.ts';
 import { createCloudDevices, type DeviceStorage, openLocalDevices } from './devices.ts';
 import { faultText } from './fields.ts';
 import { createListening, type Listening } from './listening.ts';
-import { createCloudLogs, type Log, openLocalLogs } from './log.ts';
+import { type Log, openLocalLogs } from './log.ts';
 import { type LoadedSolution, loadSolution } from './solution.ts';
 
 /** How the program ends. */

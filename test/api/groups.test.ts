@@ -608,8 +608,8 @@ describe('states', () => {
     const write = async (...texts: string[]) => {
       for (const text of texts)
         await store.database.query(
-          `insert into runtime_logs (organization_id, instance_id, run_id, at, level, text)
-           values ($1::uuid, $2::uuid, $2::uuid, now(), 'INFO', $3)`,
+          `insert into runtime_logs (organization_id, instance_id, run_id, number, at, level, text)
+           values ($1::uuid, $2::uuid, $2::uuid, 1, now(), 'INFO', $3)`,
           [organizationId, world.instanceId, text],
         );
       world.feed.signal(`logs:${world.instanceId}`);

@@ -37,8 +37,8 @@ test('a batch that commits late is not lost behind one that was sent after it', 
   await session?.query('select pg_advisory_lock(1, 1)');
   const waiting = async () => {
     const rows = await database.query(
-      `select from pg_locks l join pg_database d on d.oid = l.database
-        where d.datname = current_database() and not l.granted`,
+      `select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`,
     );
     return rows.length;
   };

@@ -15,7 +15,7 @@ import type {
   Endpoint,
   RuntimeCommand,
 } from '../../src/runtime/api.ts';
-import type { LogLine } from '../../src/runtime/log.ts';
+import type { LogLine } from '../../src/runtime/log-line.ts';
 
 export type Completion = CommandResult & { readonly command: string; readonly run: string };
 

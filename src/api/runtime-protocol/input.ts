@@ -68,6 +68,7 @@ export const ReportDeviceValuesInput = builder.inputType('ReportDeviceValuesInpu
 
 const LogLineInput = builder.inputType('LogLineInput', {
   fields: (t) => ({
+    number: t.float(),
     at: t.field({ type: 'DateTime', required: true }),
     level: t.field({ type: LogLevel, required: true }),
     text: t.string({ required: true }),
@@ -157,8 +158,17 @@ function textOf(value: unknown): string {
 export function checkLogLines({ lines }: typeof ReportLogsInput.$inferInput) {
   const issues = new Issues();
   issues.when(lines.length > limits.lines, 'lines', `${limits.lines} at most, in one report.`);
-  lines.slice(0, limits.lines).forEach(({ text }, index) => {
+  const [first] = lines;
+  let before = 0;
+  lines.slice(0, limits.lines).forEach(({ number, text }, index) => {
     issues.text(text, `lines.${index}.text`, limits.message);
+    const at = `lines.${index}.number`;
+    const isNumbered = number != null;
+    issues.when(isNumbered !== (first?.number != null), at, 'All lines have one, or none.');
+    if (!isNumbered) return;
+    issues.when(!Number.isSafeInteger(number), at, 'A whole number, less than 2^53.');
+    issues.when(number <= before, at, 'Greater than that of the line before, and than 0.');
+    before = number;
   });
   return issues.found;
 }

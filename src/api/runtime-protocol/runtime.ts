@@ -222,7 +222,8 @@ builder.mutationFields((t) => ({
       report(context, input, {
         issues: checkLogLines(input),
         apply: async (runId) => {
-          const result = await reportLogs(context.store, { runId, lines: input.lines });
+          const lines = input.lines.map((line) => ({ ...line, number: line.number ?? null }));
+          const result = await reportLogs(context.store, { runId, lines });
           if (result.outcome === 'ACCEPTED') context.feed.signal(logTopic(result.instanceId));
           return result;
         },

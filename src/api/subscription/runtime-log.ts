@@ -18,6 +18,7 @@ const PAGE = 500;
 
 const LogLine = builder.objectRef<StoredLogLine>('LogLine').implement({
   fields: (t) => ({
+    number: t.exposeFloat('number'),
     at: t.expose('at', { type: 'DateTime' }),
     level: t.expose('level', { type: LogLevel }),
     text: t.exposeString('text'),
@@ -25,7 +26,7 @@ const LogLine = builder.objectRef<StoredLogLine>('LogLine').implement({
   }),
 });
 
-/** A line at its place: the lines of all runtimes are counted together. */
+/** A line at its place: the lines of all runtimes are counted together, in the order of runs. */
 interface PlacedLine extends LogPosition {
   readonly line: StoredLogLine;
 }

@@ -240,31 +240,44 @@ export async function reportDeviceValues(
 /** Log lines that one instance keeps; the oldest go first. */
 const KEPT_LOG_LINES = 10_000;
 
-/** The first of the two keys of the advisory lock of an instance's log; the second is of its id. */
-const LOG_LOCKS = 515_172_750;
+export interface ReportedLogLine {
+  /** Of the line within its run; null from a runtime that does not number its lines. */
+  readonly number: number | null;
+  readonly at: Date;
+  readonly level: LogLevel;
+  readonly text: string;
+}
 
 /**
- * Keeps lines of a runtime's log. The batches of one instance take turns, each until it is committed:
- * lines become visible in the order of their ids, and who reads on behind an id misses none.
+ * The row of the run is locked until the lines are committed, and read as the batch before left it.
+ * So ids follow the order of runs, and of numbers within each; they become visible in that order.
  */
+const KEEP_LOG_LINES = /* sql */ `
+with run as materialized (
+  select r.id, r.organization_id, r.instance_id, r.last_log_number
+    from runs r where r.id = $1::uuid and r.ended_at is null
+     for no key update
+), lines as materialized (
+  select run.*, line, coalesce((line->>'number')::bigint, run.last_log_number + place) as number
+    from run, jsonb_array_elements($2::text::jsonb) with ordinality as l(line, place)
+), advanced as (
+  update runs r set last_log_number = lines.number
+    from (select id, max(number) as number from lines group by id) lines
+   where r.id = lines.id and lines.number > r.last_log_number
+)
+insert into runtime_logs (organization_id, instance_id, run_id, number, at, level, text)
+select organization_id, instance_id, id, number, (line->>'at')::timestamptz,
+       (line->>'level')::log_level, line->>'text'
+  from lines where number > last_log_number order by number`;
+
+/** Keeps lines of a runtime's log, each once: a batch may come again, or late. */
 export async function reportLogs(
   store: Store,
-  report: {
-    runId: string;
-    lines: readonly { at: Date; level: LogLevel; text: string }[];
-  },
+  report: { runId: string; lines: readonly ReportedLogLine[] },
 ): Promise<ReportResult> {
   const run = await liveRun(store, report.runId);
   if (!run) return stale();
-  await store.database.query(
-    `with turn as materialized (select pg_advisory_xact_lock(${LOG_LOCKS}, hashtext($1::text)))
-     insert into runtime_logs (organization_id, instance_id, run_id, at, level, text)
-     select i.organization_id, i.id, $2::uuid, (v->>'at')::timestamptz, (v->>'level')::log_level,
-            v->>'text'
-       from turn, instances i, jsonb_array_elements($3::text::jsonb) with ordinality as l(v, n)
-      where i.id = $1::uuid order by n`,
-    [run.instanceId, report.runId, JSON.stringify(report.lines)],
-  );
+  await store.database.query(KEEP_LOG_LINES, [report.runId, JSON.stringify(report.lines)]);
   await store.database.query(
     `delete from runtime_logs where instance_id = $1::uuid and id <= (
        select id from runtime_logs where instance_id = $1::uuid

@@ -132,12 +132,13 @@ function byId<Row extends { readonly id: string }>(rows: readonly Row[]): Map<st
 export interface StoredLogLine {
   readonly id: number;
   readonly runId: string;
+  readonly number: number;
   readonly at: Date;
   readonly level: LogLevel;
   readonly text: string;
 }
 
-const LINE = 'id, run_id as "runId", at, level, text';
+const LINE = 'id, run_id as "runId", number, at, level, text';
 
 /** Lines of an instance's log, oldest first: the newest so many, or those behind a line. */
 export async function readLogLines(

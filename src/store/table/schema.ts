@@ -326,6 +326,8 @@ export const runs = pgTable(
     imageDigest: text('image_digest'),
     startedAt: time('started_at').notNull(),
     endedAt: time('ended_at'),
+    /** The number of the last line of its log that was kept; greater ones are new. */
+    lastLogNumber: bigint('last_log_number', { mode: 'number' }).notNull().default(0),
   },
   (t) => [index('runs_instance').on(t.instanceId, t.startedAt)],
 );
@@ -513,6 +515,8 @@ export const runtimeLogs = pgTable(
     organizationId: uuid('organization_id').notNull(),
     instanceId: uuid('instance_id').notNull(),
     runId: uuid('run_id').notNull(),
+    /** Rises within the run. The order of ids is that of the runs, and of the numbers in each. */
+    number: bigint('number', { mode: 'number' }).notNull(),
     at: time('at').notNull(),
     level: logLevel('level').notNull(),
     text: text('text').notNull(),

@@ -1,0 +1,65 @@
+/** Log lines that wait for a place to go, bounded; one line stands for those that were dropped. */
+import type { LogLine } from './log-line.ts';
+
+export interface WaitingLines {
+  readonly isEmpty: boolean;
+  append(line: LogLine): void;
+  /** Takes out the oldest: at most so many, of at most so many bytes, but one at least. */
+  take(most: { readonly lines: number; readonly bytes: number }): LogLine[];
+}
+
+const capacityLines = 5_000;
+const capacityBytes = 4 * 1024 * 1024;
+
+/** Bytes of a line in a JSON text, with what separates it from the next. */
+const bytesOf = (line: LogLine) => Buffer.byteLength(JSON.stringify(line)) + 1;
+
+/** None yet. Where there is no room for one more, the oldest is dropped. */
+export function createWaitingLines(): WaitingLines {
+  const waiting: { readonly line: LogLine; readonly bytes: number }[] = [];
+  let waitingBytes = 0;
+  let dropped = 0;
+  let lastDropped: LogLine | undefined;
+
+  function shift(): LogLine | undefined {
+    const oldest = waiting.shift();
+    waitingBytes -= oldest?.bytes ?? 0;
+    return oldest?.line;
+  }
+
+  /** It has the number of the last line that it stands for, so the order holds. */
+  function takeDropped(): LogLine[] {
+    if (lastDropped === undefined) return [];
+    const { number, at } = lastDropped;
+    const text = `${dropped} lines were dropped here: no room was left while they could not be sent.`;
+    dropped = 0;
+    lastDropped = undefined;
+    return [{ number, at, level: 'WARN', text }];
+  }
+
+  return {
+    get isEmpty() {
+      return waiting.length === 0;
+    },
+    append(line) {
+      const bytes = bytesOf(line);
+      waiting.push({ line, bytes });
+      waitingBytes += bytes;
+      while (waiting.length > capacityLines || waitingBytes > capacityBytes) {
+        lastDropped = shift();
+        dropped += 1;
+      }
+    },
+    take(most) {
+      const taken = takeDropped();
+      let bytes = taken.reduce((sum, line) => sum + bytesOf(line), 0);
+      for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+        bytes += next.bytes;
+        if (taken.length > 0 && (taken.length >= most.lines || bytes > most.bytes)) break;
+        taken.push(next.line);
+        shift();
+      }
+      return taken;
+    },
+  };
+}
