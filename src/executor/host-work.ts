@@ -1,7 +1,7 @@
 /** What the executor does for hosts: one function per kind of work, in the order of a deployment. */
 import type { Driver, HostSize } from '../drivers/driver.ts';
 import type { WorkKind } from '../lifecycle/change.ts';
-import { checkedHostStates, hostStateFacts } from '../lifecycle/host.ts';
+import { hostStateFacts } from '../lifecycle/host.ts';
 import { isLive } from '../lifecycle/host-commands.ts';
 import { type HostObservation, observeHost } from '../lifecycle/host-observations.ts';
 import { hostWorld, type StoredWorld } from '../store/command/snapshot.ts';
@@ -211,9 +211,10 @@ const releaseHost: HostWork = async (executing, item) => {
 const checkHost: HostWork = async (executing, item) => {
   const found = await target(executing, item);
   if (!found) return 'OVER';
-  if (!checkedHostStates.includes(found.host.state)) {
+  const facts = hostStateFacts[found.host.state];
+  if (!facts.checked) {
     // Adopted while it starts up: it only learns where the API is.
-    const transient = hostStateFacts[found.host.state].class === 'TRANSIENT';
+    const transient = facts.class === 'TRANSIENT';
     const told = found.host.handle === null || (await answers(executing, item, 10)).answers;
     return told || !transient ? 'OVER' : { againInSeconds: 1 };
   }
@@ -241,7 +242,7 @@ const hostDeadline: HostWork = async (executing, item) => {
   if (!found || found.host.sequence !== item.sequence) return 'OVER';
   const { host } = found;
   if (host.removing) return { againInSeconds: 1 };
-  const asks = hostStateFacts[host.state].onExpiryIfItAnswers !== null;
+  const asks = Boolean(hostStateFacts[host.state].deadline?.ifItAnswers);
   const check = asks ? await answers(executing, item, 3) : { answers: false };
   const cause = await firstCause(executing.store, host.id, stageWork);
   const decided = await observe(executing, item, {

@@ -70,13 +70,16 @@ export interface Deadlines {
   readonly healthCheck: number;
 }
 
-/** The deadlines of lifecycle.md. */
-export const defaultDeadlines: Deadlines = {
+/** The deadlines that the facts of the states give. */
+export const deadlinesOfFacts = (): Deadlines => ({
   instance: secondsOf(instanceStateFacts),
   host: secondsOf(hostStateFacts),
   removal: removalDeadlineSeconds,
   healthCheck: 60,
-};
+});
+
+/** The deadlines of lifecycle.md. */
+export const defaultDeadlines = deadlinesOfFacts();
 
 function secondsOf<State extends string>(
   facts: Readonly<Record<State, { readonly deadline: { readonly seconds: number } | null }>>,

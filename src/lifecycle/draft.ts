@@ -18,7 +18,8 @@ import type { HostState } from './host.ts';
 import { type InstanceState, isAtRest, isError } from './instance.ts';
 import type { ActiveOperation, OperationKind, OperationStatus } from './operation.ts';
 
-type InstanceSet = Partial<
+/** What may be set with a touch of an instance. */
+export type InstanceSet = Partial<
   Pick<
     InstanceUpdate,
     | 'desired'
@@ -33,7 +34,8 @@ type InstanceSet = Partial<
     | 'details'
   >
 >;
-type HostSet = Partial<
+/** What may be set with a touch of a host. */
+export type HostSet = Partial<
   Pick<
     HostUpdate,
     | 'failure'

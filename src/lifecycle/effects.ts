@@ -2,93 +2,37 @@
  * What a host does to its instances. `desired` alone decides who starts; every row names its
  * cause. Source: lifecycle.md, "What a host does to its instances".
  */
-import { type Cause, type HostSnapshot, type InstanceSnapshot, isRemoving } from './change.ts';
+import type { Cause, HostSnapshot, InstanceSnapshot } from './change.ts';
 import type { Draft } from './draft.ts';
 import type { Failure } from './errors.ts';
-import {
-  type DesiredInstanceState,
-  type InstanceState,
-  instanceStateFacts,
-  isAtRest,
-  isError,
-} from './instance.ts';
+import { instanceStateFacts, isAtRest, isLiveState } from './instance.ts';
+import { enterInstance } from './instance-entry.ts';
+import { instanceByHost, startsWhereDesired } from './instance-table.ts';
 import { waitingForHost } from './operation.ts';
 
-/** Enters STARTING_RUNTIME with a run of its own, and asks the driver for its runtime. */
-export function startRuntime(
-  draft: Draft,
-  instance: InstanceSnapshot,
-  options: { operationId: string; causedBy?: Cause | null },
-): void {
-  const runId = draft.context.newId();
-  const { operationId } = options;
-  draft.instance(instance, 'STARTING_RUNTIME', {
-    beginRun: runId,
-    operationId,
-    causedBy: options.causedBy ?? null,
-    failure: null,
-    endpoints: null,
-    reachability: { value: 'OK', because: null },
-  });
-  const entered = { ...instance, sequence: instance.sequence + 1 };
-  draft.addWork('START_RUNTIME', entered, { operationId, runId });
-}
-
-/** Enters STOPPING: asks the runtime by its own command, and has the driver see it gone. */
-export function stopRuntime(
-  draft: Draft,
-  instance: InstanceSnapshot,
-  options: { operationId: string; causedBy?: Cause | null },
-): void {
-  const { operationId } = options;
-  draft.instance(instance, 'STOPPING', {
-    operationId,
-    causedBy: options.causedBy ?? null,
-    endpoints: null,
-  });
-  draft.command('STOP', instance);
-  const entered = { ...instance, sequence: instance.sequence + 1 };
-  draft.addWork('STOP_RUNTIME', entered, { operationId });
-  const { host } = draft.world;
-  if (
-    host?.state === 'STARTING_CONTAINER' &&
-    instance.state === 'STARTING_RUNTIME' &&
-    !isRemoving(host)
-  ) {
-    draft.addWork('CONFIRM_HOST', host, { operationId: host.operation?.id ?? null });
-  }
-}
-
-/** The start-up sequence of those that want it, at a host's event. */
+/**
+ * The start-up sequence of those that want it, at a host's event.
+ *
+ * @returns how many it is
+ */
 export function startDesired(
   draft: Draft,
-  options: {
-    desired: readonly DesiredInstanceState[];
-    from: readonly InstanceState[];
-    cause: Cause;
-  },
+  event: 'HOST_DEPLOYED' | 'HOST_BACK' | 'CONTAINER_UP',
+  cause: Cause,
 ): number {
   let started = 0;
   for (const instance of draft.world.instances) {
-    const starts =
-      options.desired.includes(instance.desired) && options.from.includes(instance.state);
-    if (!starts) {
+    const to = instanceByHost[event][instance.state];
+    if (!to || !startsWhereDesired[event].includes(instance.desired)) {
       releaseWaiting(draft, instance);
       continue;
     }
     started += 1;
-    if (instance.operation) {
-      draft.operation(instance.operation, instance, 'RUNNING', { phase: null });
-      startRuntime(draft, instance, {
-        operationId: instance.operation.id,
-        causedBy: options.cause,
-      });
-    } else {
-      const operationId = draft.begin('START_INSTANCE', instance, {
-        parentId: options.cause.operationId,
-      });
-      startRuntime(draft, instance, { operationId, causedBy: options.cause });
-    }
+    const { operation } = instance;
+    if (operation) draft.operation(operation, instance, 'RUNNING', { phase: null });
+    const operationId =
+      operation?.id ?? draft.begin('START_INSTANCE', instance, { parentId: cause.operationId });
+    enterInstance(draft, instance, to, { trigger: event, operationId, causedBy: cause });
   }
   return started;
 }
@@ -105,7 +49,7 @@ function releaseWaiting(draft: Draft, instance: InstanceSnapshot): void {
 function takeOver(
   draft: Draft,
   instance: InstanceSnapshot,
-  options: { parentId: string; comesBack: boolean },
+  options: { parentId: string | null; comesBack: boolean },
 ): string {
   draft.end(instance, 'SUPERSEDED');
   const returns = options.comesBack && instance.desired !== 'STOPPED';
@@ -119,13 +63,9 @@ function takeOver(
  *
  * @param options.comesBack whether those that want to run start again afterwards
  */
-export function stopAll(
-  draft: Draft,
-  cause: Cause & { readonly operationId: string },
-  options: { comesBack: boolean },
-): void {
+export function stopAll(draft: Draft, cause: Cause, options: { comesBack: boolean }): void {
   for (const instance of draft.world.instances) {
-    if (isAtRest(instance.state) || isError(instance.state)) {
+    if (!isLiveState(instance.state)) {
       if (!instance.operation) continue;
       draft.end(instance, 'SUPERSEDED');
       draft.drop(instance.id, ['CONTINUE_RESTART']);
@@ -136,20 +76,20 @@ export function stopAll(
       parentId: cause.operationId,
       comesBack: options.comesBack,
     });
-    if (instance.state === 'STOPPING') {
+    const to = instanceByHost.HOST_STOPS[instance.state];
+    if (to) {
+      enterInstance(draft, instance, to, { trigger: 'HOST_STOPS', operationId, causedBy: cause });
+    } else {
       draft.instance(instance, null, { operationId });
       draft.addWork('STOP_RUNTIME', instance, { operationId });
-    } else {
-      stopRuntime(draft, instance, { operationId, causedBy: cause });
     }
   }
 }
 
 /** The host is about to restart under its instances: their own operations end, its children begin. */
-export function takeOverAll(draft: Draft, parentId: string): void {
+export function takeOverAll(draft: Draft, parentId: string | null): void {
   for (const instance of draft.world.instances) {
-    const rests = instance.state === 'OFFLINE' || instance.state === 'STOPPED';
-    if (rests && !instance.operation) continue;
+    if (isAtRest(instance.state) && !instance.operation) continue;
     const operationId = takeOver(draft, instance, { parentId, comesBack: true });
     draft.drop(instance.id, ['START_RUNTIME', 'STOP_RUNTIME', 'CONTINUE_RESTART']);
     draft.instance(instance, null, { operationId });
@@ -167,17 +107,15 @@ export function allOffline(draft: Draft, cause: Cause, options: { restarting: bo
         draft.end(instance, instance.operation.parentId ? 'SUCCEEDED' : 'SUPERSEDED');
       }
     }
-    if (instance.state === 'OFFLINE') {
+    const to = instanceByHost.HOST_GONE[instance.state];
+    if (!to) {
       if (instance.operation) draft.instance(instance, null);
       continue;
     }
-    draft.instance(instance, 'OFFLINE', {
+    enterInstance(draft, instance, to, {
+      trigger: 'HOST_GONE',
       operationId: instance.operation?.id ?? cause.operationId,
       causedBy: cause,
-      runtimeGone: true,
-      endpoints: null,
-      failure: null,
-      reachability: { value: 'OK', because: null },
     });
   }
 }
@@ -190,7 +128,7 @@ export function allUnreachable(draft: Draft, failure: Failure): void {
   for (const instance of draft.world.instances) {
     const transient = instanceStateFacts[instance.state].class === 'TRANSIENT';
     if (instance.operation && !transient) draft.end(instance, 'FAILED', failure);
-    if (isAtRest(instance.state) || isError(instance.state)) {
+    if (!isLiveState(instance.state)) {
       if (instance.operation) draft.instance(instance, null);
       continue;
     }
@@ -201,7 +139,7 @@ export function allUnreachable(draft: Draft, failure: Failure): void {
 /** The host answers again: what is loaded on it is asked at once; its runtime's report confirms it. */
 export function allAskedAgain(draft: Draft): void {
   for (const instance of draft.world.instances) {
-    if (isAtRest(instance.state) || isError(instance.state)) continue;
+    if (!isLiveState(instance.state)) continue;
     draft.instance(instance, null, { reachability: { value: 'UNKNOWN', because: 'RUNTIME' } });
     // While its start is still to be made there is nothing to look at; the watch comes with it.
     if (instance.state === 'STARTING_RUNTIME') continue;

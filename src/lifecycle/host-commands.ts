@@ -1,14 +1,16 @@
 /** What a user's command does to a host. Source: lifecycle.md, first host table. */
 import type { Change, Context, HostSnapshot, InstanceSnapshot, World } from './change.ts';
 import { Draft } from './draft.ts';
-import { stopAll, takeOverAll } from './effects.ts';
+import { stopAll } from './effects.ts';
 import { type Refusal, refuse } from './errors.ts';
-import { type HostAction, hostActions, hostCommands } from './host.ts';
-import { isAtRest, isError } from './instance.ts';
+import { type HostAction, hostActions, hostStateFacts } from './host.ts';
+import { enterHost } from './host-entry.ts';
+import { hostCommands } from './host-table.ts';
+import { isLiveState } from './instance.ts';
+import type { OperationKind } from './operation.ts';
 
 /** Any instance that is not OFFLINE, STOPPED or in error. */
-export const isLive = (instance: InstanceSnapshot): boolean =>
-  !isAtRest(instance.state) && !isError(instance.state);
+export const isLive = (instance: InstanceSnapshot): boolean => isLiveState(instance.state);
 
 /**
  * Would this command be refused now, and how? Null when it is accepted. The checks run in this
@@ -71,21 +73,56 @@ export function allowedHostActions(
   );
 }
 
-/** Begins a deployment; also the child of deployInstance. Returns the operation's id. */
-export function deployHost(
+const operationKindOf: Readonly<Record<Exclude<HostAction, 'DELETE'>, OperationKind>> = {
+  DEPLOY: 'DEPLOY_HOST',
+  RESTART: 'RESTART_HOST',
+  RESTART_CONTAINER: 'RESTART_CONTAINER',
+  REMOVE: 'REMOVE_HOST',
+  FORCE_REMOVE: 'REMOVE_HOST',
+};
+
+/**
+ * Begins what an accepted action does to a host: its operation, and the state that the cell says.
+ * Also the deployment that is the child of deployInstance.
+ */
+export function beginHostAction(
   draft: Draft,
   host: HostSnapshot,
-  options: { parentId?: string; answers?: true },
-): string {
-  const operationId = draft.begin('DEPLOY_HOST', host, options);
-  draft.host(host, 'DEPLOYING', {
-    operationId,
-    failure: null,
-    failedStage: null,
-    address: null,
+  options: { action: Exclude<HostAction, 'DELETE'>; parentId?: string; answers?: true },
+): void {
+  const { action, parentId, answers } = options;
+  const cell = hostCommands[host.state][action];
+  if ('refused' in cell) throw new Error(`${action} is refused while the host is ${host.state}`);
+  draft.end(host, 'SUPERSEDED');
+  const to = cell.enters;
+  const goesOn = to === null || hostStateFacts[to].class === 'TRANSIENT';
+  const operationId = draft.begin(operationKindOf[action], host, {
+    parentId,
+    answers,
+    status: goesOn ? 'RUNNING' : 'SUCCEEDED',
   });
-  draft.addWork('ALLOCATE_HOST', { ...host, sequence: host.sequence + 1 }, { operationId });
-  return operationId;
+  if (to === null) beginRemoval(draft, host, operationId);
+  else enterHost(draft, host, to, { trigger: action, operationId });
+}
+
+/** A removal enters no state yet: it shows as `removing` until the release is confirmed. */
+function beginRemoval(draft: Draft, host: HostSnapshot, operationId: string): void {
+  draft.host(host, null, { operationId, removing: true });
+  draft.drop(host.id, [
+    'ALLOCATE_HOST',
+    'CONFIGURE_DNS',
+    'DEPLOY_CONTAINER',
+    'CONFIRM_HOST',
+    'RESTART_HOST',
+    'RESTART_CONTAINER',
+    'CHECK_HOST',
+  ]);
+  draft.addWork('RELEASE_HOST', host, { operationId });
+  draft.addWork('REMOVAL_DEADLINE', host, {
+    operationId,
+    dueInSeconds: draft.context.deadlines.removal,
+  });
+  stopAll(draft, { operationId, transition: null }, { comesBack: false });
 }
 
 /**
@@ -102,56 +139,8 @@ export function decideHostCommand(
   if (!host) throw new Error('decideHostCommand: the world has no host');
   const refusal = refuseHostCommand(action, host, world.instances);
   if (refusal) return refusal;
-
   const draft = new Draft(world, context);
-  const entered = { ...host, sequence: host.sequence + 1 };
-  switch (action) {
-    case 'DEPLOY':
-      deployHost(draft, host, { answers: true });
-      break;
-    case 'RESTART': {
-      const operationId = draft.begin('RESTART_HOST', host, { answers: true });
-      draft.host(host, 'RESTARTING_HOST', { operationId, failure: null });
-      draft.drop(host.id, ['CHECK_HOST']);
-      draft.addWork('RESTART_HOST', entered, { operationId });
-      takeOverAll(draft, operationId);
-      break;
-    }
-    case 'RESTART_CONTAINER': {
-      const operationId = draft.begin('RESTART_CONTAINER', host, { answers: true });
-      draft.host(host, 'RESTARTING_CONTAINER', { operationId });
-      draft.addWork('RESTART_CONTAINER', entered, { operationId });
-      const transition = { resourceId: host.id, sequence: entered.sequence };
-      stopAll(draft, { operationId, transition }, { comesBack: true });
-      break;
-    }
-    case 'REMOVE':
-    case 'FORCE_REMOVE': {
-      draft.end(host, 'SUPERSEDED');
-      const operationId = draft.begin('REMOVE_HOST', host, { answers: true });
-      draft.host(host, null, { operationId, removing: true });
-      draft.drop(host.id, [
-        'ALLOCATE_HOST',
-        'CONFIGURE_DNS',
-        'DEPLOY_CONTAINER',
-        'CONFIRM_HOST',
-        'RESTART_HOST',
-        'RESTART_CONTAINER',
-        'CHECK_HOST',
-      ]);
-      draft.addWork('RELEASE_HOST', host, { operationId });
-      draft.addWork('REMOVAL_DEADLINE', host, {
-        operationId,
-        dueInSeconds: context.deadlines.removal,
-      });
-      stopAll(draft, { operationId, transition: null }, { comesBack: false });
-      break;
-    }
-    case 'DELETE':
-      draft.host(host, null, { archive: true });
-      break;
-    default:
-      action satisfies never;
-  }
+  if (action === 'DELETE') draft.host(host, null, { archive: true });
+  else beginHostAction(draft, host, { action, answers: true });
   return draft.done();
 }

@@ -3,13 +3,21 @@
  * that the observation has nothing to say to the state the host is in; nothing is written.
  * Source: lifecycle.md, second host table and "What a host does to its instances".
  */
-import { type Cause, type Change, type Context, isRemoving, type World } from './change.ts';
-import { Draft } from './draft.ts';
-import { allAskedAgain, allOffline, allUnreachable, failWaiting, startDesired } from './effects.ts';
+import {
+  type Change,
+  type Context,
+  type HostSnapshot,
+  type InstanceSnapshot,
+  isRemoving,
+  type World,
+} from './change.ts';
+import { Draft, type HostSet } from './draft.ts';
+import { allOffline } from './effects.ts';
 import type { Failure } from './errors.ts';
-import { checkedHostStates, type HostState, hostStateFacts } from './host.ts';
+import { type HostState, hostStateFacts } from './host.ts';
 import { isLive } from './host-commands.ts';
-import { errorInstanceStates } from './instance.ts';
+import { enterHost, settleHost } from './host-entry.ts';
+import { type HostEffectName, type HostObservationName, hostObservations } from './host-table.ts';
 
 export type HostObservation =
   /** The compute is online and has an address. */
@@ -41,7 +49,21 @@ export type HostObservation =
       readonly cause: Failure | null;
     };
 
-const upDesired = ['RUNNING', 'PAUSED'] as const;
+/** The row of the table that an observation is read in; a removal suspends all but its own. */
+function rowOf(observation: HostObservation, host: HostSnapshot): HostObservationName | null {
+  const removing = isRemoving(host);
+  switch (observation.kind) {
+    case 'HOST_RELEASED':
+      return removing ? 'HOST_REMOVED' : 'COMPUTE_RELEASED';
+    case 'HOST_CHECKED':
+      if (removing) return null;
+      return observation.answers ? 'CHECK_ANSWERED' : 'CHECK_MISSED';
+    case 'REMOVAL_DEADLINE':
+      return null;
+    default:
+      return removing ? null : observation.kind;
+  }
+}
 
 /** Decides an observation of the host of `world`, whose instances are all that name it. */
 export function observeHost(
@@ -52,205 +74,142 @@ export function observeHost(
   const { host } = world;
   if (!host) return null;
   const draft = new Draft(world, context);
-  const entered = { ...host, sequence: host.sequence + 1 };
-  const operationId = host.operation?.id ?? null;
-  const cause: Cause = {
-    operationId,
-    transition: { resourceId: host.id, sequence: entered.sequence },
-  };
-  const { state } = host;
-
-  const run = (from: HostState): void => {
-    draft.host(host, 'RUNNING', { operationId, failure: null });
-    draft.drop(host.id, ['CONFIRM_HOST', 'RESTART_CONTAINER']);
-    draft.addWork('CHECK_HOST', entered, { dueInSeconds: context.deadlines.healthCheck });
-    draft.end(host, 'SUCCEEDED');
-    if (from === 'RESTARTING_CONTAINER') {
-      startDesired(draft, {
-        desired: upDesired,
-        from: ['OFFLINE', 'STOPPED', ...errorInstanceStates],
-        cause,
-      });
-    }
-  };
-  const failDeployment = (failure: Failure, status: 'FAILED' | 'TIMED_OUT'): void => {
-    draft.host(host, 'FAILED_DEPLOYMENT', {
-      operationId,
-      failure,
-      failedStage: state,
-      details: { stage: state, code: failure.code, message: failure.message },
-    });
-    draft.drop(host.id, ['ALLOCATE_HOST', 'CONFIGURE_DNS', 'DEPLOY_CONTAINER']);
-    draft.addWork('RELEASE_HOST', entered);
-    draft.end(host, status, failure);
-    failWaiting(draft, host, failure);
-  };
-  const failHealthCheck = (failure: Failure, status: 'FAILED' | 'TIMED_OUT'): void => {
-    draft.host(host, 'FAILED_HEALTH_CHECK', {
-      operationId,
-      failure,
-      details: { code: failure.code, message: failure.message },
-    });
-    draft.drop(host.id, ['CONFIRM_HOST', 'RESTART_HOST', 'RESTART_CONTAINER']);
-    draft.addWork('CHECK_HOST', entered, { dueInSeconds: context.deadlines.healthCheck });
-    draft.end(host, status, failure);
-    allUnreachable(draft, failure);
-  };
-
-  switch (observation.kind) {
-    case 'HOST_ONLINE':
-      if (state !== 'DEPLOYING' || isRemoving(host)) return null;
-      draft.host(host, 'CONFIGURING_DNS', {
-        operationId,
-        handle: observation.handle,
-        address: observation.address,
-        details: { address: observation.address },
-      });
-      draft.drop(host.id, ['ALLOCATE_HOST']);
-      draft.addWork('CONFIGURE_DNS', entered, { operationId });
-      break;
-    case 'DNS_ANSWERS':
-      if (state !== 'CONFIGURING_DNS' || isRemoving(host)) return null;
-      draft.host(host, 'DEPLOYING_CONTAINER', { operationId });
-      draft.drop(host.id, ['CONFIGURE_DNS']);
-      draft.addWork('DEPLOY_CONTAINER', entered, { operationId });
-      break;
-    case 'CONTAINER_CREATED':
-      if (state !== 'DEPLOYING_CONTAINER' || isRemoving(host)) return null;
-      draft.host(host, 'STARTING_CONTAINER', {
-        operationId,
-        imageDigest: observation.imageDigest,
-        details: { imageDigest: observation.imageDigest },
-      });
-      draft.drop(host.id, ['DEPLOY_CONTAINER']);
-      if (!startDesired(draft, { desired: ['RUNNING'], from: ['OFFLINE'], cause })) {
-        draft.addWork('CONFIRM_HOST', entered, { operationId });
-      }
-      break;
-    case 'STAGE_FAILED':
-      if (!isDeploying(state) || isRemoving(host)) return null;
-      failDeployment(observation.failure, 'FAILED');
-      break;
-    case 'HOST_ANSWERS':
-      if (isRemoving(host)) return null;
-      if (state === 'RESTARTING_HOST') {
-        draft.drop(host.id, ['CONFIRM_HOST']);
-        draft.host(host, 'STARTING_CONTAINER', { operationId });
-        if (!startDesired(draft, { desired: upDesired, from: ['OFFLINE'], cause })) {
-          draft.addWork('CONFIRM_HOST', entered, { operationId });
-        }
-        break;
-      }
-      if (state !== 'STARTING_CONTAINER') return null;
-      if (world.instances.some((instance) => instance.state === 'STARTING_RUNTIME')) return null;
-      run(state);
-      break;
-    case 'RUNTIMES_GONE':
-      if (state !== 'RESTARTING_HOST' || isRemoving(host)) return null;
-      draft.host(host, null, {
-        operationId,
-        handle: observation.handle,
-        address: observation.address,
-      });
-      draft.drop(host.id, ['RESTART_HOST']);
-      draft.addWork('CONFIRM_HOST', host, { operationId });
-      allOffline(
-        draft,
-        { operationId, transition: { resourceId: host.id, sequence: host.sequence } },
-        { restarting: true },
-      );
-      break;
-    case 'CONTAINER_UP':
-      if (state !== 'RESTARTING_CONTAINER' || isRemoving(host)) return null;
-      if (world.instances.some(isLive)) return null;
-      run(state);
-      break;
-    case 'HOST_CHECKED': {
-      if (isRemoving(host)) return null;
-      if (observation.answers) {
-        if (state !== 'FAILED_HEALTH_CHECK') return null;
-        run(state);
-        allAskedAgain(draft);
-        startDesired(draft, { desired: upDesired, from: ['OFFLINE'], cause });
-        break;
-      }
-      if (state !== 'RUNNING' && state !== 'RESTARTING_CONTAINER') return null;
-      failHealthCheck(silent(state, observation.reason), 'FAILED');
-      break;
-    }
-    case 'HOST_RELEASED':
-      if (!isRemoving(host)) {
-        if (state !== 'FAILED_DEPLOYMENT') return null;
-        draft.host(host, null, { handle: null, address: null });
-        draft.drop(host.id, ['RELEASE_HOST']);
-        break;
-      }
-      if (world.instances.some(isLive)) return null;
-      draft.host(host, 'OFFLINE', {
-        operationId,
-        handle: null,
-        address: null,
-        failure: null,
-        failedStage: null,
-        removing: false,
-      });
-      draft.drop(host.id, ['RELEASE_HOST', 'REMOVAL_DEADLINE', 'HOST_DEADLINE', 'CHECK_HOST']);
-      draft.end(host, 'SUCCEEDED');
-      allOffline(draft, cause, { restarting: false });
-      break;
-    case 'HOST_DEADLINE': {
-      if (observation.sequence !== host.sequence || isRemoving(host)) return null;
-      const facts = hostStateFacts[state];
-      if (!facts.deadline) return null;
-      const failure: Failure = {
-        code: 'DEADLINE_EXCEEDED',
-        message: `Host ${host.key} was ${state} for too long.${
-          observation.cause ? ` First cause: ${observation.cause.message}` : ''
-        }`,
-        stage: state,
-        exitCode: null,
-        retryable: true,
-        logTail: observation.cause?.logTail ?? null,
-      };
-      if (observation.answers && facts.onExpiryIfItAnswers) {
-        run(state);
-      } else if (facts.deadline.onExpiry === 'FAILED_DEPLOYMENT') {
-        failDeployment(failure, 'TIMED_OUT');
-      } else {
-        failHealthCheck(failure, 'TIMED_OUT');
-      }
-      break;
-    }
-    case 'REMOVAL_DEADLINE':
-      if (!isRemoving(host) || operationId !== observation.operationId) return null;
-      draft.host(host, null, { operationId, removing: false });
-      draft.drop(host.id, ['REMOVAL_DEADLINE', 'RELEASE_HOST']);
-      draft.end(host, 'TIMED_OUT', {
-        code: 'DEADLINE_EXCEEDED',
-        message: `Host ${host.key} could not be removed in time. ${
-          observation.cause ? `First cause: ${observation.cause.message} ` : ''
-        }Call removeHost again.`,
-        stage: 'REMOVING',
-        exitCode: null,
-        retryable: true,
-        logTail: null,
-      });
-      if (hostStateFacts[state].deadline) draft.addWork('HOST_DEADLINE', host);
-      if (state === 'FAILED_DEPLOYMENT') draft.addWork('RELEASE_HOST', host);
-      if (checkedHostStates.includes(state)) draft.addWork('CHECK_HOST', host);
-      break;
-    default:
-      observation satisfies never;
+  if (observation.kind === 'REMOVAL_DEADLINE') {
+    return expireRemoval(draft, host, observation) ? draft.done() : null;
   }
-  return draft.done();
+  const trigger = rowOf(observation, host);
+  const cell = trigger && hostObservations[trigger][host.state];
+  if (!cell || waitsForInstances(trigger, host.state, world.instances)) return null;
+  if ('enters' in cell) {
+    enter(draft, host, { to: cell.enters, trigger, observation });
+    return draft.done();
+  }
+  return affect[cell.effect](draft, host, observation) ? draft.done() : null;
 }
 
-const isDeploying = (state: HostState): boolean =>
-  hostStateFacts[state].deadline?.onExpiry === 'FAILED_DEPLOYMENT';
+/** Some rows hold only once no instance is on its way any more. */
+function waitsForInstances(
+  trigger: HostObservationName,
+  state: HostState,
+  instances: readonly InstanceSnapshot[],
+): boolean {
+  switch (trigger) {
+    case 'CONTAINER_UP':
+    case 'HOST_REMOVED':
+      return instances.some(isLive);
+    case 'HOST_ANSWERS':
+      // The runtime that is being started will report that the container is up, or fail.
+      return (
+        state === 'STARTING_CONTAINER' &&
+        instances.some((each) => each.state === 'STARTING_RUNTIME')
+      );
+    default:
+      return false;
+  }
+}
 
-const silent = (stage: string, reason: string): Failure => ({
-  code: 'HOST_SILENT',
-  message: `The host did not answer its health check: ${reason}`,
+function enter(
+  draft: Draft,
+  host: HostSnapshot,
+  how: { to: HostState; trigger: HostObservationName; observation: HostObservation },
+): void {
+  const { to, trigger, observation } = how;
+  const failure = hostStateFacts[to].class === 'ERROR' ? failureFrom(host, observation) : undefined;
+  const operationId = host.operation?.id ?? null;
+  enterHost(draft, host, to, { trigger, operationId, failure, set: seenIn(observation) });
+  const status = observation.kind === 'HOST_DEADLINE' ? 'TIMED_OUT' : 'FAILED';
+  settleHost(draft, host, to, { failure, status });
+}
+
+/** What the observation itself says of the host. */
+function seenIn(observation: HostObservation): HostSet {
+  switch (observation.kind) {
+    case 'HOST_ONLINE': {
+      const { handle, address } = observation;
+      return { handle, address, details: { address } };
+    }
+    case 'CONTAINER_CREATED': {
+      const { imageDigest } = observation;
+      return { imageDigest, details: { imageDigest } };
+    }
+    default:
+      return {};
+  }
+}
+
+/** False: it says nothing to this host after all. */
+type Decide = (draft: Draft, host: HostSnapshot, observation: HostObservation) => boolean;
+
+const affect: Readonly<Record<HostEffectName, Decide>> = {
+  EXPIRE: (draft, host, observation) => {
+    const { deadline } = hostStateFacts[host.state];
+    if (observation.kind !== 'HOST_DEADLINE' || !deadline) return false;
+    if (observation.sequence !== host.sequence) return false;
+    const to = (observation.answers && deadline.ifItAnswers) || deadline.onExpiry;
+    enter(draft, host, { to, trigger: 'HOST_DEADLINE', observation });
+    return true;
+  },
+  LOSE_RUNTIMES: (draft, host, observation) => {
+    if (observation.kind !== 'RUNTIMES_GONE') return false;
+    const { handle, address } = observation;
+    const operationId = host.operation?.id ?? null;
+    draft.host(host, null, { operationId, handle, address });
+    draft.drop(host.id, ['RESTART_HOST']);
+    draft.addWork('CONFIRM_HOST', host, { operationId });
+    const transition = { resourceId: host.id, sequence: host.sequence };
+    allOffline(draft, { operationId, transition }, { restarting: true });
+    return true;
+  },
+  FORGET_COMPUTE: (draft, host) => {
+    draft.host(host, null, { handle: null, address: null });
+    draft.drop(host.id, ['RELEASE_HOST']);
+    return true;
+  },
+};
+
+/** The removal takes too long: it ends, and what it suspended is taken up again. */
+function expireRemoval(
+  draft: Draft,
+  host: HostSnapshot,
+  { operationId, cause }: Extract<HostObservation, { kind: 'REMOVAL_DEADLINE' }>,
+): boolean {
+  if (!isRemoving(host) || host.operation?.id !== operationId) return false;
+  draft.host(host, null, { operationId, removing: false });
+  draft.drop(host.id, ['REMOVAL_DEADLINE', 'RELEASE_HOST']);
+  const first = cause ? `First cause: ${cause.message} ` : '';
+  const message = `Host ${host.key} could not be removed in time. ${first}Call removeHost again.`;
+  draft.end(host, 'TIMED_OUT', failureOf('DEADLINE_EXCEEDED', message, 'REMOVING'));
+  const { deadline, checked } = hostStateFacts[host.state];
+  if (deadline) draft.addWork('HOST_DEADLINE', host);
+  if (hostObservations.COMPUTE_RELEASED[host.state]) draft.addWork('RELEASE_HOST', host);
+  if (checked) draft.addWork('CHECK_HOST', host);
+  return true;
+}
+
+/** The failure that an observation tells of. */
+function failureFrom({ key, state }: HostSnapshot, observation: HostObservation): Failure {
+  switch (observation.kind) {
+    case 'STAGE_FAILED':
+      return observation.failure;
+    case 'HOST_CHECKED': {
+      const message = `The host did not answer its health check: ${observation.reason}`;
+      return failureOf('HOST_SILENT', message, state);
+    }
+    case 'HOST_DEADLINE': {
+      const { cause } = observation;
+      const first = cause ? ` First cause: ${cause.message}` : '';
+      const message = `Host ${key} was ${state} for too long.${first}`;
+      const failure = failureOf('DEADLINE_EXCEEDED', message, state);
+      return { ...failure, logTail: cause?.logTail ?? null };
+    }
+    default:
+      return failureOf(observation.kind, `${observation.kind} while ${state}.`, state);
+  }
+}
+
+const failureOf = (code: string, message: string, stage: string): Failure => ({
+  code,
+  message,
   stage,
   exitCode: null,
   retryable: true,

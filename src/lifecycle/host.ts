@@ -7,7 +7,7 @@
  *      │                                       FAILED_DEPLOYMENT    RESTARTING_HOST   RESTARTING_CONTAINER,
  *      └── removeHost, from every state                                    └───── FAILED_HEALTH_CHECK
  */
-import type { Cell, Deadline, Edge, StateClass } from './instance.ts';
+import { type Deadline, type Edge, edges, type StateClass } from './machine.ts';
 
 export const hostStates = [
   'OFFLINE',
@@ -36,56 +36,86 @@ export type HostAction = (typeof hostActions)[number];
 export interface HostStateFacts {
   readonly class: StateClass;
   readonly description: string;
-  readonly deadline: Deadline<HostState> | null;
+  readonly deadline: HostDeadline | null;
+  /** Is its compute billed? */
+  readonly billed: boolean;
+  /** Is it checked every minute? */
+  readonly checked: boolean;
+  /** May an instance on it be anything but OFFLINE? Postgres refuses others. */
+  readonly carriesInstances: boolean;
+}
+
+export interface HostDeadline extends Deadline<HostState> {
   /** When the deadline passes the host is asked once more; this is entered where it answers. */
-  readonly onExpiryIfItAnswers: HostState | null;
+  readonly ifItAnswers: HostState | null;
 }
 
 const at = (
   stateClass: StateClass,
   description: string,
-  deadline: Deadline<HostState> | null = null,
-  onExpiryIfItAnswers: HostState | null = null,
-): HostStateFacts => ({ class: stateClass, description, deadline, onExpiryIfItAnswers });
+  rest: Partial<Omit<HostStateFacts, 'class' | 'description'>> = {},
+): HostStateFacts => ({
+  class: stateClass,
+  description,
+  deadline: null,
+  billed: true,
+  checked: false,
+  carriesInstances: true,
+  ...rest,
+});
+
+const within = (
+  seconds: number,
+  onExpiry: HostState,
+  ifItAnswers: HostState | null = null,
+): HostDeadline => ({ seconds, onExpiry, ifItAnswers });
 
 /** What is true of a host in each state. Source: lifecycle.md, "Host", and the seeds. */
 export const hostStateFacts: Readonly<Record<HostState, HostStateFacts>> = {
-  OFFLINE: at('AT_REST', 'The host is not allocated and nothing is billed.'),
+  OFFLINE: at('AT_REST', 'The host is not allocated and nothing is billed.', {
+    billed: false,
+    carriesInstances: false,
+  }),
   DEPLOYING: at('TRANSIENT', 'Compute is being allocated; billing begins once it is online.', {
-    seconds: 600,
-    onExpiry: 'FAILED_DEPLOYMENT',
+    deadline: within(600, 'FAILED_DEPLOYMENT'),
+    billed: false,
   }),
   CONFIGURING_DNS: at('TRANSIENT', 'The A record of the address is being created.', {
-    seconds: 120,
-    onExpiry: 'FAILED_DEPLOYMENT',
+    deadline: within(120, 'FAILED_DEPLOYMENT'),
   }),
   DEPLOYING_CONTAINER: at('TRANSIENT', 'The containers are being downloaded and installed.', {
-    seconds: 900,
-    onExpiry: 'FAILED_DEPLOYMENT',
+    deadline: within(900, 'FAILED_DEPLOYMENT'),
   }),
   STARTING_CONTAINER: at(
     'TRANSIENT',
     'The host is configured and its containers are being started.',
-    { seconds: 120, onExpiry: 'FAILED_HEALTH_CHECK' },
-    'RUNNING',
+    { deadline: within(120, 'FAILED_HEALTH_CHECK', 'RUNNING') },
   ),
-  RUNNING: at('LIVE', 'The host is up; each instance on it tells its own state.'),
+  RUNNING: at('LIVE', 'The host is up; each instance on it tells its own state.', {
+    checked: true,
+  }),
   RESTARTING_HOST: at('TRANSIENT', 'The compute and its operating system are being restarted.', {
-    seconds: 300,
-    onExpiry: 'FAILED_HEALTH_CHECK',
+    deadline: within(300, 'FAILED_HEALTH_CHECK'),
   }),
   RESTARTING_CONTAINER: at(
     'TRANSIENT',
     'The containers of the instances are being stopped and started.',
-    { seconds: 120, onExpiry: 'FAILED_HEALTH_CHECK' },
-    'RUNNING',
+    { deadline: within(120, 'FAILED_HEALTH_CHECK', 'RUNNING'), checked: true },
   ),
-  FAILED_DEPLOYMENT: at('ERROR', 'The compute was not created properly; nothing is billed.'),
-  FAILED_HEALTH_CHECK: at('ERROR', 'The host did not answer its last check.'),
+  FAILED_DEPLOYMENT: at('ERROR', 'The compute was not created properly; nothing is billed.', {
+    billed: false,
+    carriesInstances: false,
+  }),
+  FAILED_HEALTH_CHECK: at('ERROR', 'The host did not answer its last check.', { checked: true }),
 };
 
-const edge = (from: readonly HostState[], to: HostState, trigger: string): Edge<HostState>[] =>
-  from.map((state) => ({ from: state, to, trigger }));
+const statesWhere = (is: (facts: HostStateFacts) => boolean): readonly HostState[] =>
+  hostStates.filter((state) => is(hostStateFacts[state]));
+
+/** Only OFFLINE instances may be on a host in one of these states. */
+export const downHostStates = statesWhere(({ carriesInstances }) => !carriesInstances);
+
+const edge = edges<HostState>;
 
 /** Every legal edge; nothing else is ever written. Source: lifecycle.md, second host table. */
 export const hostEdges: readonly Edge<HostState>[] = [
@@ -114,77 +144,5 @@ export const hostEdges: readonly Edge<HostState>[] = [
   ),
 ];
 
-type HostRow = Readonly<Record<HostAction, Cell<HostState>>>;
-
-const accepted: Cell<never> = { enters: null };
-const ILL: Cell<never> = { refused: 'ILLEGAL_TRANSITION' };
-const ALR: Cell<never> = { refused: 'ALREADY_IN_STATE' };
-const REM: Cell<never> = { refused: 'REMOVE_REQUIRED' };
-const BUSY: Cell<never> = { refused: 'OPERATION_IN_PROGRESS' };
-
-const busyRow: HostRow = {
-  DEPLOY: BUSY,
-  RESTART: BUSY,
-  RESTART_CONTAINER: BUSY,
-  REMOVE: BUSY,
-  FORCE_REMOVE: accepted,
-  DELETE: ILL,
-};
-
-/**
- * Every command in every state. A removal enters no state when it is accepted: it shows as the
- * active operation and `removing`, and the host is OFFLINE once the release is confirmed.
- */
-export const hostCommands: Readonly<Record<HostState, HostRow>> = {
-  OFFLINE: {
-    DEPLOY: { enters: 'DEPLOYING' },
-    RESTART: ILL,
-    RESTART_CONTAINER: ILL,
-    REMOVE: ILL,
-    FORCE_REMOVE: ILL,
-    DELETE: accepted,
-  },
-  DEPLOYING: busyRow,
-  CONFIGURING_DNS: busyRow,
-  DEPLOYING_CONTAINER: busyRow,
-  STARTING_CONTAINER: busyRow,
-  RUNNING: {
-    DEPLOY: ALR,
-    RESTART: { enters: 'RESTARTING_HOST' },
-    RESTART_CONTAINER: { enters: 'RESTARTING_CONTAINER' },
-    REMOVE: accepted,
-    FORCE_REMOVE: accepted,
-    DELETE: ILL,
-  },
-  RESTARTING_HOST: busyRow,
-  RESTARTING_CONTAINER: busyRow,
-  FAILED_DEPLOYMENT: {
-    DEPLOY: REM,
-    RESTART: REM,
-    RESTART_CONTAINER: REM,
-    REMOVE: accepted,
-    FORCE_REMOVE: accepted,
-    DELETE: ILL,
-  },
-  FAILED_HEALTH_CHECK: {
-    DEPLOY: ILL,
-    RESTART: { enters: 'RESTARTING_HOST' },
-    RESTART_CONTAINER: ILL,
-    REMOVE: accepted,
-    FORCE_REMOVE: accepted,
-    DELETE: ILL,
-  },
-};
-
 /** A removal may take this long; then its operation is TIMED_OUT and may be tried again. */
 export const removalDeadlineSeconds = 300;
-
-/** Only OFFLINE instances may be on a host in one of these states; Postgres refuses others. */
-export const downHostStates: readonly HostState[] = ['OFFLINE', 'FAILED_DEPLOYMENT'];
-
-/** The states in which the host is checked every minute. */
-export const checkedHostStates: readonly HostState[] = [
-  'RUNNING',
-  'RESTARTING_CONTAINER',
-  'FAILED_HEALTH_CHECK',
-];

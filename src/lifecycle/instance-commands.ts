@@ -2,19 +2,18 @@
 import type { Change, Context, HostSnapshot, InstanceSnapshot, World } from './change.ts';
 import { isRemoving } from './change.ts';
 import { Draft } from './draft.ts';
-import { startRuntime, stopRuntime } from './effects.ts';
 import { type Refusal, refuse } from './errors.ts';
-import { deployHost } from './host-commands.ts';
+import { beginHostAction } from './host-commands.ts';
 import {
-  type CellRefusal,
-  desiredBy,
+  type DesiredInstanceState,
   type InstanceAction,
   instanceActions,
-  instanceCommands,
   instanceStateFacts,
   isAtRest,
-  isError,
 } from './instance.ts';
+import { enterInstance } from './instance-entry.ts';
+import { desiredBy, forcedStops, instanceCommands } from './instance-table.ts';
+import type { CellRefusal } from './machine.ts';
 import { type OperationKind, waitingForHost } from './operation.ts';
 
 const operationKindOf: Readonly<Record<Exclude<InstanceAction, 'DELETE'>, OperationKind>> = {
@@ -49,7 +48,7 @@ export function refuseInstanceCommand(
 ): Refusal | null {
   const { operation } = instance;
   if (operation) {
-    const supersedes = action === 'FORCE_STOP' && !isError(instance.state);
+    const supersedes = action === 'FORCE_STOP' && 'enters' in cellOf(action, instance);
     if (supersedes) return null;
     return refuse(
       'OPERATION_IN_PROGRESS',
@@ -61,7 +60,7 @@ export function refuseInstanceCommand(
     const refusal = refuseByHost(action, instance, host);
     if (refusal) return refusal;
   }
-  const cell = instanceCommands[instance.state][action];
+  const cell = cellOf(action, instance);
   if ('enters' in cell) return null;
   return refuse(cell.refused, cellMessage(action, instance, cell.refused), {
     retryable: cell.refused === 'OPERATION_IN_PROGRESS',
@@ -164,83 +163,66 @@ export function decideInstanceCommand(
     draft.instance(instance, null, { archive: true });
     return draft.done();
   }
-  const begin = (status: 'QUEUED' | 'RUNNING' | 'SUCCEEDED' = 'RUNNING', phase?: string) =>
+  const begin = (status: 'QUEUED' | 'RUNNING' | 'SUCCEEDED', phase?: string) =>
     draft.begin(operationKindOf[action], instance, { status, phase, answers: true });
   const desired = desiredBy[action];
-  const { state } = instance;
+  const { host } = world;
 
-  switch (action) {
-    case 'DEPLOY':
-    case 'START':
-    case 'RESUME': {
-      if (world.host?.state === 'OFFLINE') {
-        const operationId = begin('QUEUED', waitingForHost);
-        draft.instance(instance, null, { operationId, desired });
-        deployHost(draft, world.host, { parentId: operationId });
-      } else if (state === 'PAUSED') {
-        draft.instance(instance, 'STARTING', { operationId: begin(), desired });
-        draft.command('RESUME', instance);
-      } else {
-        startRuntime(draft, instance, { operationId: begin() });
-        draft.instance(instance, null, { desired });
-      }
-      break;
-    }
-    case 'PAUSE':
-      draft.instance(instance, 'PAUSING', { operationId: begin(), desired });
-      draft.command('PAUSE', instance);
-      break;
-    case 'RESTART':
-      if (isAtRest(state) || isError(state))
-        startRuntime(draft, instance, { operationId: begin() });
-      else stopRuntime(draft, instance, { operationId: begin() });
-      draft.instance(instance, null, { desired });
-      break;
-    case 'STOP':
-    case 'FORCE_STOP':
-      stop(draft, instance, begin);
-      draft.instance(instance, null, { desired });
-      break;
-    case 'DETACH': {
-      if (state === 'OFFLINE') {
-        draft.instance(instance, null, { operationId: begin('SUCCEEDED'), desired });
-      } else if (instance.runtimeGone) {
-        draft.instance(instance, 'OFFLINE', {
-          operationId: begin('SUCCEEDED'),
-          desired,
-          failure: null,
-          endpoints: null,
-        });
-      } else {
-        const operationId = begin();
-        draft.instance(instance, null, { operationId, desired });
-        draft.addWork('KILL_RUNTIME', instance, { operationId });
-      }
-      break;
-    }
-    default:
-      action satisfies never;
+  if (action === 'DEPLOY' && host?.state === 'OFFLINE') {
+    const operationId = begin('QUEUED', waitingForHost);
+    draft.instance(instance, null, { operationId, desired });
+    beginHostAction(draft, host, { action: 'DEPLOY', parentId: operationId });
+    return draft.done();
+  }
+  draft.end(instance, 'SUPERSEDED');
+  const cell = cellOf(action, instance);
+  const to = 'enters' in cell ? cell.enters : null;
+  if (to === null) {
+    acceptWithoutRow(draft, instance, { action, begin, desired });
+  } else if (action === 'DETACH' && !instance.runtimeGone) {
+    // What the cell says is entered on the driver's word that the runtime is gone.
+    killFirst(draft, instance, { operationId: begin('RUNNING'), desired });
+  } else {
+    const goesOn = instanceStateFacts[to].class === 'TRANSIENT';
+    const operationId = begin(goesOn ? 'RUNNING' : 'SUCCEEDED');
+    enterInstance(draft, instance, to, { trigger: action, operationId, set: { desired } });
   }
   return draft.done();
 }
 
-/** STOP, or a forced stop that supersedes whatever is under way. */
-function stop(
+/** The cell that decides: a forced stop that supersedes an operation has cells of its own. */
+const cellOf = (action: InstanceAction, { state, operation }: InstanceSnapshot) =>
+  action === 'FORCE_STOP' && operation ? forcedStops[state] : instanceCommands[state][action];
+
+/** An accepted command that enters no state: nothing is left to do, or the runtime is killed. */
+function acceptWithoutRow(
   draft: Draft,
   instance: InstanceSnapshot,
-  begin: (status?: 'RUNNING' | 'SUCCEEDED') => string,
+  {
+    action,
+    begin,
+    desired,
+  }: {
+    action: InstanceAction;
+    begin: (status: 'RUNNING' | 'SUCCEEDED') => string;
+    desired: DesiredInstanceState | undefined;
+  },
 ): void {
-  draft.end(instance, 'SUPERSEDED');
-  if (isAtRest(instance.state)) {
-    draft.drop(instance.id, ['CONTINUE_RESTART']);
-    draft.instance(instance, null, { operationId: begin('SUCCEEDED') });
-  } else if (instance.state === 'STOPPING') {
-    const operationId = begin();
-    draft.instance(instance, null, { operationId });
-    draft.addWork('KILL_RUNTIME', instance, { operationId });
-  } else {
-    stopRuntime(draft, instance, { operationId: begin() });
+  if (action === 'FORCE_STOP' && !isAtRest(instance.state)) {
+    killFirst(draft, instance, { operationId: begin('RUNNING'), desired });
+    return;
   }
+  if (action === 'FORCE_STOP') draft.drop(instance.id, ['CONTINUE_RESTART']);
+  draft.instance(instance, null, { operationId: begin('SUCCEEDED'), desired });
+}
+
+function killFirst(
+  draft: Draft,
+  instance: InstanceSnapshot,
+  set: { operationId: string; desired: DesiredInstanceState | undefined },
+): void {
+  draft.instance(instance, null, set);
+  draft.addWork('KILL_RUNTIME', instance, { operationId: set.operationId });
 }
 
 /** Does this state, with the host RUNNING, accept new messages right now? For `takesMessages`. */

@@ -11,11 +11,18 @@ import {
   type RuntimeCommandKind,
   type World,
 } from './change.ts';
-import { Draft } from './draft.ts';
-import { startRuntime } from './effects.ts';
+import { Draft, type InstanceSet } from './draft.ts';
 import type { Failure } from './errors.ts';
-import { failureStateOf, instanceStateFacts, isAtRest, isError } from './instance.ts';
-import { waitingForHost } from './operation.ts';
+import { enterHost, settleHost } from './host-entry.ts';
+import { hostObservations } from './host-table.ts';
+import { type InstanceState, instanceStateFacts, isError } from './instance.ts';
+import { enterInstance, settleInstance } from './instance-entry.ts';
+import {
+  type InstanceEffect,
+  type InstanceObservationName,
+  instanceCommands,
+  instanceObservations,
+} from './instance-table.ts';
 
 interface OfRun {
   /** The run that this is about; an observation of another run is stale and says nothing. */
@@ -51,7 +58,31 @@ export type InstanceObservation =
       readonly kind: 'INSTANCE_DEADLINE';
       readonly sequence: number;
       readonly cause: Failure | null;
+      /** Where the state's deadline kills: whether the runtime is confirmed to be gone. */
+      readonly kill?: { readonly confirmed: boolean; readonly message: string };
     };
+
+/** The row of the table that an observation is read in. */
+function rowOf(
+  observation: InstanceObservation,
+  restarting: boolean,
+): InstanceObservationName | null {
+  switch (observation.kind) {
+    case 'RUNTIME_ONLINE':
+      return restarting ? 'RUNTIME_SEEN' : 'RUNTIME_ONLINE';
+    case 'COMMAND_COMPLETED':
+      if (observation.command === 'STOP') return null;
+      return `${observation.command}_${observation.done ? 'DONE' : 'FAILED'}`;
+    default:
+      return observation.kind;
+  }
+}
+
+/** While their host restarts, what runtimes did before says nothing any more. */
+const heardWhileHostRestarts: ReadonlySet<InstanceObservationName> = new Set([
+  'RUNTIME_SEEN',
+  'RESTART_CONTINUES',
+] as const);
 
 /** Decides an observation of the one instance of `world`. */
 export function observeInstance(
@@ -62,208 +93,192 @@ export function observeInstance(
   const instance = world.instances[0];
   if (!instance) return null;
   if ('runId' in observation && observation.runId !== instance.runId) return null;
-  const draft = new Draft(world, context);
   const { host } = world;
-  const { state, operation } = instance;
-  const operationId = operation?.id ?? null;
   // While it is being removed the host restarts no more: its instances end one by one.
   const restarting = host?.state === 'RESTARTING_HOST' && !isRemoving(host);
-  const reachable = { value: 'OK', because: null } as const;
-
-  switch (observation.kind) {
-    case 'RUNTIME_ONLINE':
-      if (state !== 'STARTING_RUNTIME' || restarting) return seen(draft, instance);
-      draft.instance(instance, 'INITIALIZING', { operationId, reachability: reachable });
-      draft.command('LOAD_SOLUTION', instance);
-      if (host?.state === 'STARTING_CONTAINER' && !isRemoving(host)) {
-        draft.host(host, 'RUNNING', { operationId: host.operation?.id ?? null, failure: null });
-        draft.drop(host.id, ['CONFIRM_HOST']);
-        draft.end(host, 'SUCCEEDED');
-        draft.addWork(
-          'CHECK_HOST',
-          { ...host, sequence: host.sequence + 1 },
-          { dueInSeconds: context.deadlines.healthCheck },
-        );
-      }
-      break;
-    case 'RUNTIME_SEEN':
-      return seen(draft, instance);
-    case 'RUNTIME_SILENT':
-      if (isAtRest(state) || isError(state) || instance.reachability === 'UNKNOWN') return null;
-      if (host?.state !== 'RUNNING') return null;
-      draft.instance(instance, null, { reachability: { value: 'UNKNOWN', because: 'RUNTIME' } });
-      break;
-    case 'COMMAND_COMPLETED':
-      if (restarting) return null;
-      return completed(draft, instance, observation);
-    case 'RUNTIME_FAULT':
-      if (restarting || state === 'STOPPING' || !failureStateOf(state)) return null;
-      fail(draft, instance, {
-        failure: failureOf(instance, 'RUNTIME_FAULT', observation.message),
-      });
-      break;
-    case 'RUNTIME_GONE': {
-      if (restarting || isAtRest(state) || (isError(state) && instance.runtimeGone)) return null;
-      const { exitCode, signal, logTail } = observation;
-      if (isError(state)) {
-        const detaches = operation?.kind === 'DETACH_INSTANCE';
-        draft.instance(instance, detaches ? 'OFFLINE' : null, {
-          runtimeGone: true,
-          ...(detaches ? { operationId, failure: null, endpoints: null } : {}),
-        });
-        draft.drop(instance.id, ['KILL_RUNTIME', 'WATCH_RUNTIME']);
-        if (detaches) draft.end(instance, 'SUCCEEDED');
-      } else if (state === 'STOPPING') {
-        stopped(draft, instance, { exitCode, signal });
-      } else {
-        const how = signal ? `by signal ${signal}` : `with exit code ${exitCode ?? 'unknown'}`;
-        fail(draft, instance, {
-          failure: {
-            ...failureOf(instance, 'RUNTIME_EXITED', `The runtime ended ${how} while ${state}.`),
-            exitCode,
-            logTail,
-          },
-          gone: true,
-        });
-      }
-      break;
-    }
-    case 'START_FAILED':
-      if (restarting || state !== 'STARTING_RUNTIME') return null;
-      fail(draft, instance, { failure: observation.failure });
-      break;
-    case 'KILL_UNCONFIRMED': {
-      if (restarting) return null;
-      const failure = failureOf(instance, 'KILL_UNCONFIRMED', observation.message);
-      if (state === 'STOPPING') {
-        fail(draft, instance, { failure });
-      } else if (isError(state) && operation?.kind === 'DETACH_INSTANCE') {
-        draft.end(instance, 'FAILED', failure);
-        draft.instance(instance, null);
-        draft.addWork('KILL_RUNTIME', instance, { dueInSeconds: 10 });
-      } else {
-        return null;
-      }
-      break;
-    }
-    case 'RESTART_CONTINUES':
-      if (state !== 'STOPPED' || operation?.kind !== 'RESTART_INSTANCE') return null;
-      if (host?.state === 'RUNNING' && !isRemoving(host)) {
-        startRuntime(draft, instance, { operationId: operation.id });
-      } else {
-        const where = host ? `host ${host.key} is ${host.state}` : 'it has no host';
-        draft.end(
-          instance,
-          'FAILED',
-          failureOf(instance, 'HOST_NOT_READY', `The restart could not go on: ${where}.`),
-        );
-        draft.instance(instance, null);
-      }
-      break;
-    case 'INSTANCE_DEADLINE': {
-      const { deadline } = instanceStateFacts[state];
-      if (observation.sequence !== instance.sequence || restarting || !deadline) return null;
-      const { cause } = observation;
-      fail(draft, instance, {
-        failure: {
-          ...failureOf(
-            instance,
-            'DEADLINE_EXCEEDED',
-            `The instance was ${state} for too long.${cause ? ` First cause: ${cause.message}` : ''}`,
-          ),
-          logTail: cause?.logTail ?? null,
-        },
-        status: 'TIMED_OUT',
-      });
-      break;
-    }
-    default:
-      observation satisfies never;
-  }
-  return draft.done();
+  const trigger = rowOf(observation, restarting);
+  if (!trigger || (restarting && !heardWhileHostRestarts.has(trigger))) return null;
+  const cell = instanceObservations[trigger][instance.state];
+  if (!cell) return null;
+  const draft = new Draft(world, context);
+  const decided =
+    'enters' in cell
+      ? enter(draft, instance, {
+          to: cell.whereDesired?.[instance.desired] ?? cell.enters,
+          trigger,
+          observation,
+        })
+      : affect[cell.effect](draft, instance, { trigger, observation });
+  return decided ? draft.done() : null;
 }
 
-function seen(draft: Draft, instance: InstanceSnapshot): Change | null {
-  const { host } = draft.world;
-  if (instance.reachability === 'OK' || isAtRest(instance.state)) return null;
-  if (host?.state === 'FAILED_HEALTH_CHECK' || host?.state === 'RESTARTING_HOST') return null;
-  draft.instance(instance, null, { reachability: { value: 'OK', because: null } });
-  return draft.done();
+interface Observed {
+  readonly trigger: InstanceObservationName;
+  readonly observation: InstanceObservation;
 }
 
-function completed(
+/** False: it says nothing to this instance after all. */
+type Decide = (draft: Draft, instance: InstanceSnapshot, observed: Observed) => boolean;
+
+const affect: Readonly<Record<InstanceEffect, Decide>> = {
+  FAIL: (draft, instance, { trigger, observation }) => {
+    const to = instanceStateFacts[instance.state].failsTo;
+    return to !== null && fail(draft, instance, { to, trigger, observation });
+  },
+  EXPIRE: (draft, instance, { trigger, observation }) => {
+    const { deadline, failsTo } = instanceStateFacts[instance.state];
+    if (observation.kind !== 'INSTANCE_DEADLINE' || !deadline) return false;
+    if (observation.sequence !== instance.sequence) return false;
+    const unconfirmed = deadline.kills && !observation.kill?.confirmed;
+    const to = unconfirmed ? failsTo : deadline.onExpiry;
+    if (!to) return false;
+    return isError(to)
+      ? fail(draft, instance, { to, trigger, observation })
+      : enter(draft, instance, { to, trigger, observation });
+  },
+  REACHABLE: (draft, instance) => {
+    const { host } = draft.world;
+    if (instance.reachability === 'OK') return false;
+    if (host?.state === 'FAILED_HEALTH_CHECK' || host?.state === 'RESTARTING_HOST') return false;
+    draft.instance(instance, null, { reachability: { value: 'OK', because: null } });
+    return true;
+  },
+  UNREACHABLE: (draft, instance) => {
+    if (instance.reachability === 'UNKNOWN' || draft.world.host?.state !== 'RUNNING') return false;
+    draft.instance(instance, null, { reachability: { value: 'UNKNOWN', because: 'RUNTIME' } });
+    return true;
+  },
+  CONFIRM_GONE: (draft, instance) => {
+    if (instance.runtimeGone) return false;
+    const { operation } = instance;
+    const detach = operation?.kind === 'DETACH_INSTANCE' && instanceCommands[instance.state].DETACH;
+    const to = detach && 'enters' in detach ? detach.enters : null;
+    if (to && operation) {
+      enterInstance(draft, instance, to, {
+        trigger: 'DETACH',
+        operationId: operation.id,
+        set: { runtimeGone: true },
+      });
+    } else {
+      draft.instance(instance, null, { runtimeGone: true });
+    }
+    draft.drop(instance.id, ['KILL_RUNTIME', 'WATCH_RUNTIME']);
+    if (detach) draft.end(instance, 'SUCCEEDED');
+    return true;
+  },
+  FAIL_DETACH: (draft, instance, { observation }) => {
+    if (instance.operation?.kind !== 'DETACH_INSTANCE') return false;
+    draft.end(instance, 'FAILED', failureFrom(instance, observation));
+    draft.instance(instance, null);
+    draft.addWork('KILL_RUNTIME', instance, { dueInSeconds: 10 });
+    return true;
+  },
+};
+
+function enter(
   draft: Draft,
   instance: InstanceSnapshot,
-  observation: Extract<InstanceObservation, { kind: 'COMMAND_COMPLETED' }>,
-): Change | null {
-  const { state, desired } = instance;
-  const operationId = instance.operation?.id ?? null;
-  const { command, done, endpoints } = observation;
-  const expected =
-    (state === 'INITIALIZING' && command === 'LOAD_SOLUTION') ||
-    (state === 'STARTING' && (command === 'START_LISTENING' || command === 'RESUME')) ||
-    (state === 'PAUSING' && command === 'PAUSE');
-  if (!expected) return null;
-  if (!done) {
-    const message = observation.message ?? `The runtime could not complete ${command}.`;
-    fail(draft, instance, { failure: failureOf(instance, `${command}_FAILED`, message) });
-  } else if (command === 'LOAD_SOLUTION') {
-    draft.instance(instance, 'STARTING', { operationId });
-    draft.command('START_LISTENING', instance, {
-      intake: desired === 'PAUSED' ? 'CLOSED' : 'OPEN',
-    });
-  } else {
-    const paused = command === 'PAUSE' || (command === 'START_LISTENING' && desired === 'PAUSED');
-    draft.instance(instance, paused ? 'PAUSED' : 'RUNNING', {
-      operationId,
-      ...(endpoints ? { endpoints } : {}),
-    });
-    draft.end(instance, 'SUCCEEDED');
-  }
-  return draft.done();
-}
-
-function stopped(draft: Draft, instance: InstanceSnapshot, details: Record<string, unknown>): void {
+  { to, trigger, observation }: Observed & { to: InstanceState },
+): boolean {
   const { operation } = instance;
-  const { host } = draft.world;
-  draft.instance(instance, 'STOPPED', {
-    operationId: operation?.id ?? null,
-    runtimeGone: true,
-    endpoints: null,
-    details,
-    reachability: { value: 'OK', because: null },
-  });
-  if (operation?.kind !== 'RESTART_INSTANCE') {
-    draft.end(instance, 'SUCCEEDED');
-  } else if (operation.parentId && host?.state === 'RESTARTING_CONTAINER') {
-    draft.operation(operation, instance, 'RUNNING', { phase: waitingForHost });
-  } else {
-    const entered = { ...instance, sequence: instance.sequence + 1 };
-    draft.addWork('CONTINUE_RESTART', entered, { operationId: operation.id });
+  if (trigger === 'RESTART_CONTINUES' && !mayContinue(draft, instance)) {
+    return operation?.kind === 'RESTART_INSTANCE';
+  }
+  const operationId = operation?.id ?? null;
+  enterInstance(draft, instance, to, { trigger, operationId, set: seenIn(observation) });
+  settleInstance(draft, instance, to);
+  if (trigger === 'RUNTIME_ONLINE') containerUp(draft);
+  return true;
+}
+
+/** What the observation itself says of the instance. */
+function seenIn(observation: InstanceObservation): InstanceSet {
+  switch (observation.kind) {
+    case 'COMMAND_COMPLETED': {
+      const { command, endpoints } = observation;
+      return endpoints && command !== 'LOAD_SOLUTION' ? { endpoints } : {};
+    }
+    case 'RUNTIME_GONE':
+      return { details: { exitCode: observation.exitCode, signal: observation.signal } };
+    case 'INSTANCE_DEADLINE':
+      return observation.kill ? { details: { exitCode: null, signal: 'SIGKILL' } } : {};
+    default:
+      return {};
   }
 }
 
-/** Enters the error state of the present state, with the cause, and ends the operation. */
+/** The first runtime's report says that a container of its host is up. */
+function containerUp(draft: Draft): void {
+  const { host } = draft.world;
+  const cell = host && hostObservations.RUNTIME_ONLINE[host.state];
+  if (!cell || !('enters' in cell) || isRemoving(host)) return;
+  const operationId = host.operation?.id ?? null;
+  enterHost(draft, host, cell.enters, { trigger: 'RUNTIME_ONLINE', operationId });
+  settleHost(draft, host, cell.enters);
+}
+
+/** Is the host there for the second half of a restart? Where it is not, the restart fails. */
+function mayContinue(draft: Draft, instance: InstanceSnapshot): boolean {
+  const { host } = draft.world;
+  if (instance.operation?.kind !== 'RESTART_INSTANCE') return false;
+  if (host?.state === 'RUNNING' && !isRemoving(host)) return true;
+  const where = host ? `host ${host.key} is ${host.state}` : 'it has no host';
+  const message = `The restart could not go on: ${where}.`;
+  draft.end(instance, 'FAILED', failureOf(instance, 'HOST_NOT_READY', message));
+  draft.instance(instance, null);
+  return false;
+}
+
+/** Enters an error state with the cause, and ends the operation. */
 function fail(
   draft: Draft,
   instance: InstanceSnapshot,
-  options: { failure: Failure; gone?: boolean; status?: 'FAILED' | 'TIMED_OUT' },
-): void {
-  const to = failureStateOf(instance.state);
-  if (!to) return;
-  const { failure } = options;
-  const { host } = draft.world;
-  draft.instance(instance, to, {
+  { to, trigger, observation }: Observed & { to: InstanceState },
+): boolean {
+  const failure = failureFrom(instance, observation);
+  enterInstance(draft, instance, to, {
+    trigger,
     operationId: instance.operation?.id ?? null,
     failure,
-    endpoints: null,
-    details: { code: failure.code, message: failure.message.slice(0, 500) },
-    reachability: { value: 'OK', because: null },
-    ...(options.gone ? { runtimeGone: true } : {}),
+    set: observation.kind === 'RUNTIME_GONE' ? { runtimeGone: true } : {},
   });
-  draft.end(instance, options.status ?? 'FAILED', failure);
-  if (host?.state === 'STARTING_CONTAINER' && instance.state === 'STARTING_RUNTIME') {
-    draft.addWork('CONFIRM_HOST', host, { operationId: host.operation?.id ?? null });
+  const expired = observation.kind === 'INSTANCE_DEADLINE' && !observation.kill;
+  settleInstance(draft, instance, to, { failure, status: expired ? 'TIMED_OUT' : 'FAILED' });
+  return true;
+}
+
+/** The failure that an observation tells of. */
+function failureFrom(instance: InstanceSnapshot, observation: InstanceObservation): Failure {
+  const { state } = instance;
+  switch (observation.kind) {
+    case 'COMMAND_COMPLETED': {
+      const { command, message } = observation;
+      const text = message ?? `The runtime could not complete ${command}.`;
+      return failureOf(instance, `${command}_FAILED`, text);
+    }
+    case 'RUNTIME_FAULT':
+    case 'KILL_UNCONFIRMED':
+      return failureOf(instance, observation.kind, observation.message);
+    case 'START_FAILED':
+      return observation.failure;
+    case 'RUNTIME_GONE': {
+      const { exitCode, signal, logTail } = observation;
+      const how = signal ? `by signal ${signal}` : `with exit code ${exitCode ?? 'unknown'}`;
+      const message = `The runtime ended ${how} while ${state}.`;
+      return { ...failureOf(instance, 'RUNTIME_EXITED', message), exitCode, logTail };
+    }
+    case 'INSTANCE_DEADLINE': {
+      const { cause, kill } = observation;
+      if (kill) return failureOf(instance, 'KILL_UNCONFIRMED', kill.message);
+      const first = cause ? ` First cause: ${cause.message}` : '';
+      const message = `The instance was ${state} for too long.${first}`;
+      return {
+        ...failureOf(instance, 'DEADLINE_EXCEEDED', message),
+        logTail: cause?.logTail ?? null,
+      };
+    }
+    default:
+      return failureOf(instance, observation.kind, `${observation.kind} while ${state}.`);
   }
 }
 

@@ -9,6 +9,8 @@
  *      │              │                               └───────────┼───── start, resume ┤
  *      └── STOPPED ◄──┴──────── STOPPING ◄────────────────────────┴────────────────────┘
  */
+import { type Deadline, type Edge, edges, type Meter, type StateClass } from './machine.ts';
+
 export const instanceStates = [
   'OFFLINE',
   'STARTING_RUNTIME',
@@ -41,13 +43,9 @@ export const instanceActions = [
 ] as const;
 export type InstanceAction = (typeof instanceActions)[number];
 
-export type StateClass = 'AT_REST' | 'TRANSIENT' | 'LIVE' | 'ERROR';
-
-export interface Deadline<State> {
-  /** Default; configurable as `INSTANCE_<STATE>_DEADLINE_SECONDS` or `HOST_…`. */
-  readonly seconds: number;
-  /** The state entered when the deadline passes. */
-  readonly onExpiry: State;
+export interface InstanceDeadline extends Deadline<InstanceState> {
+  /** The runtime is killed first; where that cannot be confirmed, `failsTo` is entered instead. */
+  readonly kills?: true;
 }
 
 export interface InstanceStateFacts {
@@ -55,7 +53,11 @@ export interface InstanceStateFacts {
   readonly takesMessages: boolean;
   readonly takesInputCommands: boolean;
   readonly description: string;
-  readonly deadline: Deadline<InstanceState> | null;
+  readonly deadline: InstanceDeadline | null;
+  /** The error state that a failure in this state leads to; null where none does. */
+  readonly failsTo: InstanceState | null;
+  /** The meter that runs in this state. */
+  readonly meter: Meter | null;
 }
 
 const at = (
@@ -68,6 +70,8 @@ const at = (
   takesMessages: false,
   takesInputCommands: false,
   deadline: null,
+  failsTo: null,
+  meter: null,
   ...rest,
 });
 
@@ -76,26 +80,35 @@ export const instanceStateFacts: Readonly<Record<InstanceState, InstanceStateFac
   OFFLINE: at('AT_REST', 'The instance is not loaded.'),
   STARTING_RUNTIME: at('TRANSIENT', 'The runtime within the container is starting up.', {
     deadline: { seconds: 120, onExpiry: 'FAILED_TO_INITIALIZE' },
+    failsTo: 'FAILED_TO_INITIALIZE',
   }),
   INITIALIZING: at('TRANSIENT', 'The solution is being loaded into the runtime.', {
     deadline: { seconds: 120, onExpiry: 'FAILED_TO_INITIALIZE' },
+    failsTo: 'FAILED_TO_INITIALIZE',
   }),
   STARTING: at('TRANSIENT', 'The solution is loaded and its listeners are being opened.', {
     deadline: { seconds: 60, onExpiry: 'FAILED_TO_START' },
+    failsTo: 'FAILED_TO_START',
   }),
   RUNNING: at('LIVE', 'The instance takes messages and input commands.', {
     takesMessages: true,
     takesInputCommands: true,
+    failsTo: 'FATAL_ERROR',
+    meter: 'RUN',
   }),
   PAUSING: at('TRANSIENT', 'No new messages are taken; the accepted ones are being finished.', {
     takesInputCommands: true,
     deadline: { seconds: 60, onExpiry: 'FATAL_ERROR' },
+    failsTo: 'FATAL_ERROR',
   }),
   PAUSED: at('LIVE', 'The instance is online and answers input commands, but takes no messages.', {
     takesInputCommands: true,
+    failsTo: 'FATAL_ERROR',
+    meter: 'PAUSED',
   }),
   STOPPING: at('TRANSIENT', 'The instance is shutting down.', {
-    deadline: { seconds: 30, onExpiry: 'STOPPED' },
+    deadline: { seconds: 30, onExpiry: 'STOPPED', kills: true },
+    failsTo: 'FATAL_ERROR',
   }),
   STOPPED: at('AT_REST', 'The instance is no longer online: no messages, no input commands.'),
   FAILED_TO_INITIALIZE: at('ERROR', 'Something went wrong while the instance was being loaded.'),
@@ -118,17 +131,10 @@ export const isAtRest = (state: InstanceState): boolean =>
 export const isError = (state: InstanceState): boolean =>
   instanceStateFacts[state].class === 'ERROR';
 
-export interface Edge<State> {
-  readonly from: State;
-  readonly to: State;
-  readonly trigger: string;
-}
+/** Is it neither at rest nor in error? Then there is a runtime, or there is about to be one. */
+export const isLiveState = (state: InstanceState): boolean => !isAtRest(state) && !isError(state);
 
-const edge = (
-  from: readonly InstanceState[],
-  to: InstanceState,
-  trigger: string,
-): Edge<InstanceState>[] => from.map((state) => ({ from: state, to, trigger }));
+const edge = edges<InstanceState>;
 
 /** Every legal edge; nothing else is ever written. Source: lifecycle.md, "Edges (closed set)". */
 export const instanceEdges: readonly Edge<InstanceState>[] = [
@@ -169,121 +175,6 @@ export const instanceEdges: readonly Edge<InstanceState>[] = [
   ),
 ];
 
-/**
- * What a command does in a state: the first state it enters (null: accepted without a row), or
- * the code of its refusal.
- */
-export type Cell<State> = { readonly enters: State | null } | { readonly refused: CellRefusal };
-export type CellRefusal =
-  | 'ILLEGAL_TRANSITION'
-  | 'ALREADY_IN_STATE'
-  | 'RESTART_REQUIRED'
-  | 'REMOVE_REQUIRED'
-  | 'OPERATION_IN_PROGRESS';
-
-const enters = <State>(state: State | null): Cell<State> => ({ enters: state });
-const ILL: Cell<never> = { refused: 'ILLEGAL_TRANSITION' };
-const ALR: Cell<never> = { refused: 'ALREADY_IN_STATE' };
-const RST: Cell<never> = { refused: 'RESTART_REQUIRED' };
-const BUSY: Cell<never> = { refused: 'OPERATION_IN_PROGRESS' };
-
-type InstanceRow = Readonly<Record<InstanceAction, Cell<InstanceState>>>;
-
-const errorRow: InstanceRow = {
-  DEPLOY: RST,
-  START: RST,
-  PAUSE: RST,
-  RESUME: RST,
-  STOP: RST,
-  FORCE_STOP: RST,
-  RESTART: enters('STARTING_RUNTIME'),
-  DETACH: enters('OFFLINE'),
-  DELETE: ILL,
-};
-
-const busyRow = (force: InstanceState | null): InstanceRow => ({
-  DEPLOY: BUSY,
-  START: BUSY,
-  PAUSE: BUSY,
-  RESUME: BUSY,
-  STOP: BUSY,
-  FORCE_STOP: enters(force),
-  RESTART: BUSY,
-  DETACH: BUSY,
-  DELETE: BUSY,
-});
-
-/**
- * Every command in every state, with the host RUNNING and no operation active (a transient state
- * always has one). DEPLOY is START there; what it does for a host that is OFFLINE is in `decide`.
- */
-export const instanceCommands: Readonly<Record<InstanceState, InstanceRow>> = {
-  OFFLINE: {
-    DEPLOY: enters('STARTING_RUNTIME'),
-    START: enters('STARTING_RUNTIME'),
-    PAUSE: ILL,
-    RESUME: ILL,
-    STOP: ILL,
-    FORCE_STOP: ILL,
-    RESTART: ILL,
-    DETACH: enters(null),
-    DELETE: enters(null),
-  },
-  STARTING_RUNTIME: busyRow('STOPPING'),
-  INITIALIZING: busyRow('STOPPING'),
-  STARTING: busyRow('STOPPING'),
-  RUNNING: {
-    DEPLOY: ALR,
-    START: ALR,
-    RESUME: ALR,
-    PAUSE: enters('PAUSING'),
-    STOP: enters('STOPPING'),
-    FORCE_STOP: enters('STOPPING'),
-    RESTART: enters('STOPPING'),
-    DETACH: ILL,
-    DELETE: ILL,
-  },
-  PAUSING: busyRow('STOPPING'),
-  PAUSED: {
-    DEPLOY: enters('STARTING'),
-    START: enters('STARTING'),
-    RESUME: enters('STARTING'),
-    PAUSE: ALR,
-    STOP: enters('STOPPING'),
-    FORCE_STOP: enters('STOPPING'),
-    RESTART: enters('STOPPING'),
-    DETACH: ILL,
-    DELETE: ILL,
-  },
-  STOPPING: busyRow(null),
-  STOPPED: {
-    DEPLOY: enters('STARTING_RUNTIME'),
-    START: enters('STARTING_RUNTIME'),
-    RESUME: ILL,
-    PAUSE: ILL,
-    STOP: ALR,
-    FORCE_STOP: ALR,
-    RESTART: enters('STARTING_RUNTIME'),
-    DETACH: enters('OFFLINE'),
-    DELETE: ILL,
-  },
-  FAILED_TO_INITIALIZE: errorRow,
-  FAILED_TO_START: errorRow,
-  FATAL_ERROR: errorRow,
-};
-
-/** The state desired after a command, where the command says one. */
-export const desiredBy: Readonly<Partial<Record<InstanceAction, DesiredInstanceState>>> = {
-  DEPLOY: 'RUNNING',
-  START: 'RUNNING',
-  RESUME: 'RUNNING',
-  RESTART: 'RUNNING',
-  PAUSE: 'PAUSED',
-  STOP: 'STOPPED',
-  FORCE_STOP: 'STOPPED',
-  DETACH: 'STOPPED',
-};
-
 /** Is the state the desired one (OFFLINE counts as STOPPED), with no operation on the way? */
 export function isConverged(
   state: InstanceState,
@@ -292,28 +183,4 @@ export function isConverged(
 ): boolean {
   if (operationActive) return false;
   return state === desired || (desired === 'STOPPED' && state === 'OFFLINE');
-}
-
-/** The error state that a failure in this state leads to, or null where none does. */
-export function failureStateOf(state: InstanceState): InstanceState | null {
-  switch (state) {
-    case 'STARTING_RUNTIME':
-    case 'INITIALIZING':
-      return 'FAILED_TO_INITIALIZE';
-    case 'STARTING':
-      return 'FAILED_TO_START';
-    case 'RUNNING':
-    case 'PAUSING':
-    case 'PAUSED':
-    case 'STOPPING':
-      return 'FATAL_ERROR';
-    case 'OFFLINE':
-    case 'STOPPED':
-    case 'FAILED_TO_INITIALIZE':
-    case 'FAILED_TO_START':
-    case 'FATAL_ERROR':
-      return null;
-    default:
-      return state satisfies never;
-  }
 }

@@ -1,18 +1,11 @@
 /** Both machines in one form, for whoever shows them: the API, the diagrams, the pages of docs. */
 import type { Deadlines, ResourceKind } from './change.ts';
 import type { RefusalCode } from './errors.ts';
-import { hostActions, hostCommands, hostEdges, hostStateFacts, hostStates } from './host.ts';
-import {
-  type Cell,
-  type Edge,
-  instanceActions,
-  instanceCommands,
-  instanceEdges,
-  instanceStateFacts,
-  instanceStates,
-  type StateClass,
-} from './instance.ts';
-import { isBilled } from './metering.ts';
+import { hostActions, hostEdges, hostStateFacts, hostStates } from './host.ts';
+import { hostCommands } from './host-table.ts';
+import { instanceActions, instanceEdges, instanceStateFacts, instanceStates } from './instance.ts';
+import { instanceCommands } from './instance-table.ts';
+import type { Cell, Edge, StateClass } from './machine.ts';
 
 export interface StateMachine {
   readonly kind: ResourceKind;
@@ -88,10 +81,10 @@ function hostMachine(deadlines: Deadlines): StateMachine {
         description: facts.description,
         deadlineSeconds: facts.deadline ? (deadlines.host[name] ?? null) : null,
         onExpiry: facts.deadline?.onExpiry ?? null,
-        onExpiryIfItAnswers: facts.onExpiryIfItAnswers,
+        onExpiryIfItAnswers: facts.deadline?.ifItAnswers ?? null,
         takesMessages: null,
         takesInputCommands: null,
-        billed: isBilled(name),
+        billed: facts.billed,
       };
     }),
     edges: hostEdges,

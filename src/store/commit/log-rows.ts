@@ -1,6 +1,7 @@
 /** What a change means for the log and for metering; pure. */
 import type { Change, HostUpdate, InstanceUpdate } from '../../lifecycle/change.ts';
-import { hostMeter, instanceMeter, type Meter } from '../../lifecycle/metering.ts';
+import type { Meter } from '../../lifecycle/machine.ts';
+import { hostMeter, instanceMeter } from '../../lifecycle/metering.ts';
 import type { Row } from './sql.ts';
 
 interface MeterChange {

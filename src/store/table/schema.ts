@@ -25,7 +25,7 @@ import {
 import { runtimeCommandKinds, workKinds } from '../../lifecycle/change.ts';
 import { hostStates } from '../../lifecycle/host.ts';
 import { desiredInstanceStates, instanceStates } from '../../lifecycle/instance.ts';
-import { meters } from '../../lifecycle/metering.ts';
+import { meters } from '../../lifecycle/machine.ts';
 import { operationKinds, operationStatuses } from '../../lifecycle/operation.ts';
 import {
   changeKinds,

@@ -1,0 +1,133 @@
+/**
+ * What commands and observations do to a host in each state. The decisions enter what these tables
+ * say. Source: lifecycle.md, "Host".
+ */
+import { type HostAction, type HostState, hostStates } from './host.ts';
+import {
+  ALR,
+  accepted,
+  BUSY,
+  type Cell,
+  enters,
+  ILL,
+  inStates,
+  type ObservationRow,
+  REM,
+} from './machine.ts';
+
+type HostRow = Readonly<Record<HostAction, Cell<HostState>>>;
+
+const busyRow = (): HostRow => ({
+  DEPLOY: BUSY,
+  RESTART: BUSY,
+  RESTART_CONTAINER: BUSY,
+  REMOVE: BUSY,
+  FORCE_REMOVE: accepted,
+  DELETE: ILL,
+});
+
+/**
+ * Every command in every state. A removal enters no state when it is accepted: it shows as the
+ * active operation and `removing`, and the host is OFFLINE once the release is confirmed.
+ */
+export const hostCommands: Readonly<Record<HostState, HostRow>> = {
+  OFFLINE: {
+    DEPLOY: enters('DEPLOYING'),
+    RESTART: ILL,
+    RESTART_CONTAINER: ILL,
+    REMOVE: ILL,
+    FORCE_REMOVE: ILL,
+    DELETE: accepted,
+  },
+  DEPLOYING: busyRow(),
+  CONFIGURING_DNS: busyRow(),
+  DEPLOYING_CONTAINER: busyRow(),
+  STARTING_CONTAINER: busyRow(),
+  RUNNING: {
+    DEPLOY: ALR,
+    RESTART: enters('RESTARTING_HOST'),
+    RESTART_CONTAINER: enters('RESTARTING_CONTAINER'),
+    REMOVE: accepted,
+    FORCE_REMOVE: accepted,
+    DELETE: ILL,
+  },
+  RESTARTING_HOST: busyRow(),
+  RESTARTING_CONTAINER: busyRow(),
+  FAILED_DEPLOYMENT: {
+    DEPLOY: REM,
+    RESTART: REM,
+    RESTART_CONTAINER: REM,
+    REMOVE: accepted,
+    FORCE_REMOVE: accepted,
+    DELETE: ILL,
+  },
+  FAILED_HEALTH_CHECK: {
+    DEPLOY: ILL,
+    RESTART: enters('RESTARTING_HOST'),
+    RESTART_CONTAINER: ILL,
+    REMOVE: accepted,
+    FORCE_REMOVE: accepted,
+    DELETE: ILL,
+  },
+};
+
+/** An effect of an observation that is more, or less, than entering a state. */
+export type HostEffectName =
+  /** Enters `onExpiry` of the present state's deadline, or `ifItAnswers`. */
+  | 'EXPIRE'
+  /** The compute restarts under its instances: they are OFFLINE, and the host is asked. */
+  | 'LOSE_RUNTIMES'
+  /** What a failed deployment had allocated is released; its handle is forgotten. */
+  | 'FORGET_COMPUTE';
+
+export type HostObservationName =
+  | 'HOST_ONLINE'
+  | 'DNS_ANSWERS'
+  | 'CONTAINER_CREATED'
+  | 'STAGE_FAILED'
+  | 'HOST_ANSWERS'
+  | 'RUNTIMES_GONE'
+  | 'CONTAINER_UP'
+  | 'RUNTIME_ONLINE'
+  | 'CHECK_ANSWERED'
+  | 'CHECK_MISSED'
+  | 'HOST_DEADLINE'
+  | 'COMPUTE_RELEASED'
+  | 'HOST_REMOVED';
+
+const EXPIRE = { effect: 'EXPIRE' } as const;
+
+/** Every observation in every state. All but HOST_REMOVED are suspended during a removal. */
+export const hostObservations: Readonly<
+  Record<HostObservationName, ObservationRow<HostState, HostEffectName>>
+> = {
+  HOST_ONLINE: { DEPLOYING: enters('CONFIGURING_DNS') },
+  DNS_ANSWERS: { CONFIGURING_DNS: enters('DEPLOYING_CONTAINER') },
+  CONTAINER_CREATED: { DEPLOYING_CONTAINER: enters('STARTING_CONTAINER') },
+  STAGE_FAILED: inStates(
+    ['DEPLOYING', 'CONFIGURING_DNS', 'DEPLOYING_CONTAINER'],
+    enters('FAILED_DEPLOYMENT'),
+  ),
+  HOST_ANSWERS: {
+    STARTING_CONTAINER: enters('RUNNING'),
+    RESTARTING_HOST: enters('STARTING_CONTAINER'),
+  },
+  RUNTIMES_GONE: { RESTARTING_HOST: { effect: 'LOSE_RUNTIMES' } },
+  CONTAINER_UP: { RESTARTING_CONTAINER: enters('RUNNING') },
+  RUNTIME_ONLINE: { STARTING_CONTAINER: enters('RUNNING') },
+  CHECK_ANSWERED: { FAILED_HEALTH_CHECK: enters('RUNNING') },
+  CHECK_MISSED: inStates(['RUNNING', 'RESTARTING_CONTAINER'], enters('FAILED_HEALTH_CHECK')),
+  HOST_DEADLINE: {
+    DEPLOYING: EXPIRE,
+    CONFIGURING_DNS: EXPIRE,
+    DEPLOYING_CONTAINER: EXPIRE,
+    STARTING_CONTAINER: EXPIRE,
+    RESTARTING_HOST: EXPIRE,
+    RESTARTING_CONTAINER: EXPIRE,
+  },
+  COMPUTE_RELEASED: { FAILED_DEPLOYMENT: { effect: 'FORGET_COMPUTE' } },
+  HOST_REMOVED: inStates(
+    hostStates.filter((state) => state !== 'OFFLINE'),
+    enters('OFFLINE'),
+  ),
+};

@@ -1,0 +1,158 @@
+/**
+ * What entering a state brings with it for an instance: the fields that are set with it, and the
+ * commands and work that follow. By what led there and by the state entered; which state that is
+ * says `instance-table.ts`.
+ */
+import { type Cause, type InstanceSnapshot, isRemoving } from './change.ts';
+import type { Draft, InstanceSet } from './draft.ts';
+import type { Failure } from './errors.ts';
+import { type InstanceAction, type InstanceState, instanceStateFacts } from './instance.ts';
+import type { HostEffect, InstanceObservationName } from './instance-table.ts';
+import { waitingForHost } from './operation.ts';
+
+export type InstanceTrigger = InstanceAction | InstanceObservationName | HostEffect;
+
+export interface InstanceEntering {
+  readonly trigger: InstanceTrigger;
+  readonly operationId: string | null;
+  readonly causedBy?: Cause | null;
+  readonly failure?: Failure;
+  /** Whatever else is known with it; wins over what the state brings. */
+  readonly set?: InstanceSet;
+}
+
+interface Effect {
+  readonly set?: (draft: Draft, entering: InstanceEntering) => InstanceSet;
+  readonly after?: (
+    draft: Draft,
+    instance: InstanceSnapshot,
+    entered: { operationId: string | null; runId: string | null },
+  ) => void;
+}
+
+const reachability = { value: 'OK', because: null } as const;
+
+const resumes: Effect = { after: (draft, instance) => draft.command('RESUME', instance) };
+const ended: Effect = { set: () => ({ runtimeGone: true, endpoints: null, reachability }) };
+const failed: Effect = {
+  set: (_draft, { failure }) => ({
+    endpoints: null,
+    reachability,
+    ...(failure
+      ? { failure, details: { code: failure.code, message: failure.message.slice(0, 500) } }
+      : {}),
+  }),
+  after: confirmHost,
+};
+
+const effects: Readonly<Partial<Record<`${InstanceTrigger | 'ANY'} ${InstanceState}`, Effect>>> = {
+  'ANY STARTING_RUNTIME': {
+    set: (draft) => ({
+      beginRun: draft.context.newId(),
+      failure: null,
+      endpoints: null,
+      reachability,
+    }),
+    after: (draft, instance, entered) => draft.addWork('START_RUNTIME', next(instance), entered),
+  },
+  'ANY INITIALIZING': {
+    set: () => ({ reachability }),
+    after: (draft, instance) => draft.command('LOAD_SOLUTION', instance),
+  },
+  'LOAD_SOLUTION_DONE STARTING': {
+    after: (draft, instance) =>
+      draft.command('START_LISTENING', instance, {
+        intake: instance.desired === 'PAUSED' ? 'CLOSED' : 'OPEN',
+      }),
+  },
+  'DEPLOY STARTING': resumes,
+  'START STARTING': resumes,
+  'RESUME STARTING': resumes,
+  'ANY PAUSING': { after: (draft, instance) => draft.command('PAUSE', instance) },
+  'ANY STOPPING': {
+    set: () => ({ endpoints: null }),
+    after: (draft, instance, { operationId }) => {
+      draft.command('STOP', instance);
+      draft.addWork('STOP_RUNTIME', next(instance), { operationId });
+      confirmHost(draft, instance);
+    },
+  },
+  'RUNTIME_GONE STOPPED': ended,
+  'INSTANCE_DEADLINE STOPPED': ended,
+  'DETACH OFFLINE': { set: () => ({ failure: null, endpoints: null }) },
+  'HOST_GONE OFFLINE': {
+    set: () => ({ runtimeGone: true, endpoints: null, failure: null, reachability }),
+  },
+  'ANY FAILED_TO_INITIALIZE': failed,
+  'ANY FAILED_TO_START': failed,
+  'ANY FATAL_ERROR': failed,
+};
+
+/** The instance as it is once its transition is written. */
+const next = (instance: InstanceSnapshot): InstanceSnapshot => ({
+  ...instance,
+  sequence: instance.sequence + 1,
+});
+
+/** Enters a state, with all that it brings. */
+export function enterInstance(
+  draft: Draft,
+  instance: InstanceSnapshot,
+  to: InstanceState,
+  entering: InstanceEntering,
+): void {
+  const { trigger, operationId } = entering;
+  const effect = effects[`${trigger} ${to}`] ?? effects[`ANY ${to}`];
+  const set = {
+    operationId,
+    causedBy: entering.causedBy ?? null,
+    ...effect?.set?.(draft, entering),
+    ...entering.set,
+  };
+  draft.instance(instance, to, set);
+  effect?.after?.(draft, instance, { operationId, runId: set.beginRun ?? instance.runId });
+}
+
+/** Ends the operation of an instance where the state entered is the last one of its way. */
+export function settleInstance(
+  draft: Draft,
+  instance: InstanceSnapshot,
+  to: InstanceState,
+  options: { failure?: Failure; status?: 'FAILED' | 'TIMED_OUT' } = {},
+): void {
+  switch (instanceStateFacts[to].class) {
+    case 'TRANSIENT':
+      break;
+    case 'LIVE':
+      draft.end(instance, 'SUCCEEDED');
+      break;
+    case 'ERROR':
+      draft.end(instance, options.status ?? 'FAILED', options.failure);
+      break;
+    case 'AT_REST':
+      if (instance.operation?.kind === 'RESTART_INSTANCE') continueRestart(draft, instance);
+      else draft.end(instance, 'SUCCEEDED');
+      break;
+    default:
+      instanceStateFacts[to].class satisfies never;
+  }
+}
+
+/** Half of a restart is done: the rest follows at once, or when its host is ready. */
+function continueRestart(draft: Draft, instance: InstanceSnapshot): void {
+  const { operation } = instance;
+  if (!operation) return;
+  if (operation.parentId && draft.world.host?.state === 'RESTARTING_CONTAINER') {
+    draft.operation(operation, instance, 'RUNNING', { phase: waitingForHost });
+  } else {
+    draft.addWork('CONTINUE_RESTART', next(instance), { operationId: operation.id });
+  }
+}
+
+/** No runtime will report that the host's container is up: the host itself is asked. */
+function confirmHost(draft: Draft, instance: InstanceSnapshot): void {
+  const { host } = draft.world;
+  const waits = host?.state === 'STARTING_CONTAINER' && instance.state === 'STARTING_RUNTIME';
+  if (!host || !waits || isRemoving(host)) return;
+  draft.addWork('CONFIRM_HOST', host, { operationId: host.operation?.id ?? null });
+}

@@ -1,0 +1,257 @@
+/**
+ * What commands, observations and the host do to an instance in each state. The decisions enter
+ * what these tables say. Source: lifecycle.md, "Commands by state", "Edges (closed set)" and "What
+ * a host does to its instances".
+ */
+import type { RuntimeCommandKind } from './change.ts';
+import {
+  type DesiredInstanceState,
+  errorInstanceStates,
+  type InstanceAction,
+  type InstanceState,
+  instanceStates,
+  isLiveState,
+} from './instance.ts';
+import {
+  ALR,
+  accepted,
+  BUSY,
+  type Cell,
+  enters,
+  ILL,
+  inStates,
+  type ObservationRow,
+  RST,
+} from './machine.ts';
+
+type InstanceRow = Readonly<Record<InstanceAction, Cell<InstanceState>>>;
+
+const errorRow = (): InstanceRow => ({
+  DEPLOY: RST,
+  START: RST,
+  PAUSE: RST,
+  RESUME: RST,
+  STOP: RST,
+  FORCE_STOP: RST,
+  RESTART: enters('STARTING_RUNTIME'),
+  DETACH: enters('OFFLINE'),
+  DELETE: ILL,
+});
+
+const busyRow = (force: Cell<InstanceState>): InstanceRow => ({
+  DEPLOY: BUSY,
+  START: BUSY,
+  PAUSE: BUSY,
+  RESUME: BUSY,
+  STOP: BUSY,
+  FORCE_STOP: force,
+  RESTART: BUSY,
+  DETACH: BUSY,
+  DELETE: BUSY,
+});
+
+/**
+ * Every command in every state, with the host RUNNING and no operation active (a transient state
+ * always has one). DEPLOY is START there; what it does for a host that is OFFLINE is in `decide`.
+ */
+export const instanceCommands: Readonly<Record<InstanceState, InstanceRow>> = {
+  OFFLINE: {
+    DEPLOY: enters('STARTING_RUNTIME'),
+    START: enters('STARTING_RUNTIME'),
+    PAUSE: ILL,
+    RESUME: ILL,
+    STOP: ILL,
+    FORCE_STOP: ILL,
+    RESTART: ILL,
+    DETACH: accepted,
+    DELETE: accepted,
+  },
+  STARTING_RUNTIME: busyRow(enters('STOPPING')),
+  INITIALIZING: busyRow(enters('STOPPING')),
+  STARTING: busyRow(enters('STOPPING')),
+  RUNNING: {
+    DEPLOY: ALR,
+    START: ALR,
+    RESUME: ALR,
+    PAUSE: enters('PAUSING'),
+    STOP: enters('STOPPING'),
+    FORCE_STOP: enters('STOPPING'),
+    RESTART: enters('STOPPING'),
+    DETACH: ILL,
+    DELETE: ILL,
+  },
+  PAUSING: busyRow(enters('STOPPING')),
+  PAUSED: {
+    DEPLOY: enters('STARTING'),
+    START: enters('STARTING'),
+    RESUME: enters('STARTING'),
+    PAUSE: ALR,
+    STOP: enters('STOPPING'),
+    FORCE_STOP: enters('STOPPING'),
+    RESTART: enters('STOPPING'),
+    DETACH: ILL,
+    DELETE: ILL,
+  },
+  STOPPING: busyRow(accepted),
+  STOPPED: {
+    DEPLOY: enters('STARTING_RUNTIME'),
+    START: enters('STARTING_RUNTIME'),
+    RESUME: ILL,
+    PAUSE: ILL,
+    STOP: ALR,
+    FORCE_STOP: ALR,
+    RESTART: enters('STARTING_RUNTIME'),
+    DETACH: enters('OFFLINE'),
+    DELETE: ILL,
+  },
+  FAILED_TO_INITIALIZE: errorRow(),
+  FAILED_TO_START: errorRow(),
+  FATAL_ERROR: errorRow(),
+};
+
+/** The state desired after a command, where the command says one. */
+export const desiredBy: Readonly<Partial<Record<InstanceAction, DesiredInstanceState>>> = {
+  DEPLOY: 'RUNNING',
+  START: 'RUNNING',
+  RESUME: 'RUNNING',
+  RESTART: 'RUNNING',
+  PAUSE: 'PAUSED',
+  STOP: 'STOPPED',
+  FORCE_STOP: 'STOPPED',
+  DETACH: 'STOPPED',
+};
+
+/**
+ * What a forced stop does while an operation is active, which it supersedes. Without one the cell
+ * of `instanceCommands` holds.
+ */
+export const forcedStops: Readonly<Record<InstanceState, Cell<InstanceState>>> = {
+  OFFLINE: accepted,
+  STARTING_RUNTIME: enters('STOPPING'),
+  INITIALIZING: enters('STOPPING'),
+  STARTING: enters('STOPPING'),
+  RUNNING: enters('STOPPING'),
+  PAUSING: enters('STOPPING'),
+  PAUSED: enters('STOPPING'),
+  STOPPING: accepted,
+  STOPPED: accepted,
+  FAILED_TO_INITIALIZE: BUSY,
+  FAILED_TO_START: BUSY,
+  FATAL_ERROR: BUSY,
+};
+
+/** An effect of an observation that is more, or less, than entering a state. */
+export type InstanceEffect =
+  /** Enters the error state of the present state, `failsTo`, with the cause. */
+  | 'FAIL'
+  /** Enters `onExpiry` of the present state's deadline. */
+  | 'EXPIRE'
+  /** The runtime can be asked again: reachability OK. */
+  | 'REACHABLE'
+  /** The runtime does not answer: reachability UNKNOWN. */
+  | 'UNREACHABLE'
+  /** The runtime of an error state is gone: recorded, and a detach that waits for that enters its cell. */
+  | 'CONFIRM_GONE'
+  /** A detach that waits for the runtime to be gone fails. */
+  | 'FAIL_DETACH';
+
+export type InstanceObservationName =
+  | 'RUNTIME_ONLINE'
+  | 'RUNTIME_SEEN'
+  | 'RUNTIME_SILENT'
+  | `${Exclude<RuntimeCommandKind, 'STOP'>}_${'DONE' | 'FAILED'}`
+  | 'RUNTIME_FAULT'
+  | 'RUNTIME_GONE'
+  | 'START_FAILED'
+  | 'KILL_UNCONFIRMED'
+  | 'RESTART_CONTINUES'
+  | 'INSTANCE_DEADLINE';
+
+type Row = ObservationRow<InstanceState, InstanceEffect>;
+const FAIL = { effect: 'FAIL' } as const;
+const EXPIRE = { effect: 'EXPIRE' } as const;
+const REACHABLE = { effect: 'REACHABLE' } as const;
+const liveStates = instanceStates.filter(isLiveState);
+const reachableRow: Row = inStates([...liveStates, ...errorInstanceStates], REACHABLE);
+
+/** Every observation in every state. */
+export const instanceObservations: Readonly<Record<InstanceObservationName, Row>> = {
+  RUNTIME_ONLINE: { ...reachableRow, STARTING_RUNTIME: enters('INITIALIZING') },
+  RUNTIME_SEEN: { ...reachableRow },
+  RUNTIME_SILENT: inStates(liveStates, { effect: 'UNREACHABLE' } as const),
+  LOAD_SOLUTION_DONE: { INITIALIZING: enters('STARTING') },
+  LOAD_SOLUTION_FAILED: { INITIALIZING: FAIL },
+  START_LISTENING_DONE: { STARTING: { enters: 'RUNNING', whereDesired: { PAUSED: 'PAUSED' } } },
+  START_LISTENING_FAILED: { STARTING: FAIL },
+  PAUSE_DONE: { PAUSING: enters('PAUSED') },
+  PAUSE_FAILED: { PAUSING: FAIL },
+  RESUME_DONE: { STARTING: enters('RUNNING') },
+  RESUME_FAILED: { STARTING: FAIL },
+  RUNTIME_FAULT: {
+    STARTING_RUNTIME: FAIL,
+    INITIALIZING: FAIL,
+    STARTING: FAIL,
+    RUNNING: FAIL,
+    PAUSING: FAIL,
+    PAUSED: FAIL,
+  },
+  RUNTIME_GONE: {
+    STARTING_RUNTIME: FAIL,
+    INITIALIZING: FAIL,
+    STARTING: FAIL,
+    RUNNING: FAIL,
+    PAUSING: FAIL,
+    PAUSED: FAIL,
+    STOPPING: enters('STOPPED'),
+    ...inStates(errorInstanceStates, { effect: 'CONFIRM_GONE' } as const),
+  },
+  START_FAILED: { STARTING_RUNTIME: FAIL },
+  KILL_UNCONFIRMED: {
+    STOPPING: FAIL,
+    ...inStates(errorInstanceStates, { effect: 'FAIL_DETACH' } as const),
+  },
+  RESTART_CONTINUES: { STOPPED: enters('STARTING_RUNTIME') },
+  INSTANCE_DEADLINE: {
+    STARTING_RUNTIME: EXPIRE,
+    INITIALIZING: EXPIRE,
+    STARTING: EXPIRE,
+    PAUSING: EXPIRE,
+    STOPPING: EXPIRE,
+  },
+};
+
+export const hostEffects = [
+  'HOST_DEPLOYED',
+  'HOST_BACK',
+  'CONTAINER_UP',
+  'HOST_STOPS',
+  'HOST_GONE',
+] as const;
+/** What happens to the host, as its instances meet it. */
+export type HostEffect = (typeof hostEffects)[number];
+
+/** The state that an instance enters at its host's event; where none stands it stays as it is. */
+export const instanceByHost: Readonly<
+  Record<HostEffect, Readonly<Partial<Record<InstanceState, InstanceState>>>>
+> = {
+  HOST_DEPLOYED: { OFFLINE: 'STARTING_RUNTIME' },
+  HOST_BACK: { OFFLINE: 'STARTING_RUNTIME' },
+  CONTAINER_UP: inStates(['OFFLINE', 'STOPPED', ...errorInstanceStates], 'STARTING_RUNTIME'),
+  HOST_STOPS: inStates(
+    liveStates.filter((state) => state !== 'STOPPING'),
+    'STOPPING',
+  ),
+  HOST_GONE: inStates(
+    instanceStates.filter((state) => state !== 'OFFLINE'),
+    'OFFLINE',
+  ),
+};
+
+/** Which desired states start again at a host's event. */
+export const startsWhereDesired: Readonly<
+  Record<'HOST_DEPLOYED' | 'HOST_BACK' | 'CONTAINER_UP', readonly DesiredInstanceState[]>
+> = {
+  HOST_DEPLOYED: ['RUNNING'],
+  HOST_BACK: ['RUNNING', 'PAUSED'],
+  CONTAINER_UP: ['RUNNING', 'PAUSED'],
+};
