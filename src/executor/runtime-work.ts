@@ -36,7 +36,8 @@ async function observe(
   item: WorkItem,
   observation: InstanceObservation,
 ): Promise<boolean> {
-  const deadline = observation.kind === 'INSTANCE_DEADLINE';
+  // What a kill came to is the driver's word, even where a deadline asked for it.
+  const deadline = observation.kind === 'INSTANCE_DEADLINE' && !observation.kill;
   const decided = await recordInstanceObservation(executing.store, item.resourceId, observation, {
     actor: deadline ? { kind: 'DEADLINE', name: 'deadline' } : { kind: 'DRIVER', name: 'driver' },
     fence: item,
@@ -125,47 +126,49 @@ const stopRuntime: RuntimeWork = async (executing, item) => {
   };
 };
 
-/** Ends the runtime by force; `written`: that it is gone was recorded. */
+/** Ends the runtime by force. Null: it is gone; else why that could not be confirmed. */
 async function kill(
   executing: Executing,
   item: WorkItem,
   found: Target,
-): Promise<{ gone: true; written: boolean } | { gone: false; error: unknown }> {
-  const { runId } = found.runtime;
+): Promise<{ readonly error: unknown } | null> {
   try {
     await callDriver(item, { signal: executing.signal, seconds: 4, verb: 'killRuntime' }, (call) =>
       found.driver.killRuntime(found.handle, found.runtime, call),
     );
+    return null;
   } catch (error) {
     if (isFenced(error)) throw error;
-    return { gone: false, error };
+    return { error };
   }
-  const written = await observe(executing, item, {
-    kind: 'RUNTIME_GONE',
-    runId,
-    exitCode: null,
-    signal: 'SIGKILL',
-    logTail: null,
-  });
-  return { gone: true, written };
 }
 
 const killRuntime: RuntimeWork = async (executing, item) => {
   const found = await target(executing, item);
   if (!found || found.instance.runtimeGone || isAtRest(found.instance.state)) return 'OVER';
-  const killed = await kill(executing, item, found);
-  if (killed.gone) return 'OVER';
-  if (executing.signal.aborted) throw killed.error;
+  const { runId } = found.runtime;
+  const failed = await kill(executing, item, found);
+  if (!failed) {
+    await observe(executing, item, {
+      kind: 'RUNTIME_GONE',
+      runId,
+      exitCode: null,
+      signal: 'SIGKILL',
+      logTail: null,
+    });
+    return 'OVER';
+  }
+  if (executing.signal.aborted) throw failed.error;
   if (found.instance.operationKind === 'DETACH_INSTANCE' && item.attempt >= 3) {
-    const { message } = failureOf(killed.error, found.instance.state);
+    const { message } = failureOf(failed.error, found.instance.state);
     await observe(executing, item, {
       kind: 'KILL_UNCONFIRMED',
-      runId: found.runtime.runId,
+      runId,
       message: `It could not be confirmed that the runtime is gone: ${message}`,
     });
     return 'OVER';
   }
-  throw killed.error;
+  throw failed.error;
 };
 
 const watchRuntime: RuntimeWork = async (executing, item) => {
@@ -199,33 +202,41 @@ async function lastWords(executing: Executing, item: WorkItem): Promise<StoredFa
   return { ...failure, code: 'RUNTIME_BEHIND', message, logTail: seen.logTail };
 }
 
+/** The kill that the deadline of some states asks for before it expires. */
+async function killAtDeadline(
+  executing: Executing,
+  item: WorkItem,
+): Promise<{ confirmed: boolean; message: string }> {
+  const found = await target(executing, item);
+  const failed = found
+    ? await kill(executing, item, found)
+    : { error: new Error('its host has no handle any more') };
+  if (!failed) return { confirmed: true, message: '' };
+  const { message } = failureOf(failed.error, found?.instance.state ?? item.kind);
+  return {
+    confirmed: false,
+    message: `The runtime did not stop in time, and it could not be confirmed that it is gone: ${message}`,
+  };
+}
+
 const instanceDeadline: RuntimeWork = async (executing, item) => {
   const instance = await instanceTarget(executing.store, item.resourceId);
   if (!instance || instance.sequence !== item.sequence) return 'OVER';
-  if (instance.state === 'STOPPING' && instance.runId) {
-    const found = await target(executing, item);
-    const killed = found
-      ? await kill(executing, item, found)
-      : { gone: false as const, error: new Error('its host has no handle any more') };
-    if (killed.gone) return killed.written ? 'OVER' : { againInSeconds: 1 };
-    const { message } = failureOf(killed.error, 'STOPPING');
-    const written = await observe(executing, item, {
-      kind: 'KILL_UNCONFIRMED',
-      runId: instance.runId,
-      message: `The runtime did not stop in time, and it could not be confirmed that it is gone: ${message}`,
-    });
-    return written ? 'OVER' : { againInSeconds: 1 };
-  }
-  const cause =
-    (await lastWords(executing, item)) ??
-    (await firstCause(executing.store, instance.id, ['START_RUNTIME', 'STOP_RUNTIME']));
+  const kills = instanceStateFacts[instance.state].deadline?.kills && instance.runId !== null;
   const written = await observe(executing, item, {
     kind: 'INSTANCE_DEADLINE',
     sequence: item.sequence,
-    cause,
+    ...(kills
+      ? { cause: null, kill: await killAtDeadline(executing, item) }
+      : { cause: await causeOfDelay(executing, item) }),
   });
   return written ? 'OVER' : { againInSeconds: 1 };
 };
+
+/** The first cause that is known of a state that lasts too long. */
+const causeOfDelay = async (executing: Executing, item: WorkItem) =>
+  (await lastWords(executing, item)) ??
+  (await firstCause(executing.store, item.resourceId, ['START_RUNTIME', 'STOP_RUNTIME']));
 
 export const runtimeWork = {
   START_RUNTIME: startRuntime,
