@@ -65,7 +65,8 @@ function takeOver(
  */
 export function stopAll(draft: Draft, cause: Cause, options: { comesBack: boolean }): void {
   for (const instance of draft.world.instances) {
-    if (!isLiveState(instance.state)) {
+    const to = instanceByHost.HOST_STOPS[instance.state];
+    if (!to && !isLiveState(instance.state)) {
       if (!instance.operation) continue;
       draft.end(instance, 'SUPERSEDED');
       draft.drop(instance.id, ['CONTINUE_RESTART']);
@@ -76,7 +77,6 @@ export function stopAll(draft: Draft, cause: Cause, options: { comesBack: boolea
       parentId: cause.operationId,
       comesBack: options.comesBack,
     });
-    const to = instanceByHost.HOST_STOPS[instance.state];
     if (to) {
       enterInstance(draft, instance, to, { trigger: 'HOST_STOPS', operationId, causedBy: cause });
     } else {

@@ -15,7 +15,10 @@ import {
   REM,
 } from './machine.ts';
 
-type HostRow = Readonly<Record<HostAction, Cell<HostState>>>;
+/** A deletion enters no state. */
+type HostRow = Readonly<
+  Record<Exclude<HostAction, 'DELETE'>, Cell<HostState>> & { DELETE: Cell<never> }
+>;
 
 const busyRow = (): HostRow => ({
   DEPLOY: BUSY,

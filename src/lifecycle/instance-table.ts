@@ -24,7 +24,10 @@ import {
   RST,
 } from './machine.ts';
 
-type InstanceRow = Readonly<Record<InstanceAction, Cell<InstanceState>>>;
+/** A deletion enters no state. */
+type InstanceRow = Readonly<
+  Record<Exclude<InstanceAction, 'DELETE'>, Cell<InstanceState>> & { DELETE: Cell<never> }
+>;
 
 const errorRow = (): InstanceRow => ({
   DEPLOY: RST,
