@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DnsProvider } from '../drivers/dns/provider.ts';
 import { type Driver, DriverError } from '../drivers/driver.ts';
-import { recordInstanceObservation } from '../store/command/runtime-reports.ts';
+import { recordInstanceObservation } from '../store/command/observations.ts';
 import type { Store } from '../store/commit/store.ts';
 import { within } from '../store/database/time-limit.ts';
 import type { StoredFailure } from '../store/table/schema.ts';

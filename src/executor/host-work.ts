@@ -3,10 +3,9 @@ import type { Driver, HostSize } from '../drivers/driver.ts';
 import type { WorkKind } from '../lifecycle/change.ts';
 import { hostStateFacts } from '../lifecycle/host.ts';
 import { isLive } from '../lifecycle/host-commands.ts';
-import { type HostObservation, observeHost } from '../lifecycle/host-observations.ts';
-import { hostWorld, type StoredWorld } from '../store/command/snapshot.ts';
-import type { Decided } from '../store/commit/store.ts';
-import { decide } from '../store/commit/store.ts';
+import type { HostObservation } from '../lifecycle/host-observations.ts';
+import { recordHostObservation } from '../store/command/observations.ts';
+import { hostWorld } from '../store/command/snapshot.ts';
 import { type HostTarget, hostTarget } from '../store/read/targets.ts';
 import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFinal } from './call.ts';
@@ -18,34 +17,8 @@ const TTL_SECONDS = 30;
 /** The container that runs where no repository is configured (the App edition). */
 const defaultImage = { repository: 'runtime', image: 'instance-manager/runtime', tag: '1.0' };
 
-async function observe(
-  executing: Executing,
-  item: WorkItem,
-  observation: HostObservation,
-): Promise<Decided<StoredWorld>> {
-  const actor = actorOf(observation);
-  return decide(
-    executing.store,
-    () => hostWorld(executing.store, item.resourceId),
-    (world, context) => observeHost(world, observation, context),
-    { actor, fence: item },
-  );
-}
-
-function actorOf(observation: HostObservation): {
-  kind: 'DRIVER' | 'HEALTH_CHECK' | 'DEADLINE';
-  name: string;
-} {
-  switch (observation.kind) {
-    case 'HOST_CHECKED':
-      return { kind: 'HEALTH_CHECK', name: 'minute check' };
-    case 'HOST_DEADLINE':
-    case 'REMOVAL_DEADLINE':
-      return { kind: 'DEADLINE', name: 'deadline' };
-    default:
-      return { kind: 'DRIVER', name: 'driver' };
-  }
-}
+const observe = ({ store }: Executing, item: WorkItem, observation: HostObservation) =>
+  recordHostObservation(store, item.resourceId, observation, { fence: item });
 
 async function target(
   executing: Executing,

@@ -4,7 +4,7 @@ import type { WorkKind } from '../lifecycle/change.ts';
 import { instanceStateFacts, isAtRest, isError } from '../lifecycle/instance.ts';
 import type { InstanceObservation } from '../lifecycle/instance-observations.ts';
 import { createRunKey } from '../store/access-keys.ts';
-import { recordInstanceObservation } from '../store/command/runtime-reports.ts';
+import { recordInstanceObservation } from '../store/command/observations.ts';
 import { type InstanceTarget, instanceTarget } from '../store/read/targets.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { firstCause, runtimeStarted, type WorkItem } from '../store/work/work.ts';

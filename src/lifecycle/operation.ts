@@ -15,6 +15,10 @@ export type OperationStatus = (typeof operationStatuses)[number];
 
 export const activeStatuses = ['QUEUED', 'RUNNING'] as const satisfies OperationStatus[];
 
+/** Has it not ended yet? */
+export const isActive = (status: OperationStatus): boolean =>
+  activeStatuses.some((active) => active === status);
+
 export const operationKinds = [
   'DEPLOY_INSTANCE',
   'START_INSTANCE',

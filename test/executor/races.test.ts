@@ -1,8 +1,10 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { decideHostCommand } from '../../src/lifecycle/host-commands.ts';
 import type { HostObservation } from '../../src/lifecycle/host-observations.ts';
-import { observeHost } from '../../src/lifecycle/host-observations.ts';
-import { recordInstanceObservation } from '../../src/store/command/runtime-reports.ts';
+import {
+  recordHostObservation,
+  recordInstanceObservation,
+} from '../../src/store/command/observations.ts';
 import { hostWorld, instanceWorld } from '../../src/store/command/snapshot.ts';
 import { decide } from '../../src/store/commit/store.ts';
 import { claim } from '../../src/store/work/work.ts';
@@ -13,12 +15,7 @@ let fleet: Fleet;
 afterEach(() => fleet.close());
 
 const observe = (hostId: string, observation: HostObservation) =>
-  decide(
-    fleet.store,
-    () => hostWorld(fleet.store, hostId),
-    (world, context) => observeHost(world, observation, context),
-    { actor },
-  );
+  recordHostObservation(fleet.store, hostId, observation);
 
 /** A host that is RUNNING, without a driver: the observations are the test's. */
 async function deploy(key: string, hostId: string): Promise<void> {
@@ -88,12 +85,11 @@ test('work of a worker that is gone is taken over within 4 s, and its late finis
   const since = performance.now();
   await fleet.until('host', 'RUNNING', 10);
   expect(performance.now() - since).toBeLessThan(6_000);
-  const late = await decide(
+  const late = await recordHostObservation(
     fleet.store,
-    () => hostWorld(fleet.store, held?.resourceId ?? ''),
-    (world, context) =>
-      observeHost(world, { kind: 'HOST_CHECKED', answers: false, reason: 'late' }, context),
-    { actor, ...(held ? { fence: held } : {}) },
+    held?.resourceId ?? '',
+    { kind: 'HOST_CHECKED', answers: false, reason: 'late' },
+    held ? { fence: held } : {},
   );
   expect(late.outcome).toBe('NOTHING');
   expect(await fleet.stateOf('host')).toBe('RUNNING');

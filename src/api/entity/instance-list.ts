@@ -5,6 +5,7 @@ import type {
   DesiredInstanceState as DesiredStateName,
   InstanceState as InstanceStateName,
 } from '../../lifecycle/instance.ts';
+import { active } from '../../store/table/state-sets.ts';
 import type { Edition as EditionName } from '../../store/table/values.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
@@ -56,7 +57,7 @@ function converged({ id, state, desired }: InstanceColumns): SQL {
   return sql`((${state}::text = ${desired}::text
       or (${state}::text = 'OFFLINE' and ${desired}::text = 'STOPPED'))
     and not exists (select from operations o
-      where o.instance_id = ${id} and o.status in ('QUEUED', 'RUNNING')))`;
+      where o.instance_id = ${id} and o.status in ${sql.raw(active)}))`;
 }
 
 function convergence(wanted: boolean | null | undefined): Where {

@@ -1,12 +1,12 @@
 /** Lifecycle commands of users: found, checked, decided, written; the work is not waited for. */
+import { decideCancel, type OperationToCancel, refuseCancel } from '../../lifecycle/cancel.ts';
 import type { Actor } from '../../lifecycle/change.ts';
-import { Draft } from '../../lifecycle/draft.ts';
-import { type Refusal, refuse } from '../../lifecycle/errors.ts';
+import type { Refusal } from '../../lifecycle/errors.ts';
 import type { HostAction } from '../../lifecycle/host.ts';
 import { decideHostCommand } from '../../lifecycle/host-commands.ts';
 import type { InstanceAction } from '../../lifecycle/instance.ts';
 import { decideInstanceCommand } from '../../lifecycle/instance-commands.ts';
-import { isCancellable } from '../../lifecycle/operation.ts';
+import { type StartIssue, startIssues } from '../../lifecycle/start-issues.ts';
 import type { Idempotency, WrittenRows } from '../commit/commit.ts';
 import { decide, type Store } from '../commit/store.ts';
 import { isId } from '../input/checks.ts';
@@ -43,7 +43,7 @@ export type CommandResult =
       /** As it was when the command was refused; null for an operation's. */
       readonly world: StoredWorld | null;
     }
-  | { readonly outcome: 'INVALID'; readonly issues: { path: string; message: string }[] }
+  | { readonly outcome: 'INVALID'; readonly issues: StartIssue[] }
   | { readonly outcome: 'NOT_FOUND'; readonly kind: string; readonly reference: string }
   | {
       readonly outcome: 'CONFLICT';
@@ -52,8 +52,6 @@ export type CommandResult =
       readonly currentVersion: number | null;
       readonly currentSequence: number | null;
     };
-
-const starts: readonly InstanceAction[] = ['DEPLOY', 'START', 'RESTART'];
 
 /** Commands an instance. Every refusal has written nothing. */
 export function commandInstance(
@@ -64,7 +62,7 @@ export function commandInstance(
   return run(store, command, {
     kind: 'Instance',
     load: () => instanceToCommand(store, command),
-    issues: (world) => (starts.includes(action) ? startIssues(world) : []),
+    issues: (world) => startIssues(action, world),
     sequenceOf: (world) => world.instances[0]?.sequence ?? 0,
     rule: (world, context) => decideInstanceCommand(world, action, context),
     resourceOf: (world) => world.instances[0]?.id ?? '',
@@ -96,69 +94,24 @@ export async function cancelOperation(store: Store, command: Command): Promise<C
   const found = isId(reference) ? await findOperation(store, organizationId, reference) : null;
   if (!found) return { outcome: 'NOT_FOUND', kind: 'Operation', reference };
   const { instanceId } = found;
-  const remedy = instanceId
-    ? 'Stop the instance by force: stopInstance(force: true).'
-    : 'Remove the host by force: removeHost(force: true).';
-  const refusal = refuse(
-    'NOT_CANCELLABLE',
-    ['QUEUED', 'RUNNING'].includes(found.status)
-      ? `${found.kind} has begun and cannot be cancelled. ${remedy}`
-      : `${found.kind} is over (${found.status}); there is nothing to cancel.`,
-    { operationId: found.id },
-  );
-  if (!instanceId) return { outcome: 'REFUSED', refusal, world: null };
+  if (!instanceId) return { outcome: 'REFUSED', refusal: refuseCancel(found), world: null };
   return run(store, command, {
     kind: 'Operation',
     // The key last: whoever sees that it was cancelled sees by which key.
     load: async () => ({ world: await instanceWorld(store, instanceId), before: await before() }),
     sequenceOf: () => command.expectedSequence ?? 0,
-    rule: (world, context) => {
-      const instance = world.instances[0];
-      const { operation } = instance ?? {};
-      if (!instance || operation?.id !== found.id || !isCancellable(operation)) return refusal;
-      const draft = new Draft(world, context);
-      draft.end(instance, 'CANCELLED');
-      draft.instance(instance, null, { operationId: found.id, desired: 'STOPPED' });
-      return { ...draft.done(), operationId: found.id };
-    },
+    rule: (world, context) => decideCancel(world, found, context),
     resourceOf: () => instanceId,
   });
 }
 
 async function findOperation(store: Store, organizationId: string, id: string) {
-  const [row] = await store.database.query<{
-    id: string;
-    kind: string;
-    status: string;
-    instanceId: string | null;
-  }>(
+  const [row] = await store.database.query<OperationToCancel>(
     `select id, kind, status, instance_id as "instanceId"
        from operations where organization_id = $1::uuid and id = $2::uuid`,
     [organizationId, id],
   );
   return row ?? null;
-}
-
-function startIssues(instance: {
-  edition: string;
-  published: boolean;
-}): { path: string; message: string }[] {
-  const issues: { path: string; message: string }[] = [];
-  if (!instance.published) {
-    issues.push({
-      path: 'input.instance',
-      message:
-        'Its solution has no published version. Publish one with publishSolutionVersion, then start again.',
-    });
-  }
-  if (instance.edition === 'CLUSTER') {
-    issues.push({
-      path: 'input.instance',
-      message:
-        'The Cluster edition needs a host on a cluster, and this server has no cluster driver. Use the App or Container edition.',
-    });
-  }
-  return issues;
 }
 
 async function run<World extends StoredWorld>(
@@ -168,7 +121,7 @@ async function run<World extends StoredWorld>(
     /** What the reference names, as it is called in the API. */
     kind: string;
     load: () => Promise<Commanded<World>>;
-    issues?: (world: World) => { path: string; message: string }[];
+    issues?: (world: World) => StartIssue[];
     sequenceOf: (world: World) => number;
     rule: Parameters<typeof decide<World>>[2];
     resourceOf: (world: World) => string;

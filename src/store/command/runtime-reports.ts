@@ -1,15 +1,10 @@
 /** The runtime's side: its commands, its reports, and the keys of runs. */
 import type { Actor, RuntimeCommandKind } from '../../lifecycle/change.ts';
 import { type Refusal, refuse } from '../../lifecycle/errors.ts';
-import {
-  type InstanceObservation,
-  observeInstance,
-} from '../../lifecycle/instance-observations.ts';
-import type { Fence } from '../commit/commit.ts';
-import { type Decided, decide, type Store } from '../commit/store.ts';
+import type { Store } from '../commit/store.ts';
 import type { StoredEndpoint } from '../table/schema.ts';
 import type { LogLevel } from '../table/values.ts';
-import { instanceWorld, type StoredWorld } from './snapshot.ts';
+import { recordInstanceObservation } from './observations.ts';
 
 export interface RuntimeCommandRow {
   readonly id: string;
@@ -28,26 +23,6 @@ export type ReportResult =
   | { readonly outcome: 'NOT_FOUND'; readonly kind: string; readonly reference: string };
 
 const runtimeActor = (runId: string): Actor => ({ kind: 'RUNTIME', name: `run ${runId}` });
-
-/** Decides and writes one observation of an instance. */
-export function recordInstanceObservation(
-  store: Store,
-  instanceId: string,
-  observation: InstanceObservation,
-  options: {
-    actor: Actor;
-    fence?: Fence;
-    completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
-    lostTo?: () => Promise<unknown>;
-  },
-): Promise<Decided<StoredWorld>> {
-  return decide(
-    store,
-    () => instanceWorld(store, instanceId),
-    (world, context) => observeInstance(world, observation, context),
-    options,
-  );
-}
 
 const OPEN_COMMANDS = /* sql */ `
 select c.id, c.ordinal, c.kind, c.run_id as "runId", c.created_at as "createdAt",

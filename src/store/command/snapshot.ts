@@ -4,6 +4,7 @@ import type { ActiveOperation } from '../../lifecycle/operation.ts';
 import type { Idempotency } from '../commit/commit.ts';
 import type { Store } from '../commit/store.ts';
 import { isId, isKey } from '../input/checks.ts';
+import { active } from '../table/state-sets.ts';
 import { keyOf, type Remembered, remembered } from './idempotency.ts';
 
 export interface StoredWorld extends World {
@@ -14,7 +15,7 @@ export interface StoredWorld extends World {
 const operationOf = (column: string, id: string): string => /* sql */ `(
   select jsonb_build_object('id', o.id, 'kind', o.kind, 'status', o.status, 'phase', o.phase,
       'parentId', o.parent_id)
-    from operations o where o.${column} = ${id} and o.status in ('QUEUED', 'RUNNING'))`;
+    from operations o where o.${column} = ${id} and o.status in ${active})`;
 
 /** A snapshot of the instance `i`. */
 export const instanceJson = /* sql */ `jsonb_build_object('id', i.id, 'key', i.key, 'hostId', i.host_id,

@@ -1,9 +1,12 @@
 /** What the door's statement writes of operations and of metered intervals. */
 import type { Change } from '../../lifecycle/change.ts';
 import { operations } from '../table/schema.ts';
+import { active } from '../table/state-sets.ts';
 import { meterChanges } from './log-rows.ts';
 import { Returned } from './returned.ts';
-import { Columns, Rows, type Sql, sql } from './sql.ts';
+import { Columns, Rows, raw, type Sql, sql } from './sql.ts';
+
+const activeList = raw(active);
 
 export const returnedOperation = new Returned(operations, 'o');
 
@@ -56,9 +59,9 @@ export function operationParts(change: Change, after: Sql, returning: boolean): 
         failure = case when not v.sets_failure then t.failure else v.failure ||
           jsonb_build_object('at', ok.at, 'operationId', t.id) end,
         started_at = coalesce(t.started_at, case when v.status = 'RUNNING' then ok.at end),
-        ended_at = case when v.status not in ('QUEUED', 'RUNNING') then ok.at end
+        ended_at = case when v.status not in ${activeList} then ok.at end
         from ok, ${new Rows(rows, changed)}
-       where t.id = v.id and t.status in ('QUEUED', 'RUNNING') and ${after}
+       where t.id = v.id and t.status in ${activeList} and ${after}
       returning t.id)`);
     ready = sql`(select count(*) from changed_operations) >= 0`;
   }

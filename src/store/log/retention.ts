@@ -5,6 +5,7 @@
  */
 import type { Database } from '../database/database.ts';
 import { within } from '../database/time-limit.ts';
+import { dnsConfirmations } from '../table/state-sets.ts';
 import { readLogHolders } from './log.ts';
 
 export interface Retention {
@@ -59,7 +60,7 @@ with turn as materialized (
 ), confirmed as (
   update dns_records d set confirmed_at = c.at
     from (select resource_id, max(at) as at from deleted
-           where host_from = 'CONFIGURING_DNS' and host_to = 'DEPLOYING_CONTAINER'
+           where (host_from, host_to) in ${dnsConfirmations}
            group by resource_id) c
    where d.host_id = c.resource_id
 )

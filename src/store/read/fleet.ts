@@ -3,9 +3,9 @@ import { type SQL, sql } from 'drizzle-orm';
 import { unionAll } from 'drizzle-orm/pg-core';
 import type { HostState } from '../../lifecycle/host.ts';
 import type { InstanceState } from '../../lifecycle/instance.ts';
-import { activeStatuses } from '../../lifecycle/operation.ts';
 import type { Store } from '../commit/store.ts';
 import { hosts, instances } from '../table/schema.ts';
+import { active } from '../table/state-sets.ts';
 
 export interface FleetCounts {
   readonly instances: ReadonlyMap<InstanceState, number>;
@@ -16,14 +16,12 @@ export interface FleetCounts {
   readonly at: Date;
 }
 
-const active = activeStatuses.map((status) => `'${status}'`).join(', ');
-
 const isUnreachable = sql`${instances.reachability} = 'UNKNOWN'`;
 /** As `isConverged` of lifecycle/instance.ts says. */
 export const isConverged = sql`((${instances.state}::text = ${instances.desired}::text
     or (${instances.desired} = 'STOPPED' and ${instances.state} = 'OFFLINE'))
   and not exists (select from operations active
-                   where active.instance_id = ${instances.id} and active.status in (${sql.raw(active)})))`;
+                   where active.instance_id = ${instances.id} and active.status in ${sql.raw(active)}))`;
 
 /** Counts the instances and the hosts that match; what is not asked for is not counted. */
 export async function countFleet(

@@ -4,6 +4,7 @@ import type { InstanceState } from '../../lifecycle/instance.ts';
 import type { RuntimeCommandRow } from '../command/runtime-reports.ts';
 import { hostJson, instanceJson, instancesOfHost } from '../command/snapshot.ts';
 import type { Store } from '../commit/store.ts';
+import { dnsConfirmations } from '../table/state-sets.ts';
 import type { LogLevel } from '../table/values.ts';
 
 /** What the state machine decides by, of one instance. */
@@ -108,7 +109,7 @@ const DNS_CONFIRMATIONS = /* sql */ `
 select d.host_id as id, coalesce(max(l.at), max(d.confirmed_at)) as at
   from dns_records d
   left join log l on l.resource_id = d.host_id and l.kind = 'TRANSITION'
-   and l.host_from = 'CONFIGURING_DNS' and l.host_to = 'DEPLOYING_CONTAINER'
+   and (l.host_from, l.host_to) in ${dnsConfirmations}
    and l.at >= d.updated_at
  where d.host_id ${listed('$1')}
    and (l.at is not null or d.confirmed_at >= d.updated_at)

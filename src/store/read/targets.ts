@@ -3,6 +3,7 @@ import type { HostState } from '../../lifecycle/host.ts';
 import type { InstanceState } from '../../lifecycle/instance.ts';
 import type { OperationKind } from '../../lifecycle/operation.ts';
 import type { Store } from '../commit/store.ts';
+import { active } from '../table/state-sets.ts';
 
 export interface HostTarget {
   readonly id: string;
@@ -58,7 +59,7 @@ export async function instanceTarget(store: Store, id: string): Promise<Instance
     `select i.id, i.key, i.organization_id as "organizationId", i.state, i.sequence,
             i.run_id as "runId", i.runtime_gone as "runtimeGone",
             (select o.kind from operations o
-              where o.instance_id = i.id and o.status in ('QUEUED', 'RUNNING')) as "operationKind",
+              where o.instance_id = i.id and o.status in ${active}) as "operationKind",
             extract(epoch from clock_timestamp() - i.last_seen_at)::float8 as "secondsSinceSeen",
             c.key as repository, r.image, r.image_tag as tag, h.driver, h.handle
        from instances i

@@ -27,6 +27,7 @@ import { hostStates } from '../../lifecycle/host.ts';
 import { desiredInstanceStates, instanceStates } from '../../lifecycle/instance.ts';
 import { meters } from '../../lifecycle/machine.ts';
 import { operationKinds, operationStatuses } from '../../lifecycle/operation.ts';
+import { active, downHosts } from './state-sets.ts';
 import {
   changeKinds,
   deploymentTypes,
@@ -217,7 +218,7 @@ export const hosts = pgTable(
     lastTransition: jsonb('last_transition').$type<LastTransition>(),
     up: boolean('up')
       .notNull()
-      .generatedAlwaysAs(sql`state not in ('OFFLINE', 'FAILED_DEPLOYMENT')`),
+      .generatedAlwaysAs(sql.raw(`state not in ${downHosts}`)),
     removing: boolean('removing').notNull().default(false),
     failedStage: hostState('failed_stage'),
     failure: jsonb('failure').$type<StoredFailure>(),
@@ -357,10 +358,10 @@ export const operations = pgTable(
     // Each of its own rows alone: else whoever looks one up may be given the other index, all of it.
     uniqueIndex('operations_active_instance')
       .on(t.instanceId)
-      .where(sql`status in ('QUEUED', 'RUNNING') and instance_id is not null`),
+      .where(sql.raw(`status in ${active} and instance_id is not null`)),
     uniqueIndex('operations_active_host')
       .on(t.hostId)
-      .where(sql`status in ('QUEUED', 'RUNNING') and host_id is not null`),
+      .where(sql.raw(`status in ${active} and host_id is not null`)),
     index('operations_list').on(t.organizationId, t.createdAt, t.id),
     index('operations_instance').on(t.instanceId, t.createdAt),
     index('operations_host').on(t.hostId, t.createdAt),

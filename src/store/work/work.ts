@@ -6,6 +6,7 @@ import type { WorkKind } from '../../lifecycle/change.ts';
 import type { Fence } from '../commit/commit.ts';
 import type { Store } from '../commit/store.ts';
 import type { StoredFailure } from '../table/schema.ts';
+import { downHosts, liveHosts, liveInstances, watchedInstances } from '../table/state-sets.ts';
 
 export interface WorkItem extends Fence {
   readonly kind: WorkKind;
@@ -118,8 +119,7 @@ export async function watchRuntime(
             clock_timestamp() + make_interval(secs => $2::float8)
        from instances
       where id = $1::uuid and not runtime_gone and ${isStarted}
-        and state not in ('OFFLINE', 'STOPPED', 'STOPPING', 'FAILED_TO_INITIALIZE',
-                          'FAILED_TO_START', 'FATAL_ERROR')
+        and state in ${watchedInstances}
      on conflict (resource_id, kind) do update
         set due_at = least(work.due_at, excluded.due_at), worker = null, token = null`,
     [instanceId, seconds],
@@ -158,7 +158,7 @@ export async function adopt(store: Store): Promise<void> {
     `insert into work (resource_id, kind, organization_id, resource_kind, sequence, due_at)
      select id, 'CHECK_HOST', organization_id, 'HOST', sequence, clock_timestamp() from hosts
       where handle is not null and not removing and archived_at is null
-        and state not in ('OFFLINE', 'FAILED_DEPLOYMENT')
+        and state not in ${downHosts}
      on conflict (resource_id, kind) do update set due_at = excluded.due_at
       where work.worker is null`,
   );
@@ -166,7 +166,7 @@ export async function adopt(store: Store): Promise<void> {
     `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, due_at)
      select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence, clock_timestamp()
        from instances
-      where state in ('STARTING_RUNTIME', 'INITIALIZING', 'STARTING', 'RUNNING', 'PAUSING', 'PAUSED')
+      where state in ${watchedInstances}
         and not runtime_gone and ${isStarted}
      on conflict (resource_id, kind) do nothing`,
   );
@@ -179,8 +179,8 @@ export function silentRuntimes(
 ): Promise<{ id: string; runId: string }[]> {
   return store.database.query(
     `select i.id, i.run_id as "runId" from instances i join hosts h on h.id = i.host_id
-      where i.state in ('RUNNING', 'PAUSED') and i.live_up and i.reachability = 'OK'
-        and h.state = 'RUNNING' and i.last_seen_at < clock_timestamp() - make_interval(secs => $1::float8)
+      where i.state in ${liveInstances} and i.live_up and i.reachability = 'OK'
+        and h.state in ${liveHosts} and i.last_seen_at < clock_timestamp() - make_interval(secs => $1::float8)
       limit 500`,
     [silentSeconds],
   );

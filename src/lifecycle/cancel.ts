@@ -1,0 +1,42 @@
+/** Cancelling an operation. Source: lifecycle.md, "What a host does to its instances". */
+import type { Change, Context, World } from './change.ts';
+import { Draft } from './draft.ts';
+import { type Refusal, refuse } from './errors.ts';
+import { isActive, isCancellable, type OperationKind, type OperationStatus } from './operation.ts';
+
+/** The operation that is to be cancelled, as it was found. */
+export interface OperationToCancel {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly status: OperationStatus;
+  /** Null: an operation of a host. */
+  readonly instanceId: string | null;
+}
+
+/** Why it cannot be cancelled, and what to do instead. */
+export function refuseCancel({ id, kind, status, instanceId }: OperationToCancel): Refusal {
+  const remedy = instanceId
+    ? 'Stop the instance by force: stopInstance(force: true).'
+    : 'Remove the host by force: removeHost(force: true).';
+  const message = isActive(status)
+    ? `${kind} has begun and cannot be cancelled. ${remedy}`
+    : `${kind} is over (${status}); there is nothing to cancel.`;
+  return refuse('NOT_CANCELLABLE', message, { operationId: id });
+}
+
+/** Decides the cancelling of an operation of the one instance of `world`. */
+export function decideCancel(
+  world: World,
+  found: OperationToCancel,
+  context: Context,
+): Change | Refusal {
+  const instance = world.instances[0];
+  const { operation } = instance ?? {};
+  if (!instance || operation?.id !== found.id || !isCancellable(operation)) {
+    return refuseCancel(found);
+  }
+  const draft = new Draft(world, context);
+  draft.end(instance, 'CANCELLED');
+  draft.instance(instance, null, { operationId: found.id, desired: 'STOPPED' });
+  return { ...draft.done(), operationId: found.id };
+}

@@ -1,0 +1,57 @@
+/** Observations of runtimes, drivers, checks and deadlines: decided by `lifecycle/`, and written. */
+import type { Actor } from '../../lifecycle/change.ts';
+import { type HostObservation, observeHost } from '../../lifecycle/host-observations.ts';
+import {
+  type InstanceObservation,
+  observeInstance,
+} from '../../lifecycle/instance-observations.ts';
+import type { Fence } from '../commit/commit.ts';
+import { type Decided, decide, type Store } from '../commit/store.ts';
+import { hostWorld, instanceWorld, type StoredWorld } from './snapshot.ts';
+
+/** Decides and writes one observation of an instance. */
+export function recordInstanceObservation(
+  store: Store,
+  instanceId: string,
+  observation: InstanceObservation,
+  options: {
+    actor: Actor;
+    fence?: Fence;
+    completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
+    lostTo?: () => Promise<unknown>;
+  },
+): Promise<Decided<StoredWorld>> {
+  return decide(
+    store,
+    () => instanceWorld(store, instanceId),
+    (world, context) => observeInstance(world, observation, context),
+    options,
+  );
+}
+
+/** Decides and writes one observation of a host. */
+export function recordHostObservation(
+  store: Store,
+  hostId: string,
+  observation: HostObservation,
+  options: { fence?: Fence } = {},
+): Promise<Decided<StoredWorld>> {
+  return decide(
+    store,
+    () => hostWorld(store, hostId),
+    (world, context) => observeHost(world, observation, context),
+    { actor: observerOf(observation), ...options },
+  );
+}
+
+function observerOf(observation: HostObservation): Actor {
+  switch (observation.kind) {
+    case 'HOST_CHECKED':
+      return { kind: 'HEALTH_CHECK', name: 'minute check' };
+    case 'HOST_DEADLINE':
+    case 'REMOVAL_DEADLINE':
+      return { kind: 'DEADLINE', name: 'deadline' };
+    default:
+      return { kind: 'DRIVER', name: 'driver' };
+  }
+}
