@@ -5,7 +5,7 @@ import { hostStateFacts } from '../lifecycle/host.ts';
 import { isLive } from '../lifecycle/host-commands.ts';
 import type { HostObservation } from '../lifecycle/host-observations.ts';
 import { recordHostObservation } from '../store/command/observations.ts';
-import { hostWorld } from '../store/command/snapshot.ts';
+import { hostSnapshot } from '../store/command/snapshot.ts';
 import { type HostTarget, hostTarget } from '../store/read/targets.ts';
 import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFinal } from './call.ts';
@@ -146,9 +146,9 @@ const restartHost: HostWork = async (executing, item) => {
 };
 
 const restartContainer: HostWork = async (executing, item) => {
-  const world = await hostWorld(executing.store, item.resourceId);
-  if (world?.host?.state !== 'RESTARTING_CONTAINER') return 'OVER';
-  if (world.instances.some(isLive)) return { againInSeconds: 0.2 };
+  const snapshot = await hostSnapshot(executing.store, item.resourceId);
+  if (snapshot?.host?.state !== 'RESTARTING_CONTAINER') return 'OVER';
+  if (snapshot.instances.some(isLive)) return { againInSeconds: 0.2 };
   await deployImages(executing, item);
   const check = await answers(executing, item, 10);
   if (!check.answers) {
@@ -162,11 +162,11 @@ const restartContainer: HostWork = async (executing, item) => {
 };
 
 const releaseHost: HostWork = async (executing, item) => {
-  const world = await hostWorld(executing.store, item.resourceId);
+  const snapshot = await hostSnapshot(executing.store, item.resourceId);
   const found = await target(executing, item);
-  if (!world || !found) return 'OVER';
+  if (!snapshot || !found) return 'OVER';
   const { host, driver } = found;
-  if (world.instances.some(isLive)) return { againInSeconds: 0.2 };
+  if (snapshot.instances.some(isLive)) return { againInSeconds: 0.2 };
   await callDriver(
     item,
     { signal: executing.signal, seconds: 15, verb: 'the name server' },
@@ -176,7 +176,7 @@ const releaseHost: HostWork = async (executing, item) => {
     driver.releaseHost(host.id, host.handle, call),
   );
   const decided = await observe(executing, item, { kind: 'HOST_RELEASED' });
-  return decided.outcome === 'NOTHING' && world.instances.length > 0
+  return decided.outcome === 'NOTHING' && snapshot.instances.length > 0
     ? { againInSeconds: 0.2 }
     : 'OVER';
 };

@@ -1,5 +1,5 @@
 /** Cancelling an operation. Source: lifecycle.md, "What a host does to its instances". */
-import type { Change, Context, World } from './change.ts';
+import type { Change, Context, Snapshot } from './change.ts';
 import { Draft } from './draft.ts';
 import { type Refusal, refuse } from './errors.ts';
 import { isActive, isCancellable, type OperationKind, type OperationStatus } from './operation.ts';
@@ -24,18 +24,18 @@ export function refuseCancel({ id, kind, status, instanceId }: OperationToCancel
   return refuse('NOT_CANCELLABLE', message, { operationId: id });
 }
 
-/** Decides the cancelling of an operation of the one instance of `world`. */
+/** Decides the cancelling of an operation of the one instance of `snapshot`. */
 export function decideCancel(
-  world: World,
+  snapshot: Snapshot,
   found: OperationToCancel,
   context: Context,
 ): Change | Refusal {
-  const instance = world.instances[0];
+  const instance = snapshot.instances[0];
   const { operation } = instance ?? {};
   if (!instance || operation?.id !== found.id || !isCancellable(operation)) {
     return refuseCancel(found);
   }
-  const draft = new Draft(world, context);
+  const draft = new Draft(snapshot, context);
   draft.end(instance, 'CANCELLED');
   draft.instance(instance, null, { operationId: found.id, desired: 'STOPPED' });
   return { ...draft.done(), operationId: found.id };

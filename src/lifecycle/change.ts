@@ -1,5 +1,5 @@
 /**
- * What a decision reads (`World`) and what it wants written (`Change`). A change is written whole
+ * What a decision reads (`Snapshot`) and what it wants written (`Change`). A change is written whole
  * or not at all: the store does it in one statement, guarded by what was read.
  */
 import type { Failure } from './errors.ts';
@@ -39,7 +39,7 @@ export interface HostSnapshot {
 }
 
 /** For an instance's event: that instance and its host. For a host's: all instances on it. */
-export interface World {
+export interface Snapshot {
   readonly host: HostSnapshot | null;
   readonly instances: readonly InstanceSnapshot[];
 }
@@ -53,7 +53,7 @@ export interface Actor {
   readonly name: string;
 }
 
-/** What a decision is given besides the world, so that it stays pure. */
+/** What a decision is given besides the snapshot, so that it stays pure. */
 export interface Context {
   readonly newId: () => string;
   readonly deadlines: Deadlines;

@@ -11,8 +11,8 @@ import type {
   NewWork,
   OperationUpdate,
   RuntimeCommandKind,
+  Snapshot,
   WorkKind,
-  World,
 } from './change.ts';
 import type { HostState } from './host.ts';
 import { type InstanceState, isAtRest, isError } from './instance.ts';
@@ -68,11 +68,11 @@ export class Draft {
   private readonly dropped = new Map<string, Set<WorkKind>>();
   private readonly commands: NewRuntimeCommand[] = [];
   private answer: string | null = null;
-  readonly world: World;
+  readonly snapshot: Snapshot;
   readonly context: Context;
 
-  constructor(world: World, context: Context) {
-    this.world = world;
+  constructor(snapshot: Snapshot, context: Context) {
+    this.snapshot = snapshot;
     this.context = context;
   }
 
@@ -241,12 +241,12 @@ export class Draft {
   }
 
   done(): Change {
-    const host = this.world.host;
+    const host = this.snapshot.host;
     return {
       actor: this.context.actor,
       reason: this.context.reason,
       hostGuard: host && !this.updates.has(host.id) ? { id: host.id, guard: host.guard } : null,
-      guards: this.world.instances
+      guards: this.snapshot.instances
         .filter(({ id }) => !this.updates.has(id))
         .map(({ id, guard }) => ({ id, guard })),
       updates: [...this.updates.values()],

@@ -21,7 +21,7 @@ export function startDesired(
   cause: Cause,
 ): number {
   let started = 0;
-  for (const instance of draft.world.instances) {
+  for (const instance of draft.snapshot.instances) {
     const to = instanceByHost[event][instance.state];
     if (!to || !startsWhereDesired[event].includes(instance.desired)) {
       releaseWaiting(draft, instance);
@@ -64,7 +64,7 @@ function takeOver(
  * @param options.comesBack whether those that want to run start again afterwards
  */
 export function stopAll(draft: Draft, cause: Cause, options: { comesBack: boolean }): void {
-  for (const instance of draft.world.instances) {
+  for (const instance of draft.snapshot.instances) {
     const to = instanceByHost.HOST_STOPS[instance.state];
     if (!to && !isLiveState(instance.state)) {
       if (!instance.operation) continue;
@@ -88,7 +88,7 @@ export function stopAll(draft: Draft, cause: Cause, options: { comesBack: boolea
 
 /** The host is about to restart under its instances: their own operations end, its children begin. */
 export function takeOverAll(draft: Draft, parentId: string | null): void {
-  for (const instance of draft.world.instances) {
+  for (const instance of draft.snapshot.instances) {
     if (isAtRest(instance.state) && !instance.operation) continue;
     const operationId = takeOver(draft, instance, { parentId, comesBack: true });
     draft.drop(instance.id, ['START_RUNTIME', 'STOP_RUNTIME', 'CONTINUE_RESTART']);
@@ -98,7 +98,7 @@ export function takeOverAll(draft: Draft, parentId: string | null): void {
 
 /** Every one that is not OFFLINE enters OFFLINE; the driver confirmed that its runtime is gone. */
 export function allOffline(draft: Draft, cause: Cause, options: { restarting: boolean }): void {
-  for (const instance of draft.world.instances) {
+  for (const instance of draft.snapshot.instances) {
     const waits = options.restarting && instance.desired !== 'STOPPED';
     if (instance.operation) {
       if (waits) {
@@ -125,7 +125,7 @@ export function allOffline(draft: Draft, cause: Cause, options: { restarting: bo
  * no deadline of their own, because their instance's state is not transient, fail with it.
  */
 export function allUnreachable(draft: Draft, failure: Failure): void {
-  for (const instance of draft.world.instances) {
+  for (const instance of draft.snapshot.instances) {
     const transient = instanceStateFacts[instance.state].class === 'TRANSIENT';
     if (instance.operation && !transient) draft.end(instance, 'FAILED', failure);
     if (!isLiveState(instance.state)) {
@@ -138,7 +138,7 @@ export function allUnreachable(draft: Draft, failure: Failure): void {
 
 /** The host answers again: what is loaded on it is asked at once; its runtime's report confirms it. */
 export function allAskedAgain(draft: Draft): void {
-  for (const instance of draft.world.instances) {
+  for (const instance of draft.snapshot.instances) {
     if (!isLiveState(instance.state)) continue;
     draft.instance(instance, null, { reachability: { value: 'UNKNOWN', because: 'RUNTIME' } });
     // While its start is still to be made there is nothing to look at; the watch comes with it.
@@ -149,7 +149,7 @@ export function allAskedAgain(draft: Draft): void {
 
 /** Operations that waited for the host fail, naming it. */
 export function failWaiting(draft: Draft, host: HostSnapshot, failure: Failure): void {
-  for (const instance of draft.world.instances) {
+  for (const instance of draft.snapshot.instances) {
     if (!instance.operation) continue;
     draft.end(instance, 'FAILED', {
       ...failure,

@@ -1,5 +1,5 @@
 /** What a user's command does to a host. Source: lifecycle.md, first host table. */
-import type { Change, Context, HostSnapshot, InstanceSnapshot, World } from './change.ts';
+import type { Change, Context, HostSnapshot, InstanceSnapshot, Snapshot } from './change.ts';
 import { Draft } from './draft.ts';
 import { stopAll } from './effects.ts';
 import { type Refusal, refuse } from './errors.ts';
@@ -126,20 +126,20 @@ function beginRemoval(draft: Draft, host: HostSnapshot, operationId: string): vo
 }
 
 /**
- * Decides a command on the host of `world`, whose instances are all that name it.
+ * Decides a command on the host of `snapshot`, whose instances are all that name it.
  *
  * @returns what to write, or the refusal (then nothing is written)
  */
 export function decideHostCommand(
-  world: World,
+  snapshot: Snapshot,
   action: HostAction,
   context: Context,
 ): Change | Refusal {
-  const { host } = world;
-  if (!host) throw new Error('decideHostCommand: the world has no host');
-  const refusal = refuseHostCommand(action, host, world.instances);
+  const { host } = snapshot;
+  if (!host) throw new Error('decideHostCommand: the snapshot has no host');
+  const refusal = refuseHostCommand(action, host, snapshot.instances);
   if (refusal) return refusal;
-  const draft = new Draft(world, context);
+  const draft = new Draft(snapshot, context);
   if (action === 'DELETE') draft.host(host, null, { archive: true });
   else beginHostAction(draft, host, { action, answers: true });
   return draft.done();

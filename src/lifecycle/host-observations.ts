@@ -9,7 +9,7 @@ import {
   type HostSnapshot,
   type InstanceSnapshot,
   isRemoving,
-  type World,
+  type Snapshot,
 } from './change.ts';
 import { Draft, type HostSet } from './draft.ts';
 import { allOffline } from './effects.ts';
@@ -65,21 +65,21 @@ function rowOf(observation: HostObservation, host: HostSnapshot): HostObservatio
   }
 }
 
-/** Decides an observation of the host of `world`, whose instances are all that name it. */
+/** Decides an observation of the host of `snapshot`, whose instances are all that name it. */
 export function observeHost(
-  world: World,
+  snapshot: Snapshot,
   observation: HostObservation,
   context: Context,
 ): Change | null {
-  const { host } = world;
+  const { host } = snapshot;
   if (!host) return null;
-  const draft = new Draft(world, context);
+  const draft = new Draft(snapshot, context);
   if (observation.kind === 'REMOVAL_DEADLINE') {
     return expireRemoval(draft, host, observation) ? draft.done() : null;
   }
   const trigger = rowOf(observation, host);
   const cell = trigger && hostObservations[trigger][host.state];
-  if (!cell || waitsForInstances(trigger, host.state, world.instances)) return null;
+  if (!cell || waitsForInstances(trigger, host.state, snapshot.instances)) return null;
   if ('enters' in cell) {
     enter(draft, host, { to: cell.enters, trigger, observation });
     return draft.done();

@@ -1,5 +1,5 @@
 /** What a user's command does to an instance. Source: lifecycle.md, "Commands by state". */
-import type { Change, Context, HostSnapshot, InstanceSnapshot, World } from './change.ts';
+import type { Change, Context, HostSnapshot, InstanceSnapshot, Snapshot } from './change.ts';
 import { isRemoving } from './change.ts';
 import { Draft } from './draft.ts';
 import { type Refusal, refuse } from './errors.ts';
@@ -144,21 +144,21 @@ export function allowedInstanceActions(
 }
 
 /**
- * Decides a command on the one instance of `world`.
+ * Decides a command on the one instance of `snapshot`.
  *
  * @returns what to write, or the refusal (then nothing is written)
  */
 export function decideInstanceCommand(
-  world: World,
+  snapshot: Snapshot,
   action: InstanceAction,
   context: Context,
 ): Change | Refusal {
-  const instance = world.instances[0];
-  if (!instance) throw new Error('decideInstanceCommand: the world has no instance');
-  const refusal = refuseInstanceCommand(action, instance, world.host);
+  const instance = snapshot.instances[0];
+  if (!instance) throw new Error('decideInstanceCommand: the snapshot has no instance');
+  const refusal = refuseInstanceCommand(action, instance, snapshot.host);
   if (refusal) return refusal;
 
-  const draft = new Draft(world, context);
+  const draft = new Draft(snapshot, context);
   if (action === 'DELETE') {
     draft.instance(instance, null, { archive: true });
     return draft.done();
@@ -166,7 +166,7 @@ export function decideInstanceCommand(
   const begin = (status: 'QUEUED' | 'RUNNING' | 'SUCCEEDED', phase?: string) =>
     draft.begin(operationKindOf[action], instance, { status, phase, answers: true });
   const desired = desiredBy[action];
-  const { host } = world;
+  const { host } = snapshot;
 
   if (action === 'DEPLOY' && host?.state === 'OFFLINE') {
     const operationId = begin('QUEUED', waitingForHost);

@@ -142,7 +142,7 @@ export function settleInstance(
 function continueRestart(draft: Draft, instance: InstanceSnapshot): void {
   const { operation } = instance;
   if (!operation) return;
-  if (operation.parentId && draft.world.host?.state === 'RESTARTING_CONTAINER') {
+  if (operation.parentId && draft.snapshot.host?.state === 'RESTARTING_CONTAINER') {
     draft.operation(operation, instance, 'RUNNING', { phase: waitingForHost });
   } else {
     draft.addWork('CONTINUE_RESTART', next(instance), { operationId: operation.id });
@@ -151,7 +151,7 @@ function continueRestart(draft: Draft, instance: InstanceSnapshot): void {
 
 /** No runtime will report that the host's container is up: the host itself is asked. */
 function confirmHost(draft: Draft, instance: InstanceSnapshot): void {
-  const { host } = draft.world;
+  const { host } = draft.snapshot;
   const waits = host?.state === 'STARTING_CONTAINER' && instance.state === 'STARTING_RUNTIME';
   if (!host || !waits || isRemoving(host)) return;
   draft.addWork('CONFIRM_HOST', host, { operationId: host.operation?.id ?? null });

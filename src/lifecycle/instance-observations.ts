@@ -9,7 +9,7 @@ import {
   type InstanceSnapshot,
   isRemoving,
   type RuntimeCommandKind,
-  type World,
+  type Snapshot,
 } from './change.ts';
 import { Draft, type InstanceSet } from './draft.ts';
 import type { Failure } from './errors.ts';
@@ -84,23 +84,23 @@ const heardWhileHostRestarts: ReadonlySet<InstanceObservationName> = new Set([
   'RESTART_CONTINUES',
 ] as const);
 
-/** Decides an observation of the one instance of `world`. */
+/** Decides an observation of the one instance of `snapshot`. */
 export function observeInstance(
-  world: World,
+  snapshot: Snapshot,
   observation: InstanceObservation,
   context: Context,
 ): Change | null {
-  const instance = world.instances[0];
+  const instance = snapshot.instances[0];
   if (!instance) return null;
   if ('runId' in observation && observation.runId !== instance.runId) return null;
-  const { host } = world;
+  const { host } = snapshot;
   // While it is being removed the host restarts no more: its instances end one by one.
   const restarting = host?.state === 'RESTARTING_HOST' && !isRemoving(host);
   const trigger = rowOf(observation, restarting);
   if (!trigger || (restarting && !heardWhileHostRestarts.has(trigger))) return null;
   const cell = instanceObservations[trigger][instance.state];
   if (!cell) return null;
-  const draft = new Draft(world, context);
+  const draft = new Draft(snapshot, context);
   const decided =
     'enters' in cell
       ? enter(draft, instance, {
@@ -137,14 +137,15 @@ const affect: Readonly<Record<InstanceEffect, Decide>> = {
       : enter(draft, instance, { to, trigger, observation });
   },
   REACHABLE: (draft, instance) => {
-    const { host } = draft.world;
+    const { host } = draft.snapshot;
     if (instance.reachability === 'OK') return false;
     if (host?.state === 'FAILED_HEALTH_CHECK' || host?.state === 'RESTARTING_HOST') return false;
     draft.instance(instance, null, { reachability: { value: 'OK', because: null } });
     return true;
   },
   UNREACHABLE: (draft, instance) => {
-    if (instance.reachability === 'UNKNOWN' || draft.world.host?.state !== 'RUNNING') return false;
+    if (instance.reachability === 'UNKNOWN' || draft.snapshot.host?.state !== 'RUNNING')
+      return false;
     draft.instance(instance, null, { reachability: { value: 'UNKNOWN', because: 'RUNTIME' } });
     return true;
   },
@@ -209,7 +210,7 @@ function seenIn(observation: InstanceObservation): InstanceSet {
 
 /** The first runtime's report says that a container of its host is up. */
 function containerUp(draft: Draft): void {
-  const { host } = draft.world;
+  const { host } = draft.snapshot;
   const cell = host && hostObservations.RUNTIME_ONLINE[host.state];
   if (!cell || !('enters' in cell) || isRemoving(host)) return;
   const operationId = host.operation?.id ?? null;
@@ -219,7 +220,7 @@ function containerUp(draft: Draft): void {
 
 /** Is the host there for the second half of a restart? Where it is not, the restart fails. */
 function mayContinue(draft: Draft, instance: InstanceSnapshot): boolean {
-  const { host } = draft.world;
+  const { host } = draft.snapshot;
   if (instance.operation?.kind !== 'RESTART_INSTANCE') return false;
   if (host?.state === 'RUNNING' && !isRemoving(host)) return true;
   const where = host ? `host ${host.key} is ${host.state}` : 'it has no host';

@@ -14,7 +14,7 @@
 import type { Change } from '../../src/lifecycle/change.ts';
 import { decideInstanceCommand } from '../../src/lifecycle/instance-commands.ts';
 import { commandInstance } from '../../src/store/command/lifecycle-commands.ts';
-import { instanceWorld } from '../../src/store/command/snapshot.ts';
+import { instanceSnapshot } from '../../src/store/command/snapshot.ts';
 import { write } from '../../src/store/commit/commit.ts';
 import type { OpenStore } from '../../src/store/open.ts';
 import { type Figure, figure, median, quantile } from './figures.ts';
@@ -136,9 +136,9 @@ export async function decideAll(store: OpenStore, keys: readonly string[]): Prom
   );
   const changes: Change[] = [];
   for (const { id } of rows) {
-    const world = await instanceWorld(store, id);
-    if (!world) throw new Error(`There is no instance ${id}.`);
-    const change = decideInstanceCommand(world, 'PAUSE', {
+    const snapshot = await instanceSnapshot(store, id);
+    if (!snapshot) throw new Error(`There is no instance ${id}.`);
+    const change = decideInstanceCommand(snapshot, 'PAUSE', {
       newId: () => crypto.randomUUID(),
       deadlines: store.deadlines,
       actor,

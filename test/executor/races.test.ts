@@ -5,7 +5,7 @@ import {
   recordHostObservation,
   recordInstanceObservation,
 } from '../../src/store/command/observations.ts';
-import { hostWorld, instanceWorld } from '../../src/store/command/snapshot.ts';
+import { hostSnapshot, instanceSnapshot } from '../../src/store/command/snapshot.ts';
 import { decide } from '../../src/store/commit/store.ts';
 import { claim } from '../../src/store/work/work.ts';
 import { registerWorker } from '../../src/store/work/workers.ts';
@@ -56,7 +56,7 @@ test('a start against a removal of its host, 1,000 times: never live on a host t
       }
       // The start won: end it, then remove the host, as an operator would.
       await fleet.command('FORCE_STOP', `one-${n}`);
-      const runId = (await instanceWorld(fleet.store, id))?.instances[0]?.runId ?? '';
+      const runId = (await instanceSnapshot(fleet.store, id))?.instances[0]?.runId ?? '';
       await recordInstanceObservation(
         fleet.store,
         id,
@@ -105,13 +105,13 @@ test('a removal decided before a start was written loses to it, and is refused w
   const removal = await decide(
     fleet.store,
     async () => {
-      const world = await hostWorld(fleet.store, hostId);
+      const snapshot = await hostSnapshot(fleet.store, hostId);
       if (!started)
         expect(await fleet.command('START', 'one')).toMatchObject({ outcome: 'ACCEPTED' });
       started = true;
-      return world;
+      return snapshot;
     },
-    (world, context) => decideHostCommand(world, 'REMOVE', context),
+    (snapshot, context) => decideHostCommand(snapshot, 'REMOVE', context),
     { actor },
   );
   expect(removal).toMatchObject({

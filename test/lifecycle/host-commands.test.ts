@@ -44,13 +44,13 @@ const activeIn = (state: HostState) => (isTransient(state) ? operation('DEPLOY_H
 describe.each(hostStates)('%s', (state) => {
   test.each(order)('%s', (action) => {
     const expected = table[state][order.indexOf(action)];
-    const world = { host: host(state, { operation: activeIn(state) }), instances: [] };
-    const result = decideHostCommand(world, action, context());
+    const snapshot = { host: host(state, { operation: activeIn(state) }), instances: [] };
+    const result = decideHostCommand(snapshot, action, context());
     if ('refused' in result) {
       expect(result.refused).toBe(expected);
       return;
     }
-    const next = apply(world, result);
+    const next = apply(snapshot, result);
     expect(next.host?.state).toBe(expected === 'ok' ? state : expected);
     if (action === 'REMOVE' || action === 'FORCE_REMOVE') {
       expect(next.host?.operation?.kind).toBe('REMOVE_HOST');
@@ -63,9 +63,9 @@ describe.each(hostStates)('%s', (state) => {
   test('allowedActions is exactly what is accepted', () => {
     for (const operations of [null, operation('REMOVE_HOST'), operation('RESTART_HOST')]) {
       const on = host(state, { operation: operations });
-      const world = { host: on, instances: [] };
+      const snapshot = { host: on, instances: [] };
       const accepted = hostActions.filter(
-        (action) => !('refused' in decideHostCommand(world, action, context())),
+        (action) => !('refused' in decideHostCommand(snapshot, action, context())),
       );
       expect(allowedHostActions(on, [])).toEqual(accepted);
     }
@@ -84,7 +84,7 @@ test('removeHost with live instances is refused unless forced', () => {
   ];
   for (const on of ['RUNNING', 'FAILED_HEALTH_CHECK'] as const) {
     for (const state of instanceStates) {
-      const world = {
+      const snapshot = {
         host: host(on),
         instances: [
           instance(state, {
@@ -92,15 +92,15 @@ test('removeHost with live instances is refused unless forced', () => {
           }),
         ],
       };
-      const result = decideHostCommand(world, 'REMOVE', context());
-      const forced = decideHostCommand(world, 'FORCE_REMOVE', context());
+      const result = decideHostCommand(snapshot, 'REMOVE', context());
+      const forced = decideHostCommand(snapshot, 'FORCE_REMOVE', context());
       if (live.includes(state)) {
         expect(result).toMatchObject({ refused: 'HOST_HAS_LIVE_INSTANCES' });
       } else {
         expect(result).not.toHaveProperty('refused');
       }
       if ('refused' in forced) throw new Error(forced.message);
-      const next = apply(world, forced);
+      const next = apply(snapshot, forced);
       expect(next.instances[0]?.state).toBe(live.includes(state) ? 'STOPPING' : state);
     }
   }

@@ -91,13 +91,16 @@ const decided = (
   on: Parameters<typeof host>,
   rest: Parameters<typeof instance>[1] = {},
 ) => {
-  const world = { host: host(...on), instances: [instance(state, { runtimeGone: true, ...rest })] };
-  return { world, result: decideInstanceCommand(world, action, context()) };
+  const snapshot = {
+    host: host(...on),
+    instances: [instance(state, { runtimeGone: true, ...rest })],
+  };
+  return { snapshot, result: decideInstanceCommand(snapshot, action, context()) };
 };
 
 describe('commands by state, host RUNNING, no operation active', () => {
   test.each(cells)('%s %s is %s', (state, action, expected) => {
-    const { world, result } = decided(state, action, ['RUNNING'], {
+    const { snapshot, result } = decided(state, action, ['RUNNING'], {
       ...(instanceStateFacts[state].class === 'LIVE' ? { runtimeGone: false } : {}),
     });
     if ([ILL, ALR, RST].includes(expected)) {
@@ -106,7 +109,7 @@ describe('commands by state, host RUNNING, no operation active', () => {
       return;
     }
     if ('refused' in result) throw new Error(result.message);
-    const next = apply(world, result);
+    const next = apply(snapshot, result);
     const update = result.updates.find(({ id }) => id === 'instance');
     if (expected === 'archived') expect(update).toMatchObject({ archive: true, to: null });
     else if (expected === 'no row') expect(update).toMatchObject({ to: null });
@@ -125,7 +128,7 @@ describe('while an operation is active', () => {
     for (const on of hostStates) {
       if (state !== 'OFFLINE' && (on === 'OFFLINE' || on === 'FAILED_DEPLOYMENT')) continue;
       for (const action of instanceActions) {
-        const { world, result } = decided(state, action, [on], {
+        const { snapshot, result } = decided(state, action, [on], {
           operation: operation(kind, kind === 'DEPLOY_INSTANCE' ? { status: 'QUEUED' } : {}),
           runtimeGone: instanceStateFacts[state].class === 'AT_REST',
         });
@@ -138,7 +141,7 @@ describe('while an operation is active', () => {
         }
         if ('refused' in result) throw new Error(result.message);
         expect(result.operations).toMatchObject([{ id: `op-${kind}`, status: 'SUPERSEDED' }]);
-        const next = apply(world, result).instances[0];
+        const next = apply(snapshot, result).instances[0];
         expect(next?.desired).toBe('STOPPED');
         const entered = ['STOPPING', 'STOPPED', 'OFFLINE'].includes(state) ? state : 'STOPPING';
         expect(next?.state).toBe(entered);
@@ -178,9 +181,9 @@ describe('the host is asked', () => {
   });
 
   test('no host: HOST_NOT_READY, nothing in the way, assign one', () => {
-    const world = { host: null, instances: [instance('OFFLINE', { hostId: null })] };
+    const snapshot = { host: null, instances: [instance('OFFLINE', { hostId: null })] };
     for (const action of [...asks, 'DEPLOY'] as const) {
-      expect(decideInstanceCommand(world, action, context())).toMatchObject({
+      expect(decideInstanceCommand(snapshot, action, context())).toMatchObject({
         refused: 'HOST_NOT_READY',
         blockedBy: null,
       });
@@ -196,9 +199,9 @@ describe('the host is asked', () => {
 
 describe('deployInstance', () => {
   test('host OFFLINE: deploys the host as a child and waits for it', () => {
-    const { world, result } = decided('OFFLINE', 'DEPLOY', ['OFFLINE']);
+    const { snapshot, result } = decided('OFFLINE', 'DEPLOY', ['OFFLINE']);
     if ('refused' in result) throw new Error(result.message);
-    const next = apply(world, result);
+    const next = apply(snapshot, result);
     expect(next.host).toMatchObject({ state: 'DEPLOYING', operation: { kind: 'DEPLOY_HOST' } });
     expect(next.host?.operation?.parentId).toBe(result.operationId);
     expect(next.instances[0]).toMatchObject({
@@ -227,11 +230,11 @@ test('allowedActions is exactly what is accepted, in every state of both', () =>
       for (const active of operations) {
         for (const hostOperation of hostOperations) {
           const each = instance(state, { operation: active });
-          const world = { host: host(on, { operation: hostOperation }), instances: [each] };
+          const snapshot = { host: host(on, { operation: hostOperation }), instances: [each] };
           const accepted = instanceActions.filter(
-            (action) => !('refused' in decideInstanceCommand(world, action, context())),
+            (action) => !('refused' in decideInstanceCommand(snapshot, action, context())),
           );
-          expect(allowedInstanceActions(each, world.host)).toEqual(accepted);
+          expect(allowedInstanceActions(each, snapshot.host)).toEqual(accepted);
         }
       }
     }

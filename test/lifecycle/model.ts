@@ -5,7 +5,7 @@ import {
   defaultDeadlines,
   type HostSnapshot,
   type InstanceSnapshot,
-  type World,
+  type Snapshot,
 } from '../../src/lifecycle/change.ts';
 import { downHostStates, type HostState, hostEdges } from '../../src/lifecycle/host.ts';
 import {
@@ -63,11 +63,11 @@ const isEdge = (edges: readonly { from: string; to: string }[], from: string, to
   edges.some((edge) => edge.from === from && edge.to === to);
 
 /** Applies a change; throws where Postgres would refuse it. */
-export function apply(world: World, change: Change): World {
+export function apply(snapshot: Snapshot, change: Change): Snapshot {
   const updates = new Map(change.updates.map((update) => [update.id, update]));
   if (updates.size !== change.updates.length) throw new Error('one resource updated twice');
   const operations = new Map<string, ActiveOperation | null>();
-  for (const resource of [world.host, ...world.instances]) {
+  for (const resource of [snapshot.host, ...snapshot.instances]) {
     if (resource) operations.set(resource.id, resource.operation);
   }
   for (const update of change.operations) {
@@ -94,13 +94,13 @@ export function apply(world: World, change: Change): World {
       parentId: begin.parentId,
     });
   }
-  const next: World = {
-    host: world.host && {
-      ...world.host,
-      ...moved(world.host, updates.get(world.host.id), hostEdges),
-      operation: operations.get(world.host.id) ?? null,
+  const next: Snapshot = {
+    host: snapshot.host && {
+      ...snapshot.host,
+      ...moved(snapshot.host, updates.get(snapshot.host.id), hostEdges),
+      operation: operations.get(snapshot.host.id) ?? null,
     },
-    instances: world.instances.map((before) => {
+    instances: snapshot.instances.map((before) => {
       const update = updates.get(before.id);
       if (update && update.kind !== 'INSTANCE') throw new Error('kinds mixed up');
       return {
@@ -142,7 +142,7 @@ function moved<S extends HostSnapshot | InstanceSnapshot>(
 }
 
 /** What must hold after every change. Source: lifecycle.md, "Invariants". */
-export function checkInvariants({ host: on, instances }: World): void {
+export function checkInvariants({ host: on, instances }: Snapshot): void {
   for (const each of instances) {
     const facts = instanceStateFacts[each.state];
     if (on && downHostStates.includes(on.state) && each.state !== 'OFFLINE') {

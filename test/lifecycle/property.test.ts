@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { World } from '../../src/lifecycle/change.ts';
+import type { Snapshot } from '../../src/lifecycle/change.ts';
 import { hostActions } from '../../src/lifecycle/host.ts';
 import { allowedHostActions, decideHostCommand } from '../../src/lifecycle/host-commands.ts';
 import { type HostObservation, observeHost } from '../../src/lifecycle/host-observations.ts';
@@ -24,7 +24,7 @@ const failure = {
   logTail: null,
 };
 
-const hostObservations: ((world: World) => HostObservation)[] = [
+const hostObservations: ((snapshot: Snapshot) => HostObservation)[] = [
   () => ({ kind: 'HOST_ONLINE', handle: {}, address: '127.1.1.1' }),
   () => ({ kind: 'DNS_ANSWERS' }),
   () => ({ kind: 'CONTAINER_CREATED', imageDigest: 'd' }),
@@ -89,25 +89,25 @@ const isHarsh = (observation: { kind: string; answers?: boolean; done?: boolean 
   observation.done === false;
 
 /** Everything that could happen next, each as what it would write. */
-function possibilities(world: World, kind: 'all' | 'gentle'): (() => Decided)[] {
-  const { host: on } = world;
+function possibilities(snapshot: Snapshot, kind: 'all' | 'gentle'): (() => Decided)[] {
+  const { host: on } = snapshot;
   if (!on) return [];
   const each: (() => Decided)[] = [];
   for (const action of hostActions) {
     if (action === 'DELETE' || (kind === 'gentle' && action.endsWith('REMOVE'))) continue;
     each.push(() => {
-      const change = decideHostCommand(world, action, context());
-      const allowed = allowedHostActions(on, world.instances).includes(action);
+      const change = decideHostCommand(snapshot, action, context());
+      const allowed = allowedHostActions(on, snapshot.instances).includes(action);
       expect(allowed).toBe(!('refused' in change));
       return change;
     });
   }
   for (const observation of hostObservations) {
-    if (kind === 'gentle' && isHarsh(observation(world))) continue;
-    each.push(() => observeHost(world, observation(world), context()));
+    if (kind === 'gentle' && isHarsh(observation(snapshot))) continue;
+    each.push(() => observeHost(snapshot, observation(snapshot), context()));
   }
-  for (const target of world.instances) {
-    const one: World = { host: on, instances: [target] };
+  for (const target of snapshot.instances) {
+    const one: Snapshot = { host: on, instances: [target] };
     for (const action of instanceActions) {
       if (action === 'DELETE' || (kind === 'gentle' && action === 'FORCE_STOP')) continue;
       each.push(() => {
@@ -142,7 +142,7 @@ const reached = new Set<string>();
 test('random commands and observations never leave the edges nor break an invariant', () => {
   fc.assert(
     fc.property(start, fc.array(step, { maxLength: 200, size: 'max' }), (on, steps) => {
-      let world: World = {
+      let snapshot: Snapshot = {
         host: host(on),
         instances: [
           instance('OFFLINE', { id: 'a', key: 'a', sequence: 0 }),
@@ -150,14 +150,14 @@ test('random commands and observations never leave the edges nor break an invari
         ],
       };
       for (const { pick, fruitful } of steps) {
-        const all = possibilities(world, fruitful > 3 ? 'gentle' : 'all');
+        const all = possibilities(snapshot, fruitful > 3 ? 'gentle' : 'all');
         const first = pick % all.length;
         for (let offset = 0; offset < all.length; offset += 1) {
           const change = all[(first + offset * 7) % all.length]?.() ?? null;
           if (change && !('refused' in change)) {
-            world = apply(world, change);
-            reached.add(`host ${world.host?.state}`);
-            for (const { state } of world.instances) reached.add(state);
+            snapshot = apply(snapshot, change);
+            reached.add(`host ${snapshot.host?.state}`);
+            for (const { state } of snapshot.instances) reached.add(state);
             break;
           }
           if (fruitful === 0) break;

@@ -7,7 +7,7 @@ import {
   commandHost,
   commandInstance,
 } from '../../src/store/command/lifecycle-commands.ts';
-import { hostWorld } from '../../src/store/command/snapshot.ts';
+import { hostSnapshot } from '../../src/store/command/snapshot.ts';
 import { write } from '../../src/store/commit/commit.ts';
 import { doorStatement } from '../../src/store/commit/statement.ts';
 import type { OpenStore } from '../../src/store/open.ts';
@@ -53,11 +53,11 @@ describe.each(storeKinds)('the door on %s', (kind) => {
   }
 
   async function decided(hostId: string) {
-    const world = await hostWorld(store, hostId);
-    if (!world) throw new Error('no host');
+    const snapshot = await hostSnapshot(store, hostId);
+    if (!snapshot) throw new Error('no host');
     const { deadlines } = store;
     const context = { newId: randomUUID, deadlines, actor, reason: 'because' };
-    const change = decideHostCommand(world, 'FORCE_REMOVE', context);
+    const change = decideHostCommand(snapshot, 'FORCE_REMOVE', context);
     if ('refused' in change) throw new Error(change.message);
     return change;
   }
@@ -79,7 +79,7 @@ describe.each(storeKinds)('the door on %s', (kind) => {
       expect(rows.filter((row) => row.kind === 'TRANSITION')).toHaveLength(
         change.updates.filter(({ to }) => to).length,
       );
-      const after = await hostWorld(store, hostId);
+      const after = await hostSnapshot(store, hostId);
       for (const update of change.updates) {
         const row = [after?.host, ...(after?.instances ?? [])].find(
           (each) => each?.id === update.id,

@@ -51,8 +51,8 @@ async function command(
     action,
     commandOf(context, field, { reference, input }),
   );
-  return commandResult('HostCommandAccepted', result, (refusal, world) =>
-    refusedHost(action, refusal, world),
+  return commandResult('HostCommandAccepted', result, (refusal, snapshot) =>
+    refusedHost(action, refusal, snapshot),
   );
 }
 

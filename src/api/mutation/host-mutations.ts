@@ -1,6 +1,6 @@
 /** Creating, editing and deleting hosts. */
 
-import { hostWorld } from '../../store/command/snapshot.ts';
+import { hostSnapshot } from '../../store/command/snapshot.ts';
 import { createHost, deleteHost, updateHost } from '../../store/resource/hosts.ts';
 import { builder } from '../base/builder.ts';
 import { callerOf } from '../base/context.ts';
@@ -107,8 +107,8 @@ builder.mutationFields((t) => ({
         withReferences(input, { host: references.host }),
       );
       if (result.outcome !== 'REFUSED') return saveResult('HostDeleted', result);
-      const world = await hostWorld(context.store, result.id);
-      return refusedHost('DELETE', result.refusal, world);
+      const snapshot = await hostSnapshot(context.store, result.id);
+      return refusedHost('DELETE', result.refusal, snapshot);
     },
   }),
 }));

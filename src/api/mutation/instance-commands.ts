@@ -54,8 +54,8 @@ async function command(
     action,
     commandOf(context, field, { reference, input }),
   );
-  return commandResult('InstanceCommandAccepted', result, (refusal, world) =>
-    refusedInstance(action, refusal, world),
+  return commandResult('InstanceCommandAccepted', result, (refusal, snapshot) =>
+    refusedInstance(action, refusal, snapshot),
   );
 }
 

@@ -1,6 +1,6 @@
 /** Creating, editing and deleting instances. */
 
-import { instanceWorld } from '../../store/command/snapshot.ts';
+import { instanceSnapshot } from '../../store/command/snapshot.ts';
 import { createInstance, deleteInstance, updateInstance } from '../../store/resource/instances.ts';
 import { builder } from '../base/builder.ts';
 import { callerOf } from '../base/context.ts';
@@ -88,8 +88,8 @@ builder.mutationFields((t) => ({
         withReferences(input, { instance: 'Instance' }),
       );
       if (result.outcome !== 'REFUSED') return saveResult('InstanceDeleted', result);
-      const world = await instanceWorld(context.store, result.id);
-      return refusedInstance('DELETE', result.refusal, world);
+      const snapshot = await instanceSnapshot(context.store, result.id);
+      return refusedInstance('DELETE', result.refusal, snapshot);
     },
   }),
 }));

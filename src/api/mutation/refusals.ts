@@ -6,7 +6,7 @@ import { allowedHostActions } from '../../lifecycle/host-commands.ts';
 import type { InstanceAction, InstanceState } from '../../lifecycle/instance.ts';
 import { allowedInstanceActions } from '../../lifecycle/instance-commands.ts';
 import type { CommandResult } from '../../store/command/lifecycle-commands.ts';
-import type { StoredWorld } from '../../store/command/snapshot.ts';
+import type { StoredSnapshot } from '../../store/command/snapshot.ts';
 import type { WrittenRows } from '../../store/commit/commit.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
@@ -151,7 +151,7 @@ function hasLeavesOnly(set: SelectionSetNode | undefined, info: GraphQLResolveIn
 export function commandResult<Name extends string, Refused>(
   accepted: Name,
   result: CommandResult,
-  refused: (refusal: Refusal, world: StoredWorld | null) => Refused,
+  refused: (refusal: Refusal, snapshot: StoredSnapshot | null) => Refused,
 ): Accepted<Name> | RefusedInput | Refused {
   switch (result.outcome) {
     case 'ACCEPTED':
@@ -162,7 +162,7 @@ export function commandResult<Name extends string, Refused>(
         rows: result.rows,
       };
     case 'REFUSED':
-      return refused(result.refusal, result.world);
+      return refused(result.refusal, result.snapshot);
     case 'INVALID':
       return invalidInput(result.issues);
     case 'NOT_FOUND':
@@ -180,37 +180,37 @@ const refusalOf = (refusal: Refusal): CommandRefusedShape => ({
   refusal,
 });
 
-/** A command to the one instance of `world`, refused. */
+/** A command to the one instance of `snapshot`, refused. */
 export function refusedInstance(
   action: InstanceAction,
   refusal: Refusal,
-  world: StoredWorld | null,
+  snapshot: StoredSnapshot | null,
 ): InstanceRefusedShape {
-  const instance = world?.instances[0];
+  const instance = snapshot?.instances[0];
   return {
     __typename: 'InstanceCommandRefused',
     ...refusalOf(refusal),
     action,
     from: instance?.state ?? 'OFFLINE',
     sequence: instance?.sequence ?? 0,
-    allowedActions: instance ? allowedInstanceActions(instance, world?.host ?? null) : [],
+    allowedActions: instance ? allowedInstanceActions(instance, snapshot?.host ?? null) : [],
   };
 }
 
-/** A command to the host of `world`, refused. */
+/** A command to the host of `snapshot`, refused. */
 export function refusedHost(
   action: HostAction,
   refusal: Refusal,
-  world: StoredWorld | null,
+  snapshot: StoredSnapshot | null,
 ): HostRefusedShape {
-  const host = world?.host;
+  const host = snapshot?.host;
   return {
     __typename: 'HostCommandRefused',
     ...refusalOf(refusal),
     action,
     from: host?.state ?? 'OFFLINE',
     sequence: host?.sequence ?? 0,
-    allowedActions: host ? allowedHostActions(host, world?.instances ?? []) : [],
+    allowedActions: host ? allowedHostActions(host, snapshot?.instances ?? []) : [],
   };
 }
 

@@ -17,7 +17,7 @@ import {
 } from '../input/save-result.ts';
 import type { hosts, instances } from '../table/schema.ts';
 import { answeredBefore, hashInput, recall } from './idempotency.ts';
-import type { StoredWorld } from './snapshot.ts';
+import type { StoredSnapshot } from './snapshot.ts';
 
 interface Deletion {
   readonly field: string;
@@ -25,8 +25,8 @@ interface Deletion {
   readonly kind: EntityKind;
   readonly reference: string;
   readonly table: typeof instances | typeof hosts;
-  load(id: string): Promise<StoredWorld | null>;
-  rule(world: StoredWorld, context: Context): Change | Refusal;
+  load(id: string): Promise<StoredSnapshot | null>;
+  rule(snapshot: StoredSnapshot, context: Context): Change | Refusal;
 }
 
 /** Archives what `deletion.reference` names, where the state machine allows that. */
@@ -60,18 +60,18 @@ async function run(store: Store, caller: Caller, deletion: Deletion): Promise<Sa
 
   let current = { version: 0, sequence: 0 };
   const load = async () => {
-    const world = await deletion.load(id);
+    const snapshot = await deletion.load(id);
     // Read after the guard: an edit in between grows it, and the door writes nothing.
     const [read] = await store.database.drizzle
       .select({ version: table.version, sequence: table.sequence })
       .from(table)
       .where(eq(table.id, id));
     if (read) current = read;
-    return world;
+    return snapshot;
   };
-  const rule = (world: StoredWorld, context: Context) => {
+  const rule = (snapshot: StoredSnapshot, context: Context) => {
     expectVersion(input, current);
-    return deletion.rule(world, context);
+    return deletion.rule(snapshot, context);
   };
   const decided = await decide(store, load, rule, {
     actor: caller.actor,

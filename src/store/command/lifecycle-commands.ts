@@ -14,9 +14,9 @@ import { forget, keyUsed, type Remembered, recall } from './idempotency.ts';
 import {
   type Commanded,
   hostToCommand,
+  instanceSnapshot,
   instanceToCommand,
-  instanceWorld,
-  type StoredWorld,
+  type StoredSnapshot,
 } from './snapshot.ts';
 
 export interface Command {
@@ -41,7 +41,7 @@ export type CommandResult =
       readonly outcome: 'REFUSED';
       readonly refusal: Refusal;
       /** As it was when the command was refused; null for an operation's. */
-      readonly world: StoredWorld | null;
+      readonly snapshot: StoredSnapshot | null;
     }
   | { readonly outcome: 'INVALID'; readonly issues: StartIssue[] }
   | { readonly outcome: 'NOT_FOUND'; readonly kind: string; readonly reference: string }
@@ -62,10 +62,10 @@ export function commandInstance(
   return run(store, command, {
     kind: 'Instance',
     load: () => instanceToCommand(store, command),
-    issues: (world) => startIssues(action, world),
-    sequenceOf: (world) => world.instances[0]?.sequence ?? 0,
-    rule: (world, context) => decideInstanceCommand(world, action, context),
-    resourceOf: (world) => world.instances[0]?.id ?? '',
+    issues: (snapshot) => startIssues(action, snapshot),
+    sequenceOf: (snapshot) => snapshot.instances[0]?.sequence ?? 0,
+    rule: (snapshot, context) => decideInstanceCommand(snapshot, action, context),
+    resourceOf: (snapshot) => snapshot.instances[0]?.id ?? '',
   });
 }
 
@@ -78,9 +78,9 @@ export function commandHost(
   return run(store, command, {
     kind: 'Host',
     load: () => hostToCommand(store, command),
-    sequenceOf: (world) => world.host?.sequence ?? 0,
-    rule: (world, context) => decideHostCommand(world, action, context),
-    resourceOf: (world) => world.host?.id ?? '',
+    sequenceOf: (snapshot) => snapshot.host?.sequence ?? 0,
+    rule: (snapshot, context) => decideHostCommand(snapshot, action, context),
+    resourceOf: (snapshot) => snapshot.host?.id ?? '',
   });
 }
 
@@ -94,13 +94,16 @@ export async function cancelOperation(store: Store, command: Command): Promise<C
   const found = isId(reference) ? await findOperation(store, organizationId, reference) : null;
   if (!found) return { outcome: 'NOT_FOUND', kind: 'Operation', reference };
   const { instanceId } = found;
-  if (!instanceId) return { outcome: 'REFUSED', refusal: refuseCancel(found), world: null };
+  if (!instanceId) return { outcome: 'REFUSED', refusal: refuseCancel(found), snapshot: null };
   return run(store, command, {
     kind: 'Operation',
     // The key last: whoever sees that it was cancelled sees by which key.
-    load: async () => ({ world: await instanceWorld(store, instanceId), before: await before() }),
+    load: async () => ({
+      snapshot: await instanceSnapshot(store, instanceId),
+      before: await before(),
+    }),
     sequenceOf: () => command.expectedSequence ?? 0,
-    rule: (world, context) => decideCancel(world, found, context),
+    rule: (snapshot, context) => decideCancel(snapshot, found, context),
     resourceOf: () => instanceId,
   });
 }
@@ -114,32 +117,32 @@ async function findOperation(store: Store, organizationId: string, id: string) {
   return row ?? null;
 }
 
-async function run<World extends StoredWorld>(
+async function run<S extends StoredSnapshot>(
   store: Store,
   command: Command,
   what: {
     /** What the reference names, as it is called in the API. */
     kind: string;
-    load: () => Promise<Commanded<World>>;
-    issues?: (world: World) => StartIssue[];
-    sequenceOf: (world: World) => number;
-    rule: Parameters<typeof decide<World>>[2];
-    resourceOf: (world: World) => string;
+    load: () => Promise<Commanded<S>>;
+    issues?: (snapshot: S) => StartIssue[];
+    sequenceOf: (snapshot: S) => number;
+    rule: Parameters<typeof decide<S>>[2];
+    resourceOf: (snapshot: S) => string;
   },
 ): Promise<CommandResult> {
   const { organizationId, idempotency, expectedSequence } = command;
   /** Why nothing is decided. */
   let instead: CommandResult | null = null;
   const load = async () => {
-    const { world, before } = await what.load();
+    const { snapshot, before } = await what.load();
     if (before?.expired && idempotency) await forget(store.database, organizationId, idempotency);
     instead = before?.expired ? null : answerOf(command, before);
-    return world;
+    return snapshot;
   };
-  const rule: typeof what.rule = (world, context) => {
+  const rule: typeof what.rule = (snapshot, context) => {
     if (instead) return null;
-    const issues = what.issues?.(world) ?? [];
-    const sequence = what.sequenceOf(world);
+    const issues = what.issues?.(snapshot) ?? [];
+    const sequence = what.sequenceOf(snapshot);
     if (issues.length > 0) instead = { outcome: 'INVALID', issues };
     else if (expectedSequence !== null && expectedSequence !== sequence) {
       instead = {
@@ -150,7 +153,7 @@ async function run<World extends StoredWorld>(
         currentSequence: sequence,
       };
     }
-    return instead ? null : what.rule(world, context);
+    return instead ? null : what.rule(snapshot, context);
   };
   const decided = await decide(store, load, rule, {
     actor: command.actor,
@@ -163,12 +166,12 @@ async function run<World extends StoredWorld>(
     case 'WRITTEN':
       return {
         outcome: 'ACCEPTED',
-        resourceId: what.resourceOf(decided.world),
+        resourceId: what.resourceOf(decided.snapshot),
         operationId: decided.change.operationId ?? '',
         rows: decided.written.rows,
       };
     case 'REFUSED':
-      return { outcome: 'REFUSED', refusal: decided.refusal, world: decided.world };
+      return { outcome: 'REFUSED', refusal: decided.refusal, snapshot: decided.snapshot };
     case 'NOT_FOUND':
       return { outcome: 'NOT_FOUND', kind: what.kind, reference: command.reference };
     case 'NOTHING':

@@ -7,7 +7,7 @@ import {
 } from '../../lifecycle/instance-observations.ts';
 import type { Fence } from '../commit/commit.ts';
 import { type Decided, decide, type Store } from '../commit/store.ts';
-import { hostWorld, instanceWorld, type StoredWorld } from './snapshot.ts';
+import { hostSnapshot, instanceSnapshot, type StoredSnapshot } from './snapshot.ts';
 
 /** Decides and writes one observation of an instance. */
 export function recordInstanceObservation(
@@ -20,11 +20,11 @@ export function recordInstanceObservation(
     completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
     lostTo?: () => Promise<unknown>;
   },
-): Promise<Decided<StoredWorld>> {
+): Promise<Decided<StoredSnapshot>> {
   return decide(
     store,
-    () => instanceWorld(store, instanceId),
-    (world, context) => observeInstance(world, observation, context),
+    () => instanceSnapshot(store, instanceId),
+    (snapshot, context) => observeInstance(snapshot, observation, context),
     options,
   );
 }
@@ -35,11 +35,11 @@ export function recordHostObservation(
   hostId: string,
   observation: HostObservation,
   options: { fence?: Fence } = {},
-): Promise<Decided<StoredWorld>> {
+): Promise<Decided<StoredSnapshot>> {
   return decide(
     store,
-    () => hostWorld(store, hostId),
-    (world, context) => observeHost(world, observation, context),
+    () => hostSnapshot(store, hostId),
+    (snapshot, context) => observeHost(snapshot, observation, context),
     { actor: observerOf(observation), ...options },
   );
 }

@@ -1,5 +1,5 @@
 /** Reads what a decision needs, in one statement each. */
-import type { HostSnapshot, InstanceSnapshot, World } from '../../lifecycle/change.ts';
+import type { HostSnapshot, InstanceSnapshot, Snapshot } from '../../lifecycle/change.ts';
 import type { ActiveOperation } from '../../lifecycle/operation.ts';
 import type { Idempotency } from '../commit/commit.ts';
 import type { Store } from '../commit/store.ts';
@@ -7,7 +7,7 @@ import { isId, isKey } from '../input/checks.ts';
 import { active } from '../table/state-sets.ts';
 import { keyOf, type Remembered, remembered } from './idempotency.ts';
 
-export interface StoredWorld extends World {
+export interface StoredSnapshot extends Snapshot {
   readonly organizationId: string;
 }
 
@@ -56,30 +56,30 @@ interface HostRow {
 }
 
 /** An instance, its host and their active operations; null where it is not there or archived. */
-export async function instanceWorld(store: Store, id: string): Promise<StoredWorld | null> {
+export async function instanceSnapshot(store: Store, id: string): Promise<StoredSnapshot | null> {
   const [row] = await store.database.query<InstanceRow>(`${INSTANCE} and i.id = $1::uuid`, [id]);
-  return row ? worldOf(row) : null;
+  return row ? snapshotOf(row) : null;
 }
 
 /** A host, all instances that name it, and their active operations. */
-export async function hostWorld(store: Store, id: string): Promise<StoredWorld | null> {
+export async function hostSnapshot(store: Store, id: string): Promise<StoredSnapshot | null> {
   const [row] = await store.database.query<HostRow>(`${HOST} and h.id = $1::uuid`, [id]);
   return row ?? null;
 }
 
-const worldOf = ({ organizationId, host, instance }: InstanceRow): StoredWorld => ({
+const snapshotOf = ({ organizationId, host, instance }: InstanceRow): StoredSnapshot => ({
   organizationId,
   host,
   instances: [instance],
 });
 
 /** What a command names, and what it was answered before: of one moment. */
-export interface Commanded<World> {
-  readonly world: World | null;
+export interface Commanded<S> {
+  readonly snapshot: S | null;
   readonly before: Remembered | null;
 }
 
-export interface InstanceToCommand extends StoredWorld {
+export interface InstanceToCommand extends StoredSnapshot {
   readonly edition: string;
   /** Is there a version that it could run? */
   readonly published: boolean;
@@ -94,14 +94,17 @@ export async function instanceToCommand(
     text: INSTANCE_TO_COMMAND,
     alias: 'i',
   });
-  const world = row && { ...worldOf(row), edition: row.edition, published: row.published };
-  return { world, before };
+  const snapshot = row && { ...snapshotOf(row), edition: row.edition, published: row.published };
+  return { snapshot, before };
 }
 
 /** Reads the host that a command names. `reference` is a uuid or a key. */
-export async function hostToCommand(store: Store, command: Asked): Promise<Commanded<StoredWorld>> {
+export async function hostToCommand(
+  store: Store,
+  command: Asked,
+): Promise<Commanded<StoredSnapshot>> {
   const { row, before } = await readNamed<HostRow>(store, command, { text: HOST, alias: 'h' });
-  return { world: row, before };
+  return { snapshot: row, before };
 }
 
 interface Asked {

@@ -1,6 +1,6 @@
 /** What every part of the store is given: the database, the deadlines, and who hears of commits. */
 import { randomUUID } from 'node:crypto';
-import type { Actor, Change, Context, Deadlines, World } from '../../lifecycle/change.ts';
+import type { Actor, Change, Context, Deadlines, Snapshot } from '../../lifecycle/change.ts';
 import type { Refusal } from '../../lifecycle/errors.ts';
 import type { Database } from '../database/database.ts';
 import type { Notifier } from '../log/notifier.ts';
@@ -45,16 +45,16 @@ export function createStore(database: Database, deadlines: Deadlines): Store {
 /** Attempts before a change that keeps losing its race is given up. */
 const ATTEMPTS = 12;
 
-export type Decided<W extends World> =
+export type Decided<W extends Snapshot> =
   | {
       readonly outcome: 'WRITTEN';
       readonly change: Change;
       readonly written: Written;
-      readonly world: W;
+      readonly snapshot: W;
     }
-  | { readonly outcome: 'REFUSED'; readonly refusal: Refusal; readonly world: W }
+  | { readonly outcome: 'REFUSED'; readonly refusal: Refusal; readonly snapshot: W }
   /** The observation says nothing to the present state, or the fence is lost. */
-  | { readonly outcome: 'NOTHING'; readonly world: W }
+  | { readonly outcome: 'NOTHING'; readonly snapshot: W }
   | { readonly outcome: 'NOT_FOUND' }
   /** Somebody else's write made this one void; `to` is what `lostTo` found. */
   | { readonly outcome: 'LOST'; readonly to: unknown };
@@ -65,10 +65,10 @@ export type Decided<W extends World> =
  *
  * @throws when every attempt lost its race
  */
-export async function decide<W extends World & { organizationId: string }>(
+export async function decide<W extends Snapshot & { organizationId: string }>(
   store: Store,
   load: () => Promise<W | null>,
-  rule: (world: W, context: Context) => Change | Refusal | null,
+  rule: (snapshot: W, context: Context) => Change | Refusal | null,
   options: {
     actor: Actor;
     reason?: string | null;
@@ -84,14 +84,14 @@ export async function decide<W extends World & { organizationId: string }>(
   };
   let cause: unknown = null;
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const world = await load();
-    if (!world) return { outcome: 'NOT_FOUND' };
-    const change = rule(world, context);
-    if (!change) return { outcome: 'NOTHING', world };
-    if ('refused' in change) return { outcome: 'REFUSED', refusal: change, world };
+    const snapshot = await load();
+    if (!snapshot) return { outcome: 'NOT_FOUND' };
+    const change = rule(snapshot, context);
+    if (!change) return { outcome: 'NOTHING', snapshot };
+    if ('refused' in change) return { outcome: 'REFUSED', refusal: change, snapshot };
     const written = await write(store.database, change, {
       ...options,
-      organizationId: world.organizationId,
+      organizationId: snapshot.organizationId,
       notifier: store.notifier,
     });
     if (!('lost' in written)) {
@@ -100,11 +100,11 @@ export async function decide<W extends World & { organizationId: string }>(
         work: change.work.some(({ dueInSeconds }) => dueInSeconds === 0),
         told: written.told,
       });
-      return { outcome: 'WRITTEN', change, written, world };
+      return { outcome: 'WRITTEN', change, written, snapshot };
     }
     cause = written.cause ?? cause;
     if (options.fence && !(await isHeld(store, options.fence)))
-      return { outcome: 'NOTHING', world };
+      return { outcome: 'NOTHING', snapshot };
     const lostTo = await options.lostTo?.();
     if (lostTo) return { outcome: 'LOST', to: lostTo };
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 4 * attempt));

@@ -5,7 +5,7 @@ import { checkDnsName } from '../../lifecycle/dns-name.ts';
 import { decideHostCommand, refuseHostCommand } from '../../lifecycle/host-commands.ts';
 import { activeStatuses } from '../../lifecycle/operation.ts';
 import { archive } from '../command/archive.ts';
-import { hostWorld } from '../command/snapshot.ts';
+import { hostSnapshot } from '../command/snapshot.ts';
 import type { Store } from '../commit/store.ts';
 import {
   checkKey,
@@ -186,18 +186,18 @@ export function deleteHost(
     kind: 'HOST',
     reference: input.host,
     table: hosts,
-    load: (id) => hostWorld(store, id),
-    rule(world, context) {
-      if (!world.host) throw new Error('deleteHost: the world has no host');
-      const refusal = refuseHostCommand('DELETE', world.host, world.instances);
+    load: (id) => hostSnapshot(store, id),
+    rule(snapshot, context) {
+      if (!snapshot.host) throw new Error('deleteHost: the snapshot has no host');
+      const refusal = refuseHostCommand('DELETE', snapshot.host, snapshot.instances);
       if (refusal) return refusal;
-      if (world.instances.length > 0) {
-        const users = usedBy('instance', [...world.instances].sort(byKey));
+      if (snapshot.instances.length > 0) {
+        const users = usedBy('instance', [...snapshot.instances].sort(byKey));
         throw new NotSaved(
           conflict('IN_USE', `Host of ${users}: move them to another host, or delete them, first.`),
         );
       }
-      return decideHostCommand(world, 'DELETE', context);
+      return decideHostCommand(snapshot, 'DELETE', context);
     },
   });
 }

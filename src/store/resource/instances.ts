@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import { decideInstanceCommand } from '../../lifecycle/instance-commands.ts';
 import { archive } from '../command/archive.ts';
-import { instanceWorld } from '../command/snapshot.ts';
+import { instanceSnapshot } from '../command/snapshot.ts';
 import type { Store } from '../commit/store.ts';
 import {
   checkKey,
@@ -234,8 +234,8 @@ export function deleteInstance(
     kind: 'INSTANCE',
     reference: input.instance,
     table: instances,
-    load: (id) => instanceWorld(store, id),
-    rule: (world, context) => decideInstanceCommand(world, 'DELETE', context),
+    load: (id) => instanceSnapshot(store, id),
+    rule: (snapshot, context) => decideInstanceCommand(snapshot, 'DELETE', context),
   });
 }
 
