@@ -1,6 +1,6 @@
 /**
- * What a decision reads (`Snapshot`) and what it wants written (`Change`). A change is written whole
- * or not at all: the store does it in one statement, guarded by what was read.
+ * What a decision reads (`Snapshot`) and what it writes (`Change`). A change is committed whole or
+ * not at all: the store does it in one statement, guarded by what was read.
  */
 import type { Failure } from './errors.ts';
 import { type HostState, hostStateFacts, removalDeadlineSeconds } from './host.ts';
@@ -17,14 +17,14 @@ export interface InstanceSnapshot {
   readonly hostId: string | null;
   readonly state: InstanceState;
   readonly sequence: number;
-  /** Grows with every write through the door; a change is refused where it has grown since. */
+  /** Grows with every commit on the resource; a change is refused where it has grown since the read. */
   readonly guard: number;
   readonly desired: DesiredInstanceState;
   readonly reachability: Reachability;
   readonly unreachableBecause: UnreachableBecause | null;
   /** The present or last run; null before the first. */
   readonly runId: string | null;
-  /** The driver said that the runtime of that run is gone (or there was none). */
+  /** The driver confirmed that the runtime of that run is gone (or there was none). */
   readonly runtimeGone: boolean;
   readonly operation: ActiveOperation | null;
 }
@@ -38,7 +38,7 @@ export interface HostSnapshot {
   readonly operation: ActiveOperation | null;
 }
 
-/** For an instance's event: that instance and its host. For a host's: all instances on it. */
+/** For a decision on an instance: that instance and its host. On a host: all instances on it. */
 export interface Snapshot {
   readonly host: HostSnapshot | null;
   readonly instances: readonly InstanceSnapshot[];
@@ -53,7 +53,7 @@ export interface Actor {
   readonly name: string;
 }
 
-/** What a decision is given besides the snapshot, so that it stays pure. */
+/** Inputs of a decision besides the snapshot. A decision is pure: clock and ids come from here. */
 export interface Context {
   readonly newId: () => string;
   readonly deadlines: Deadlines;
@@ -144,9 +144,9 @@ export interface InstanceUpdate {
   failure?: Failure | null;
   /** A new run begins: its id. The present one's end is implied. */
   beginRun?: string;
-  /** The driver's word that the runtime is gone. */
+  /** The driver confirmed that the runtime is gone. */
   runtimeGone?: true;
-  /** Where the runtime listens now, as it reported; null: nowhere. */
+  /** The endpoints that the runtime reported; null: it does not listen. */
   endpoints?: readonly unknown[] | null;
   archive?: true;
 }
@@ -175,7 +175,7 @@ export interface NewOperation {
   readonly kind: OperationKind;
   readonly resource: ResourceKind;
   readonly resourceId: string;
-  /** SUCCEEDED: nothing had to be done, and the command is answered all the same. */
+  /** SUCCEEDED: no work was needed; the command still answers with an operation. */
   readonly status: 'QUEUED' | 'RUNNING' | 'SUCCEEDED';
   readonly phase: string | null;
   readonly parentId: string | null;
@@ -196,7 +196,7 @@ export interface NewWork {
   readonly resourceId: string;
   readonly operationId: string | null;
   readonly runId: string | null;
-  /** The sequence at which it was made; a deadline of another sequence is void. */
+  /** The sequence at which it was created; a deadline of another sequence is void. */
   readonly sequence: number;
   readonly dueInSeconds: number;
 }
@@ -212,9 +212,9 @@ export interface NewRuntimeCommand {
 export interface Change {
   readonly actor: Actor;
   readonly reason: string | null;
-  /** The host was read and must not have changed, though this does not change it. */
+  /** Guard of the host, where it was read and is not updated. */
   readonly hostGuard: { readonly id: string; readonly guard: number } | null;
-  /** Instances that were read and must not have changed, though this does not change them. */
+  /** Guards of instances that were read and are not updated. */
   readonly guards: readonly { readonly id: string; readonly guard: number }[];
   readonly updates: readonly (InstanceUpdate | HostUpdate)[];
   readonly begins: readonly NewOperation[];

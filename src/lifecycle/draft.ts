@@ -1,4 +1,4 @@
-/** Collects what one decision wants written. Lives only inside a decision. */
+/** Collects the writes of one decision. It does not outlive the decision. */
 import type {
   Change,
   Context,
@@ -18,7 +18,7 @@ import type { HostState } from './host.ts';
 import { type InstanceState, isAtRest, isError } from './instance.ts';
 import type { ActiveOperation, OperationKind, OperationStatus } from './operation.ts';
 
-/** What may be set with a touch of an instance. */
+/** Fields of an instance that a decision may set. */
 export type InstanceSet = Partial<
   Pick<
     InstanceUpdate,
@@ -34,7 +34,7 @@ export type InstanceSet = Partial<
     | 'details'
   >
 >;
-/** What may be set with a touch of a host. */
+/** Fields of a host that a decision may set. */
 export type HostSet = Partial<
   Pick<
     HostUpdate,
@@ -76,7 +76,7 @@ export class Draft {
     this.context = context;
   }
 
-  /** Touches an instance: its transition (at most one a change) and whatever else is set. */
+  /** Updates an instance: its transition (one a change at most) and other fields. */
   instance(instance: InstanceSnapshot, to: InstanceState | null, set: InstanceSet = {}): void {
     const known = this.updates.get(instance.id) as InstanceUpdate | undefined;
     const update: InstanceUpdate = known ?? {
@@ -99,7 +99,7 @@ export class Draft {
     this.updates.set(instance.id, update);
   }
 
-  /** What entering a state always means: its deadline, and no work of the state that was left. */
+  /** Entering a state sets its deadline and drops the work of the previous state. */
   private enterInstance(instance: InstanceSnapshot, to: InstanceState, set: InstanceSet): void {
     this.drop(instance.id, instanceWork);
     const seconds = this.context.deadlines.instance[to];
@@ -172,7 +172,7 @@ export class Draft {
     return id;
   }
 
-  /** Ends an operation, or moves it on, in the statement that writes its transition. */
+  /** Updates the status of an operation in the statement that writes its transition. */
   operation(
     operation: ActiveOperation,
     resource: InstanceSnapshot | HostSnapshot,

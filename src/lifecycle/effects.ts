@@ -11,9 +11,9 @@ import { instanceByHost, startsWhereDesired } from './instance-table.ts';
 import { waitingForHost } from './operation.ts';
 
 /**
- * The start-up sequence of those that want it, at a host's event.
+ * Starts the instances whose state and desired state ask for it at a host's event.
  *
- * @returns how many it is
+ * @returns the number of instances started
  */
 export function startDesired(
   draft: Draft,
@@ -37,7 +37,7 @@ export function startDesired(
   return started;
 }
 
-/** An operation of an instance at rest that waited for the host has nothing left to wait for. */
+/** Ends the operation of an instance at rest that waited for its host. */
 function releaseWaiting(draft: Draft, instance: InstanceSnapshot): void {
   if (isAtRest(instance.state) && instance.operation) {
     draft.end(instance, 'SUCCEEDED');
@@ -45,7 +45,7 @@ function releaseWaiting(draft: Draft, instance: InstanceSnapshot): void {
   }
 }
 
-/** A host effect takes an instance over: its own operation ends, the effect's begins. */
+/** Ends the operation of an instance and begins the one that the host's effect needs. */
 function takeOver(
   draft: Draft,
   instance: InstanceSnapshot,
@@ -59,9 +59,9 @@ function takeOver(
 }
 
 /**
- * All that are not at rest or in error: STOPPING, as a child of the host's operation.
+ * Stops every instance that is not at rest or in error, as a child of the host's operation.
  *
- * @param options.comesBack whether those that want to run start again afterwards
+ * @param options.comesBack whether instances that are desired to run start again afterwards
  */
 export function stopAll(draft: Draft, cause: Cause, options: { comesBack: boolean }): void {
   for (const instance of draft.snapshot.instances) {
@@ -86,7 +86,7 @@ export function stopAll(draft: Draft, cause: Cause, options: { comesBack: boolea
   }
 }
 
-/** The host is about to restart under its instances: their own operations end, its children begin. */
+/** Before a host restarts: the operations of its instances end, children of the restart begin. */
 export function takeOverAll(draft: Draft, parentId: string | null): void {
   for (const instance of draft.snapshot.instances) {
     if (isAtRest(instance.state) && !instance.operation) continue;
@@ -96,7 +96,7 @@ export function takeOverAll(draft: Draft, parentId: string | null): void {
   }
 }
 
-/** Every one that is not OFFLINE enters OFFLINE; the driver confirmed that its runtime is gone. */
+/** Every instance enters OFFLINE. The caller has the driver's confirmation that runtimes are gone. */
 export function allOffline(draft: Draft, cause: Cause, options: { restarting: boolean }): void {
   for (const instance of draft.snapshot.instances) {
     const waits = options.restarting && instance.desired !== 'STOPPED';
@@ -121,8 +121,8 @@ export function allOffline(draft: Draft, cause: Cause, options: { restarting: bo
 }
 
 /**
- * The host can no longer be asked: what its instances do cannot be confirmed. Operations that have
- * no deadline of their own, because their instance's state is not transient, fail with it.
+ * The host does not answer: the states of its instances cannot be confirmed. An operation fails
+ * with it where the state of its instance has no deadline.
  */
 export function allUnreachable(draft: Draft, failure: Failure): void {
   for (const instance of draft.snapshot.instances) {
@@ -136,18 +136,18 @@ export function allUnreachable(draft: Draft, failure: Failure): void {
   }
 }
 
-/** The host answers again: what is loaded on it is asked at once; its runtime's report confirms it. */
+/** The host answers again: its runtimes are inspected now; their reports confirm them. */
 export function allAskedAgain(draft: Draft): void {
   for (const instance of draft.snapshot.instances) {
     if (!isLiveState(instance.state)) continue;
     draft.instance(instance, null, { reachability: { value: 'UNKNOWN', because: 'RUNTIME' } });
-    // While its start is still to be made there is nothing to look at; the watch comes with it.
+    // A runtime that has not been started looks like one that exited; its start adds the watch.
     if (instance.state === 'STARTING_RUNTIME') continue;
     draft.addWork('WATCH_RUNTIME', instance);
   }
 }
 
-/** Operations that waited for the host fail, naming it. */
+/** Fails the operations that waited for the host, with the host's failure. */
 export function failWaiting(draft: Draft, host: HostSnapshot, failure: Failure): void {
   for (const instance of draft.snapshot.instances) {
     if (!instance.operation) continue;

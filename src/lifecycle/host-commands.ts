@@ -9,12 +9,12 @@ import { hostCommands } from './host-table.ts';
 import { isLiveState } from './instance.ts';
 import type { OperationKind } from './operation.ts';
 
-/** Any instance that is not OFFLINE, STOPPED or in error. */
+/** Is the instance neither at rest nor in error? */
 export const isLive = (instance: InstanceSnapshot): boolean => isLiveState(instance.state);
 
 /**
- * Would this command be refused now, and how? Null when it is accepted. The checks run in this
- * order: the active operation, the cell of the table, the instances.
+ * The refusal of this command in the present state, or null. Order of checks: the active operation,
+ * the cell of the table, the instances.
  */
 export function refuseHostCommand(
   action: HostAction,
@@ -62,7 +62,7 @@ function cellMessage(action: HostAction, host: HostSnapshot): string {
   return `${action} is not possible while host ${host.key} is ${host.state}. Possible: ${legal.join(', ')}.`;
 }
 
-/** Exactly the commands that would be accepted now; deleting also asks that no instance names it. */
+/** The commands that would be accepted now. A deletion also requires that no instance names it. */
 export function allowedHostActions(
   host: HostSnapshot,
   instances: readonly InstanceSnapshot[],
@@ -82,8 +82,8 @@ const operationKindOf: Readonly<Record<Exclude<HostAction, 'DELETE'>, OperationK
 };
 
 /**
- * Begins what an accepted action does to a host: its operation, and the state that the cell says.
- * Also the deployment that is the child of deployInstance.
+ * Begins the operation of an accepted action and enters the state of its cell. Also used for the
+ * deployment that is a child of deployInstance.
  */
 export function beginHostAction(
   draft: Draft,
@@ -105,7 +105,7 @@ export function beginHostAction(
   else enterHost(draft, host, to, { trigger: action, operationId });
 }
 
-/** A removal enters no state yet: it shows as `removing` until the release is confirmed. */
+/** A removal enters no state: the host is `removing` until the release is confirmed. */
 function beginRemoval(draft: Draft, host: HostSnapshot, operationId: string): void {
   draft.host(host, null, { operationId, removing: true });
   draft.drop(host.id, [

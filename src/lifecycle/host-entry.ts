@@ -1,6 +1,6 @@
 /**
- * What entering a state brings with it for a host, and for its instances. By what led there and by
- * the state entered; which state that is says `host-table.ts`.
+ * Effects of entering a state, on a host and on its instances: a map from (trigger, state entered).
+ * `host-table.ts` decides which state is entered.
  */
 import type { Cause, HostSnapshot } from './change.ts';
 import type { Draft, HostSet } from './draft.ts';
@@ -23,12 +23,12 @@ export interface HostEntering {
   readonly trigger: HostTrigger;
   readonly operationId: string | null;
   readonly failure?: Failure;
-  /** Whatever else is known with it. */
+  /** Further fields to set. */
   readonly set?: HostSet;
 }
 
 interface Entered extends HostEntering {
-  /** The host as it is once its transition is written. */
+  /** The host with the sequence of the new state. */
   readonly next: HostSnapshot;
   readonly cause: Cause;
 }
@@ -127,7 +127,7 @@ const effects: Readonly<Partial<Record<`${HostTrigger | 'ANY'} ${HostState}`, Ef
   },
 };
 
-/** Enters a state, with all that it brings. */
+/** Enters a state and applies its effects. */
 export function enterHost(
   draft: Draft,
   host: HostSnapshot,
@@ -143,7 +143,7 @@ export function enterHost(
   effect?.after?.(draft, host, { ...entering, next, cause });
 }
 
-/** Ends the operation of a host where the state entered is the last one of its way. */
+/** Ends the operation of a host unless the state entered is transient. */
 export function settleHost(
   draft: Draft,
   host: HostSnapshot,

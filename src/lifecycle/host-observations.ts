@@ -1,6 +1,6 @@
 /**
- * What an observation of a host does: its driver's word, a health check, a deadline. Null means
- * that the observation has nothing to say to the state the host is in; nothing is written.
+ * Decides observations of a host: reports of its driver, health checks, deadlines. Null: the
+ * observation does not apply in the present state, and nothing is written.
  * Source: lifecycle.md, second host table and "What a host does to its instances".
  */
 import {
@@ -25,21 +25,21 @@ export type HostObservation =
   /** The name server answered with the A record. */
   | { readonly kind: 'DNS_ANSWERS' }
   | { readonly kind: 'CONTAINER_CREATED'; readonly imageDigest: string }
-  /** The stage cannot succeed any more. */
+  /** The stage failed and is not retried. */
   | { readonly kind: 'STAGE_FAILED'; readonly failure: Failure }
-  /** Asked while it starts up, the host answered. */
+  /** The host answered while it was starting. */
   | { readonly kind: 'HOST_ANSWERS' }
   /** The driver restarts the compute; every runtime that was on it is gone. */
   | { readonly kind: 'RUNTIMES_GONE'; readonly handle: unknown; readonly address: string }
   | { readonly kind: 'CONTAINER_UP' }
   | { readonly kind: 'HOST_CHECKED'; readonly answers: boolean; readonly reason: string }
-  /** All that was ever allocated is confirmed gone. */
+  /** The driver confirmed that everything allocated is released. */
   | { readonly kind: 'HOST_RELEASED' }
   | {
       readonly kind: 'HOST_DEADLINE';
       /** The sequence that the deadline was set at. */
       readonly sequence: number;
-      /** Whether the host answered when it was asked once more. */
+      /** Whether the host answered a last check. */
       readonly answers: boolean;
       readonly cause: Failure | null;
     }
@@ -49,7 +49,7 @@ export type HostObservation =
       readonly cause: Failure | null;
     };
 
-/** The row of the table that an observation is read in; a removal suspends all but its own. */
+/** The table row of an observation. A removal suspends all rows but its own. */
 function rowOf(observation: HostObservation, host: HostSnapshot): HostObservationName | null {
   const removing = isRemoving(host);
   switch (observation.kind) {
@@ -87,7 +87,7 @@ export function observeHost(
   return affect[cell.effect](draft, host, observation) ? draft.done() : null;
 }
 
-/** Some rows hold only once no instance is on its way any more. */
+/** Some rows apply only once no instance is in transition. */
 function waitsForInstances(
   trigger: HostObservationName,
   state: HostState,
@@ -98,7 +98,7 @@ function waitsForInstances(
     case 'HOST_REMOVED':
       return instances.some(isLive);
     case 'HOST_ANSWERS':
-      // The runtime that is being started will report that the container is up, or fail.
+      // A runtime is being started: its own report, or its failure, ends the wait.
       return (
         state === 'STARTING_CONTAINER' &&
         instances.some((each) => each.state === 'STARTING_RUNTIME')
@@ -121,7 +121,7 @@ function enter(
   settleHost(draft, host, to, { failure, status });
 }
 
-/** What the observation itself says of the host. */
+/** Fields that the observation itself carries. */
 function seenIn(observation: HostObservation): HostSet {
   switch (observation.kind) {
     case 'HOST_ONLINE': {
@@ -137,7 +137,7 @@ function seenIn(observation: HostObservation): HostSet {
   }
 }
 
-/** False: it says nothing to this host after all. */
+/** False: the observation does not apply. */
 type Decide = (draft: Draft, host: HostSnapshot, observation: HostObservation) => boolean;
 
 const affect: Readonly<Record<HostEffectName, Decide>> = {
@@ -167,7 +167,7 @@ const affect: Readonly<Record<HostEffectName, Decide>> = {
   },
 };
 
-/** The removal takes too long: it ends, and what it suspended is taken up again. */
+/** The removal's deadline passed: its operation ends, and the suspended work resumes. */
 function expireRemoval(
   draft: Draft,
   host: HostSnapshot,
@@ -186,7 +186,7 @@ function expireRemoval(
   return true;
 }
 
-/** The failure that an observation tells of. */
+/** The failure that an observation reports. */
 function failureFrom({ key, state }: HostSnapshot, observation: HostObservation): Failure {
   switch (observation.kind) {
     case 'STAGE_FAILED':

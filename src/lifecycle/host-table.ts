@@ -1,6 +1,6 @@
 /**
- * What commands and observations do to a host in each state. The decisions enter what these tables
- * say. Source: lifecycle.md, "Host".
+ * Commands and observations of a host by state. Decisions enter the state that these tables name.
+ * Source: lifecycle.md, "Host".
  */
 import { type HostAction, type HostState, hostStates } from './host.ts';
 import {
@@ -30,8 +30,8 @@ const busyRow = (): HostRow => ({
 });
 
 /**
- * Every command in every state. A removal enters no state when it is accepted: it shows as the
- * active operation and `removing`, and the host is OFFLINE once the release is confirmed.
+ * Every command in every state. A removal enters no state when it is accepted: the host
+ * is `removing`, and enters OFFLINE once the release is confirmed.
  */
 export const hostCommands: Readonly<Record<HostState, HostRow>> = {
   OFFLINE: {
@@ -74,13 +74,13 @@ export const hostCommands: Readonly<Record<HostState, HostRow>> = {
   },
 };
 
-/** An effect of an observation that is more, or less, than entering a state. */
+/** An effect of an observation other than entering a fixed state. */
 export type HostEffectName =
   /** Enters `onExpiry` of the present state's deadline, or `ifItAnswers`. */
   | 'EXPIRE'
-  /** The compute restarts under its instances: they are OFFLINE, and the host is asked. */
+  /** The compute restarts: its instances enter OFFLINE, and the host is checked. */
   | 'LOSE_RUNTIMES'
-  /** What a failed deployment had allocated is released; its handle is forgotten. */
+  /** The compute of a failed deployment is released: its handle is cleared. */
   | 'FORGET_COMPUTE';
 
 export type HostObservationName =

@@ -1,5 +1,6 @@
 /**
- * The state machine of a host, as data. Everything else is derived from this file.
+ * The state machine of a host, as data. What commands and observations do is in
+ * `host-table.ts`.
  *
  *   OFFLINE ─► DEPLOYING ─► CONFIGURING_DNS ─► DEPLOYING_CONTAINER ─► STARTING_CONTAINER ─► RUNNING
  *      ▲           └──────────────┴────────────────────┤                   ▲                 │ ▲
@@ -46,7 +47,7 @@ export interface HostStateFacts {
 }
 
 export interface HostDeadline extends Deadline<HostState> {
-  /** When the deadline passes the host is asked once more; this is entered where it answers. */
+  /** Entered instead of `onExpiry` where the host answers a last check. */
   readonly ifItAnswers: HostState | null;
 }
 

@@ -38,8 +38,8 @@ const asksTheHost: ReadonlySet<InstanceAction> = new Set<InstanceAction>([
 ]);
 
 /**
- * Would this command be refused now, and how? Null when it is accepted. The checks run in this
- * order: the active operation, the host, the cell of the table.
+ * The refusal of this command in the present state, or null. Order of checks: the active operation,
+ * the host, the cell of the table.
  */
 export function refuseInstanceCommand(
   action: InstanceAction,
@@ -135,7 +135,7 @@ function cellMessage(
   }
 }
 
-/** Exactly the commands that would be accepted now. */
+/** The commands that would be accepted now. */
 export function allowedInstanceActions(
   instance: InstanceSnapshot,
   host: HostSnapshot | null,
@@ -180,7 +180,7 @@ export function decideInstanceCommand(
   if (to === null) {
     acceptWithoutRow(draft, instance, { action, begin, desired });
   } else if (action === 'DETACH' && !instance.runtimeGone) {
-    // What the cell says is entered on the driver's word that the runtime is gone.
+    // The cell's state is entered once the driver confirms that the runtime is gone.
     killFirst(draft, instance, { operationId: begin('RUNNING'), desired });
   } else {
     const goesOn = instanceStateFacts[to].class === 'TRANSIENT';
@@ -190,11 +190,11 @@ export function decideInstanceCommand(
   return draft.done();
 }
 
-/** The cell that decides: a forced stop that supersedes an operation has cells of its own. */
+/** The cell of a command. A forced stop that supersedes an operation has its own table. */
 const cellOf = (action: InstanceAction, { state, operation }: InstanceSnapshot) =>
   action === 'FORCE_STOP' && operation ? forcedStops[state] : instanceCommands[state][action];
 
-/** An accepted command that enters no state: nothing is left to do, or the runtime is killed. */
+/** An accepted command that enters no state: nothing remains to be done, or the runtime is killed. */
 function acceptWithoutRow(
   draft: Draft,
   instance: InstanceSnapshot,
@@ -225,7 +225,7 @@ function killFirst(
   draft.addWork('KILL_RUNTIME', instance, { operationId: set.operationId });
 }
 
-/** Does this state, with the host RUNNING, accept new messages right now? For `takesMessages`. */
+/** What the instance takes now; null while its state cannot be confirmed. */
 export function takes(instance: InstanceSnapshot): {
   messages: boolean | null;
   inputCommands: boolean | null;

@@ -1,7 +1,6 @@
 /**
- * What entering a state brings with it for an instance: the fields that are set with it, and the
- * commands and work that follow. By what led there and by the state entered; which state that is
- * says `instance-table.ts`.
+ * Effects of entering a state: fields that are set, commands to the runtime, work. A map from
+ * (trigger, state entered); `instance-table.ts` decides which state is entered.
  */
 import { type Cause, type InstanceSnapshot, isRemoving } from './change.ts';
 import type { Draft, InstanceSet } from './draft.ts';
@@ -17,7 +16,7 @@ export interface InstanceEntering {
   readonly operationId: string | null;
   readonly causedBy?: Cause | null;
   readonly failure?: Failure;
-  /** Whatever else is known with it; wins over what the state brings. */
+  /** Further fields to set; they override those of the effect. */
   readonly set?: InstanceSet;
 }
 
@@ -88,13 +87,13 @@ const effects: Readonly<Partial<Record<`${InstanceTrigger | 'ANY'} ${InstanceSta
   'ANY FATAL_ERROR': failed,
 };
 
-/** The instance as it is once its transition is written. */
+/** The instance with the sequence of the new state. */
 const next = (instance: InstanceSnapshot): InstanceSnapshot => ({
   ...instance,
   sequence: instance.sequence + 1,
 });
 
-/** Enters a state, with all that it brings. */
+/** Enters a state and applies its effects. */
 export function enterInstance(
   draft: Draft,
   instance: InstanceSnapshot,
@@ -113,7 +112,7 @@ export function enterInstance(
   effect?.after?.(draft, instance, { operationId, runId: set.beginRun ?? instance.runId });
 }
 
-/** Ends the operation of an instance where the state entered is the last one of its way. */
+/** Ends the operation of an instance unless the state entered is transient, or a restart continues. */
 export function settleInstance(
   draft: Draft,
   instance: InstanceSnapshot,
@@ -138,7 +137,7 @@ export function settleInstance(
   }
 }
 
-/** Half of a restart is done: the rest follows at once, or when its host is ready. */
+/** The second half of a restart: begins now, or when the host is ready. */
 function continueRestart(draft: Draft, instance: InstanceSnapshot): void {
   const { operation } = instance;
   if (!operation) return;
@@ -149,7 +148,7 @@ function continueRestart(draft: Draft, instance: InstanceSnapshot): void {
   }
 }
 
-/** No runtime will report that the host's container is up: the host itself is asked. */
+/** The runtime will not report that the host's container is up: the host is checked instead. */
 function confirmHost(draft: Draft, instance: InstanceSnapshot): void {
   const { host } = draft.snapshot;
   const waits = host?.state === 'STARTING_CONTAINER' && instance.state === 'STARTING_RUNTIME';

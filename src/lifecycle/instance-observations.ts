@@ -1,6 +1,6 @@
 /**
- * What an observation of an instance does: its runtime's report, its driver's word, a deadline.
- * Null means that it has nothing to say to the state the instance is in; nothing is written.
+ * Decides observations of an instance: reports of its runtime and driver, deadlines. Null: the
+ * observation does not apply in the present state, and nothing is written.
  * Source: lifecycle.md, "Edges (closed set)" and "Reachability is not state".
  */
 import {
@@ -25,13 +25,13 @@ import {
 } from './instance-table.ts';
 
 interface OfRun {
-  /** The run that this is about; an observation of another run is stale and says nothing. */
+  /** The run observed. An observation of another run is stale and ignored. */
   readonly runId: string;
 }
 
 export type InstanceObservation =
   | (OfRun & { readonly kind: 'RUNTIME_ONLINE' })
-  /** A heartbeat, while it was not known whether the runtime is there. */
+  /** A heartbeat while reachability was UNKNOWN. */
   | (OfRun & { readonly kind: 'RUNTIME_SEEN' })
   /** Three heartbeats were missed. */
   | (OfRun & { readonly kind: 'RUNTIME_SILENT' })
@@ -43,7 +43,7 @@ export type InstanceObservation =
       readonly endpoints: readonly unknown[] | null;
     })
   | (OfRun & { readonly kind: 'RUNTIME_FAULT'; readonly message: string })
-  /** The driver saw that the runtime is gone. */
+  /** The driver confirmed that the runtime is gone. */
   | (OfRun & {
       readonly kind: 'RUNTIME_GONE';
       readonly exitCode: number | null;
@@ -52,17 +52,17 @@ export type InstanceObservation =
     })
   | (OfRun & { readonly kind: 'START_FAILED'; readonly failure: Failure })
   | (OfRun & { readonly kind: 'KILL_UNCONFIRMED'; readonly message: string })
-  /** A restart goes on from STOPPED. */
+  /** The second half of a restart, from STOPPED. */
   | { readonly kind: 'RESTART_CONTINUES' }
   | {
       readonly kind: 'INSTANCE_DEADLINE';
       readonly sequence: number;
       readonly cause: Failure | null;
-      /** Where the state's deadline kills: whether the runtime is confirmed to be gone. */
+      /** Where the deadline kills first: whether the runtime is confirmed to be gone. */
       readonly kill?: { readonly confirmed: boolean; readonly message: string };
     };
 
-/** The row of the table that an observation is read in. */
+/** The table row of an observation. */
 function rowOf(
   observation: InstanceObservation,
   restarting: boolean,
@@ -78,7 +78,7 @@ function rowOf(
   }
 }
 
-/** While their host restarts, what runtimes did before says nothing any more. */
+/** Rows that apply while the host restarts. Reports of the runs before it are ignored. */
 const heardWhileHostRestarts: ReadonlySet<InstanceObservationName> = new Set([
   'RUNTIME_SEEN',
   'RESTART_CONTINUES',
@@ -94,7 +94,7 @@ export function observeInstance(
   if (!instance) return null;
   if ('runId' in observation && observation.runId !== instance.runId) return null;
   const { host } = snapshot;
-  // While it is being removed the host restarts no more: its instances end one by one.
+  // A removal supersedes the restart of the host: instances are observed again.
   const restarting = host?.state === 'RESTARTING_HOST' && !isRemoving(host);
   const trigger = rowOf(observation, restarting);
   if (!trigger || (restarting && !heardWhileHostRestarts.has(trigger))) return null;
@@ -117,7 +117,7 @@ interface Observed {
   readonly observation: InstanceObservation;
 }
 
-/** False: it says nothing to this instance after all. */
+/** False: the observation does not apply. */
 type Decide = (draft: Draft, instance: InstanceSnapshot, observed: Observed) => boolean;
 
 const affect: Readonly<Record<InstanceEffect, Decide>> = {
@@ -192,7 +192,7 @@ function enter(
   return true;
 }
 
-/** What the observation itself says of the instance. */
+/** Fields that the observation itself carries. */
 function seenIn(observation: InstanceObservation): InstanceSet {
   switch (observation.kind) {
     case 'COMMAND_COMPLETED': {
@@ -208,7 +208,7 @@ function seenIn(observation: InstanceObservation): InstanceSet {
   }
 }
 
-/** The first runtime's report says that a container of its host is up. */
+/** The first report of a runtime shows that a container of its host is up. */
 function containerUp(draft: Draft): void {
   const { host } = draft.snapshot;
   const cell = host && hostObservations.RUNTIME_ONLINE[host.state];
@@ -218,7 +218,7 @@ function containerUp(draft: Draft): void {
   settleHost(draft, host, cell.enters);
 }
 
-/** Is the host there for the second half of a restart? Where it is not, the restart fails. */
+/** Can the restart continue on this host? If not, its operation fails. */
 function mayContinue(draft: Draft, instance: InstanceSnapshot): boolean {
   const { host } = draft.snapshot;
   if (instance.operation?.kind !== 'RESTART_INSTANCE') return false;
@@ -248,7 +248,7 @@ function fail(
   return true;
 }
 
-/** The failure that an observation tells of. */
+/** The failure that an observation reports. */
 function failureFrom(instance: InstanceSnapshot, observation: InstanceObservation): Failure {
   const { state } = instance;
   switch (observation.kind) {

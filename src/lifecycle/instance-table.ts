@@ -1,6 +1,6 @@
 /**
- * What commands, observations and the host do to an instance in each state. The decisions enter
- * what these tables say. Source: lifecycle.md, "Commands by state", "Edges (closed set)" and "What
+ * Commands, observations and host events of an instance by state. Decisions enter the state that
+ * these tables name. Source: lifecycle.md, "Commands by state", "Edges (closed set)" and "What
  * a host does to its instances".
  */
 import type { RuntimeCommandKind } from './change.ts';
@@ -55,7 +55,7 @@ const busyRow = (force: Cell<InstanceState>): InstanceRow => ({
 
 /**
  * Every command in every state, with the host RUNNING and no operation active (a transient state
- * always has one). DEPLOY is START there; what it does for a host that is OFFLINE is in `decide`.
+ * always has one). DEPLOY equals START here; for a host that is OFFLINE see `decideInstanceCommand`.
  */
 export const instanceCommands: Readonly<Record<InstanceState, InstanceRow>> = {
   OFFLINE: {
@@ -143,7 +143,7 @@ export const forcedStops: Readonly<Record<InstanceState, Cell<InstanceState>>> =
   FATAL_ERROR: BUSY,
 };
 
-/** An effect of an observation that is more, or less, than entering a state. */
+/** An effect of an observation other than entering a fixed state. */
 export type InstanceEffect =
   /** Enters the error state of the present state, `failsTo`, with the cause. */
   | 'FAIL'
@@ -153,7 +153,7 @@ export type InstanceEffect =
   | 'REACHABLE'
   /** The runtime does not answer: reachability UNKNOWN. */
   | 'UNREACHABLE'
-  /** The runtime of an error state is gone: recorded, and a detach that waits for that enters its cell. */
+  /** Records that the runtime is gone; a detach that waited for that enters its cell's state. */
   | 'CONFIRM_GONE'
   /** A detach that waits for the runtime to be gone fails. */
   | 'FAIL_DETACH';
@@ -230,10 +230,10 @@ export const hostEffects = [
   'HOST_STOPS',
   'HOST_GONE',
 ] as const;
-/** What happens to the host, as its instances meet it. */
+/** Host events that change the states of instances. */
 export type HostEffect = (typeof hostEffects)[number];
 
-/** The state that an instance enters at its host's event; where none stands it stays as it is. */
+/** The state that an instance enters at its host's event. No entry: the state is unchanged. */
 export const instanceByHost: Readonly<
   Record<HostEffect, Readonly<Partial<Record<InstanceState, InstanceState>>>>
 > = {
@@ -250,7 +250,7 @@ export const instanceByHost: Readonly<
   ),
 };
 
-/** Which desired states start again at a host's event. */
+/** The desired states of the instances that start at a host's event. */
 export const startsWhereDesired: Readonly<
   Record<'HOST_DEPLOYED' | 'HOST_BACK' | 'CONTAINER_UP', readonly DesiredInstanceState[]>
 > = {

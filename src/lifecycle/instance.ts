@@ -1,6 +1,6 @@
 /**
- * The state machine of an instance, as data. Everything else (types, enums, the edge table in
- * Postgres, `allowedActions`, the diagram in `instance.md`) is derived from this file.
+ * The state machine of an instance, as data. Types, enums, the edge table in Postgres and the
+ * diagram are derived from it. What commands and observations do is in `instance-table.ts`.
  *
  *            ┌──────────────────────────── restart ◄─── FAILED_TO_INITIALIZE, FAILED_TO_START,
  *            ▼                                          FATAL_ERROR
@@ -121,17 +121,17 @@ const statesOf = (stateClass: StateClass): readonly InstanceState[] =>
 
 /** The three states that only a restart (or a detach) leaves. */
 export const errorInstanceStates = statesOf('ERROR');
-/** The states that pass by themselves: each has a deadline and an active operation. */
+/** States with a deadline and an active operation. */
 export const transientInstanceStates = statesOf('TRANSIENT');
 
-/** Is nothing of the instance running, and nothing about to? */
+/** Is there no runtime, and none to be started? */
 export const isAtRest = (state: InstanceState): boolean =>
   instanceStateFacts[state].class === 'AT_REST';
 /** Is it one of the three error states? */
 export const isError = (state: InstanceState): boolean =>
   instanceStateFacts[state].class === 'ERROR';
 
-/** Is it neither at rest nor in error? Then there is a runtime, or there is about to be one. */
+/** Is it neither at rest nor in error? Then there is a runtime, or one is being started. */
 export const isLiveState = (state: InstanceState): boolean => !isAtRest(state) && !isError(state);
 
 const edge = edges<InstanceState>;
@@ -175,7 +175,7 @@ export const instanceEdges: readonly Edge<InstanceState>[] = [
   ),
 ];
 
-/** Is the state the desired one (OFFLINE counts as STOPPED), with no operation on the way? */
+/** Is the state the desired one (OFFLINE counts as STOPPED), with no active operation? */
 export function isConverged(
   state: InstanceState,
   desired: DesiredInstanceState,

@@ -1,4 +1,4 @@
-/** The words that both machines are written in: classes of states, edges, deadlines and cells. */
+/** Types and constants of both machines: classes of states, edges, deadlines, cells. */
 export type StateClass = 'AT_REST' | 'TRANSIENT' | 'LIVE' | 'ERROR';
 
 /** COMPUTE: a host that is billed. RUN: an instance that is RUNNING. PAUSED: one that is PAUSED. */
@@ -35,7 +35,7 @@ export type ObservationCell<State, Effect> =
   | { readonly enters: State; readonly whereDesired?: Readonly<Partial<Record<string, State>>> }
   | { readonly effect: Effect };
 
-/** A row of a table of observations. In a state that has no cell nothing is written. */
+/** A row of a table of observations. A state without a cell ignores the observation. */
 export type ObservationRow<State extends string, Effect> = Readonly<
   Partial<Record<State, ObservationCell<State, Effect>>>
 >;
@@ -56,7 +56,7 @@ export function inStates<State extends string, C>(
   return Object.fromEntries(states.map((state) => [state, cell])) as Partial<Record<State, C>>;
 }
 
-/** One trigger that leads from each of these states to another. */
+/** One edge from each of these states, by one trigger. */
 export function edges<State>(from: readonly State[], to: State, trigger: string): Edge<State>[] {
   return from.map((state) => ({ from: state, to, trigger }));
 }

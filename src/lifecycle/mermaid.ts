@@ -8,7 +8,7 @@ const classes = {
   ERROR: 'fill:#ffebee,stroke:#c62828',
 } as const;
 
-/** Writes the diagram. Ways into one state by one trigger are drawn one by one, as they are. */
+/** Draws every edge on its own, also where several share target and trigger. */
 export function mermaidOf(machine: StateMachine): string {
   const [first] = machine.states;
   return [
@@ -21,7 +21,7 @@ export function mermaidOf(machine: StateMachine): string {
   ].join('\n');
 }
 
-/** Mermaid ends a label at these. */
+/** Mermaid ends a label at these characters. */
 function labelOf(trigger: string): string {
   return trigger.replace(/[:;#]/g, ',');
 }

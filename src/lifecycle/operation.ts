@@ -15,7 +15,7 @@ export type OperationStatus = (typeof operationStatuses)[number];
 
 export const activeStatuses = ['QUEUED', 'RUNNING'] as const satisfies OperationStatus[];
 
-/** Has it not ended yet? */
+/** An operation that has not ended. */
 export const isActive = (status: OperationStatus): boolean =>
   activeStatuses.some((active) => active === status);
 
@@ -34,7 +34,7 @@ export const operationKinds = [
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
-/** The phase of an instance's operation that cannot go on before its host is ready. */
+/** The phase of an instance's operation that waits until its host is ready. */
 export const waitingForHost = 'WAITING_FOR_HOST';
 
 export interface ActiveOperation {
@@ -46,7 +46,7 @@ export interface ActiveOperation {
   readonly parentId: string | null;
 }
 
-/** Is this operation an instance's that waits, untouched, for its host? Only then can it be cancelled. */
+/** Only an operation that has not begun can be cancelled. */
 export function isCancellable(operation: ActiveOperation): boolean {
   return operation.status === 'QUEUED';
 }

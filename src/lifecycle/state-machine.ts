@@ -1,4 +1,4 @@
-/** Both machines in one form, for whoever shows them: the API, the diagrams, the pages of docs. */
+/** Both machines in one form, for the API, the diagrams and the documentation. */
 import type { Deadlines, ResourceKind } from './change.ts';
 import type { RefusalCode } from './errors.ts';
 import { hostActions, hostEdges, hostStateFacts, hostStates } from './host.ts';

@@ -3,18 +3,20 @@ import { stalePages } from '../../schema/docs.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { pageOf } from '../../src/lifecycle/docs.ts';
 import { hostEdges, hostStates } from '../../src/lifecycle/host.ts';
+import { hostObservations } from '../../src/lifecycle/host-table.ts';
 import { instanceEdges, instanceStates } from '../../src/lifecycle/instance.ts';
+import { instanceObservations } from '../../src/lifecycle/instance-table.ts';
 import { mermaidOf } from '../../src/lifecycle/mermaid.ts';
 import { stateMachineOf } from '../../src/lifecycle/state-machine.ts';
 
 const machines = {
-  INSTANCE: { states: instanceStates, edges: instanceEdges },
-  HOST: { states: hostStates, edges: hostEdges },
+  INSTANCE: { states: instanceStates, edges: instanceEdges, observed: instanceObservations },
+  HOST: { states: hostStates, edges: hostEdges, observed: hostObservations },
 } as const;
 
 describe.each(['INSTANCE', 'HOST'] as const)('the machine of kind %s', (kind) => {
   const machine = stateMachineOf(kind, defaultDeadlines);
-  const { states, edges } = machines[kind];
+  const { states, edges, observed } = machines[kind];
 
   test('is drawn with every state and every edge, and nothing else', () => {
     const lines = mermaidOf(machine).split('\n');
@@ -54,5 +56,13 @@ describe.each(['INSTANCE', 'HOST'] as const)('the machine of kind %s', (kind) =>
   test('has a page that says what the tables say', () => {
     expect(stalePages()).toEqual([]);
     for (const state of states) expect(pageOf(kind)).toContain(`| ${state} |`);
+    for (const [observation, row] of Object.entries(observed)) {
+      const lines = pageOf(kind)
+        .split('\n')
+        .filter((line) => line.startsWith(`| ${observation} |`));
+      for (const state of Object.keys(row)) {
+        expect(lines.filter((line) => line.includes(state))).not.toEqual([]);
+      }
+    }
   });
 });
