@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Context, createLoaders } from './api/base/context.ts';
-import { createPlaces } from './api/base/slots.ts';
+import { createSlots } from './api/base/slots.ts';
 import type { Viewer } from './api/base/viewer.ts';
 import { buildSchema } from './api/schema.ts';
 import type { Config } from './config.ts';
@@ -97,7 +97,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     await feed.start();
     closers.push(() => feed.stop());
 
-    const waiters = createPlaces(config.limits.waitersPerToken);
+    const waiters = createSlots(config.limits.waitersPerToken);
     const schemaVersion = await appliedMigrations(store.database);
     const server = { version, schemaVersion, limits: config.limits };
     let executor: Executor | null = null;
@@ -141,7 +141,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     });
     const running = executor;
     closers.push(() => running.stop());
-    notifier.onHint(({ log, isOwn }) => log && !isOwn && running.wake());
+    notifier.onNotification(({ log, isOwn }) => log && !isOwn && running.wake());
 
     return { url, createSignInLink: async () => (await http.createSignInLink()).url, stop };
   } catch (error) {

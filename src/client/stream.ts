@@ -56,7 +56,7 @@ export function openStream<Data, Snapshot>(
 ): () => void {
   const { query, operationName, cursorVariable = 'after', snapshot, onReset } = request;
   const variables: Record<string, unknown> = { ...request.variables };
-  let shown = new Map<string, Shown>();
+  let shown = new Map<string, PushedRevision>();
   let unsubscribed = false;
   let resets = 0;
   let cancel = (): void => {};
@@ -190,7 +190,7 @@ function isFailure({ data, errors }: FormattedExecutionResult<unknown, unknown>)
 }
 
 /** How far a snapshot shows a resource, and how deep in it that stands. */
-interface Shown {
+interface PushedRevision {
   readonly sequence: number;
   readonly depth: number;
 }
@@ -200,7 +200,11 @@ interface Shown {
  * Where it has a resource more than once, the outermost row counts, for a history inside has it as it
  * was; and of several the oldest, for they were read one after the other: nothing is left out.
  */
-function shownIn(value: unknown, depth = 0, shown = new Map<string, Shown>()): Map<string, Shown> {
+function shownIn(
+  value: unknown,
+  depth = 0,
+  shown = new Map<string, PushedRevision>(),
+): Map<string, PushedRevision> {
   if (typeof value !== 'object' || value === null) return shown;
   const { id, sequence } = value as Record<string, unknown>;
   if (typeof id === 'string' && typeof sequence === 'number') {

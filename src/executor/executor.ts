@@ -1,5 +1,5 @@
 /**
- * Claims work, calls drivers and reports what they observed through the one door. It holds nothing
+ * Claims work, calls drivers and reports what they observed through the store. It holds nothing
  * that a crash could lose: work, leases and deadlines are rows.
  */
 import { setTimeout as delay } from 'node:timers/promises';

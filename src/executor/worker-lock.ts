@@ -31,7 +31,7 @@ const LOOK_MS = 250;
 /** A peer that has lost its lock and lives says so before this is over. */
 const CONFIRM_MS = 100;
 const RETRY_MS = 50;
-const MOST_RETRY_MS = 2_000;
+const MAX_RETRY_MS = 2_000;
 /** A connection that was cut without a word answers never; it is not waited for. */
 const ANSWER_SECONDS = 2;
 
@@ -86,7 +86,7 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
       if (closed) return;
       const disclaimed = within(ANSWER_SECONDS, disclaimLock(store, epoch));
       if (!(await disclaimed.catch(() => true))) return options.onBuried();
-      const wait = Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** failures);
+      const wait = Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** failures);
       if (failures > 0) await Promise.race([pause(wait), closing]);
     }
     if (!isKept) log.warn({ worker: epoch }, 'no session is kept; peers go by the lease alone');

@@ -1,4 +1,4 @@
-/** The log as async iterables: one tail a node, any number of readers, cursors that hold anywhere. */
+/** The log as async iterables: one tail per node, any number of readers, cursors valid on every node. */
 
 import type { Store } from '../store/commit/store.ts';
 import { createReader } from '../store/database/own-connection.ts';
@@ -6,7 +6,7 @@ import type { LogPosition } from '../store/log/log.ts';
 import { type Notifier, startNotifier } from '../store/log/notifier.ts';
 import type { Channel } from './channel/channel.ts';
 import { bookmarkAt, type FeedEvent, type LogEvent, type Selection } from './channel/event.ts';
-import { createPulses } from './channel/signal.ts';
+import { createSignals } from './channel/signal.ts';
 import { createCatchUp } from './replay/catch-up.ts';
 import { createHub } from './replay/hub.ts';
 import { openReplay, type Source } from './replay/replay.ts';
@@ -20,35 +20,35 @@ import {
 import { createTail } from './tail/tail.ts';
 
 export interface FeedOptions {
-  /** Given one, the feed uses it and leaves it running. */
+  /** If given, the feed uses it and does not stop it. */
   readonly notifier?: Notifier;
   readonly ringBytes?: number;
   readonly ringSeconds?: number;
   readonly catchUpsAtATime?: number;
-  /** The store has gone back in time, or is another one: cursors of before are refused. */
+  /** Called when the store went back in time or is another one: earlier cursors are refused. */
   readonly onAnother?: () => void;
-  /** Hears of reads that failed, which are tried again, and of what listeners threw. */
+  /** Called with errors of reads, which are retried, and of listeners. */
   readonly onError?: (error: unknown) => void;
 }
 
 export type ChannelOptions = Pick<SubscribeOptions, 'organizationId' | 'resourceId' | 'matches'>;
 
 export interface Feed {
-  /** Resolves when the tail reads: when the database answers, and who was writing has ended. */
+  /** Resolves when the tail has a position: the database answers and earlier writers have ended. */
   start(): Promise<void>;
   /** Ends every iterable. */
   stop(): Promise<void>;
-  /** A cursor behind all that is decided, what has committed before the call included. */
+  /** A cursor behind all decided revisions, including every commit before the call. */
   position(organizationId: string): Promise<string>;
   /** The cursor of a row of the log. */
   cursorOf(organizationId: string, position: LogPosition): string;
-  /** Events in the order of the log; begins to establish its position at the call. */
+  /** Events in the order of the log, from a position that is established at the call. */
   subscribe(options: SubscribeOptions): FeedSubscription;
-  /** The same for many: what is new is filtered once for all who follow. */
+  /** The same for many followers: new events are filtered once for all of them. */
   channel(options: ChannelOptions): Channel<FeedEvent>;
-  /** Calls with every event of every organization, as it is handed on; returns the end of it. */
+  /** Calls back with every event of every organization; returns the function that ends it. */
   onEvent(call: (event: LogEvent) => void): () => void;
-  /** Says on every node that something under a topic is new that the log does not show. */
+  /** Signals on every node that a topic has something new that is not in the log. */
   signal(topic: string): void;
   /** Yields at once, after each signal (several may be one), and every second besides. */
   signals(topic: string): AsyncIterableIterator<void>;
@@ -56,16 +56,16 @@ export interface Feed {
   touches(id: string): AsyncIterableIterator<void>;
 }
 
-const NET_MS = 1000;
+const SAFETY_POLL_MS = 1000;
 
 /** Makes the feed of a node over its store. */
 export function createFeed(store: Store, options: FeedOptions = {}): Feed {
   const { database } = store;
-  const signals = createPulses();
-  const touches = createPulses();
+  const signals = createSignals();
+  const touches = createSignals();
   const listeners = new Set<(event: LogEvent) => void>();
   const onError = options.onError ?? (() => {});
-  /** The fault of one who is told is nobody else's: what it throws must not end the fan-out. */
+  /** An error of one listener must not end the fan-out to the others. */
   const guarded = (call: () => void): void => {
     try {
       call();
@@ -84,7 +84,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
           event.causedByOperationId,
           event.causedByResourceId,
         ])
-          if (id) touches.fire(id);
+          if (id) touches.notify(id);
       }
     },
   );
@@ -93,10 +93,10 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
     onBegin(identity, position, recent) {
       if (hub.epoch !== null && hub.epoch !== identity.epoch) guarded(() => options.onAnother?.());
       hub.begin(identity, position, recent);
-      touches.fireAll();
+      touches.notifyAll();
     },
     onAdvance: hub.advance,
-    onUnmet: () => notifier?.unheard(),
+    onPushMissed: () => notifier?.publishMissed(),
     onError,
   });
   const source = {
@@ -112,21 +112,21 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
     async start() {
       notifier = options.notifier ?? startNotifier(database);
       const own = notifier;
-      const net = setInterval(signals.fireAll, NET_MS);
+      const poll = setInterval(signals.notifyAll, SAFETY_POLL_MS);
       release = [
-        () => clearInterval(net),
-        store.onCommit(({ revision, told }) => {
+        () => clearInterval(poll),
+        store.onCommit(({ revision, published }) => {
           if (revision === null) return;
-          if (told) return tail.expect(revision);
+          if (published) return tail.expect(revision);
           tail.wake();
-          own.commit();
+          own.notifyLog();
         }),
-        own.onHint(({ isOwn, log, shown, topics }) => {
-          if (shown) tail.offer(shown);
+        own.onNotification(({ isOwn, log, pushed, topics }) => {
+          if (pushed) tail.push(pushed);
           else if (log && !isOwn) tail.wake();
           if (isOwn) return;
-          if (topics) topics.forEach(signals.fire);
-          else signals.fireAll();
+          if (topics) topics.forEach(signals.notify);
+          else signals.notifyAll();
         }),
       ];
       store.notifier = own;
@@ -158,8 +158,8 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       return () => listeners.delete(call);
     },
     signal(topic) {
-      signals.fire(topic);
-      notifier?.signal(topic);
+      signals.notify(topic);
+      notifier?.notifyTopic(topic);
     },
     signals: (topic) => signals.open(topic),
     touches: (id) => touches.open(id),

@@ -24,7 +24,7 @@ import { createSockets, type Sockets } from './transport/websocket.ts';
 import { createYogaHandler, type YogaHandler } from './transport/yoga.ts';
 import { createAdmission } from './wire/admission.ts';
 import { createMetrics } from './wire/metrics.ts';
-import { watchLaggards } from './wire/slow-consumers.ts';
+import { watchSlowConsumers } from './wire/slow-consumers.ts';
 import type { StreamLimits } from './wire/socket.ts';
 
 /** The part of the configuration that the API's server needs. */
@@ -125,10 +125,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const { payloadBytes } = limits;
     const admission = createAdmission({ ...limits, busyPercent: config.busyPercent });
     const pipeline = createPipeline({ ...options, limits, admission, metrics });
-    const laggards = watchLaggards(streamLimits);
-    const yoga = createYogaHandler({ pipeline, payloadBytes, streamLimits, laggards, log });
+    const slowConsumers = watchSlowConsumers(streamLimits);
+    const yoga = createYogaHandler({ pipeline, payloadBytes, streamLimits, slowConsumers, log });
     const sockets = createSockets({
-      ...{ auth, pipeline, laggards, admission, metrics, log },
+      ...{ auth, pipeline, slowConsumers, admission, metrics, log },
       limits: { ...limits, ...streamLimits },
       onRuntimeDisconnected: options.onRuntimeDisconnected,
     });
@@ -160,7 +160,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       every(recheckMilliseconds, recheck, log),
       every(pruneMilliseconds, keys.prune, log),
       admission.stop,
-      laggards.stop,
+      slowConsumers.stop,
       rememberAddress(config.dataDir, { port, host: config.host, tls: hasTls }),
     ];
     return { server, keys, sockets, yoga, signIn, port, release };

@@ -9,7 +9,7 @@ import { createStore } from './commit/store.ts';
 import { CannotOpenStore, openDataDirectory } from './database/data-directory.ts';
 import { type Database, openPglite, openPostgres, sqlState } from './database/database.ts';
 import { type MaintenanceLog, startMaintenance } from './database/maintenance.ts';
-import type { SavingStore } from './input/save-result.ts';
+import type { ResourceStore } from './input/save-result.ts';
 import { settleEmbeddedEpoch, settleEpoch } from './log/epoch.ts';
 import { type Retention, startRetention } from './log/retention.ts';
 import { explainConnection } from './open-errors.ts';
@@ -27,7 +27,7 @@ export interface OpenStoreOptions {
   readonly log: MaintenanceLog;
 }
 
-export interface OpenStore extends SavingStore {
+export interface OpenStore extends ResourceStore {
   /** The organization that there is from the beginning. */
   readonly defaultOrganizationId: string;
   /** Whether nothing was ever saved in it: sample data may be made. */
@@ -70,7 +70,7 @@ async function openServer(options: OpenStoreOptions, url: string): Promise<OpenS
     }
     if (server?.commit === 'off') {
       throw new CannotOpenStore(
-        'DATABASE_URL: synchronous_commit is off there, so a crash would take back what was told as committed. Set it on, with ALTER DATABASE or ALTER ROLE … SET synchronous_commit = on.',
+        'DATABASE_URL: synchronous_commit is off there, so a crash would lose what was reported as committed. Set it on, with ALTER DATABASE or ALTER ROLE … SET synchronous_commit = on.',
       );
     }
     let retention: Retention | null = null;

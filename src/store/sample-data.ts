@@ -1,6 +1,6 @@
 /** The sample data: with it the first mutation of a newcomer works at once. */
 import greenhouse from '../../schema/greenhouse.json' with { type: 'json' };
-import type { Caller, SaveResult, SavingStore } from './input/save-result.ts';
+import type { Caller, ResourceStore, SaveResult } from './input/save-result.ts';
 import { createBillingSubscription } from './resource/billing-subscriptions.ts';
 import { createContainerRepository } from './resource/container-repositories.ts';
 import { createDeviceRepository } from './resource/device-repositories.ts';
@@ -12,7 +12,10 @@ import { createSolution, publishSolutionVersion } from './resource/solutions.ts'
  * device repository `greenhouse-devices`, billing subscription `trial`, and instance `greenhouse-1`
  * on its host `greenhouse-1-host`. What was there once, and was edited or deleted, stays so.
  */
-export async function createSampleData(store: SavingStore, organizationId: string): Promise<void> {
+export async function createSampleData(
+  store: ResourceStore,
+  organizationId: string,
+): Promise<void> {
   const caller: Caller = {
     organizationId,
     callerId: 'sample-data',

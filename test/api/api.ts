@@ -13,7 +13,7 @@ import {
   validate,
 } from 'graphql';
 import { type Context, createLoaders, defaultLimits } from '../../src/api/base/context.ts';
-import { createPlaces } from '../../src/api/base/slots.ts';
+import { createSlots } from '../../src/api/base/slots.ts';
 import { buildSchema } from '../../src/api/schema.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
@@ -71,7 +71,7 @@ export async function openApi(
   await feed.start();
   const schema = buildSchema();
   const organizationId = store.defaultOrganizationId;
-  const waiters = createPlaces(defaultLimits.waitersPerToken);
+  const waiters = createSlots(defaultLimits.waitersPerToken);
   logStatements(store, kind);
 
   const api: Api = {

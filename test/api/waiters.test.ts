@@ -1,9 +1,9 @@
 /** Waiting queries are counted for each token. */
 import { expect, test } from 'vitest';
-import { createPlaces } from '../../src/api/base/slots.ts';
+import { createSlots } from '../../src/api/base/slots.ts';
 
 test('a token has as many waiters as the limit; who leaves makes room, once', () => {
-  const waiters = createPlaces(2);
+  const waiters = createSlots(2);
   const first = waiters.enter('a');
   const second = waiters.enter('a');
   expect(waiters.enter('a')).toBeNull();
@@ -19,12 +19,12 @@ test('a token has as many waiters as the limit; who leaves makes room, once', ()
 });
 
 test('another token has a limit of its own', () => {
-  const waiters = createPlaces(1);
+  const waiters = createSlots(1);
   waiters.enter('a');
   expect(waiters.enter('a')).toBeNull();
   expect(waiters.enter('b')).not.toBeNull();
 });
 
 test('a limit of none lets nobody wait', () => {
-  expect(createPlaces(0).enter('a')).toBeNull();
+  expect(createSlots(0).enter('a')).toBeNull();
 });

@@ -15,7 +15,7 @@ import type { Change } from '../../src/lifecycle/change.ts';
 import { decideInstanceCommand } from '../../src/lifecycle/instance-commands.ts';
 import { commandInstance } from '../../src/store/command/lifecycle-commands.ts';
 import { instanceSnapshot } from '../../src/store/command/snapshot.ts';
-import { write } from '../../src/store/commit/commit.ts';
+import { commitChange } from '../../src/store/commit/commit.ts';
 import type { OpenStore } from '../../src/store/open.ts';
 import { type Figure, figure, median, quantile } from './figures.ts';
 import { keyOf } from './fleet.ts';
@@ -153,7 +153,7 @@ export async function decideAll(store: OpenStore, keys: readonly string[]): Prom
 /** The guarded statement, once. */
 export async function writeBare(store: OpenStore, change: Change): Promise<void> {
   const { defaultOrganizationId: organizationId } = store;
-  const written = await write(store.database, change, { organizationId });
+  const written = await commitChange(store.database, change, { organizationId });
   if ('lost' in written) throw new Error('The change was not written.', { cause: written.cause });
 }
 

@@ -1,10 +1,10 @@
 /**
  * `npm run bench`: figures with what they are held against, both measured in this run, in turns.
- * `-- commands doors` measures these parts alone; `-- --json` prints JSON; `-- --cpu-prof=FOLDER`
+ * `-- commands commits` measures these parts alone; `-- --json` prints JSON; `-- --cpu-prof=FOLDER`
  * leaves a CPU profile of the server that takes the commands there.
  */
 import { measureCommands } from './commands.ts';
-import { measureDoors } from './doors.ts';
+import { measureCommits } from './commits.ts';
 import { type Figure, table } from './figures.ts';
 import { measureLists } from './lists.ts';
 import { measureStarts } from './starts.ts';
@@ -25,7 +25,7 @@ const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
   commands: () => measureCommands(bench, profile),
   lists: async () => measureLists(bench, await twoFleets()),
   starts: async () => measureStarts(bench, await twoFleets()),
-  doors: () => measureDoors(bench),
+  commits: () => measureCommits(bench),
 };
 
 const figures: Figure[] = [];

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { type Fault, type FaultKind, planFaults } from './chaos/faults.ts';
 import { readLog } from './chaos/log.ts';
 import { addressesOf, startWorld, type World } from './chaos/world.ts';
-import { startDoorWriter } from './chaos/writers.ts';
+import { startCommitWriter } from './chaos/writers.ts';
 import { createClient } from './client.ts';
 import { randomNumbers, startLoad } from './load.ts';
 
@@ -73,7 +73,7 @@ test(`${faults} faults, ${clients} clients: each event once and in order`, {
     ...{ instances, hosts, random: randomNumbers(seed) },
   });
   onTestFinished(() => load.stop());
-  const door = startDoorWriter(databaseUrl, { organizationId, perSecond });
+  const door = startCommitWriter(databaseUrl, { organizationId, perSecond });
   onTestFinished(() => door.stop());
   await Promise.all(
     crowds.map((crowd, n) => {

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { residentBytes } from '../bench/feed/process.ts';
 import { readLog } from './chaos/log.ts';
 import { addressesOf, startWorld } from './chaos/world.ts';
-import { startDoorWriter } from './chaos/writers.ts';
+import { startCommitWriter } from './chaos/writers.ts';
 import type { Server } from './server.ts';
 
 const minutes = Number(process.env.SOAK_MINUTES ?? 0);
@@ -58,7 +58,7 @@ test.runIf(minutes > 0)(
         }),
       ),
     );
-    const door = startDoorWriter(databaseUrl, { organizationId, perSecond });
+    const door = startCommitWriter(databaseUrl, { organizationId, perSecond });
     onTestFinished(() => door.stop());
     const samples = nodes.map((): Sample[] => []);
     const began = performance.now();

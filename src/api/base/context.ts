@@ -1,8 +1,8 @@
 /** What a resolver is given besides its arguments: who asks, the store, the feed, this server. */
 import type { Feed } from '../../feed/feed.ts';
-import type { Caller, SavingStore } from '../../store/input/save-result.ts';
+import type { Caller, ResourceStore } from '../../store/input/save-result.ts';
 import { maxPageSize } from './builder.ts';
-import type { Places } from './slots.ts';
+import type { Slots } from './slots.ts';
 import type { Viewer } from './viewer.ts';
 
 /** What `server.limits` shows and the server keeps to. */
@@ -59,12 +59,12 @@ export interface Context {
   readonly request?: RequestFacts;
   /** A runtime's stream of commands ended: it may have exited, and is looked at. */
   readonly onRuntimeDisconnected?: (instanceId: string) => void;
-  readonly store: SavingStore;
+  readonly store: ResourceStore;
   readonly feed: Feed;
   readonly viewer: Viewer;
   readonly server: ServerFacts;
   /** `operation(waitSeconds:)` takes one before it waits. */
-  readonly waiters: Places;
+  readonly waiters: Slots;
   /** Batches the reads of one request that no statement above them could plan. */
   readonly loaders: Loaders;
 }

@@ -1,11 +1,11 @@
-/** So many at once of something, for each token. */
-export interface Places {
-  /** Takes a place; the function gives it back. Null: the token has as many as it may. */
+/** A counting semaphore per token. */
+export interface Slots {
+  /** Takes a slot and returns the function that releases it; null if the token has no free slot. */
   enter(accessKeyId: string): (() => void) | null;
 }
 
-/** `limit` places for each token. */
-export function createPlaces(limit: number): Places {
+/** Creates `limit` slots for each token. */
+export function createSlots(limit: number): Slots {
   const taken = new Map<string, number>();
   return {
     enter(accessKeyId) {

@@ -6,7 +6,7 @@ import { type Exchanged, exchange, type ServerAddress } from './exchange.ts';
 import { rcodes } from './message.ts';
 import type { ARecord, DnsProvider } from './provider.ts';
 
-/** The door to the records: the store's. Both may be repeated. */
+/** The records of the zone, kept by the store. Both operations may be repeated. */
 export interface RecordWriter {
   /** Creates or replaces the one record of a name. */
   save(record: ARecord): Promise<void>;

@@ -15,7 +15,7 @@ export interface LatestOptions<Value> {
   readonly read: () => Promise<Value | null>;
   /** The channel ends behind this one. */
   readonly isLast?: (value: Value) => boolean;
-  /** A state that need not be told after the other. */
+  /** Is this state the same as the one sent before it, so that it need not be sent? */
   readonly isSame?: (value: Value, before: Value) => boolean;
   /** Reads no more often than this. */
   readonly everyMs?: number;

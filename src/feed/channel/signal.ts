@@ -1,15 +1,15 @@
-/** Async iterables that say that something is new, never what: who is told reads for itself. */
+/** Async iterables that signal that something is new. They carry no data: the consumer reads the store. */
 
-export interface Pulse {
+export interface Signal {
   readonly iterable: AsyncIterableIterator<void>;
-  /** Something is new; several before the reader comes back are one. */
-  fire(): void;
-  /** Ends the iterable, after what is still to be told. */
+  /** Something is new. Calls made before the consumer asks again are merged into one. */
+  notify(): void;
+  /** Ends the iterable, after a signal that is still due. */
   end(): void;
 }
 
-/** A pulse that is due from the start, so that its reader's first read is not one of its own. */
-export function createPulse(onEnd: () => void): Pulse {
+/** Creates a signal that is due at once, so that the consumer's first read needs no special case. */
+export function createSignal(onEnd: () => void): Signal {
   let due = true;
   let ended = false;
   let waiting: ((result: IteratorResult<void>) => void)[] = [];
@@ -30,7 +30,7 @@ export function createPulse(onEnd: () => void): Pulse {
     onEnd();
   }
   return {
-    fire() {
+    notify() {
       if (ended) return;
       due = true;
       settle();
@@ -55,39 +55,39 @@ export function createPulse(onEnd: () => void): Pulse {
   };
 }
 
-export interface Pulses {
-  /** A pulse under a name, until its reader or `end` ends it. */
+export interface Signals {
+  /** Opens a signal under a name, until its consumer or `end` ends it. */
   open(name: string): AsyncIterableIterator<void>;
-  fire(name: string): void;
-  fireAll(): void;
+  notify(name: string): void;
+  notifyAll(): void;
   end(): void;
 }
 
-/** Pulses by name. */
-export function createPulses(): Pulses {
-  const named = new Map<string, Set<Pulse>>();
+/** Creates signals by name. */
+export function createSignals(): Signals {
+  const byName = new Map<string, Set<Signal>>();
   let ended = false;
   return {
     open(name) {
-      const pulses = named.get(name) ?? new Set();
-      named.set(name, pulses);
-      const pulse = createPulse(() => {
-        pulses.delete(pulse);
-        if (pulses.size === 0 && named.get(name) === pulses) named.delete(name);
+      const signals = byName.get(name) ?? new Set();
+      byName.set(name, signals);
+      const signal = createSignal(() => {
+        signals.delete(signal);
+        if (signals.size === 0 && byName.get(name) === signals) byName.delete(name);
       });
-      pulses.add(pulse);
-      if (ended) pulse.end();
-      return pulse.iterable;
+      signals.add(signal);
+      if (ended) signal.end();
+      return signal.iterable;
     },
-    fire(name) {
-      for (const pulse of named.get(name) ?? []) pulse.fire();
+    notify(name) {
+      for (const signal of byName.get(name) ?? []) signal.notify();
     },
-    fireAll() {
-      for (const pulses of named.values()) for (const pulse of pulses) pulse.fire();
+    notifyAll() {
+      for (const signals of byName.values()) for (const signal of signals) signal.notify();
     },
     end() {
       ended = true;
-      for (const pulses of [...named.values()]) for (const pulse of [...pulses]) pulse.end();
+      for (const signals of [...byName.values()]) for (const signal of [...signals]) signal.end();
     },
   };
 }

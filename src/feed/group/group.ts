@@ -10,7 +10,7 @@ import type { LogPosition } from '../../store/log/log.ts';
 import { type Beginning, before, type Channel, type Replay } from '../channel/channel.ts';
 import { comparePositions } from '../channel/cursor.ts';
 import type { Rendering } from './rendering.ts';
-import { turn } from './time-slices.ts';
+import { nextTimeSlice } from './time-slices.ts';
 
 /** What a subscriber's items are written to. */
 export interface Outlet<Message> {
@@ -56,7 +56,7 @@ export interface Group<Message> {
 const WRITE_BYTES = 64 * 1024;
 const RENDERED_AT_ONCE = 64;
 /** Batches that may wait for a rendering; with more of them everybody catches up one by one. */
-const MOST_PENDING = 100;
+const MAX_PENDING = 100;
 
 interface Member<Message> {
   readonly outlet: Outlet<Message>;
@@ -89,7 +89,7 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
       broadcast(items, payloads);
       return;
     }
-    if (pending.length < MOST_PENDING) {
+    if (pending.length < MAX_PENDING) {
       pending.push(items);
       if (pending.length === 1) void writePending();
       return;
@@ -199,7 +199,7 @@ export function createGroup<Item extends LogPosition, Payload, Message>(
     }
 
     for (let at = 0; at < items.length && !isGone(); at += RENDERED_AT_ONCE) {
-      await turn();
+      await nextTimeSlice();
       const rendered = items.slice(at, at + RENDERED_AT_ONCE).map(rendering.payloadOf);
       for (const payload of areThere(rendered) ? rendered : await Promise.all(rendered)) {
         payloads.push(payload);

@@ -1,17 +1,17 @@
 /**
- * Turns of work that can wait: of thousands who come back at once each has one after the other, and
- * between them the process looks at its sockets and timers, so that its leases stay alive.
+ * Cooperative scheduling of work that can wait: when thousands of clients resume at once, their work runs in
+ * time slices, and between slices the event loop serves sockets and timers, so that leases are renewed.
  */
 
-/** Milliseconds of turns between two looks. */
+/** Length of a time slice, in milliseconds. */
 const SLICE_MS = 5;
 
-/** Of the whole process, as its one thread is. */
+/** One queue per process, because the process has one thread. */
 let waiting: (() => void)[] = [];
 let isRunning = false;
 
-/** Resolves when it is one's turn, which lasts until the next `await` of what is not there yet. */
-export function turn(): Promise<void> {
+/** Resolves when the caller may run, until its next `await` of something that is not settled yet. */
+export function nextTimeSlice(): Promise<void> {
   return new Promise((resolve) => {
     waiting.push(resolve);
     if (isRunning) return;
@@ -38,7 +38,7 @@ async function run(): Promise<void> {
   isRunning = false;
 }
 
-/** All that can go on has gone on: a tick comes when no promise has anything left to call. */
+/** Resolves when all settled promises have run their callbacks: the next tick follows the microtasks. */
 function settled(): Promise<void> {
   return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)));
 }

@@ -1,39 +1,38 @@
 /**
- * Rows that commits tell of themselves, until the tail takes them: what came in one tick, or under load
- * in 2 ms, is taken at once and so goes out in one write. Of too many at once none is kept: all of them
- * can be read.
+ * Rows that commits publish, kept until the tail takes them. Rows that arrive in one tick, or under load
+ * within 2 ms, are taken together and leave in one write. When too many wait, all of them are dropped,
+ * because every row can also be read from the log.
  */
 
 import type { LogRow } from '../../store/log/log.ts';
-import type { Shown } from '../../store/log/notification.ts';
-import { createPace } from '../../store/log/token-bucket.ts';
+import type { PushedRevision } from '../../store/log/notification.ts';
+import { createTokenBucket } from '../../store/log/token-bucket.ts';
 
-export interface Offers {
-  /** Those that wait, in no order. */
-  readonly waiting: readonly Shown[];
-  /** Has a revision been offered that still waits? */
+export interface PushedRows {
+  /** The revisions that wait, in no order. */
+  readonly waiting: readonly PushedRevision[];
+  /** Whether a revision was pushed and still waits. */
   has(revision: number): boolean;
-  add(shown: Shown): void;
-  /** What was decided up to here waits no longer. */
+  add(pushed: PushedRevision): void;
+  /** Drops the revisions up to this one: they are decided. */
   dropThrough(revision: number): void;
   clear(): void;
 }
 
-export interface OffersHooks {
-  /** Something waits, and it is time to take it. */
+export interface PushedRowsHooks {
+  /** Called when revisions wait and may be taken. */
   onDue(): void;
-  /** There were too many. */
+  /** Called when all waiting revisions were dropped because there were too many. */
   onDropped(): void;
 }
 
-/** Offers that wait for a read, or for others before them. */
-const MOST = 200;
-const PACE = { perSecond: 500, atOnce: 20 };
+const maxWaitingRevisions = 200;
+const takeRate = { perSecond: 500, burst: 20 };
 
-/** Makes a place for offers, with none. */
-export function createOffers({ onDue, onDropped }: OffersHooks): Offers {
-  const pace = createPace(PACE);
-  let waiting: Shown[] = [];
+/** Creates an empty buffer of pushed rows. */
+export function createPushedRows({ onDue, onDropped }: PushedRowsHooks): PushedRows {
+  const bucket = createTokenBucket(takeRate);
+  let waiting: PushedRevision[] = [];
   let isDue = false;
   const due = (): void => {
     isDue = false;
@@ -43,21 +42,21 @@ export function createOffers({ onDue, onDropped }: OffersHooks): Offers {
     get waiting() {
       return waiting;
     },
-    has: (revision) => waiting.some((shown) => revisionOf(shown) === revision),
-    add(shown) {
-      waiting.push(shown);
-      if (waiting.length > MOST) {
+    has: (revision) => waiting.some((pushed) => revisionOf(pushed) === revision),
+    add(pushed) {
+      waiting.push(pushed);
+      if (waiting.length > maxWaitingRevisions) {
         waiting = [];
         onDropped();
       }
       if (isDue) return;
       isDue = true;
-      const waitMs = pace.take();
+      const waitMs = bucket.take();
       if (waitMs > 0) setTimeout(due, waitMs);
       else setImmediate(due);
     },
     dropThrough(revision) {
-      waiting = waiting.filter((shown) => revisionOf(shown) > revision);
+      waiting = waiting.filter((pushed) => revisionOf(pushed) > revision);
     },
     clear() {
       waiting = [];
@@ -65,9 +64,9 @@ export function createOffers({ onDue, onDropped }: OffersHooks): Offers {
   };
 }
 
-/** The rows of offers in the order of the log, each once. */
-export function rowsOf(offers: readonly Shown[]): LogRow[] {
-  const rows = offers.flatMap((shown) => shown.rows);
+/** The rows of the revisions in the order of the log, each once. */
+export function rowsOf(revisions: readonly PushedRevision[]): LogRow[] {
+  const rows = revisions.flatMap((pushed) => pushed.rows);
   rows.sort((a, b) => a.revision - b.revision || a.place - b.place);
   return rows.filter(({ revision, place }, at) => {
     const before = rows[at - 1];
@@ -75,5 +74,5 @@ export function rowsOf(offers: readonly Shown[]): LogRow[] {
   });
 }
 
-/** An offer is one revision, whole. */
-const revisionOf = ({ rows: [first] }: Shown): number => first?.revision ?? 0;
+/** All rows of one push have the same revision. */
+const revisionOf = ({ rows: [first] }: PushedRevision): number => first?.revision ?? 0;

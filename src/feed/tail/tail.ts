@@ -1,6 +1,8 @@
 /**
- * The one reader of the log in a node: it reads when woken, polls as the net, and goes on from where
- * it was when the database has been away.
+ * The one reader of the log in a node. It reads when woken, polls as a safety net, takes pushed rows that
+ * follow its position without a gap, and resumes at its position after an outage of the database.
+ *
+ * Source: feed.md, "Reading the log without losing or reordering".
  */
 
 import type { Reader } from '../../store/database/own-connection.ts';
@@ -14,22 +16,22 @@ import {
   readLogTail,
   type StoreIdentity,
 } from '../../store/log/log.ts';
-import type { Shown } from '../../store/log/notification.ts';
-import { createPace } from '../../store/log/token-bucket.ts';
-import { createOffers, rowsOf } from './pushed-rows.ts';
+import type { PushedRevision } from '../../store/log/notification.ts';
+import { createTokenBucket } from '../../store/log/token-bucket.ts';
+import { createPushedRows, rowsOf } from './pushed-rows.ts';
 import { advance, advanceAlone, hasGap, type ReaderState, readerAt } from './reader.ts';
 import { createWaiting } from './waiting.ts';
 
 export interface TailHooks {
   /**
-   * The tail begins here, or anew: rows between are gone, or the store is another. `recent` are the
-   * newest rows up to the position, whole revisions, so that who comes back need not read the table.
+   * The tail begins, or begins again because rows were pruned or the store is another one. `recent` are
+   * the newest rows up to the position, complete revisions, from which clients that resume are served.
    */
   onBegin(identity: StoreIdentity, position: number, recent: readonly LogRow[]): void;
-  /** Everything up to the position is decided; these rows are what was committed since the last. */
+  /** Everything up to the position is decided; `rows` were committed since the previous call. */
   onAdvance(rows: readonly LogRow[], position: number): void;
-  /** A revision that was to be offered had to be read. */
-  onUnmet(): void;
+  /** A revision that was published did not arrive and had to be read. */
+  onPushMissed(): void;
   onError(error: unknown): void;
 }
 
@@ -38,56 +40,56 @@ export interface Tail {
   stop(): Promise<void>;
   /** The log may have grown. */
   wake(): void;
-  /** It has, by a revision among others. Read only where one before it is missing. */
-  offer(shown: Shown): void;
-  /** A revision is committed and about to be offered; read if it is not. */
+  /** A published revision arrived. The log is read only if an earlier revision is missing. */
+  push(pushed: PushedRevision): void;
+  /** A revision was committed and published; it is read if it does not arrive. */
   expect(revision: number): void;
-  /** Resolves when a read that began after the call is taken in; rejects when it fails. */
+  /** Resolves when a read that began after the call has been processed; rejects when it fails. */
   fresh(): Promise<void>;
 }
 
 /**
- * Behind the last read, or the last offer that was handed on: what was missed before it would have been
- * a gap. But a read makes sure of the store itself now and then.
+ * Time since the last read or the last pushed row that was delivered: a revision missed before it would
+ * have shown as a gap. The store itself (its epoch) is checked by a read at least every `revalidateMs`.
  */
-const POLL_MS = 250;
-const SURE_MS = 1000;
-/** Under load each read takes in what came up in 4 ms; what comes now and then is read at once. */
-const PACE = { perSecond: 250, atOnce: 10 };
-/** While a gap waits for a transaction; nobody tells when that rolls back. */
-const GAP_MS = { first: 2, most: 50 };
-const RETRY_MS = { first: 50, most: 2000 };
+const safetyPollMs = 250;
+const revalidateMs = 1000;
+/** Under load one read covers 4 ms of commits; a single commit is read at once. */
+const readRate = { perSecond: 250, burst: 10 };
+/** Wait between reads while a gap is undecided: a rollback sends no notification. */
+const gapRetryMs = { first: 2, max: 50 };
+const retryMs = { first: 50, max: 2000 };
 const READ_SECONDS = 10;
-/** Until a read that makes sure. */
-const SOON_MS = 20;
-/** Until a revision is read that was to be offered. */
-const EXPECTED_MS = 10;
+/** Delay of the read that checks the store after pushed rows that were not new. */
+const revalidateSoonMs = 20;
+/** How long a published revision is awaited before it is read. */
+const pushTimeoutMs = 10;
 const PAGE_ROWS = 1000;
-/** Kept from before the start. */
+/** Rows from before the start that are kept in memory. */
 const RECENT_ROWS = 5000;
 
 /** Makes a tail; `start` begins to read. */
 export function createTail(database: Reader, hooks: TailHooks): Tail {
   const alone = database.kind === 'PGLITE';
-  const pace = createPace(PACE);
-  const offers = createOffers({ onDue: takeOffers, onDropped: wake });
+  const bucket = createTokenBucket(readRate);
+  const pushedRows = createPushedRows({ onDue: takePushed, onDropped: wake });
   const waiting = createWaiting(hooks.onError);
   let state: ReaderState | null = null;
   let identity: StoreIdentity | null = null;
-  /** Who was writing when the tail came: revisions up to the identity's newest may be theirs. */
+  /** The writers at the start: revisions up to the identity's newest may be theirs. */
   let writersAtStart: Set<string> | null = null;
   let waiters: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   let loop: Promise<void> | null = null;
   let stopped = false;
   let woken = false;
   let endPause: (() => void) | null = null;
-  let soon: NodeJS.Timeout | null = null;
+  let revalidation: NodeJS.Timeout | null = null;
   let isReading = false;
-  /** Who was writing in the last look. */
+  /** The writers at the last read. */
   let writers: readonly string[] = [];
-  let offeredAt = 0;
+  let pushedAt = 0;
 
-  /** True once it is known up to where everything is decided: when who was writing has ended. */
+  /** True once the decided position is known: when the writers at the start have ended. */
   async function begin(): Promise<boolean> {
     if (!identity || !writersAtStart) {
       identity = await within(READ_SECONDS, readIdentity(database));
@@ -130,7 +132,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
         continue;
       }
       if (page.newest < state.position) {
-        // It went back in time without becoming another one to look at.
+        // The store went back in time with an unchanged epoch.
         await within(READ_SECONDS, renewEpoch(database, identity.epoch));
         state = identity = writersAtStart = null;
         continue;
@@ -152,7 +154,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     }
   }
 
-  /** A follower that fails must not lose what it was told: all begin anew. */
+  /** A follower that fails must not lose rows: all followers begin again. */
   function handOn(rows: readonly LogRow[], position: number): void {
     try {
       hooks.onAdvance(rows, position);
@@ -163,32 +165,32 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
   }
 
   /**
-   * Hands on what was offered: what follows the position without a gap is decided. What is behind a gap
-   * waits a moment for what fills it, then all is read, as it is where the store is another one by now.
+   * Delivers pushed rows: those that follow the position without a gap are decided. Rows behind a gap wait a
+   * moment for the missing revision, then the log is read. The log is also read if the epoch differs.
    */
-  function takeOffers(): void {
-    // What is read now was asked for from the present position on.
+  function takePushed(): void {
+    // The read under way starts at the present position.
     if (stopped || isReading) return;
-    const offered = offers.waiting;
-    if (!state || offered.some(({ epoch }) => epoch !== identity?.epoch)) {
-      offers.clear();
+    const pushed = pushedRows.waiting;
+    if (!state || pushed.some(({ epoch }) => epoch !== identity?.epoch)) {
+      pushedRows.clear();
       wake();
       return;
     }
     const from = state.position;
-    const all = rowsOf(offered);
+    const all = rowsOf(pushed);
     const rows = all.filter(({ revision }) => revision > from);
-    // A read was quicker, or the store has gone back: not for every one of the former.
-    if (rows.length < all.length) wakeSoon();
+    // A read was faster, or the store went back in time. The former is frequent, so the check is delayed.
+    if (rows.length < all.length) revalidateSoon();
     const revisions = rows.map(({ revision }) => revision);
     state = advance(state, null, { revisions, full: false });
     const through = state.position;
-    offers.dropThrough(through);
-    if (offers.waiting.length > 0) wakeWithout(revisions.at(-1) ?? 0, GAP_MS.first);
-    // Behind it is what was seen before, and was not offered.
+    pushedRows.dropThrough(through);
+    if (pushedRows.waiting.length > 0) wakeWithout(revisions.at(-1) ?? 0, gapRetryMs.first);
+    // Revisions that a read saw earlier follow, and were not pushed.
     else if (through > from && hasGap(state)) wake();
     if (through === from) return;
-    offeredAt = performance.now();
+    pushedAt = performance.now();
     try {
       handOn(
         rows.filter(({ revision }) => revision <= through),
@@ -200,18 +202,18 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     }
   }
 
-  function wakeSoon(): void {
-    soon ??= setTimeout(() => {
-      soon = null;
+  function revalidateSoon(): void {
+    revalidation ??= setTimeout(() => {
+      revalidation = null;
       wake();
-    }, SOON_MS);
+    }, revalidateSoonMs);
   }
 
-  /** Reads after a while where the position has not reached a revision; `unmet` hears if it is unheard of. */
-  function wakeWithout(revision: number, ms: number, unmet?: () => void): void {
+  /** Reads after `ms` unless the position has reached the revision; calls `onMissed` if it was not pushed. */
+  function wakeWithout(revision: number, ms: number, onMissed?: () => void): void {
     setTimeout(() => {
       if (stopped || (state && state.position >= revision)) return;
-      if (!offers.has(revision)) unmet?.();
+      if (!pushedRows.has(revision)) onMissed?.();
       wake();
     }, ms);
   }
@@ -223,23 +225,23 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
       woken = false;
       const served = waiters;
       waiters = [];
-      let pauseMs = POLL_MS;
+      let pauseMs = safetyPollMs;
       try {
         isReading = true;
         await read().finally(() => {
           isReading = false;
         });
-        offers.dropThrough(state?.position ?? 0);
-        if (offers.waiting.length > 0) takeOffers();
+        pushedRows.dropThrough(state?.position ?? 0);
+        if (pushedRows.waiting.length > 0) takePushed();
         failures = 0;
         if (state) for (const { resolve } of served) resolve();
         else waiters.unshift(...served);
         gaps = !state || hasGap(state) ? gaps + 1 : 0;
-        if (gaps > 0) pauseMs = Math.min(GAP_MS.most, GAP_MS.first * 2 ** (gaps - 1));
+        if (gaps > 0) pauseMs = Math.min(gapRetryMs.max, gapRetryMs.first * 2 ** (gaps - 1));
         waiting.look(state?.position ?? 0, gaps > 0, writers);
       } catch (error) {
         for (const { reject } of served) reject(error);
-        pauseMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures) * (1 - Math.random() / 2);
+        pauseMs = Math.min(retryMs.max, retryMs.first * 2 ** failures) * (1 - Math.random() / 2);
         failures += 1;
         database.renew();
         hooks.onError(error);
@@ -247,16 +249,18 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
         continue;
       }
       const readAt = performance.now();
-      await pause(pace.take(), false);
+      await pause(bucket.take(), false);
       await pause(pauseMs, true);
-      const isSure = () => Math.min(offeredAt + POLL_MS, readAt + SURE_MS) - performance.now();
-      while (!stopped && !woken && gaps === 0 && isSure() > 0) await pause(isSure(), true);
+      const msUntilPoll = () =>
+        Math.min(pushedAt + safetyPollMs, readAt + revalidateMs) - performance.now();
+      while (!stopped && !woken && gaps === 0 && msUntilPoll() > 0)
+        await pause(msUntilPoll(), true);
     }
     for (const { reject } of waiters) reject(new Error('The feed has stopped.'));
     waiters = [];
   }
 
-  /** Waits; where it may be woken, no longer than until then. */
+  /** Waits `ms`, or with `wakes` until woken. */
   function pause(ms: number, wakes: boolean): Promise<void> {
     if (stopped || ms <= 0 || (wakes && woken)) return Promise.resolve();
     return new Promise((resolve) => {
@@ -283,14 +287,14 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     },
     async stop() {
       stopped = true;
-      if (soon) clearTimeout(soon);
+      if (revalidation) clearTimeout(revalidation);
       endPause?.();
-      // A read that the database does not answer is left to its own.
+      // A read that the database does not answer is abandoned.
       await within(2, loop ?? Promise.resolve()).catch(() => {});
     },
     wake,
-    offer: offers.add,
-    expect: (revision) => wakeWithout(revision, EXPECTED_MS, hooks.onUnmet),
+    push: pushedRows.add,
+    expect: (revision) => wakeWithout(revision, pushTimeoutMs, hooks.onPushMissed),
     fresh() {
       if (stopped) return Promise.reject(new Error('The feed has stopped.'));
       return new Promise((resolve, reject) => {

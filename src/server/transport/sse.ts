@@ -6,17 +6,17 @@ import type { ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import { GraphQLError } from 'graphql';
 import { NextFrames, payloadOf } from '../wire/next-frames.ts';
-import type { Laggard, Laggards } from '../wire/slow-consumers.ts';
+import type { SlowConsumer, SlowConsumers } from '../wire/slow-consumers.ts';
 import { goneMs, type StreamLimits } from '../wire/socket.ts';
 import { Subscriber } from '../wire/subscriber.ts';
 
 export const completedEventId = 'complete';
 
 /** One stream of events. A subscription that is shared writes to it through its group. */
-export class EventStream extends Subscriber implements Laggard {
+export class EventStream extends Subscriber implements SlowConsumer {
   readonly response: Response;
   readonly #limits: StreamLimits;
-  readonly #laggards: Laggards;
+  readonly #slowConsumers: SlowConsumers;
   readonly #connection: ServerResponse;
   #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #drains: (() => void)[] = [];
@@ -24,12 +24,12 @@ export class EventStream extends Subscriber implements Laggard {
 
   constructor(
     connection: ServerResponse,
-    { streamLimits, laggards }: { streamLimits: StreamLimits; laggards: Laggards },
+    { streamLimits, slowConsumers }: { streamLimits: StreamLimits; slowConsumers: SlowConsumers },
   ) {
     super();
     this.#connection = connection;
     this.#limits = streamLimits;
-    this.#laggards = laggards;
+    this.#slowConsumers = slowConsumers;
     const body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
@@ -115,7 +115,7 @@ export class EventStream extends Subscriber implements Laggard {
     if (!this.isFull()) setImmediate(() => this.#drained());
     else {
       this.laggingSince ??= performance.now();
-      this.#laggards.add(this);
+      this.#slowConsumers.add(this);
     }
   }
 
@@ -137,7 +137,7 @@ export class EventStream extends Subscriber implements Laggard {
 
   #drained(): void {
     this.laggingSince = null;
-    this.#laggards.delete(this);
+    this.#slowConsumers.delete(this);
     for (const call of this.#drains.splice(0)) call();
   }
 
@@ -150,7 +150,7 @@ export class EventStream extends Subscriber implements Laggard {
     const controller = this.#controller;
     this.#controller = null;
     this.#drains = [];
-    this.#laggards.delete(this);
+    this.#slowConsumers.delete(this);
     try {
       controller?.close();
     } catch {

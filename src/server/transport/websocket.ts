@@ -1,5 +1,5 @@
 /**
- * `graphql-transport-ws` over ws. graphql-ws has the protocol; here are the doors (host, origin,
+ * `graphql-transport-ws` over ws. graphql-ws has the protocol; this file adds admission (host, origin,
  * token), the limits of a socket, and how sockets are ended. A fault of one socket stays its own.
  */
 import { randomUUID } from 'node:crypto';
@@ -16,7 +16,7 @@ import type { OperationRequest, Pipeline, Prepared } from '../execution/pipeline
 import type { Admission } from '../wire/admission.ts';
 import type { Metrics } from '../wire/metrics.ts';
 import { refusedRequest, toPlainError, unavailable } from '../wire/request-error.ts';
-import type { Laggards } from '../wire/slow-consumers.ts';
+import type { SlowConsumers } from '../wire/slow-consumers.ts';
 import { createWires, goneMs, type StreamLimits, type Wire } from '../wire/socket.ts';
 import { SocketOperations } from './socket-operations.ts';
 
@@ -41,7 +41,7 @@ export interface SocketOptions {
   readonly auth: Auth;
   readonly pipeline: Pipeline;
   readonly limits: SocketLimits;
-  readonly laggards: Laggards;
+  readonly slowConsumers: SlowConsumers;
   readonly admission: Admission;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -89,7 +89,7 @@ const { Forbidden: forbidden, TooManyInitialisationRequests: tooMany } = CloseCo
 
 export function createSockets(options: SocketOptions): Sockets {
   const { auth, pipeline, limits, admission, metrics, log } = options;
-  const wires = createWires(limits, options.laggards);
+  const wires = createWires(limits, options.slowConsumers);
   const opened = new Map<string, Set<Extra>>();
   let stopping = false;
   const server = new WebSocketServer({

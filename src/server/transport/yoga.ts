@@ -9,7 +9,7 @@ import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Caller, Pipeline } from '../execution/pipeline.ts';
 import { maskError, refusedRequest } from '../wire/request-error.ts';
-import type { Laggards } from '../wire/slow-consumers.ts';
+import type { SlowConsumers } from '../wire/slow-consumers.ts';
 import type { StreamLimits } from '../wire/socket.ts';
 import { EventStream } from './sse.ts';
 
@@ -31,7 +31,7 @@ export function createYogaHandler(options: {
   readonly pipeline: Pipeline;
   readonly payloadBytes: number;
   readonly streamLimits: StreamLimits;
-  readonly laggards: Laggards;
+  readonly slowConsumers: SlowConsumers;
   readonly log: Logger;
 }): YogaHandler {
   const { pipeline, log } = options;

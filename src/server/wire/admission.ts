@@ -1,6 +1,6 @@
 /** Who may subscribe: so many subscriptions a token, and none while the server has no time left. */
 import { performance } from 'node:perf_hooks';
-import { createPlaces } from '../../api/base/slots.ts';
+import { createSlots } from '../../api/base/slots.ts';
 import type { Viewer } from '../../api/base/viewer.ts';
 
 export interface AdmissionLimits {
@@ -21,7 +21,7 @@ const sampleMs = 1000;
 const samples = 10;
 
 export function createAdmission(limits: AdmissionLimits): Admission {
-  const places = createPlaces(limits.subscriptionsPerToken);
+  const slots = createSlots(limits.subscriptionsPerToken);
   const history = [performance.eventLoopUtilization()];
   let isBusy = false;
   const timer = setInterval(() => {
@@ -36,7 +36,7 @@ export function createAdmission(limits: AdmissionLimits): Admission {
   return {
     // A runtime that is kept out would be taken for one that is gone.
     isBusy: ({ kind }) => isBusy && kind !== 'RUN',
-    enter: ({ accessKeyId }) => places.enter(accessKeyId),
+    enter: ({ accessKeyId }) => slots.enter(accessKeyId),
     stop: () => clearInterval(timer),
   };
 }

@@ -1,57 +1,58 @@
 /**
- * Those of a node who do not read what they are sent, sockets and event streams alike: each has its
- * time, and what waits for all of them together is bounded.
+ * The slow consumers of a node, sockets and event streams alike. Each has a time limit, and the bytes buffered
+ * for all of them together are bounded.
  *
  * Source: feed.md, "Slow consumers".
  */
 import type { StreamLimits } from './socket.ts';
 
-export interface Laggard {
-  /** Since when somebody waits until it has read, in ms of the monotonic clock; null: nobody does. */
+export interface SlowConsumer {
+  /** Since when its client has not drained, in ms of the monotonic clock; null: it has drained. */
   readonly laggingSince: number | null;
   readonly waitingBytes: number;
-  /** Ends it because it does not read; its client comes back. */
+  /** Closes it; its client reconnects and resumes. */
   giveUp(): void;
 }
 
-export interface Laggards {
-  add(laggard: Laggard): void;
-  delete(laggard: Laggard): void;
+export interface SlowConsumers {
+  add(slowConsumer: SlowConsumer): void;
+  delete(slowConsumer: SlowConsumer): void;
   stop(): void;
 }
 
 const tickMs = 1000;
 
-/** Looks at them once a second. */
-export function watchLaggards(
+/** Checks the slow consumers once a second. */
+export function watchSlowConsumers(
   limits: Pick<StreamLimits, 'laggingSeconds' | 'totalBufferBytes'>,
-): Laggards {
+): SlowConsumers {
   /** In the order in which they began to lag. */
-  const laggards = new Set<Laggard>();
+  const slowConsumers = new Set<SlowConsumer>();
   const timer = setInterval(() => look(performance.now()), tickMs).unref();
 
   function look(now: number): void {
     let total = 0;
-    for (const laggard of laggards) {
-      if ((now - (laggard.laggingSince ?? now)) / 1000 > limits.laggingSeconds) giveUp(laggard);
-      else total += laggard.waitingBytes;
+    for (const slowConsumer of slowConsumers) {
+      if ((now - (slowConsumer.laggingSince ?? now)) / 1000 > limits.laggingSeconds)
+        giveUp(slowConsumer);
+      else total += slowConsumer.waitingBytes;
     }
     // The furthest behind goes first.
-    for (const laggard of laggards) {
+    for (const slowConsumer of slowConsumers) {
       if (total <= limits.totalBufferBytes) break;
-      total -= laggard.waitingBytes;
-      giveUp(laggard);
+      total -= slowConsumer.waitingBytes;
+      giveUp(slowConsumer);
     }
   }
 
-  function giveUp(laggard: Laggard): void {
-    laggards.delete(laggard);
-    laggard.giveUp();
+  function giveUp(slowConsumer: SlowConsumer): void {
+    slowConsumers.delete(slowConsumer);
+    slowConsumer.giveUp();
   }
 
   return {
-    add: (laggard) => void laggards.add(laggard),
-    delete: (laggard) => void laggards.delete(laggard),
+    add: (slowConsumer) => void slowConsumers.add(slowConsumer),
+    delete: (slowConsumer) => void slowConsumers.delete(slowConsumer),
     stop: () => clearInterval(timer),
   };
 }

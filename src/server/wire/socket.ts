@@ -6,7 +6,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { Laggard, Laggards } from './slow-consumers.ts';
+import type { SlowConsumer, SlowConsumers } from './slow-consumers.ts';
 
 export interface StreamLimits {
   /** Nothing more is pushed while so many bytes wait. */
@@ -30,7 +30,7 @@ export const defaultStreamLimits: StreamLimits = {
 };
 
 /** One socket. */
-export class Wire implements Laggard {
+export class Wire implements SlowConsumer {
   readonly #client: WebSocket;
   readonly #duplex: Duplex;
   readonly #watch: Watch;
@@ -79,12 +79,12 @@ export class Wire implements Laggard {
       return;
     }
     this.laggingSince = performance.now();
-    this.#watch.laggards.add(this);
+    this.#watch.slowConsumers.add(this);
     this.#duplex.once('drain', () => this.#drained());
   }
 
   #drained(): void {
-    this.#watch.laggards.delete(this);
+    this.#watch.slowConsumers.delete(this);
     this.laggingSince = null;
     for (const call of this.#drains.splice(0)) call();
   }
@@ -105,7 +105,7 @@ export class Wire implements Laggard {
   }
 
   giveUp(): void {
-    this.#watch.laggards.delete(this);
+    this.#watch.slowConsumers.delete(this);
     this.close(tryAgainLater, 'It does not read what it is sent. Come back with the last cursor.');
   }
 
@@ -119,14 +119,14 @@ export class Wire implements Laggard {
 
   /** It has closed. */
   gone(): void {
-    this.#watch.laggards.delete(this);
+    this.#watch.slowConsumers.delete(this);
     this.#drains = [];
   }
 }
 
 interface Watch {
   readonly limits: StreamLimits;
-  readonly laggards: Laggards;
+  readonly slowConsumers: SlowConsumers;
 }
 
 export interface Wires {
@@ -143,7 +143,7 @@ export const goneMs = 2_000;
 const tryAgainLater = 1013;
 
 /** Pings all sockets with one timer. */
-export function createWires(limits: StreamLimits, laggards: Laggards): Wires {
+export function createWires(limits: StreamLimits, slowConsumers: SlowConsumers): Wires {
   const count = Math.max(1, Math.round((limits.pingSeconds * 1000) / tickMs));
   const slots = Array.from({ length: count }, () => new Set<Wire>());
   const slotOf = new WeakMap<Wire, Set<Wire>>();
@@ -156,7 +156,7 @@ export function createWires(limits: StreamLimits, laggards: Laggards): Wires {
 
   return {
     open(client, socket) {
-      const wire = new Wire(client, socket, { limits, laggards });
+      const wire = new Wire(client, socket, { limits, slowConsumers });
       const slot = slots[opened % count];
       opened += 1;
       slot?.add(wire);

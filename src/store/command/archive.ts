@@ -1,4 +1,4 @@
-/** Deleting an instance or a host: the state machine decides, the door archives. */
+/** Deleting an instance or a host: the state machine decides, a commit archives. */
 import { and, eq } from 'drizzle-orm';
 import type { Change, Context } from '../../lifecycle/change.ts';
 import type { Refusal } from '../../lifecycle/errors.ts';
@@ -61,7 +61,7 @@ async function run(store: Store, caller: Caller, deletion: Deletion): Promise<Sa
   let current = { version: 0, sequence: 0 };
   const load = async () => {
     const snapshot = await deletion.load(id);
-    // Read after the guard: an edit in between grows it, and the door writes nothing.
+    // Read after the guard: an edit in between raises it, and the commit writes nothing.
     const [read] = await store.database.drizzle
       .select({ version: table.version, sequence: table.sequence })
       .from(table)
@@ -106,7 +106,7 @@ async function deletedBefore(
   if (!idempotency) return null;
   const before = await recall(store.database, caller.organizationId, idempotency);
   if (!before) return null;
-  // The door remembers an operation, which a deletion has none of; the key is never given again.
+  // A commit stores an operation under the key, and a deletion has none; the key of a resource is never used again.
   const [archived] = await store.database.drizzle
     .select({ id: table.id })
     .from(table)

@@ -1,8 +1,8 @@
-/** The one door for every state change: a change is written whole, in one statement, or not at all. */
+/** Commits a state change: in one statement, completely or not at all. */
 import type { Change } from '../../lifecycle/change.ts';
 import { type Database, isConnectionError, sqlState } from '../database/database.ts';
-import type { Notifier, Telling } from '../log/notifier.ts';
-import { doorStatement } from './statement.ts';
+import type { Notifier, PublishTarget } from '../log/notifier.ts';
+import { commitStatement } from './statement.ts';
 
 /** The work item whose holder writes; without the token nothing is written. */
 export interface Fence {
@@ -31,11 +31,11 @@ export interface Written {
   readonly at: Date;
   /** Null where they were not asked for, or no operation began. */
   readonly rows: WrittenRows | null;
-  /** The other nodes were told of it by the commit itself. */
-  readonly told: boolean;
+  /** The commit published its rows to the other nodes. */
+  readonly published: boolean;
 }
 
-export interface DoorOptions {
+export interface CommitOptions {
   readonly organizationId: string;
   readonly fence?: Fence;
   readonly idempotency?: Idempotency;
@@ -43,7 +43,7 @@ export interface DoorOptions {
   readonly completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
   /** Return the operation that answers the command, and its resource, as rows. */
   readonly returning?: boolean;
-  /** By which the commit tells of itself; of what it did not the caller tells. */
+  /** Lets the commit publish its rows; if it did not, the caller notifies the nodes. */
   readonly notifier?: Notifier | null;
 }
 
@@ -57,35 +57,35 @@ export interface Lost {
 /** SQLSTATE of a lost race: a foreign key, a unique index, a check of ours, a deadlock. */
 const races = ['23503', '23505', '23514', '40001', '40P01', '23P01'];
 
-/** Writes a change, whole. Where the race is lost: read and decide again. */
-export async function write(
+/** Writes a change. If the race is lost nothing is written: read and decide again. */
+export async function commitChange(
   database: Database,
   change: Change,
-  options: DoorOptions,
+  options: CommitOptions,
 ): Promise<Written | Lost> {
   const { notifier } = options;
-  const telling = notifier?.begun() ?? null;
+  const publishTo = notifier?.commitBegun() ?? null;
   try {
-    return await writeTelling(database, change, { ...options, telling });
+    return await commitPublishing(database, change, { ...options, publishTo });
   } catch (error) {
     if (races.includes(sqlState(error) ?? '')) return { lost: true, cause: error };
-    // Nothing is written. Maybe for the NOTIFY: its queue is full, or its lock was not to be had.
-    if (!telling || !sqlState(error) || isConnectionError(error)) throw error;
+    // Nothing was written, possibly because of the NOTIFY: its queue is full or its lock timed out.
+    if (!publishTo || !sqlState(error) || isConnectionError(error)) throw error;
   } finally {
-    notifier?.ended();
+    notifier?.commitEnded();
   }
-  const written = await write(database, change, { ...options, notifier: null });
-  notifier?.refused();
+  const written = await commitChange(database, change, { ...options, notifier: null });
+  notifier?.publishRefused();
   return written;
 }
 
-async function writeTelling(
+async function commitPublishing(
   database: Database,
   change: Change,
-  options: DoorOptions & { telling: Telling | null },
+  options: CommitOptions & { publishTo: PublishTarget | null },
 ): Promise<Written | Lost> {
-  const { text, parameters, rowsOf, tells } = doorStatement(change, options);
+  const { text, parameters, rowsOf, publishes } = commitStatement(change, options);
   const [row] = await database.query<{ at: Date; revision: number | null }>(text, parameters);
   if (!row) return { lost: true, cause: null };
-  return { at: row.at, revision: row.revision, rows: rowsOf(row), told: tells };
+  return { at: row.at, revision: row.revision, rows: rowsOf(row), published: publishes };
 }

@@ -7,7 +7,7 @@ import type { Row } from './sql.ts';
 interface MeterChange {
   /** Is an interval closed? */
   readonly isOff: boolean;
-  /** In the columns of the door's statement; `meter` is that of the interval which opens, or null. */
+  /** In the columns of the commit statement; `meter` is that of the interval which opens, or null. */
   readonly row: Row & { readonly meter: Meter | null };
 }
 
@@ -33,7 +33,7 @@ function meterChange(update: InstanceUpdate | HostUpdate): MeterChange[] {
 
 /**
  * The rows of the log that a change appends: transitions, then what they do not show. In the columns of
- * the door's statement; `by_…` is the cause.
+ * the commit statement; `by_…` is the cause.
  */
 export function logRows(change: Change): Row[] {
   const rows: Record<string, unknown>[] = [];

@@ -1,13 +1,13 @@
-/** A commit that tells of itself: the rows that it logs, as they will be read. */
+/** A commit that publishes its rows: the log rows, as a read of the log returns them. */
 import type { Change } from '../../lifecycle/change.ts';
 import { believedEpoch } from '../log/epoch.ts';
 import type { LogRow } from '../log/log.ts';
 import { payloadOfCommit } from '../log/notification.ts';
-import type { Telling } from '../log/notifier.ts';
+import type { PublishTarget } from '../log/notifier.ts';
 import { type Row, raw, type Sql, sql } from './sql.ts';
 
 interface Logged {
-  /** In the columns of the door's statement. */
+  /** In the columns of the commit's statement. */
   readonly rows: readonly Row[];
   readonly change: Change;
   readonly organizationId: string;
@@ -18,24 +18,24 @@ interface Logged {
 const epoch = raw(believedEpoch('POSTGRES'));
 
 /**
- * One more column of the answer, behind a comma, which tells the nodes. Null where it shall not, or where
- * there is nothing to tell or too much. In a store that may have gone back in time its payload is empty,
- * which says that anything may be new.
+ * One more result column, with its leading comma, that sends the NOTIFY. Null if the commit must not
+ * publish, has no log rows, or has more than fit. In a store that may have gone back in time the payload is
+ * empty, which means that anything may be new.
  */
-export function hintColumn(telling: Telling | null, logged: Logged): Sql | null {
+export function notifyColumn(publishTo: PublishTarget | null, logged: Logged): Sql | null {
   const { rows, change, organizationId, revision } = logged;
-  if (!telling || rows.length === 0) return null;
+  if (!publishTo || rows.length === 0) return null;
   const payload = payloadOfCommit(
-    telling.node,
+    publishTo.node,
     rows.map((row) => loggedRow(row, change, organizationId)),
   );
   if (payload === null) return null;
-  return sql`, pg_notify(${telling.channel}::text, ${payload}::text
+  return sql`, pg_notify(${publishTo.channel}::text, ${payload}::text
     || '"revision":' || ${revision} || ',"at":' || extract(epoch from ok.at) * 1000
     || ',"epoch":"' || (select ${epoch} from store_identity where id = 1) || '"}')`;
 }
 
-/** But for what its commit decides. */
+/** A log row without what its commit decides. */
 type Undecided = Omit<LogRow, 'revision' | 'at'>;
 
 function loggedRow(row: Row, { actor }: Change, organizationId: string): Undecided {

@@ -1,4 +1,4 @@
-/** What the door's statement writes of operations and of metered intervals. */
+/** What the statement of a commit writes for operations and of metered intervals. */
 import type { Change } from '../../lifecycle/change.ts';
 import { operations } from '../table/schema.ts';
 import { active } from '../table/state-sets.ts';

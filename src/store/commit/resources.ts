@@ -1,4 +1,4 @@
-/** What the door's statement writes of hosts, instances and runs, once they are locked. */
+/** What the statement of a commit writes for hosts, instances and runs, once they are locked. */
 import type { HostUpdate, InstanceUpdate } from '../../lifecycle/change.ts';
 import { hosts, instances } from '../table/schema.ts';
 import { Returned } from './returned.ts';

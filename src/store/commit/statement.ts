@@ -1,5 +1,5 @@
 /**
- * The door's statement: which parts it has, and their order.
+ * The statement of a commit: which parts it has, and their order.
  *
  * Sibling CTEs have no order of their own: the host is locked, then the instances by id, each with the
  * guard it was read at, then the fence; only when all are locked are the updates made, then the
@@ -11,10 +11,10 @@
  */
 import type { Change, InstanceUpdate } from '../../lifecycle/change.ts';
 import type { Parameter } from '../database/database.ts';
-import type { Telling } from '../log/notifier.ts';
-import type { DoorOptions, Fence, WrittenRows } from './commit.ts';
+import type { PublishTarget } from '../log/notifier.ts';
+import type { CommitOptions, Fence, WrittenRows } from './commit.ts';
 import { logRows } from './log-rows.ts';
-import { hintColumn } from './notify.ts';
+import { notifyColumn } from './notify.ts';
 import { meterParts, operationParts, returnedOperation } from './operations.ts';
 import {
   hostPart,
@@ -27,16 +27,16 @@ import {
 import { Columns, compile, type Row, Rows, type Sql, sql } from './sql.ts';
 
 /** Makes the statement. It answers one row, or none where it has written nothing. */
-export function doorStatement(
+export function commitStatement(
   change: Change,
-  options: DoorOptions & { telling?: Telling | null },
+  options: CommitOptions & { publishTo?: PublishTarget | null },
 ): {
   text: string;
   parameters: readonly Parameter[];
-  /** What the row of the answer says of the command's resource and operation. */
+  /** The command's resource and operation, from the row of the result. */
   rowsOf: (row: Row) => WrittenRows | null;
-  /** Does it tell the other nodes? */
-  tells: boolean;
+  /** Whether the statement publishes its rows to the other nodes. */
+  publishes: boolean;
 } {
   const { operationId } = change;
   const answer = options.returning ? change.begins.find(({ id }) => id === operationId) : undefined;
@@ -74,24 +74,24 @@ export function doorStatement(
   if (log.length > 0) {
     revision = log.length === 1 ? sql`(select n from logged)` : sql`(select n from revision)`;
   }
-  const hint = hintColumn(options.telling ?? null, {
+  const column = notifyColumn(options.publishTo ?? null, {
     ...{ rows: log, change, revision },
     organizationId: options.organizationId,
   });
-  const told = hint ?? sql``;
-  const tells = hint !== null;
+  const notify = column ?? sql``;
+  const publishes = column !== null;
   if (!answer) {
     const statement = compile(
-      sql`with ${parts} select ok.at, ${revision} as revision${told} from ok`,
+      sql`with ${parts} select ok.at, ${revision} as revision${notify} from ok`,
     );
-    return { ...statement, tells, rowsOf: () => null };
+    return { ...statement, publishes, rowsOf: () => null };
   }
   const isHost = answer.resource === 'HOST';
   const returned = isHost ? returnedHost : returnedInstance;
   const resources = isHost ? sql`changed_host` : sql`changed_instances`;
   const statement = compile(sql`
     with ${parts}
-    select ok.at, ${revision} as revision, r.*, o.*${told} from ok
+    select ok.at, ${revision} as revision, r.*, o.*${notify} from ok
       left join ${resources} r on r.${returned.id} = ${answer.resourceId}::uuid
       left join begun_operations o on o.${returnedOperation.id} = ${answer.id}::uuid`);
   const rowsOf = (row: Row) => {
@@ -99,14 +99,14 @@ export function doorStatement(
     const operation = returnedOperation.take(row);
     return resource && operation ? { resource, operation } : null;
   };
-  return { ...statement, tells, rowsOf };
+  return { ...statement, publishes, rowsOf };
 }
 
 /**
  * The one instance that is updated where nothing else is locked after it. Its update checks the guard
  * itself, instead of a lock before it: where that has changed, nothing is written.
  */
-function loneInstance(change: Change, { fence }: DoorOptions): InstanceUpdate | null {
+function loneInstance(change: Change, { fence }: CommitOptions): InstanceUpdate | null {
   const [update, ...others] = change.updates;
   const isLone = others.length === 0 && change.guards.length === 0 && !fence;
   return isLone && update?.kind === 'INSTANCE' ? update : null;
@@ -120,7 +120,7 @@ const guards = new Columns({ id: 'uuid', guard: 'bigint' });
  */
 function lockParts(
   change: Change,
-  { organizationId, fence, completes }: DoorOptions,
+  { organizationId, fence, completes }: CommitOptions,
   isLone: boolean,
 ): Sql[] {
   const parts: Sql[] = [];
@@ -171,7 +171,7 @@ function lockParts(
 }
 
 /** What belongs to the request: its idempotency key, the runtime's command that it completes. */
-function requestParts(change: Change, { idempotency, completes }: DoorOptions): Sql[] {
+function requestParts(change: Change, { idempotency, completes }: CommitOptions): Sql[] {
   const parts: Sql[] = [];
   if (idempotency) {
     const { caller, field, key, inputHash } = idempotency;

@@ -1,28 +1,28 @@
-/** What every part of the store is given: the database, the deadlines, and who hears of commits. */
+/** What every part of the store is given: the database, the deadlines, and the listeners of commits. */
 import { randomUUID } from 'node:crypto';
 import type { Actor, Change, Context, Deadlines, Snapshot } from '../../lifecycle/change.ts';
 import type { Refusal } from '../../lifecycle/errors.ts';
 import type { Database } from '../database/database.ts';
 import type { Notifier } from '../log/notifier.ts';
-import { type DoorOptions, type Written, write } from './commit.ts';
+import { type CommitOptions, commitChange, type Written } from './commit.ts';
 
 export interface Store {
   readonly database: Database;
   readonly deadlines: Deadlines;
-  /** Tells the other nodes of commits, where there are any. */
+  /** Notifies the other nodes of commits. */
   notifier: Notifier | null;
   /** Called after each commit that appended to the log or made work that is due. */
   onCommit(listener: (commit: Commit) => void): () => void;
-  /** Tells the listeners of this process. */
+  /** Calls the listeners of this process. */
   committed(commit: Commit): void;
 }
 
 export interface Commit {
   readonly revision: number | null;
-  /** Is there work for a worker that is due now? */
+  /** Whether it made work that is due now. */
   readonly work: boolean;
-  /** The commit itself has told the nodes, this one too. */
-  readonly told?: boolean;
+  /** The commit published its rows to all nodes, this one included. */
+  readonly published?: boolean;
 }
 
 /** Makes a store over an open, migrated database. */
@@ -74,7 +74,7 @@ export async function decide<W extends Snapshot & { organizationId: string }>(
     reason?: string | null;
     /** Asked after a lost race: something that makes further attempts void, or null. */
     lostTo?: () => Promise<unknown>;
-  } & Omit<DoorOptions, 'organizationId' | 'notifier'>,
+  } & Omit<CommitOptions, 'organizationId' | 'notifier'>,
 ): Promise<Decided<W>> {
   const context: Context = {
     newId: randomUUID,
@@ -89,7 +89,7 @@ export async function decide<W extends Snapshot & { organizationId: string }>(
     const change = rule(snapshot, context);
     if (!change) return { outcome: 'NOTHING', snapshot };
     if ('refused' in change) return { outcome: 'REFUSED', refusal: change, snapshot };
-    const written = await write(store.database, change, {
+    const written = await commitChange(store.database, change, {
       ...options,
       organizationId: snapshot.organizationId,
       notifier: store.notifier,
@@ -98,7 +98,7 @@ export async function decide<W extends Snapshot & { organizationId: string }>(
       store.committed({
         revision: written.revision,
         work: change.work.some(({ dueInSeconds }) => dueInSeconds === 0),
-        told: written.told,
+        published: written.published,
       });
       return { outcome: 'WRITTEN', change, written, snapshot };
     }
@@ -114,7 +114,7 @@ export async function decide<W extends Snapshot & { organizationId: string }>(
   });
 }
 
-async function isHeld(store: Store, fence: NonNullable<DoorOptions['fence']>): Promise<boolean> {
+async function isHeld(store: Store, fence: NonNullable<CommitOptions['fence']>): Promise<boolean> {
   const rows = await store.database.query(
     'select 1 from work where resource_id = $1::uuid and kind = $2::work_kind and token = $3::bigint',
     [fence.resourceId, fence.kind, fence.token],

@@ -1,6 +1,6 @@
 /**
- * One door to either store: PostgreSQL through postgres.js, or PGlite embedded in a folder. The
- * only place that knows how the two differ: prepared statements, row shapes, error fields, LISTEN.
+ * The database under the store: PostgreSQL through postgres.js, or PGlite embedded in a folder. Only
+ * this file knows how the two differ: prepared statements, row shapes, error fields, LISTEN.
  */
 import { PGlite } from '@electric-sql/pglite';
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
@@ -87,7 +87,7 @@ const migrationLock = 5_151_727_493;
  * Opens PostgreSQL.
  *
  * @param url `postgres://user:password@host:port/database`
- * @param options.connections how many for statements of the door, and as many again for reads
+ * @param options.connections how many for commits, and as many again for reads
  */
 export function openPostgres(url: string, options: { connections: number }): Database {
   const common = {

@@ -1,6 +1,6 @@
 /**
- * Prepared statements for PGlite, whose `query()` parses and plans every text anew: for the door's
- * one long statement that is nearly all of its time.
+ * Prepared statements for PGlite. Its own `query()` parses and plans each text again, which takes most
+ * of the time of the long commit statement.
  */
 import { type PGlite, parse, protocol } from '@electric-sql/pglite';
 import { type Parameter, sqlState } from './database.ts';
@@ -43,9 +43,9 @@ export interface Statements {
 }
 
 /** As many that wait are sent at once: entering PGlite costs as much as a short statement. */
-const MOST_AT_ONCE = 16;
+const MAX_BATCHED_STATEMENTS = 16;
 /** As many texts are kept; the one used longest ago gives way. */
-const MOST = 300;
+const MAX_PREPARED_STATEMENTS = 300;
 /** "cached plan must not change result type": a table has changed under a statement. */
 const RESULT_CHANGED = '0A000';
 
@@ -92,7 +92,7 @@ export function keepStatements(client: PGlite): Statements {
     };
     kept.set(text, prepared);
     const [oldest] = kept.keys();
-    if (kept.size > MOST && oldest !== undefined) await close(oldest);
+    if (kept.size > MAX_PREPARED_STATEMENTS && oldest !== undefined) await close(oldest);
     return prepared;
   }
 
@@ -157,7 +157,7 @@ export function keepStatements(client: PGlite): Statements {
       let batch: Waiting[] = [];
       try {
         await exclusively(async () => {
-          batch = waiting.splice(0, MOST_AT_ONCE);
+          batch = waiting.splice(0, MAX_BATCHED_STATEMENTS);
           for (const waits of await run(batch)) {
             await close(waits.text);
             await run([Object.assign(waits, { isRepeated: true })]);

@@ -16,7 +16,7 @@ export interface Caller {
 }
 
 /** Saving hosts (and instances, which may bring one) asks for the zone of their names. */
-export interface SavingStore extends Store {
+export interface ResourceStore extends Store {
   /** `instances.test`: valid, lower case, without a final dot. */
   readonly dnsZone: string;
 }

@@ -6,7 +6,7 @@ import type { Database, Parameter, Queries } from '../database/database.ts';
 import type { ChangeKind } from '../table/values.ts';
 import { believedEpoch, settleEpoch } from './epoch.ts';
 
-/** A row of the log as the statements below give it, and the hints of commits. */
+/** A row of the log as the statements below give it. */
 export interface LogRow {
   readonly revision: number;
   readonly place: number;

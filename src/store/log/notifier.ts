@@ -1,8 +1,8 @@
 /**
- * Hints between nodes over one NOTIFY channel. They may be lost, so nobody relies on one: who is hinted
- * at polls besides. A NOTIFY inside a transaction is the quickest, but takes a global lock from before the
- * commit to behind it, so that none shares its write to the disk with another. So a commit tells of
- * itself while there are few; in a crowd a node sends one NOTIFY for all that has come up since the last.
+ * Notifications between nodes over one NOTIFY channel. A notification may be lost, so every consumer also
+ * polls. A NOTIFY inside a transaction has the lowest latency, but holds a global lock until the commit is
+ * flushed, which prevents group commit. Therefore a commit publishes its rows itself only while few commits
+ * run concurrently; otherwise the node sends one coalesced NOTIFY for all commits since the last.
  */
 import { createHmac, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,80 +10,81 @@ import type { Database, Session } from '../database/database.ts';
 import { createReader } from '../database/own-connection.ts';
 import { within } from '../database/time-limit.ts';
 import { readIdentity } from './log.ts';
-import { type Hint, hintOf, payloadOf } from './notification.ts';
-import { createPace } from './token-bucket.ts';
+import { type Notification, notificationOf, payloadOf } from './notification.ts';
+import { createTokenBucket } from './token-bucket.ts';
 
-/** How a transaction tells of itself. */
-export interface Telling {
+/** Where a commit publishes its rows. */
+export interface PublishTarget {
   readonly channel: string;
   readonly node: string;
 }
 
 export interface Notifier {
-  /** A transaction of the log begins: how it shall tell of itself, or null. `ended` when it is over. */
-  begun(): Telling | null;
-  ended(): void;
-  /** It could not be written while it told: for some time none shall. */
-  refused(): void;
-  /** What a commit told was not heard here: none shall tell until this node hears itself again. */
-  unheard(): void;
-  /** Tells the other nodes that the log has grown. */
-  commit(): void;
-  /** Tells the other nodes that there is something new under a topic (no spaces in it). */
-  signal(topic: string): void;
-  /** Calls back on the hints of all nodes, and with everything whenever one may have been missed. */
-  onHint(listener: (hint: Hint) => void): () => void;
+  /** A commit begins: where it publishes its rows, or null if it must not. Followed by `commitEnded`. */
+  commitBegun(): PublishTarget | null;
+  commitEnded(): void;
+  /** PostgreSQL refused the NOTIFY of a commit: no commit publishes for some time. */
+  publishRefused(): void;
+  /** A published row did not arrive here: no commit publishes until this node receives its own again. */
+  publishMissed(): void;
+  /** Notifies the other nodes that the log has grown. */
+  notifyLog(): void;
+  /** Notifies the other nodes that there is something new under a topic (no spaces in it). */
+  notifyTopic(topic: string): void;
+  /** Calls back on the notifications of all nodes, and with "anything" whenever one may have been missed. */
+  onNotification(listener: (notification: Notification) => void): () => void;
   stop(): Promise<void>;
 }
 
 const NOTIFY = 'select pg_notify($1, $2)';
-/** In a parameter: the texts of statements are seen by roles that may read no table. */
+/** The name is a parameter: other roles may see the text of a statement in pg_stat_activity. */
 const NAME_CHANNEL = "select set_config('instance_manager.channel', $1, false)";
 const LISTEN =
   "do $$ begin execute format('listen %I', current_setting('instance_manager.channel')); end $$";
 const LISTEN_SECONDS = 10;
 const RETRY_MS = { first: 50, most: 2000 };
-/** Under load each tells of what came up in 4 ms; what comes now and then is told at once. */
-const PACE = { perSecond: 250, atOnce: 10 };
+/** Under load one NOTIFY covers 4 ms of commits; a single commit is notified at once. */
+const notifyRate = { perSecond: 250, burst: 10 };
 const NOTIFY_SECONDS = 5;
-/** Other transactions of this node that are under way when one begins, on average since none was. */
-const CROWD = 8;
-/** Of how many transactions that is the average. */
-const AVERAGED = 32;
-const REFUSED_SECONDS = 60;
+/** With this many concurrent commits on average, a commit no longer publishes its rows itself. */
+const publishMaxConcurrency = 8;
+/** Number of commits over which the concurrency is averaged. */
+const averagedCommits = 32;
+const publishRefusedSeconds = 60;
 
-/** Starts to listen; while the database is away it tries on. On PGlite there are no other nodes. */
+/** Starts to listen, and retries while the database is unavailable. On PGlite there are no other nodes. */
 export function startNotifier(database: Database): Notifier {
   const { openSession } = database;
   if (!openSession) {
     return {
-      begun: () => null,
-      ended() {},
-      refused() {},
-      unheard() {},
-      commit() {},
-      signal() {},
-      onHint: () => () => {},
+      commitBegun: () => null,
+      commitEnded() {},
+      publishRefused() {},
+      publishMissed() {},
+      notifyLog() {},
+      notifyTopic() {},
+      onNotification: () => () => {},
       stop: async () => {},
     };
   }
   const node = randomUUID();
-  /** Behind no write. */
+  /** A connection of its own, so that a NOTIFY does not queue behind writes. */
   const own = createReader(database);
-  const pace = createPace(PACE);
-  const listeners = new Set<(hint: Hint) => void>();
+  const bucket = createTokenBucket(notifyRate);
+  const listeners = new Set<(notification: Notification) => void>();
   const topics = new Set<string>();
   let channel: string | null = null;
-  /** What this node said has come back to it since it last began to listen. */
-  let hears = false;
-  let underWay = 0;
-  let crowd = 0;
+  /** This node received one of its own notifications since it began to listen. */
+  let receivesOwn = false;
+  let openCommits = 0;
+  /** Average of `openCommits` at the begin of a commit, since there last was none. */
+  let concurrency = 0;
   let refusedUntil = 0;
   let grown = false;
   let sending: Promise<void> | null = null;
   let stopped = false;
   const stopping = new AbortController();
-  let ears: Session | null = null;
+  let session: Session | null = null;
   const listening = listen(openSession);
 
   async function listen(open: NonNullable<Database['openSession']>): Promise<void> {
@@ -91,15 +92,15 @@ export function startNotifier(database: Database): Notifier {
       try {
         channel = await channelOf(database);
         if (stopped) return;
-        ears = open(receive);
-        await within(LISTEN_SECONDS, ears.query(NAME_CHANNEL, [channel]));
-        await within(LISTEN_SECONDS, ears.query(LISTEN));
+        session = open(receive);
+        await within(LISTEN_SECONDS, session.query(NAME_CHANNEL, [channel]));
+        await within(LISTEN_SECONDS, session.query(LISTEN));
         failures = 0;
         receive('');
         send();
-        await ears.ended;
+        await session.ended;
       } catch {
-        ears?.close();
+        session?.close();
         const waitMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures);
         failures += 1;
         await sleep(waitMs, null, { signal: stopping.signal }).catch(() => {});
@@ -109,10 +110,10 @@ export function startNotifier(database: Database): Notifier {
 
   function receive(payload: string): void {
     if (stopped) return;
-    const hint = hintOf(payload, node);
-    if (payload === '') hears = false;
-    else if (hint.isOwn) hears = true;
-    for (const listener of listeners) listener(hint);
+    const notification = notificationOf(payload, node);
+    if (payload === '') receivesOwn = false;
+    else if (notification.isOwn) receivesOwn = true;
+    for (const listener of listeners) listener(notification);
   }
 
   function send(): void {
@@ -126,10 +127,10 @@ export function startNotifier(database: Database): Notifier {
         try {
           await within(NOTIFY_SECONDS, own.query(NOTIFY, [to, payload]));
         } catch {
-          // Whoever waits for it polls.
+          // Consumers poll.
           own.renew();
         }
-        const waitMs = pace.take();
+        const waitMs = bucket.take();
         if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
       sending = null;
@@ -137,37 +138,38 @@ export function startNotifier(database: Database): Notifier {
   }
 
   return {
-    begun() {
-      crowd = underWay === 0 ? 0 : crowd + (underWay - crowd) / AVERAGED;
-      underWay += 1;
-      const tells = hears && crowd < CROWD && performance.now() >= refusedUntil;
-      return tells && channel ? { channel, node } : null;
+    commitBegun() {
+      concurrency =
+        openCommits === 0 ? 0 : concurrency + (openCommits - concurrency) / averagedCommits;
+      openCommits += 1;
+      const isAllowed = performance.now() >= refusedUntil && concurrency < publishMaxConcurrency;
+      return receivesOwn && isAllowed && channel ? { channel, node } : null;
     },
-    ended() {
-      underWay -= 1;
+    commitEnded() {
+      openCommits -= 1;
     },
-    unheard() {
-      hears = false;
+    publishMissed() {
+      receivesOwn = false;
     },
-    refused() {
-      refusedUntil = performance.now() + REFUSED_SECONDS * 1000;
+    publishRefused() {
+      refusedUntil = performance.now() + publishRefusedSeconds * 1000;
     },
-    commit() {
+    notifyLog() {
       grown = true;
       send();
     },
-    signal(topic) {
+    notifyTopic(topic) {
       topics.add(topic);
       send();
     },
-    onHint(listener) {
+    onNotification(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     async stop() {
       stopped = true;
       stopping.abort();
-      ears?.close();
+      session?.close();
       const end = async () => {
         await sending;
         await listening;
@@ -179,8 +181,8 @@ export function startNotifier(database: Database): Notifier {
 }
 
 /**
- * A name that only those know who may read the store: any role of a database may listen on any channel,
- * and say anything on it.
+ * A channel name that only readers of the store can compute: any role of a database may listen on any
+ * channel and send any payload on it.
  */
 async function channelOf(database: Database): Promise<string> {
   const { cursorSecret } = await readIdentity(database);

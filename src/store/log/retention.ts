@@ -26,7 +26,7 @@ const lookSeconds = 3600;
 const batchRows = 1000;
 /** Between batches, for those who write. */
 const restMs = 10;
-/** For who was writing when a batch was chosen; a statement of the door is over in milliseconds. */
+/** For who was writing when a batch was chosen; a commit is over in milliseconds. */
 const writersSeconds = 30;
 
 /** What the next batch is: revisions above the one and up to the other. */

@@ -1,18 +1,24 @@
-/** How often something may be done: at once now and then, at a steady rate under load. */
+/** A token bucket: a burst is let through at once, a sustained load at a steady rate. */
 
-export interface Pace {
-  /** Counts it as done now; milliseconds until it should be done again, 0 for at once. */
+export interface TokenBucket {
+  /** Takes a token; returns how many milliseconds to wait before the action, 0 for none. */
   take(): number;
 }
 
-/** So many at once, and on average so many a second. */
-export function createPace({ perSecond, atOnce }: { perSecond: number; atOnce: number }): Pace {
-  let left = atOnce;
+/** Creates a full bucket of `burst` tokens, refilled at `perSecond`. */
+export function createTokenBucket({
+  perSecond,
+  burst,
+}: {
+  perSecond: number;
+  burst: number;
+}): TokenBucket {
+  let left = burst;
   let since = performance.now();
   return {
     take() {
       const now = performance.now();
-      left = Math.min(atOnce, left + ((now - since) * perSecond) / 1000) - 1;
+      left = Math.min(burst, left + ((now - since) * perSecond) / 1000) - 1;
       since = now;
       return left >= 0 ? 0 : (-left * 1000) / perSecond;
     },

@@ -26,8 +26,8 @@ import {
   named,
   notFound,
   type Problems,
+  type ResourceStore,
   type SaveResult,
-  type SavingStore,
   type Transaction,
 } from '../input/save-result.ts';
 import { billingSubscriptions, hosts, operations } from '../table/schema.ts';
@@ -66,7 +66,7 @@ export interface DeleteHostInput extends GuardedInput {
 }
 
 export function createHost(
-  store: SavingStore,
+  store: ResourceStore,
   caller: Caller,
   input: CreateHostInput,
 ): Promise<SaveResult> {
@@ -88,7 +88,7 @@ export function createHost(
         caller,
         key: input.key,
       });
-      // A name made of a key that is no good has the faults of the key, which are told already.
+      // A name made of a key that is no good is refused with the key, whose problems are reported already.
       if (isText(input.dnsName) || keyIsFree)
         await checkDnsNameIsFree(tx, problems, { dnsName, zone: store.dnsZone, path: 'dnsName' });
       problems.throwIfAny();
@@ -111,7 +111,7 @@ export function createHost(
 }
 
 export function updateHost(
-  store: SavingStore,
+  store: ResourceStore,
   caller: Caller,
   input: UpdateHostInput,
 ): Promise<SaveResult> {
@@ -205,7 +205,7 @@ export function deleteHost(
 const byKey = (a: { key: string }, b: { key: string }): number => (a.key < b.key ? -1 : 1);
 
 /** Fully qualified: a single label lies in the zone. */
-export function dnsNameOf(store: SavingStore, name: string): string {
+export function dnsNameOf(store: ResourceStore, name: string): string {
   return name === '' || name.includes('.') ? name : `${name}.${store.dnsZone}`;
 }
 

@@ -88,7 +88,7 @@ export async function findDeviceRepository(
   return found.id;
 }
 
-/** The host to share, locked: it comes before its instances, as in the door. */
+/** The host to share, locked: it comes before its instances, as in a commit. */
 export async function findHost({ tx, caller, problems }: Check, reference: string) {
   const [found] = await tx
     .select({ id: hosts.id, guard: hosts.guard })

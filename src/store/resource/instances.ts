@@ -22,8 +22,8 @@ import {
   named,
   notFound,
   type Problems,
+  type ResourceStore,
   type SaveResult,
-  type SavingStore,
   type Transaction,
 } from '../input/save-result.ts';
 import { hosts, instances } from '../table/schema.ts';
@@ -77,7 +77,7 @@ export interface DeleteInstanceInput extends GuardedInput {
 
 /** Creates an instance, and with it a host of its own where the input names none. */
 export function createInstance(
-  store: SavingStore,
+  store: ResourceStore,
   caller: Caller,
   input: CreateInstanceInput,
 ): Promise<SaveResult> {
@@ -145,7 +145,7 @@ export function createInstance(
 
 /** Edits an instance. An absent field keeps what is there. */
 export function updateInstance(
-  store: SavingStore,
+  store: ResourceStore,
   caller: Caller,
   input: UpdateInstanceInput,
 ): Promise<SaveResult> {
@@ -251,7 +251,7 @@ async function growGuard(tx: Transaction, host: { id: string; guard: number }): 
 async function checkOwnHost(
   tx: Transaction,
   problems: Problems,
-  { store, caller, input }: { store: SavingStore; caller: Caller; input: CreateInstanceInput },
+  { store, caller, input }: { store: ResourceStore; caller: Caller; input: CreateInstanceInput },
 ): Promise<{ id: string; key: string; dnsName: string } | null> {
   if (!isKey(input.key)) return null;
   const key = `${input.key}-host`;

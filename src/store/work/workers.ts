@@ -1,13 +1,13 @@
 /**
- * Workers: who may hold work, how they show that they live, and what becomes of it when they do not.
- * A row beats; beside it a worker holds a lock for as long as one connection of its own lives. See
+ * Workers hold leases on work. A living worker increments its beat and holds an advisory lock through
+ * a connection of its own; the leases of a dead worker are taken over. See
  * feed.md, "Leases and fencing".
  */
 
 import type { Store } from '../commit/store.ts';
 import type { Session } from '../database/database.ts';
 
-/** A worker as its peers see it: when it was heard of last is when its beat changed. */
+/** A worker as its peers see it. It was alive when its beat last changed. */
 export interface Peer {
   readonly epoch: number;
   readonly beat: number;

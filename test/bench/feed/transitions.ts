@@ -4,7 +4,7 @@
  */
 import type { Change } from '../../../src/lifecycle/change.ts';
 import type { InstanceState } from '../../../src/lifecycle/instance.ts';
-import { write } from '../../../src/store/commit/commit.ts';
+import { commitChange } from '../../../src/store/commit/commit.ts';
 import type { Database } from '../../../src/store/database/database.ts';
 import type { Notifier } from '../../../src/store/log/notifier.ts';
 import { now } from './clock.ts';
@@ -103,11 +103,11 @@ export async function openTransitions(
         commands: [],
         operationId: null,
       };
-      const written = await write(database, change, { organizationId, notifier });
+      const written = await commitChange(database, change, { organizationId, notifier });
       if ('lost' in written) throw new Error('A change was not written.', { cause: written.cause });
       const at = now();
       for (const row of taken) row.busy = false;
-      if (!written.told) notifier?.commit();
+      if (!written.published) notifier?.notifyLog();
       return { number: first, at };
     },
   };

@@ -32,7 +32,7 @@ export interface Received {
   readonly followed: Followed;
   /** The position that it began behind. */
   readonly start: string;
-  /** Places among `cursors`. */
+  /** Slots among `cursors`. */
   readonly order: Int32Array;
   readonly connects: number;
   /** Errors, ends, and events that are not whole: none, if all is well. */

@@ -4,7 +4,7 @@ import { type Database, openPostgres } from '../../../src/store/database/databas
 import { startNotifier } from '../../../src/store/log/notifier.ts';
 import { openTransitions } from '../../bench/feed/transitions.ts';
 
-export interface DoorWriter {
+export interface CommitWriter {
   readonly committed: number;
   /** Commits without an answer, or refused because another one had none. */
   readonly failed: number;
@@ -15,10 +15,10 @@ export interface DoorWriter {
  * Steps of the instances of a fleet, so many a second, in four lanes. Those of two tell of themselves,
  * as a node's do; of the others nobody is told: the nodes find them by their polls.
  */
-export function startDoorWriter(
+export function startCommitWriter(
   url: string,
   { organizationId, perSecond }: { organizationId: string; perSecond: number },
-): DoorWriter {
+): CommitWriter {
   const lanes = 4;
   const database: Database = openPostgres(url, { connections: lanes });
   const notifier = startNotifier(database);

@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { Change } from '../../src/lifecycle/change.ts';
-import { type Written, write } from '../../src/store/commit/commit.ts';
+import { commitChange, type Written } from '../../src/store/commit/commit.ts';
 import { type LogRow, type LogState, readLogAfter } from '../../src/store/log/log.ts';
-import type { Hint } from '../../src/store/log/notification.ts';
+import type { Notification } from '../../src/store/log/notification.ts';
 import { type Notifier, startNotifier } from '../../src/store/log/notifier.ts';
 import type { OpenStore } from '../../src/store/open.ts';
 import { randomOf } from '../api/random.ts';
@@ -14,20 +14,20 @@ import { openTestStore } from './stores.ts';
 let store: OpenStore;
 let own: Notifier;
 let other: Notifier;
-const hints: Hint[] = [];
-const ownHints: Hint[] = [];
+const notifications: Notification[] = [];
+const ownNotifications: Notification[] = [];
 
 beforeAll(async () => {
   store = await openTestStore('POSTGRES');
   await createFleet(store.database, store.defaultOrganizationId, { from: 1, to: 8 });
   own = startNotifier(store.database);
   other = startNotifier(store.database);
-  own.onHint((hint) => ownHints.push(hint));
-  other.onHint((hint) => hints.push(hint));
+  own.onNotification((hint) => ownNotifications.push(hint));
+  other.onNotification((hint) => notifications.push(hint));
   // They listen when each has said that something may have been missed.
-  await vi.waitFor(() => expect([hints.length, ownHints.length]).toEqual([1, 1]));
-  own.commit();
-  await vi.waitFor(() => expect([hints.length, ownHints.length]).toEqual([2, 2]));
+  await vi.waitFor(() => expect([notifications.length, ownNotifications.length]).toEqual([1, 1]));
+  own.notifyLog();
+  await vi.waitFor(() => expect([notifications.length, ownNotifications.length]).toEqual([2, 2]));
 });
 afterAll(async () => {
   await own?.stop();
@@ -35,7 +35,7 @@ afterAll(async () => {
   await store?.close();
 });
 beforeEach(() => {
-  hints.length = ownHints.length = 0;
+  notifications.length = ownNotifications.length = 0;
 });
 
 const path: Record<string, string> = {
@@ -77,7 +77,7 @@ async function step(
     commands: [],
     operationId: null,
   } as unknown as Change;
-  const written = await write(database, change, {
+  const written = await commitChange(database, change, {
     organizationId: store.defaultOrganizationId,
     notifier: own,
   });
@@ -114,60 +114,65 @@ test('what is told is what is read, to the order of the keys', async () => {
     return kind === 5 ? inner : Object.fromEntries(inner.map((each) => [word(), each]));
   };
   for (let run = 0; run < 40; run += 1) {
-    hints.length = 0;
+    notifications.length = 0;
     const details = { [word()]: value(0), [word()]: value(0), n: run };
-    const { revision, told } = await step(details, { count: 1 + random(4) });
-    expect(told).toBe(true);
-    await vi.waitFor(() => expect(hints).toHaveLength(1));
+    const { revision, published } = await step(details, { count: 1 + random(4) });
+    expect(published).toBe(true);
+    await vi.waitFor(() => expect(notifications).toHaveLength(1));
     const read = await logged(revision);
     expect(read.length).toBeGreaterThan(0);
-    expect(hints[0]?.shown?.rows).toEqual(read);
+    expect(notifications[0]?.pushed?.rows).toEqual(read);
     for (const [at, row] of read.entries()) {
-      const told = hints[0]?.shown?.rows[at];
-      expect(JSON.stringify([told?.actor, told?.details])).toBe(
+      const pushed = notifications[0]?.pushed?.rows[at];
+      expect(JSON.stringify([pushed?.actor, pushed?.details])).toBe(
         JSON.stringify([row.actor, row.details]),
       );
     }
   }
 });
 
-test('its own node hears it too; who told need not tell again', async () => {
+test('its own node receives it too; a commit that published need not notify again', async () => {
   const { revision } = await step({}, { count: 1 });
-  await vi.waitFor(() => expect([hints.length, ownHints.length]).toEqual([1, 1]));
-  expect(ownHints[0]).toMatchObject({ isOwn: true, shown: { rows: [{ revision }, {}] } });
-  expect(hints[0]).toMatchObject({ isOwn: false, log: true, topics: [] });
+  await vi.waitFor(() => expect([notifications.length, ownNotifications.length]).toEqual([1, 1]));
+  expect(ownNotifications[0]).toMatchObject({ isOwn: true, pushed: { rows: [{ revision }, {}] } });
+  expect(notifications[0]).toMatchObject({ isOwn: false, log: true, topics: [] });
 });
 
-test('what is too long for a NOTIFY is left to who commits', async () => {
-  const { told, revision } = await step({ note: '漢'.repeat(3000) }, { count: 1 });
-  expect(told).toBe(false);
+test('rows too long for a NOTIFY are left to the notification of the committer', async () => {
+  const { published, revision } = await step({ note: '漢'.repeat(3000) }, { count: 1 });
+  expect(published).toBe(false);
   expect(await logged(revision)).not.toHaveLength(0);
-  own.commit();
-  await vi.waitFor(() => expect(hints).toHaveLength(1));
-  expect(hints[0]).toMatchObject({ log: true, shown: null });
+  own.notifyLog();
+  await vi.waitFor(() => expect(notifications).toHaveLength(1));
+  expect(notifications[0]).toMatchObject({ log: true, pushed: null });
 });
 
 test('a store that may have gone back in time says that anything may be new', async () => {
   await store.database.query("update store_identity set lineage = 'elsewhere'");
   try {
     await step({}, { count: 1 });
-    await vi.waitFor(() => expect(hints).toHaveLength(1));
-    expect(hints[0]).toEqual({ isOwn: false, log: true, shown: null, topics: null });
+    await vi.waitFor(() => expect(notifications).toHaveLength(1));
+    expect(notifications[0]).toEqual({ isOwn: false, log: true, pushed: null, topics: null });
   } finally {
     await store.database.query('update store_identity set lineage = null');
   }
-  own.commit();
-  await vi.waitFor(() => expect(ownHints.at(-1)).toMatchObject({ isOwn: true }));
+  own.notifyLog();
+  await vi.waitFor(() => expect(ownNotifications.at(-1)).toMatchObject({ isOwn: true }));
 });
 
 test('other messages on the channel mean that anything may be new', async () => {
-  const channel = own.begun()?.channel ?? '';
-  own.ended();
+  const channel = own.commitBegun()?.channel ?? '';
+  own.commitEnded();
   expect(channel).not.toBe('');
   for (const message of ['', 'x', '{}', '[]', `{"node":"${randomUUID()}","rows":[{}]}`]) {
-    hints.length = 0;
+    notifications.length = 0;
     await store.database.query('select pg_notify($1, $2)', [channel, message]);
-    await vi.waitFor(() => expect(hints).toHaveLength(1));
-    expect(hints[0], message).toEqual({ isOwn: false, log: true, shown: null, topics: null });
+    await vi.waitFor(() => expect(notifications).toHaveLength(1));
+    expect(notifications[0], message).toEqual({
+      isOwn: false,
+      log: true,
+      pushed: null,
+      topics: null,
+    });
   }
 });

@@ -13,7 +13,7 @@ import { createFeed } from '../../src/feed/feed.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { commandInstance } from '../../src/store/command/lifecycle-commands.ts';
 import { openPostgres } from '../../src/store/database/database.ts';
-import type { Hint } from '../../src/store/log/notification.ts';
+import type { Notification } from '../../src/store/log/notification.ts';
 import { type Notifier, startNotifier } from '../../src/store/log/notifier.ts';
 import { type OpenStore, setUpStore } from '../../src/store/open.ts';
 import { createFleet, keyOf } from '../bench/fleet.ts';
@@ -25,8 +25,8 @@ let store: OpenStore;
 let own: Notifier;
 let other: Notifier;
 let stop: () => Promise<void>;
-const heard: Hint[] = [];
-const heardOwn: Hint[] = [];
+const received: Notification[] = [];
+const ownReceived: Notification[] = [];
 let taken = 0;
 
 beforeAll(async () => {
@@ -34,15 +34,15 @@ beforeAll(async () => {
   await createFleet(store.database, store.defaultOrganizationId, { from: 1, to: 20 });
   own = startNotifier(store.database);
   other = startNotifier(store.database);
-  own.onHint((hint) => heardOwn.push(hint));
-  other.onHint((hint) => heard.push(hint));
+  own.onNotification((notification) => ownReceived.push(notification));
+  other.onNotification((notification) => received.push(notification));
   const feed = createFeed(store, { notifier: own });
   await feed.start();
   stop = () => feed.stop();
   // They listen when each has said that something may have been missed.
-  await vi.waitFor(() => expect([heard.length, heardOwn.length]).toEqual([1, 1]));
-  expect(own.begun()).toBeNull(); // Not before what it says comes back to it.
-  own.ended();
+  await vi.waitFor(() => expect([received.length, ownReceived.length]).toEqual([1, 1]));
+  expect(own.commitBegun()).toBeNull(); // Not before what it says comes back to it.
+  own.commitEnded();
   await comesBack(own);
 });
 afterAll(async () => {
@@ -52,19 +52,19 @@ afterAll(async () => {
   await store?.close();
 });
 beforeEach(() => {
-  heard.length = heardOwn.length = 0;
+  received.length = ownReceived.length = 0;
 });
 
 /** Before that nothing comes back of what it says. */
 const listens = (notifier: Notifier) =>
-  new Promise<void>((resolve) => void notifier.onHint(() => resolve()));
+  new Promise<void>((resolve) => void notifier.onNotification(() => resolve()));
 
 async function comesBack(notifier: Notifier): Promise<void> {
-  notifier.commit();
+  notifier.notifyLog();
   await vi.waitFor(() => {
-    const telling = notifier.begun();
-    notifier.ended();
-    expect(telling).not.toBeNull();
+    const target = notifier.commitBegun();
+    notifier.commitEnded();
+    expect(target).not.toBeNull();
   });
 }
 
@@ -80,67 +80,67 @@ function pause() {
   });
 }
 
-/** What was heard before this signal. */
-async function heardBefore(topic: string): Promise<Hint[]> {
-  own.signal(topic);
-  await vi.waitFor(() => expect(heard.at(-1)?.topics).toEqual([topic]));
-  return heard.slice(0, -1);
+/** What was received before this signal. */
+async function receivedBefore(topic: string): Promise<Notification[]> {
+  own.notifyTopic(topic);
+  await vi.waitFor(() => expect(received.at(-1)?.topics).toEqual([topic]));
+  return received.slice(0, -1);
 }
 
-test('a commit tells its own node and the others, once', async () => {
-  const tells = vi.spyOn(own, 'commit');
+test('a commit notifies its own node and the others, once', async () => {
+  const notifyLog = vi.spyOn(own, 'notifyLog');
   expect(await pause()).toMatchObject({ outcome: 'ACCEPTED' });
-  const [hint, ...others] = await heardBefore('after');
-  expect(hint).toMatchObject({ isOwn: false, log: true, topics: [] });
-  expect(hint?.shown?.rows[0]).toMatchObject({ kind: 'TRANSITION', to: 'PAUSING' });
+  const [notification, ...others] = await receivedBefore('after');
+  expect(notification).toMatchObject({ isOwn: false, log: true, topics: [] });
+  expect(notification?.pushed?.rows[0]).toMatchObject({ kind: 'TRANSITION', to: 'PAUSING' });
   expect(others).toEqual([]);
-  expect(heardOwn[0]).toEqual({ ...hint, isOwn: true });
-  expect(tells).not.toHaveBeenCalled();
+  expect(ownReceived[0]).toEqual({ ...notification, isOwn: true });
+  expect(notifyLog).not.toHaveBeenCalled();
 });
 
-test('in a crowd none tells of itself, behind it each does again', async () => {
-  const told = Array.from({ length: 200 }, () => own.begun() !== null);
-  expect(told[0]).toBe(true);
-  expect(told.at(-1)).toBe(false);
-  const tells = vi.spyOn(own, 'commit');
+test('in a burst no commit publishes its own rows, after it each does again', async () => {
+  const begun = Array.from({ length: 200 }, () => own.commitBegun() !== null);
+  expect(begun[0]).toBe(true);
+  expect(begun.at(-1)).toBe(false);
+  const notifyLog = vi.spyOn(own, 'notifyLog');
   expect(await pause()).toMatchObject({ outcome: 'ACCEPTED' });
-  expect(tells).toHaveBeenCalledOnce();
-  expect(await heardBefore('crowd')).toMatchObject([{ log: true, shown: null, topics: [] }]);
-  for (const _ of told) own.ended();
-  expect(own.begun()).not.toBeNull();
-  own.ended();
+  expect(notifyLog).toHaveBeenCalledOnce();
+  expect(await receivedBefore('burst')).toMatchObject([{ log: true, pushed: null, topics: [] }]);
+  for (const _ of begun) own.commitEnded();
+  expect(own.commitBegun()).not.toBeNull();
+  own.commitEnded();
 });
 
-test('who does not hear itself does not tell', async () => {
-  own.unheard();
-  expect(own.begun()).toBeNull();
-  own.ended();
+test('a node that does not receive its own notifications does not publish', async () => {
+  own.publishMissed();
+  expect(own.commitBegun()).toBeNull();
+  own.commitEnded();
   await comesBack(own);
   await store.database.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
       where query like 'do %listen%' and datname = current_database()`,
   );
-  await vi.waitFor(() => expect(heardOwn.at(-1)).toMatchObject({ isOwn: false, topics: null }));
-  expect(own.begun()).toBeNull();
-  own.ended();
+  await vi.waitFor(() => expect(ownReceived.at(-1)).toMatchObject({ isOwn: false, topics: null }));
+  expect(own.commitBegun()).toBeNull();
+  own.commitEnded();
   await comesBack(own);
 });
 
 test('nobody else knows the channel', async () => {
-  const telling = own.begun();
-  own.ended();
+  const target = own.commitBegun();
+  own.commitEnded();
   const { database } = store;
-  const shown = await database.query(
+  const found = await database.query(
     'select 1 from pg_stat_activity where position($1 in query) > 0',
-    [telling?.channel ?? ''],
+    [target?.channel ?? ''],
   );
-  expect(shown).toEqual([]);
+  expect(found).toEqual([]);
   await database.query('update store_identity set cursor_secret = cursor_secret || $1', ['x']);
   const another = startNotifier(database);
   await listens(another);
   await comesBack(another);
-  expect(another.begun()?.channel).not.toBe(telling?.channel);
-  another.ended();
+  expect(another.commitBegun()?.channel).not.toBe(target?.channel);
+  another.commitEnded();
   await another.stop();
 });
 
@@ -190,8 +190,8 @@ describe('where the commit fails for its NOTIFY', () => {
       await comesBack(notifier);
       expect(await pause()).toMatchObject({ outcome: 'ACCEPTED' });
       // One attempt that told, one that did not, and no more attempts to tell.
-      expect(notifier.begun()).toBeNull();
-      notifier.ended();
+      expect(notifier.commitBegun()).toBeNull();
+      notifier.commitEnded();
     } finally {
       store.notifier = before;
       await notifier.stop();

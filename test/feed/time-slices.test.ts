@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { turn } from '../../src/feed/group/time-slices.ts';
+import { nextTimeSlice } from '../../src/feed/group/time-slices.ts';
 
 const busy = (ms: number): void => {
   for (const until = performance.now() + ms; performance.now() < until; );
@@ -16,7 +16,7 @@ test('between turns the process looks at its sockets and timers', async () => {
   const order: number[] = [];
   await Promise.all(
     Array.from({ length: 200 }, async (_, n) => {
-      await turn();
+      await nextTimeSlice();
       busy(1);
       order.push(n);
     }),
@@ -31,9 +31,9 @@ test('a turn lasts until what it does waits for something', async () => {
   const events: string[] = [];
   await Promise.all(
     ['a', 'b'].map(async (name) => {
-      await turn();
+      await nextTimeSlice();
       for (let step = 0; step < 10; step += 1) await events.push(`${name}${step}`);
-      await turn();
+      await nextTimeSlice();
       events.push(`${name} again`);
     }),
   );

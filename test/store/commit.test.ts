@@ -8,8 +8,8 @@ import {
   commandInstance,
 } from '../../src/store/command/lifecycle-commands.ts';
 import { hostSnapshot } from '../../src/store/command/snapshot.ts';
-import { write } from '../../src/store/commit/commit.ts';
-import { doorStatement } from '../../src/store/commit/statement.ts';
+import { commitChange } from '../../src/store/commit/commit.ts';
+import { commitStatement } from '../../src/store/commit/statement.ts';
 import type { OpenStore } from '../../src/store/open.ts';
 import { createFleet, keyOf } from '../bench/fleet.ts';
 import { everything, openTestStore, storeKinds } from './stores.ts';
@@ -69,7 +69,7 @@ describe.each(storeKinds)('the door on %s', (kind) => {
       const change = await decided(hostId);
       expect(change.updates).toHaveLength(count + 1);
       const { defaultOrganizationId: organizationId } = store;
-      const written = await write(store.database, change, { organizationId });
+      const written = await commitChange(store.database, change, { organizationId });
       if ('lost' in written) throw written.cause;
       const rows = await store.database.query<{ kind: string; place: number }>(
         'select kind, place from log where revision = $1::bigint order by place',
@@ -104,7 +104,7 @@ describe.each(storeKinds)('the door on %s', (kind) => {
     };
     const before = await everything(store);
     const { defaultOrganizationId: organizationId } = store;
-    expect(await write(store.database, stale, { organizationId })).toEqual({
+    expect(await commitChange(store.database, stale, { organizationId })).toEqual({
       lost: true,
       cause: null,
     });
@@ -172,7 +172,7 @@ describe.each(storeKinds)('the door on %s', (kind) => {
       await decided(await hostOf(1)),
       await decided(await hostOf(2)),
     ];
-    const textOf = (change: typeof first) => doorStatement(change, { organizationId }).text;
+    const textOf = (change: typeof first) => commitStatement(change, { organizationId }).text;
     expect(textOf(first)).toBe(textOf(second));
     expect(textOf(first)).not.toContain(first.updates[0]?.id);
     expect(textOf(first)).not.toBe(textOf(more));

@@ -10,7 +10,7 @@ const concurrency = 32;
 const rounds = 4;
 const writesPerRound = 500;
 
-export async function measureDoors(bench: Bench): Promise<Figure[]> {
+export async function measureCommits(bench: Bench): Promise<Figure[]> {
   const instances = (rounds + 1) * writesPerRound;
   const { store: server } = await bench.createDatabase(instances);
   const embedded = await bench.createEmbedded(instances);

@@ -121,7 +121,7 @@ async function follow(random: (below: number) => number): Promise<Followed> {
     onError(error) {
       throw error;
     },
-    onUnmet: () => void unmet.push(log.newest),
+    onPushMissed: () => void unmet.push(log.newest),
   });
   tail.start();
   await tail.fresh();
@@ -139,8 +139,8 @@ test(`${runs} interleavings: nothing lost, doubled or out of order`, async () =>
       await log.turns(4);
       if (random(6) === 0) return; // Neither told nor woken: the poll finds it.
       if (random(5) === 0) return tail.wake();
-      tail.offer({ rows, epoch: log.epoch });
-      if (random(8) === 0) tail.offer({ rows, epoch: log.epoch });
+      tail.push({ rows, epoch: log.epoch });
+      if (random(8) === 0) tail.push({ rows, epoch: log.epoch });
       tail.expect(rows[0]?.revision ?? 0);
     };
     await Promise.all(Array.from({ length: 14 }, (_, n) => write(`3/${n}`)));
@@ -159,7 +159,7 @@ describe('while no poll is due', () => {
     const { log, tail, received } = await follow(() => 1);
     const { reads } = log;
     for (let count = 1; count <= 20; count += 1)
-      tail.offer({ rows: (await log.write('one', count)) ?? [], epoch: log.epoch });
+      tail.push({ rows: (await log.write('one', count)) ?? [], epoch: log.epoch });
     await setImmediate();
     expect(received).toHaveLength(210);
     expect(received).toEqual(log.rows);
@@ -171,10 +171,10 @@ describe('while no poll is due', () => {
     const { log, tail, received } = await follow(() => 1);
     const [one, two] = [await log.write('one', 1), await log.write('two', 2)];
     const { reads } = log;
-    tail.offer({ rows: two ?? [], epoch: log.epoch });
+    tail.push({ rows: two ?? [], epoch: log.epoch });
     await setImmediate();
     expect(received).toEqual([]);
-    tail.offer({ rows: one ?? [], epoch: log.epoch });
+    tail.push({ rows: one ?? [], epoch: log.epoch });
     await setImmediate();
     expect(received).toEqual(log.rows);
     expect(log.reads).toBe(reads);
@@ -184,7 +184,7 @@ describe('while no poll is due', () => {
   test('what is missing before an offer is read after a moment', async () => {
     const { log, tail, received } = await follow(() => 1);
     await log.write('one', 1);
-    tail.offer({ rows: (await log.write('two', 2)) ?? [], epoch: log.epoch });
+    tail.push({ rows: (await log.write('two', 2)) ?? [], epoch: log.epoch });
     await setImmediate();
     expect(received).toEqual([]);
     vi.advanceTimersByTime(5);
@@ -202,7 +202,7 @@ describe('while no poll is due', () => {
     expect(received).toEqual([]);
     log.committed.set(1, row(1));
     log.holders.delete('one');
-    tail.offer({ rows: row(1), epoch: log.epoch });
+    tail.push({ rows: row(1), epoch: log.epoch });
     await until(() => received.length === 2);
     expect(received).toEqual(log.rows);
     await tail.stop();
@@ -213,7 +213,7 @@ describe('while no poll is due', () => {
     log.holders.add('one');
     const rows = [{ revision: 2, place: 0, sequence: 0 } as LogRow];
     log.committed.set(2, rows);
-    tail.offer({ rows, epoch: log.epoch });
+    tail.push({ rows, epoch: log.epoch });
     tail.expect(2);
     for (let ms = 0; ms < 20; ms += 1) {
       vi.advanceTimersByTime(1);
@@ -236,11 +236,11 @@ describe('while no poll is due', () => {
   test('a store that goes back without a word is noticed by what it offers', async () => {
     const { log, tail, received, begun } = await follow(() => 1);
     for (let count = 0; count < 9; count += 1)
-      tail.offer({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
+      tail.push({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
     await setImmediate();
     expect(received).toHaveLength(9);
     log.goBackTo(5);
-    tail.offer({ rows: (await log.write('two', 1)) ?? [], epoch: log.epoch });
+    tail.push({ rows: (await log.write('two', 1)) ?? [], epoch: log.epoch });
     await setImmediate();
     vi.advanceTimersByTime(20);
     await until(() => begun.length === 2);
@@ -254,7 +254,7 @@ describe('while no poll is due', () => {
     const answer = log.pause();
     const read = tail.fresh();
     for (let count = 0; count < 1000; count += 1)
-      tail.offer({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
+      tail.push({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
     expect(received).toEqual([]);
     answer();
     await read;
@@ -272,12 +272,12 @@ describe('while no poll is due', () => {
       onAdvance() {
         throw new Error('A follower is broken.');
       },
-      onUnmet() {},
+      onPushMissed() {},
       onError: (error) => void errors.push(error),
     });
     tail.start();
     await tail.fresh();
-    tail.offer({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
+    tail.push({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
     await until(() => begun.length === 2);
     expect([begun, errors.length]).toEqual([[0, 1], 1]);
     await tail.stop();
@@ -294,7 +294,7 @@ describe('while no poll is due', () => {
       }
     };
     for (let n = 0; n < 29; n += 1) {
-      tail.offer({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
+      tail.push({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
       await pass(100);
     }
     expect(received).toEqual(log.rows);
@@ -313,7 +313,7 @@ describe('while no poll is due', () => {
       const log = new Log(() => 1);
       const errors: unknown[] = [];
       const tail = createTail(log.reader(), {
-        ...{ onBegin() {}, onAdvance() {}, onUnmet() {} },
+        ...{ onBegin() {}, onAdvance() {}, onPushMissed() {} },
         onError: (error) => void errors.push(error),
       });
       if (since === 'from the start') log.holders.add('3/17');
@@ -343,7 +343,7 @@ describe('while no poll is due', () => {
     const log = new Log(() => 1);
     const errors: unknown[] = [];
     const tail = createTail(log.reader(), {
-      ...{ onBegin() {}, onAdvance() {}, onUnmet() {} },
+      ...{ onBegin() {}, onAdvance() {}, onPushMissed() {} },
       onError: (error) => void errors.push(error),
     });
     tail.start();
@@ -366,7 +366,7 @@ describe('while no poll is due', () => {
   test('another store is read, not believed', async () => {
     const { log, tail, received, begun } = await follow(() => 1);
     log.epoch = 'second';
-    tail.offer({ rows: (await log.write('one', 1)) ?? [], epoch: 'second' });
+    tail.push({ rows: (await log.write('one', 1)) ?? [], epoch: 'second' });
     await until(() => begun.length === 2);
     expect(begun[1]).toMatchObject({ epoch: 'second' });
     expect(received).toEqual([]);
