@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { z } from 'zod';
 import { defaultLimits, type ServerLimits } from './api/base/context.ts';
 import type { Deadlines } from './lifecycle/change.ts';
-import type { StreamLimits } from './server/wire/socket.ts';
+import type { StreamLimits } from './server/wire/stream-limits.ts';
 import {
   allSettings,
   deadlineSettings,

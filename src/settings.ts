@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { defaultLimits } from './api/base/context.ts';
 import { defaultDeadlines } from './lifecycle/change.ts';
-import { defaultStreamLimits } from './server/wire/socket.ts';
+import { defaultStreamLimits } from './server/wire/stream-limits.ts';
 
 export interface Setting<Value> {
   readonly name: string;

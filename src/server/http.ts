@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import { isConnectionError } from '../store/database/database.ts';
+import { isConnectionError } from '../store/database/sql-error.ts';
 import type { Auth } from './auth/auth.ts';
 import { hasCookie, type SignIn } from './auth/sign-in.ts';
 import type { GraphiqlHandler } from './graphiql/graphiql.ts';

@@ -17,7 +17,8 @@ import type { Store } from '../store/commit/store.ts';
 import { createAuth } from './auth/auth.ts';
 import { rememberAddress } from './auth/link.ts';
 import { createSignIn, type SignIn } from './auth/sign-in.ts';
-import { createPipeline, type RequestInfo } from './execution/pipeline.ts';
+import { createPipeline } from './execution/pipeline.ts';
+import type { RequestInfo } from './execution/request.ts';
 import { createGraphiqlHandler } from './graphiql/graphiql.ts';
 import { createHttpListener } from './http.ts';
 import { createSockets, type Sockets } from './transport/websocket.ts';
@@ -25,7 +26,7 @@ import { createYogaHandler, type YogaHandler } from './transport/yoga.ts';
 import { createAdmission } from './wire/admission.ts';
 import { createMetrics } from './wire/metrics.ts';
 import { watchSlowConsumers } from './wire/slow-consumers.ts';
-import type { StreamLimits } from './wire/socket.ts';
+import type { StreamLimits } from './wire/stream-limits.ts';
 
 /** The part of the configuration that the API's server needs. */
 export interface HttpServerConfig {

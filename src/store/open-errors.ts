@@ -1,6 +1,6 @@
 /** Why PostgreSQL cannot be used, in one line for the operator. The password is never in it. */
 import { CannotOpenStore } from './database/data-directory.ts';
-import { sqlState } from './database/database.ts';
+import { sqlState } from './database/sql-error.ts';
 
 /** The same error where it is none that an operator could do something about. */
 export function explainConnection(error: unknown, url: string): unknown {

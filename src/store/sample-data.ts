@@ -1,6 +1,7 @@
 /** The sample data: with it the first mutation of a newcomer works at once. */
 import greenhouse from '../../schema/greenhouse.json' with { type: 'json' };
-import type { Caller, ResourceStore, SaveResult } from './input/save-result.ts';
+import type { Caller, ResourceStore } from './input/caller.ts';
+import type { SaveResult } from './input/save-result.ts';
 import { createBillingSubscription } from './resource/billing-subscriptions.ts';
 import { createContainerRepository } from './resource/container-repositories.ts';
 import { createDeviceRepository } from './resource/device-repositories.ts';

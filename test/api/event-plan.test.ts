@@ -8,7 +8,7 @@ import { rowOf } from '../../src/api/subscription/feed-events.ts';
 import { createCursors } from '../../src/feed/channel/cursor.ts';
 import { bookmarkAt, eventsOf } from '../../src/feed/channel/event.ts';
 import { planEvents } from '../../src/server/execution/event-plan.ts';
-import type { Prepared } from '../../src/server/execution/pipeline.ts';
+import type { Prepared } from '../../src/server/execution/request.ts';
 import type { LogRow } from '../../src/store/log/log.ts';
 import type { Data } from './api.ts';
 import { type GroupWorld, openGroupWorld } from './group-world.ts';

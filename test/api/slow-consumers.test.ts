@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config.ts';
-import { defaultStreamLimits } from '../../src/server/wire/socket.ts';
+import { defaultStreamLimits } from '../../src/server/wire/stream-limits.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import {
   type Client,

@@ -19,7 +19,7 @@ import {
   type HttpServer,
   type HttpServerConfig,
 } from '../../src/server/server.ts';
-import { defaultStreamLimits, type StreamLimits } from '../../src/server/wire/socket.ts';
+import { defaultStreamLimits, type StreamLimits } from '../../src/server/wire/stream-limits.ts';
 import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import type { LogPosition } from '../../src/store/log/log.ts';

@@ -10,14 +10,15 @@ import { defaultLimits } from '../../src/api/base/context.ts';
 import type { Viewer } from '../../src/api/base/viewer.ts';
 import { parseConfig } from '../../src/config.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
-import type { RequestInfo } from '../../src/server/execution/pipeline.ts';
+import type { RequestInfo } from '../../src/server/execution/request.ts';
 import {
   createHttpServer,
   type HttpServer,
   type HttpServerConfig,
 } from '../../src/server/server.ts';
 import { createStore, type Store } from '../../src/store/commit/store.ts';
-import { type Database, openPglite } from '../../src/store/database/database.ts';
+import type { Database } from '../../src/store/database/database.ts';
+import { openPglite } from '../../src/store/database/pglite.ts';
 
 export const adminToken = 'test-token-of-the-administrator-0123456789';
 

@@ -17,7 +17,9 @@ import {
   reportRuntime,
 } from '../../src/store/command/runtime-reports.ts';
 import { createStore, type Store } from '../../src/store/commit/store.ts';
-import { type Database, openPglite, openPostgres } from '../../src/store/database/database.ts';
+import type { Database } from '../../src/store/database/database.ts';
+import { openPglite } from '../../src/store/database/pglite.ts';
+import { openPostgres } from '../../src/store/database/postgres.ts';
 import type { ScriptedRuntime } from '../drivers/script.ts';
 import { createScriptedDriver } from '../drivers/scripted.ts';
 import { createTestDatabase } from '../harness/database.ts';

@@ -2,7 +2,7 @@
 import { startWorker } from '../../src/executor/worker.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { createStore } from '../../src/store/commit/store.ts';
-import { openPostgres } from '../../src/store/database/database.ts';
+import { openPostgres } from '../../src/store/database/postgres.ts';
 
 const database = openPostgres(process.argv[2] ?? '', { connections: 2 });
 const worker = await startWorker(createStore(database, defaultDeadlines), {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { openPostgres } from '../../src/store/database/database.ts';
+import { openPostgres } from '../../src/store/database/postgres.ts';
 import { readLogState } from '../../src/store/log/log.ts';
 import { type Retention, startRetention } from '../../src/store/log/retention.ts';
 import { APPEND, type Kind, openWorld, places, take, type World } from './world.ts';

@@ -4,7 +4,9 @@ import type { FeedEvent, LogEvent } from '../../src/feed/channel/event.ts';
 import { createFeed, type Feed, type FeedOptions } from '../../src/feed/feed.ts';
 import type { FeedSubscription } from '../../src/feed/replay/subscription.ts';
 import { createStore, type Store } from '../../src/store/commit/store.ts';
-import { type Database, openPglite, openPostgres } from '../../src/store/database/database.ts';
+import type { Database } from '../../src/store/database/database.ts';
+import { openPglite } from '../../src/store/database/pglite.ts';
+import { openPostgres } from '../../src/store/database/postgres.ts';
 import { createTestDatabase } from '../harness/database.ts';
 
 export type Kind = Database['kind'];

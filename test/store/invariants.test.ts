@@ -1,6 +1,6 @@
 /** What must never be is refused by Postgres itself, whatever the code above it does. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { sqlState, violatedConstraint } from '../../src/store/database/database.ts';
+import { sqlState, violatedConstraint } from '../../src/store/database/sql-error.ts';
 import type { OpenStore } from '../../src/store/open.ts';
 import { createSampleData } from '../../src/store/sample-data.ts';
 import { everything, newCaller, one, openTestStore, storeKinds } from './stores.ts';

@@ -1,6 +1,6 @@
 /** A lost connection is told from a statement that failed: what is read is read again after the one. */
 import { expect, test } from 'vitest';
-import { isConnectionError, sqlState } from '../../src/store/database/database.ts';
+import { isConnectionError, sqlState } from '../../src/store/database/sql-error.ts';
 
 const coded = (code: string) => Object.assign(new Error(code), { code });
 

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { hostEdges } from '../../src/lifecycle/host.ts';
 import { instanceEdges } from '../../src/lifecycle/instance.ts';
-import { openPostgres } from '../../src/store/database/database.ts';
+import { openPostgres } from '../../src/store/database/postgres.ts';
 import { type OpenStore, type OpenStoreOptions, openStore } from '../../src/store/open.ts';
 import { createSampleData } from '../../src/store/sample-data.ts';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';

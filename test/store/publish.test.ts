@@ -12,7 +12,7 @@ import {
 import { createFeed } from '../../src/feed/feed.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { commandInstance } from '../../src/store/command/lifecycle-commands.ts';
-import { openPostgres } from '../../src/store/database/database.ts';
+import { openPostgres } from '../../src/store/database/postgres.ts';
 import type { Notification } from '../../src/store/log/notification.ts';
 import { type Notifier, startNotifier } from '../../src/store/log/notifier.ts';
 import { type OpenStore, setUpStore } from '../../src/store/open.ts';

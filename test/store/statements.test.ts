@@ -1,6 +1,7 @@
 /** Statements that are asked for at once: PGlite is sent several of them in one go. */
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { openPglite, sqlState } from '../../src/store/database/database.ts';
+import { openPglite } from '../../src/store/database/pglite.ts';
+import { sqlState } from '../../src/store/database/sql-error.ts';
 
 const database = await openPglite(null);
 afterAll(() => database.close());

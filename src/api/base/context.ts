@@ -1,6 +1,6 @@
 /** What a resolver is given besides its arguments: who asks, the store, the feed, this server. */
 import type { Feed } from '../../feed/feed.ts';
-import type { Caller, ResourceStore } from '../../store/input/save-result.ts';
+import type { Caller, ResourceStore } from '../../store/input/caller.ts';
 import { maxPageSize } from './builder.ts';
 import type { Slots } from './slots.ts';
 import type { Viewer } from './viewer.ts';

@@ -7,7 +7,7 @@ import type { InstanceAction, InstanceState } from '../../lifecycle/instance.ts'
 import { allowedInstanceActions } from '../../lifecycle/instance-commands.ts';
 import type { CommandResult } from '../../store/command/lifecycle-commands.ts';
 import type { StoredSnapshot } from '../../store/command/snapshot.ts';
-import type { WrittenRows } from '../../store/commit/commit.ts';
+import type { WrittenRows } from '../../store/commit/options.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import {

@@ -1,6 +1,6 @@
 /** Reads that wait for a database that is away, rather than to fail for it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isConnectionError } from '../../store/database/database.ts';
+import { isConnectionError } from '../../store/database/sql-error.ts';
 import { within } from '../../store/database/time-limit.ts';
 
 /** A connection that was cut without a word answers never. */

@@ -25,7 +25,7 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
-import type { Prepared } from './pipeline.ts';
+import type { Prepared } from './request.ts';
 
 /** The `data` of an event; null where graphql-js has to say what it is. */
 export type EventPlan = (

@@ -24,7 +24,7 @@ import { createKept, createRendering, type Rendering } from '../../feed/group/re
 import type { LogPosition } from '../../store/log/log.ts';
 import { NextFrames, type Payload } from '../wire/next-frames.ts';
 import type { Subscriber } from '../wire/subscriber.ts';
-import type { Caller, Prepared } from './pipeline.ts';
+import type { Caller, Prepared } from './request.ts';
 
 export interface GroupsOptions {
   readonly schema: GraphQLSchema;

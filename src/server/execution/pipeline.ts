@@ -5,13 +5,11 @@
 
 import {
   createSourceEventStream,
-  type ExecutionArgs,
   type ExecutionResult,
   execute,
   type GraphQLError,
   type GraphQLSchema,
   getOperationAST,
-  type OperationDefinitionNode,
 } from 'graphql';
 import type { Logger } from 'pino';
 import type { ServerLimits } from '../../api/base/context.ts';
@@ -29,37 +27,8 @@ import { planEvents } from './event-plan.ts';
 import { createGroups, isShared } from './groups.ts';
 import { exceededLimits } from './limits.ts';
 import { mapEvents, type Results } from './map-events.ts';
+import type { Caller, OperationRequest, Prepared, RequestInfo } from './request.ts';
 import { answered, answeredInTime } from './retry.ts';
-
-/** What a resolver may want to know of the request, through the context. */
-export interface RequestInfo {
-  readonly requestId: string;
-  readonly transport: 'HTTP' | 'SSE' | 'WEBSOCKET';
-  /** Where an EventSource goes on: takes the place of the argument `after`. */
-  readonly lastEventId: string | null;
-  /** Aborted once nobody waits for the answer any more. */
-  readonly signal: AbortSignal;
-}
-
-export interface Caller extends RequestInfo {
-  readonly viewer: Viewer;
-  /** A GET may only read. */
-  readonly method: 'GET' | 'POST' | 'SOCKET';
-  /** Where the events of a subscription that is shared go. */
-  readonly subscriber?: Subscriber;
-}
-
-export interface OperationRequest {
-  readonly query?: string | null;
-  readonly operationName?: string | null;
-  readonly variables?: Record<string, unknown> | null;
-}
-
-/** An operation that may be run. */
-export interface Prepared extends ExecutionArgs {
-  readonly operation: OperationDefinitionNode;
-  readonly caller: Caller;
-}
 
 export interface Pipeline {
   prepare(request: OperationRequest, caller: Caller): Prepared | readonly GraphQLError[];

@@ -1,7 +1,7 @@
 /** Results of what reads the database, asked for again while the database does not answer. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ExecutionResult, GraphQLError } from 'graphql';
-import { isConnectionError } from '../../store/database/database.ts';
+import { isConnectionError } from '../../store/database/sql-error.ts';
 import { within } from '../../store/database/time-limit.ts';
 
 /** So often, for about ten minutes in all. */

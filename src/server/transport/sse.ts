@@ -7,7 +7,8 @@ import type { ExecutionResult } from 'graphql';
 import { GraphQLError } from 'graphql';
 import { NextFrames, payloadOf } from '../wire/next-frames.ts';
 import type { SlowConsumer, SlowConsumers } from '../wire/slow-consumers.ts';
-import { goneMs, type StreamLimits } from '../wire/socket.ts';
+import { goneMs } from '../wire/socket.ts';
+import type { StreamLimits } from '../wire/stream-limits.ts';
 import { Subscriber } from '../wire/subscriber.ts';
 
 export const completedEventId = 'complete';

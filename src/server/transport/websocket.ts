@@ -10,14 +10,16 @@ import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import type { Logger } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Viewer } from '../../api/base/viewer.ts';
-import { isConnectionError } from '../../store/database/database.ts';
+import { isConnectionError } from '../../store/database/sql-error.ts';
 import { type Auth, authorizationsOf } from '../auth/auth.ts';
-import type { OperationRequest, Pipeline, Prepared } from '../execution/pipeline.ts';
+import type { Pipeline } from '../execution/pipeline.ts';
+import type { OperationRequest, Prepared } from '../execution/request.ts';
 import type { Admission } from '../wire/admission.ts';
 import type { Metrics } from '../wire/metrics.ts';
 import { refusedRequest, toPlainError, unavailable } from '../wire/request-error.ts';
 import type { SlowConsumers } from '../wire/slow-consumers.ts';
-import { createWires, goneMs, type StreamLimits, type Wire } from '../wire/socket.ts';
+import { createWires, goneMs, type Wire } from '../wire/socket.ts';
+import type { StreamLimits } from '../wire/stream-limits.ts';
 import { SocketOperations } from './socket-operations.ts';
 
 export interface Sockets {

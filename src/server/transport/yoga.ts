@@ -7,10 +7,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
-import type { Caller, Pipeline } from '../execution/pipeline.ts';
+import type { Pipeline } from '../execution/pipeline.ts';
+import type { Caller } from '../execution/request.ts';
 import { maskError, refusedRequest } from '../wire/request-error.ts';
 import type { SlowConsumers } from '../wire/slow-consumers.ts';
-import type { StreamLimits } from '../wire/socket.ts';
+import type { StreamLimits } from '../wire/stream-limits.ts';
 import { EventStream } from './sse.ts';
 
 interface ServerContext {

@@ -4,7 +4,7 @@
  */
 import { GraphQLError, type GraphQLErrorExtensions, type OperationTypeNode } from 'graphql';
 import type { Logger } from 'pino';
-import { isConnectionError, sqlState, violatedConstraint } from '../../store/database/database.ts';
+import { isConnectionError, sqlState, violatedConstraint } from '../../store/database/sql-error.ts';
 
 const statusOf = {
   BAD_REQUEST: 400,

@@ -4,7 +4,7 @@
  *
  * Source: feed.md, "Slow consumers".
  */
-import type { StreamLimits } from './socket.ts';
+import type { StreamLimits } from './stream-limits.ts';
 
 export interface SlowConsumer {
   /** Since when its client has not drained, in ms of the monotonic clock; null: it has drained. */

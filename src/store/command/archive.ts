@@ -3,14 +3,13 @@ import { and, eq } from 'drizzle-orm';
 import type { Change, Context } from '../../lifecycle/change.ts';
 import type { Refusal } from '../../lifecycle/errors.ts';
 import { decide, type Store } from '../commit/store.ts';
+import { type Caller, named } from '../input/caller.ts';
 import { checkCommon, isId } from '../input/checks.ts';
 import {
-  type Caller,
   type EntityKind,
   expectVersion,
   type GuardedInput,
   NotSaved,
-  named,
   notFound,
   Problems,
   type SaveResult,

@@ -1,9 +1,10 @@
 /** Idempotency keys: the same key and input of a caller answer the same for 24 hours. */
 import { createHash } from 'node:crypto';
 import { and, eq, type SQL, sql } from 'drizzle-orm';
-import type { Idempotency } from '../commit/commit.ts';
+import type { Idempotency } from '../commit/options.ts';
 import type { Database } from '../database/database.ts';
-import { type Caller, type CommonInput, NotSaved, type Transaction } from '../input/save-result.ts';
+import type { Caller, Transaction } from '../input/caller.ts';
+import { type CommonInput, NotSaved } from '../input/save-result.ts';
 import { idempotencyKeys } from '../table/schema.ts';
 
 export interface Request<Input extends CommonInput> {

@@ -7,7 +7,7 @@ import { decideHostCommand } from '../../lifecycle/host-commands.ts';
 import type { InstanceAction } from '../../lifecycle/instance.ts';
 import { decideInstanceCommand } from '../../lifecycle/instance-commands.ts';
 import { type StartIssue, startIssues } from '../../lifecycle/start-issues.ts';
-import type { Idempotency, WrittenRows } from '../commit/commit.ts';
+import type { Idempotency, WrittenRows } from '../commit/options.ts';
 import { decide, type Store } from '../commit/store.ts';
 import { isId } from '../input/checks.ts';
 import { forget, keyUsed, type Remembered, recall } from './idempotency.ts';

@@ -5,7 +5,7 @@ import {
   type InstanceObservation,
   observeInstance,
 } from '../../lifecycle/instance-observations.ts';
-import type { Fence } from '../commit/commit.ts';
+import type { Fence } from '../commit/options.ts';
 import { type Decided, decide, type Store } from '../commit/store.ts';
 import { hostSnapshot, instanceSnapshot, type StoredSnapshot } from './snapshot.ts';
 

@@ -1,7 +1,7 @@
 /** Reads what a decision needs, in one statement each. */
 import type { HostSnapshot, InstanceSnapshot, Snapshot } from '../../lifecycle/change.ts';
 import type { ActiveOperation } from '../../lifecycle/operation.ts';
-import type { Idempotency } from '../commit/commit.ts';
+import type { Idempotency } from '../commit/options.ts';
 import type { Store } from '../commit/store.ts';
 import { isId, isKey } from '../input/checks.ts';
 import { active } from '../table/state-sets.ts';

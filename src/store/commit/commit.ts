@@ -1,29 +1,10 @@
 /** Commits a state change: in one statement, completely or not at all. */
 import type { Change } from '../../lifecycle/change.ts';
-import { type Database, isConnectionError, sqlState } from '../database/database.ts';
-import type { Notifier, PublishTarget } from '../log/notifier.ts';
+import type { Database } from '../database/database.ts';
+import { isConnectionError, sqlState } from '../database/sql-error.ts';
+import type { PublishTarget } from '../log/notifier.ts';
+import type { CommitOptions, WrittenRows } from './options.ts';
 import { commitStatement } from './statement.ts';
-
-/** The work item whose holder writes; without the token nothing is written. */
-export interface Fence {
-  readonly resourceId: string;
-  readonly kind: string;
-  readonly token: number;
-}
-
-export interface Idempotency {
-  readonly caller: string;
-  readonly field: string;
-  readonly key: string;
-  readonly inputHash: string;
-}
-
-/** The rows that a command is answered with, as they were committed. */
-export interface WrittenRows {
-  readonly resource: Readonly<Record<string, unknown>>;
-  /** The operation that answers it, and begins with it. */
-  readonly operation: Readonly<Record<string, unknown>>;
-}
 
 export interface Written {
   /** The revision of the log, or null where the change had no row. */
@@ -33,18 +14,6 @@ export interface Written {
   readonly rows: WrittenRows | null;
   /** The commit published its rows to the other nodes. */
   readonly published: boolean;
-}
-
-export interface CommitOptions {
-  readonly organizationId: string;
-  readonly fence?: Fence;
-  readonly idempotency?: Idempotency;
-  /** Runtime command that is completed in the same statement. */
-  readonly completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
-  /** Return the operation that answers the command, and its resource, as rows. */
-  readonly returning?: boolean;
-  /** Lets the commit publish its rows; if it did not, the caller notifies the nodes. */
-  readonly notifier?: Notifier | null;
 }
 
 /** Nothing is written: what was read has changed since, or the fence is lost. */

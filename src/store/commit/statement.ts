@@ -12,10 +12,10 @@
 import type { Change, InstanceUpdate } from '../../lifecycle/change.ts';
 import type { Parameter } from '../database/database.ts';
 import type { PublishTarget } from '../log/notifier.ts';
-import type { CommitOptions, Fence, WrittenRows } from './commit.ts';
 import { logRows } from './log-rows.ts';
 import { notifyColumn } from './notify.ts';
 import { meterParts, operationParts, returnedOperation } from './operations.ts';
+import type { CommitOptions, Fence, WrittenRows } from './options.ts';
 import {
   hostPart,
   instancesPart,

@@ -4,7 +4,8 @@ import type { Actor, Change, Context, Deadlines, Snapshot } from '../../lifecycl
 import type { Refusal } from '../../lifecycle/errors.ts';
 import type { Database } from '../database/database.ts';
 import type { Notifier } from '../log/notifier.ts';
-import { type CommitOptions, commitChange, type Written } from './commit.ts';
+import { commitChange, type Written } from './commit.ts';
+import type { CommitOptions } from './options.ts';
 
 export interface Store {
   readonly database: Database;

@@ -3,7 +3,8 @@
  * of the time of the long commit statement.
  */
 import { type PGlite, parse, protocol } from '@electric-sql/pglite';
-import { type Parameter, sqlState } from './database.ts';
+import type { Parameter } from './database.ts';
+import { sqlState } from './sql-error.ts';
 
 const { serialize, messages } = protocol;
 

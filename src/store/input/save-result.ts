@@ -1,25 +1,5 @@
-/** What every save of configuration shares: who asks, what is answered, what is refused and how. */
-import { and, eq, isNull, type SQL, sql } from 'drizzle-orm';
-import type { AnyPgColumn } from 'drizzle-orm/pg-core';
-import type { Actor } from '../../lifecycle/change.ts';
+/** The outcomes of a save, and the problems of an input, all of which are reported at once. */
 import type { Refusal } from '../../lifecycle/errors.ts';
-import type { Store } from '../commit/store.ts';
-import type { Drizzle } from '../database/database.ts';
-import { isId, isKey } from './checks.ts';
-
-/** Who saves. Every reference in an input is resolved within this organization. */
-export interface Caller {
-  readonly organizationId: string;
-  /** Identity that idempotency keys belong to: of the token or the session's user. */
-  readonly callerId: string;
-  readonly actor: Actor;
-}
-
-/** Saving hosts (and instances, which may bring one) asks for the zone of their names. */
-export interface ResourceStore extends Store {
-  /** `instances.test`: valid, lower case, without a final dot. */
-  readonly dnsZone: string;
-}
 
 /** What an input can name; the GraphQL enum `EntityKind` without what no save names. */
 export type EntityKind =
@@ -66,12 +46,6 @@ export interface CommonInput {
 export interface GuardedInput extends CommonInput {
   expectedVersion?: number | null;
 }
-
-/**
- * What a save writes through. Within a transaction nothing else may touch the database: on PGlite it
- * would wait for the transaction, which waits for it.
- */
-export type Transaction = Parameters<Parameters<Drizzle['transaction']>[0]>[0];
 
 /** Ends a save, of which nothing is written then. */
 export class NotSaved extends Error {
@@ -138,32 +112,4 @@ export function expectVersion(
     currentVersion: current.version,
     currentSequence: current.sequence ?? null,
   });
-}
-
-export interface Named {
-  readonly id: AnyPgColumn;
-  readonly organizationId: AnyPgColumn;
-  readonly key: AnyPgColumn;
-  readonly archivedAt: AnyPgColumn;
-}
-
-function referenceIn(table: Named, reference: string): SQL {
-  if (isId(reference)) return eq(table.id, reference);
-  return isKey(reference) ? eq(table.key, reference) : sql`false`;
-}
-
-/** The resource that an input names by id or key, within the organization and not archived. */
-export function named(table: Named, caller: Caller, reference: string): SQL | undefined {
-  return and(
-    eq(table.organizationId, caller.organizationId),
-    referenceIn(table, reference),
-    isNull(table.archivedAt),
-  );
-}
-
-/** How every check is called; what is wrong goes into the problems. */
-export interface Check {
-  readonly tx: Transaction;
-  readonly caller: Caller;
-  readonly problems: Problems;
 }

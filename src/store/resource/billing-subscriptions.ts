@@ -2,15 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { and, asc, eq, isNull, sql } from 'drizzle-orm';
 import type { Store } from '../commit/store.ts';
+import { type Caller, named } from '../input/caller.ts';
 import { checkKey, checkNotCleared, checkTexts } from '../input/checks.ts';
 import {
-  type Caller,
   type CommonInput,
   conflict,
   expectVersion,
   type GuardedInput,
   NotSaved,
-  named,
   notFound,
   type SaveResult,
 } from '../input/save-result.ts';

@@ -2,16 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq, sql } from 'drizzle-orm';
 import type { Store } from '../commit/store.ts';
+import { type Caller, named, type Transaction } from '../input/caller.ts';
 import { checkImage, checkKey, checkNotCleared, checkTag, checkTexts } from '../input/checks.ts';
 import {
-  type Caller,
   type CommonInput,
   expectVersion,
   type GuardedInput,
-  named,
   notFound,
   type SaveResult,
-  type Transaction,
 } from '../input/save-result.ts';
 import { containerRepositories, containerTags, instances } from '../table/schema.ts';
 import { save } from './save.ts';

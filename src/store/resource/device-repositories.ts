@@ -2,16 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
 import type { Store } from '../commit/store.ts';
+import { type Caller, named, type Transaction } from '../input/caller.ts';
 import { checkKey, checkNotCleared, checkOneOf, checkTexts } from '../input/checks.ts';
 import {
-  type Caller,
   type CommonInput,
   expectVersion,
   type GuardedInput,
-  named,
   notFound,
   type SaveResult,
-  type Transaction,
 } from '../input/save-result.ts';
 import { deviceRepositories, instances } from '../table/schema.ts';
 import { type Storage, storages } from '../table/values.ts';

@@ -7,6 +7,7 @@ import { activeStatuses } from '../../lifecycle/operation.ts';
 import { archive } from '../command/archive.ts';
 import { hostSnapshot } from '../command/snapshot.ts';
 import type { Store } from '../commit/store.ts';
+import { type Caller, named, type ResourceStore, type Transaction } from '../input/caller.ts';
 import {
   checkKey,
   checkLabels,
@@ -17,18 +18,14 @@ import {
   type LabelInput,
 } from '../input/checks.ts';
 import {
-  type Caller,
   type CommonInput,
   conflict,
   expectVersion,
   type GuardedInput,
   NotSaved,
-  named,
   notFound,
   type Problems,
-  type ResourceStore,
   type SaveResult,
-  type Transaction,
 } from '../input/save-result.ts';
 import { billingSubscriptions, hosts, operations } from '../table/schema.ts';
 import { type HostSize, hostSizes } from '../table/values.ts';

@@ -1,7 +1,7 @@
 /** What an instance's input must be: its solution, settings, edition and where it runs. */
 import { and, eq, isNull, ne } from 'drizzle-orm';
+import { type Check, named } from '../input/caller.ts';
 import { checkOneOf } from '../input/checks.ts';
-import { type Check, named } from '../input/save-result.ts';
 import { containerRepositories, deviceRepositories, hosts, instances } from '../table/schema.ts';
 import {
   type DeploymentType,

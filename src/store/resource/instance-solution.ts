@@ -1,8 +1,9 @@
 /** What an instance runs: a solution, a version of it or always the newest, and fitting settings. */
 import { desc, eq } from 'drizzle-orm';
 import { checkSettings } from '../../lifecycle/solution.ts';
+import { type Check, named } from '../input/caller.ts';
 import { isId, isText } from '../input/checks.ts';
-import { type Check, named, type Problems } from '../input/save-result.ts';
+import type { Problems } from '../input/save-result.ts';
 import { solutions, solutionVersions } from '../table/schema.ts';
 import { newestVersion } from './solutions.ts';
 

@@ -5,6 +5,7 @@ import { decideInstanceCommand } from '../../lifecycle/instance-commands.ts';
 import { archive } from '../command/archive.ts';
 import { instanceSnapshot } from '../command/snapshot.ts';
 import type { Store } from '../commit/store.ts';
+import { type Caller, named, type ResourceStore, type Transaction } from '../input/caller.ts';
 import {
   checkKey,
   checkLabels,
@@ -15,16 +16,12 @@ import {
   type LabelInput,
 } from '../input/checks.ts';
 import {
-  type Caller,
   type CommonInput,
   expectVersion,
   type GuardedInput,
-  named,
   notFound,
   type Problems,
-  type ResourceStore,
   type SaveResult,
-  type Transaction,
 } from '../input/save-result.ts';
 import { hosts, instances } from '../table/schema.ts';
 import { checkDnsNameIsFree, dnsNameOf, findSubscription, whatFreezes } from './hosts.ts';

@@ -2,16 +2,10 @@
 import { DrizzleQueryError, sql } from 'drizzle-orm';
 import { completeKey, type Request, takeKey } from '../command/idempotency.ts';
 import type { Store } from '../commit/store.ts';
-import { isConnectionError, sqlState, violatedConstraint } from '../database/database.ts';
+import { isConnectionError, sqlState, violatedConstraint } from '../database/sql-error.ts';
+import type { Caller, Transaction } from '../input/caller.ts';
 import { checkCommon } from '../input/checks.ts';
-import {
-  type Caller,
-  type CommonInput,
-  NotSaved,
-  Problems,
-  type SaveResult,
-  type Transaction,
-} from '../input/save-result.ts';
+import { type CommonInput, NotSaved, Problems, type SaveResult } from '../input/save-result.ts';
 import { log } from '../table/schema.ts';
 
 /** A row of the log that a save appends. */

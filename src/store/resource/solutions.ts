@@ -2,17 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Store } from '../commit/store.ts';
+import { type Caller, named, type Transaction } from '../input/caller.ts';
 import { checkDefinition, checkKey, checkTexts } from '../input/checks.ts';
 import {
-  type Caller,
   type CommonInput,
   expectVersion,
   type GuardedInput,
-  named,
   notFound,
   type Problems,
   type SaveResult,
-  type Transaction,
 } from '../input/save-result.ts';
 import { instances, solutions, solutionVersions } from '../table/schema.ts';
 import { save } from './save.ts';

@@ -1,15 +1,9 @@
 /** Whether a key is taken, and who uses a resource. */
 import { and, asc, eq, isNull, type SQL } from 'drizzle-orm';
 import type { PgTable } from 'drizzle-orm/pg-core';
+import type { Caller, Named, Transaction } from '../input/caller.ts';
 import { isKey } from '../input/checks.ts';
-import {
-  type Caller,
-  conflict,
-  type Named,
-  NotSaved,
-  type Problems,
-  type Transaction,
-} from '../input/save-result.ts';
+import { conflict, NotSaved, type Problems } from '../input/save-result.ts';
 import { instances } from '../table/schema.ts';
 
 /** Is it a key, and free? One is never given again, not even that of an archived resource. */

@@ -3,7 +3,7 @@
  * that lost its lease writes nothing. See workers.ts and feed.md, "Leases and fencing".
  */
 import type { WorkKind } from '../../lifecycle/change.ts';
-import type { Fence } from '../commit/commit.ts';
+import type { Fence } from '../commit/options.ts';
 import type { Store } from '../commit/store.ts';
 import type { StoredFailure } from '../table/schema.ts';
 import { downHosts, liveHosts, liveInstances, watchedInstances } from '../table/state-sets.ts';

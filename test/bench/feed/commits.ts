@@ -2,7 +2,7 @@
  * Commits a second at 32 connections, with a node that streams them to a subscriber beside the same
  * without: two databases of one PostgreSQL, and a node over one of them. The writers notify as nodes do.
  */
-import { openPostgres } from '../../../src/store/database/database.ts';
+import { openPostgres } from '../../../src/store/database/postgres.ts';
 import { startNotifier } from '../../../src/store/log/notifier.ts';
 import { type Figure, figure, median } from '../figures.ts';
 import { load } from '../load.ts';

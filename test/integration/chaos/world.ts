@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 import { onTestFinished } from 'vitest';
-import { openPostgres } from '../../../src/store/database/database.ts';
+import { openPostgres } from '../../../src/store/database/postgres.ts';
 import { type Child, startChild } from '../../bench/feed/process.ts';
 import { createFleet } from '../../bench/fleet.ts';
 import { type Network, startNetwork } from '../../client/network.ts';

@@ -1,6 +1,7 @@
 /** Who writes meanwhile: commands through the API, and changes through the store's own door. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Database, openPostgres } from '../../../src/store/database/database.ts';
+import type { Database } from '../../../src/store/database/database.ts';
+import { openPostgres } from '../../../src/store/database/postgres.ts';
 import { startNotifier } from '../../../src/store/log/notifier.ts';
 import { openTransitions } from '../../bench/feed/transitions.ts';
 

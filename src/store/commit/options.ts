@@ -1,0 +1,35 @@
+/** What a commit is asked for besides its change, and the rows that it returns. */
+import type { Notifier } from '../log/notifier.ts';
+
+/** The work item whose holder writes; without the token nothing is written. */
+export interface Fence {
+  readonly resourceId: string;
+  readonly kind: string;
+  readonly token: number;
+}
+
+export interface Idempotency {
+  readonly caller: string;
+  readonly field: string;
+  readonly key: string;
+  readonly inputHash: string;
+}
+
+/** The rows that a command is answered with, as they were committed. */
+export interface WrittenRows {
+  readonly resource: Readonly<Record<string, unknown>>;
+  /** The operation that answers it, and begins with it. */
+  readonly operation: Readonly<Record<string, unknown>>;
+}
+
+export interface CommitOptions {
+  readonly organizationId: string;
+  readonly fence?: Fence;
+  readonly idempotency?: Idempotency;
+  /** Runtime command that is completed in the same statement. */
+  readonly completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
+  /** Return the operation that answers the command, and its resource, as rows. */
+  readonly returning?: boolean;
+  /** Lets the commit publish its rows; if it did not, the caller notifies the nodes. */
+  readonly notifier?: Notifier | null;
+}

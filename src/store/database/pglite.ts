@@ -1,0 +1,37 @@
+/** PGlite: PostgreSQL embedded in this process, with its files in a folder. */
+import { PGlite } from '@electric-sql/pglite';
+import { drizzle as drizzlePglite } from 'drizzle-orm/pglite';
+import { migrate as migratePglite } from 'drizzle-orm/pglite/migrator';
+import { relations } from '../table/relations.ts';
+import type { Database, Drizzle, Parameter } from './database.ts';
+import { keepStatements } from './pglite-statements.ts';
+
+/**
+ * Opens the embedded store.
+ *
+ * @param folder the data directory of PGlite; null keeps everything in memory (for tests)
+ */
+export async function openPglite(folder: string | null): Promise<Database> {
+  const client = await PGlite.create(folder ? { dataDir: folder } : {});
+  // One plan for a statement, whatever its parameters: planning costs more than running. It may be made
+  // while a table is empty, and is kept when that has grown: it must not scan all of it.
+  await client.exec('set plan_cache_mode = force_generic_plan; set enable_seqscan = off');
+  const drizzle = drizzlePglite({ client, relations });
+  const statements = keepStatements(client);
+  return {
+    kind: 'PGLITE',
+    drizzle: drizzle as unknown as Drizzle,
+    query<R extends object>(text: string, parameters: readonly Parameter[] = []) {
+      return statements.query<R>(text, parameters);
+    },
+    openSession: null,
+    async migrate(migrations) {
+      await migratePglite(drizzle, { migrationsFolder: migrations });
+      await statements.clear();
+    },
+    async close() {
+      await statements.settled();
+      await client.close();
+    },
+  };
+}
