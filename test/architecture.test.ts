@@ -24,6 +24,38 @@ const mayImport: Record<string, readonly string[]> = {
   console: [],
 };
 
+/**
+ * The floors of a folder, lowest first: a file may import from its own folder and from the floors below it.
+ * `.` stands for the files that lie directly in the folder.
+ */
+const floors: Record<string, readonly (readonly string[])[]> = {
+  store: [
+    ['table'],
+    ['database'],
+    ['log'],
+    ['commit'],
+    ['input', 'work'],
+    ['command'],
+    ['resource', 'read'],
+    ['.'],
+  ],
+  drivers: [['.'], ['dns', 'process']],
+  feed: [['channel'], ['group', 'replay', 'tail'], ['.']],
+  api: [
+    ['base'],
+    ['list', 'result'],
+    ['entity', 'server-info'],
+    ['mutation'],
+    ['subscription'],
+    ['runtime-protocol'],
+    ['.'],
+  ],
+  server: [['wire'], ['auth', 'graphiql'], ['execution'], ['transport'], ['.']],
+};
+
+/** Files that may import each other in a circle: the types of GraphQL refer to each other. */
+const circular = /^(api\/entity|api\/base|executor|runtime)\//;
+
 /** The files directly in src/, where the parts meet. */
 const mayImportEverything = ['main.ts', 'app.ts', 'config.ts', 'settings.ts'];
 
@@ -79,6 +111,51 @@ function allTypes(names: string): boolean {
   return inBraces !== undefined && each.every((name) => name === '' || name.startsWith('type '));
 }
 
+/** The floor that a file stands on, counted from the lowest, or undefined where its folder has none. */
+function floorOf(path: string): number | undefined {
+  const [folder = '', inner = '', ...rest] = path.split('/');
+  const name = rest.length === 0 ? '.' : inner;
+  const floor = floors[folder]?.findIndex((names) => names.includes(name));
+  return floor === -1 ? undefined : floor;
+}
+
+/** Why a file may not import another one of the same folder of src/, or undefined. */
+function floorRefusal(file: string, target: string): string | undefined {
+  const [from, to] = [floorOf(file), floorOf(target)];
+  if (from === undefined || to === undefined || to < from) return undefined;
+  if (posix.dirname(file) === posix.dirname(target)) return undefined;
+  return `${posix.dirname(target)}/ is not below ${posix.dirname(file)}/`;
+}
+
+/** The files that import each other in a circle, each circle sorted. Paths are from src/. */
+function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+  const reachable = (start: string): Set<string> => {
+    const seen = new Set<string>();
+    const next = [...(imports.get(start) ?? [])];
+    for (let at = next.pop(); at !== undefined; at = next.pop()) {
+      if (seen.has(at)) continue;
+      seen.add(at);
+      next.push(...(imports.get(at) ?? []));
+    }
+    return seen;
+  };
+  const reach = new Map([...imports.keys()].map((file) => [file, reachable(file)]));
+  const circles = new Map<string, string[]>();
+  for (const [file, seen] of reach) {
+    if (!seen.has(file)) continue;
+    const circle = [...seen].filter((other) => reach.get(other)?.has(file)).sort();
+    circles.set(circle.join(), circle);
+  }
+  return [...circles.values()];
+}
+
+/** What a file imports of src/, as paths from src/. */
+function targetsOf(file: string): string[] {
+  return importsOf(read(file))
+    .filter(({ from }) => from.startsWith('.'))
+    .map(({ from }) => posix.normalize(posix.join(posix.dirname(file), from)));
+}
+
 /** Why `file` may not import this, or undefined. Paths are from src/. */
 function refusal(file: string, { from, typesOnly }: Import): string | undefined {
   const folder = file.includes('/') ? file.slice(0, file.indexOf('/')) : '';
@@ -92,7 +169,8 @@ function refusal(file: string, { from, typesOnly }: Import): string | undefined 
   }
   if (folder === '')
     return mayImportEverything.includes(file) ? undefined : 'src/ holds three files';
-  const allowed = [`${folder}/`, ...(mayImport[folder] ?? [])].some((entry) => {
+  if (target.startsWith(`${folder}/`)) return floorRefusal(file, target);
+  const allowed = (mayImport[folder] ?? []).some((entry) => {
     const place = entry.replace(/^types /, '');
     if (entry !== place && !typesOnly) return false;
     return place.endsWith('/') ? target.startsWith(place) : target === place;
@@ -122,6 +200,22 @@ describe('the folders of src/', () => {
     expect(refused).toEqual([]);
   });
 
+  test('and the folders within them stand on the floors', () => {
+    const within = files.filter((path) => floors[path.split('/')[0] ?? '']);
+    expect(within.filter((path) => floorOf(path) === undefined)).toEqual([]);
+    const found = new Set(within.map((path) => path.split('/').slice(0, -1).slice(0, 2).join('/')));
+    const named = Object.entries(floors).flatMap(([folder, each]) =>
+      each.flat().map((name) => (name === '.' ? folder : `${folder}/${name}`)),
+    );
+    expect([...found].sort()).toEqual(named.sort());
+  });
+
+  test('know no circle of files', () => {
+    const imports = new Map(files.map((file) => [file, targetsOf(file)]));
+    const refused = circlesOf(imports).filter((circle) => !circle.every((f) => circular.test(f)));
+    expect(refused).toEqual([]);
+  });
+
   test('hold no file that is too long to read', () => {
     const lines = (path: string) =>
       read(path)
@@ -145,6 +239,11 @@ describe('the check itself', () => {
     ['runtime/a.ts', "import type { A } from '../lifecycle/b.ts';"],
     ['store/a.ts', "import { x } from '../../test/harness/database.ts';"],
     ['other.ts', "import { x } from './store/a.ts';"],
+    ['store/log/a.ts', "import type { A } from '../commit/b.ts';"],
+    ['store/resource/a.ts', "import { x } from '../read/b.ts';"],
+    ['store/read/a.ts', "import { x } from '../open.ts';"],
+    ['api/entity/a.ts', "import { x } from '../mutation/b.ts';"],
+    ['server/wire/a.ts', "import { x } from '../auth/b.ts';"],
   ])('%s may not: %s', (file, text) => {
     expect(importsOf(text).map((each) => refusal(file, each))).toEqual([expect.any(String)]);
   });
@@ -155,10 +254,24 @@ describe('the check itself', () => {
     ['drivers/process/a.ts', "import { type A, type B } from '../../lifecycle/instance.ts';"],
     ['executor/a.ts', "import { x } from '../drivers/driver.ts';"],
     ['app.ts', "import { x } from './server/server.ts';"],
+    ['store/commit/a.ts', "import { x } from '../log/b.ts';"],
+    ['store/open.ts', "import { x } from './read/b.ts';"],
+    ['drivers/process/a.ts', "import { x } from '../driver.ts';"],
     ['lifecycle/a.ts', "import s from '../../schema/solution.schema.json' with { type: 'json' };"],
   ])('%s may: %s', (file, text) => {
     expect(importsOf(text).map((each) => refusal(file, each))).toEqual([undefined]);
   });
+});
+
+test('the check of circles finds each circle once', () => {
+  const imports = new Map([
+    ['a', ['b']],
+    ['b', ['c']],
+    ['c', ['b', 'd']],
+    ['d', ['d']],
+    ['e', ['a']],
+  ]);
+  expect(circlesOf(imports)).toEqual([['b', 'c'], ['d']]);
 });
 
 test('the oldest Node that we run on is 20', () => {
