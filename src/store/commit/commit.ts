@@ -1,4 +1,4 @@
-/** Commits a state change: in one statement, completely or not at all. */
+/** Commits a state change in one statement: all of it, or nothing. */
 import type { Change } from '../../lifecycle/change.ts';
 import type { Database } from '../database/database.ts';
 import { isConnectionError, sqlState } from '../database/sql-error.ts';
@@ -10,23 +10,25 @@ export interface Written {
   /** The revision of the log, or null where the change had no row. */
   readonly revision: number | null;
   readonly at: Date;
-  /** Null where they were not asked for, or no operation began. */
+  /** Null unless `returning` was set and an operation began. */
   readonly rows: WrittenRows | null;
   /** The commit published its rows to the other nodes. */
   readonly published: boolean;
 }
 
-/** Nothing is written: what was read has changed since, or the fence is lost. */
+/** Nothing was written: what the decision had read has changed since, or the fence is lost. */
 export interface Lost {
   readonly lost: true;
-  /** What Postgres refused, where it came to that. */
+  /** The error of PostgreSQL, if it refused the statement. */
   readonly cause: unknown;
 }
 
-/** SQLSTATE of a lost race: a foreign key, a unique index, a check of ours, a deadlock. */
+/** SQLSTATE values of a lost race: foreign key, unique index, check constraint, deadlock. */
 const races = ['23503', '23505', '23514', '40001', '40P01', '23P01'];
 
-/** Writes a change. If the race is lost nothing is written: read and decide again. */
+/**
+ * Commits a change. After a lost race nothing is written, and the caller reads and decides again.
+ */
 export async function commitChange(
   database: Database,
   change: Change,

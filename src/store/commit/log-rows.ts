@@ -1,11 +1,11 @@
-/** What a change means for the log and for metering; pure. */
+/** The rows of the log and the metered intervals that a change writes. Pure. */
 import type { Change, HostUpdate, InstanceUpdate } from '../../lifecycle/change.ts';
 import type { Meter } from '../../lifecycle/machine.ts';
 import { hostMeter, instanceMeter } from '../../lifecycle/metering.ts';
 import type { Row } from './sql.ts';
 
 interface MeterChange {
-  /** Is an interval closed? */
+  /** Does the change close an interval? */
   readonly isOff: boolean;
   /** In the columns of the commit statement; `meter` is that of the interval which opens, or null. */
   readonly row: Row & { readonly meter: Meter | null };
@@ -32,8 +32,8 @@ function meterChange(update: InstanceUpdate | HostUpdate): MeterChange[] {
 }
 
 /**
- * The rows of the log that a change appends: transitions, then what they do not show. In the columns of
- * the commit statement; `by_…` is the cause.
+ * The rows of the log that a change appends: its transitions, then its other changes. The keys are
+ * the columns of the commit statement; `by_…` is the cause.
  */
 export function logRows(change: Change): Row[] {
   const rows: Record<string, unknown>[] = [];

@@ -11,7 +11,7 @@ interface Logged {
   readonly rows: readonly Row[];
   readonly change: Change;
   readonly organizationId: string;
-  /** The revision that the statement has drawn. */
+  /** The revision that the statement draws. */
   readonly revision: Sql;
 }
 
@@ -35,7 +35,7 @@ export function notifyColumn(publishTo: PublishTarget | null, logged: Logged): S
     || ',"epoch":"' || (select ${epoch} from store_identity where id = 1) || '"}')`;
 }
 
-/** A log row without what its commit decides. */
+/** A log row without the columns that its commit decides. */
 type Undecided = Omit<LogRow, 'revision' | 'at'>;
 
 function loggedRow(row: Row, { actor }: Change, organizationId: string): Undecided {

@@ -1,4 +1,4 @@
-/** What the statement of a commit writes for operations and of metered intervals. */
+/** The parts of the commit statement that write operations and metered intervals. */
 import type { Change } from '../../lifecycle/change.ts';
 import { operations } from '../table/schema.ts';
 import { active } from '../table/state-sets.ts';
@@ -32,7 +32,10 @@ const begun = new Columns({
 });
 const deadline = new Columns({ id: 'uuid', deadline: 'float8' });
 
-/** Those that end or go on, then those that begin. `returning`: the latter with all columns. */
+/**
+ * Updates the operations that end or continue, then inserts those that begin. `returning`: the
+ * inserted ones return all columns.
+ */
 export function operationParts(change: Change, after: Sql, returning: boolean): Sql[] {
   const parts: Sql[] = [];
   const deadlines = new Map(

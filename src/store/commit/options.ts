@@ -1,7 +1,9 @@
-/** What a commit is asked for besides its change, and the rows that it returns. */
+/** The options of a commit, and the rows that it returns. */
 import type { Notifier } from '../log/notifier.ts';
 
-/** The work item whose holder writes; without the token nothing is written. */
+/**
+ * The work item whose holder commits. If it does not hold this token any more, nothing is written.
+ */
 export interface Fence {
   readonly resourceId: string;
   readonly kind: string;
@@ -15,10 +17,10 @@ export interface Idempotency {
   readonly inputHash: string;
 }
 
-/** The rows that a command is answered with, as they were committed. */
+/** The committed rows that answer a command. */
 export interface WrittenRows {
   readonly resource: Readonly<Record<string, unknown>>;
-  /** The operation that answers it, and begins with it. */
+  /** The operation that the command began. */
   readonly operation: Readonly<Record<string, unknown>>;
 }
 
@@ -30,6 +32,8 @@ export interface CommitOptions {
   readonly completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
   /** Return the operation that answers the command, and its resource, as rows. */
   readonly returning?: boolean;
-  /** Lets the commit publish its rows; if it did not, the caller notifies the nodes. */
+  /**
+   * Lets the commit publish its rows. If it does not publish them, the caller notifies the nodes.
+   */
   readonly notifier?: Notifier | null;
 }

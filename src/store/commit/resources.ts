@@ -1,4 +1,6 @@
-/** What the statement of a commit writes for hosts, instances and runs, once they are locked. */
+/**
+ * The parts of the commit statement that update hosts, instances and runs after they are locked.
+ */
 import type { HostUpdate, InstanceUpdate } from '../../lifecycle/change.ts';
 import { hosts, instances } from '../table/schema.ts';
 import { Returned } from './returned.ts';
@@ -9,12 +11,12 @@ export const returnedInstance = new Returned(instances, 'r');
 
 type Update = HostUpdate | InstanceUpdate;
 
-/** Something that an update may set; left out where none does. */
+/** A column that an update may set. It is left out of the statement when no update sets it. */
 interface Setting<U> {
   readonly is: (update: U) => boolean;
   readonly columns: Columns;
   readonly values: (update: U) => Row;
-  /** Of the row `t`, from the row `v`. */
+  /** The assignment; `t` is the row of the table, `v` the row of values. */
   readonly set: Sql;
 }
 
@@ -88,7 +90,7 @@ const instanceSettings: readonly Setting<InstanceUpdate>[] = [
   },
 ];
 
-/** A change has one host: these need not say whether it is set. */
+/** A change updates at most one host, so these settings need no condition per row. */
 const hostSettings: readonly Setting<HostUpdate>[] = [
   transition('host_state'),
   failing,
@@ -125,7 +127,7 @@ const hostSettings: readonly Setting<HostUpdate>[] = [
   },
 ];
 
-/** `changed_host`. `returning`: with all columns. */
+/** The part `changed_host`. `returning`: it returns all columns. */
 export function hostPart(update: HostUpdate, returning: boolean): Sql {
   const { set, rows } = assignments([update], hostSettings);
   return sql`changed_host as (
@@ -133,7 +135,7 @@ export function hostPart(update: HostUpdate, returning: boolean): Sql {
     returning ${returning ? returnedHost.columns : sql`t.id`})`;
 }
 
-/** `changed_instances`, which wait for `after`. `returning`: with all columns. */
+/** The part `changed_instances`, which runs after `after`. `returning`: it returns all columns. */
 export function instancesPart(
   updates: readonly InstanceUpdate[],
   after: Sql,
@@ -148,7 +150,10 @@ export function instancesPart(
 
 const guarded = new Columns({ guard: 'bigint' });
 
-/** `changed_instances` of one that was not locked before, from `locked`: none where it has changed. */
+/**
+ * The part `changed_instances` for an instance that was not locked before; it has no row if the
+ * instance has changed since it was read.
+ */
 export function loneInstancePart(update: InstanceUpdate, returning: boolean): Sql {
   const { set, rows } = assignments([update], instanceSettings);
   const read = rows.rows.map((row) => ({ ...row, guard: update.guard }));
@@ -178,7 +183,7 @@ function assignments<U extends Update>(
 const ids = new Columns({ id: 'uuid' });
 const begun = new Columns({ id: 'uuid', run_id: 'uuid' });
 
-/** A run ends with its runtime, and where the next one begins. */
+/** Ends the run of a runtime that ended or that a new run replaces, and begins the new run. */
 export function runParts(updates: readonly InstanceUpdate[]): Sql[] {
   const ends = updates.filter(({ runtimeGone, beginRun }) => runtimeGone || beginRun);
   if (ends.length === 0) return [];

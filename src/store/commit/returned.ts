@@ -1,11 +1,14 @@
-/** Whole rows from RETURNING: each column under a name of its own, so that rows may be joined. */
+/**
+ * Whole rows from RETURNING. Each column has a prefixed name, so that rows of several tables can be
+ * joined.
+ */
 import { getColumns, type Table } from 'drizzle-orm';
 import { raw, type Sql } from './sql.ts';
 
 export class Returned {
-  /** For RETURNING; the table is `t`. */
+  /** The list for RETURNING; the table has the alias `t`. */
   readonly columns: Sql;
-  /** What the column `id` is called. */
+  /** The prefixed name of the column `id`. */
   readonly id: Sql;
   private readonly names: readonly (readonly [name: string, returned: string])[];
 
@@ -19,7 +22,7 @@ export class Returned {
     );
   }
 
-  /** The row as the table's readers know it; null where there is none in the join. */
+  /** The row with the table's own column names; null if the join has none. */
   take(row: Readonly<Record<string, unknown>>): Record<string, unknown> | null {
     const taken: Record<string, unknown> = {};
     for (const [name, returned] of this.names) taken[name] = row[returned];

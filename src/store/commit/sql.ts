@@ -1,24 +1,28 @@
 /**
- * SQL in pieces. The text of a whole depends on its shape alone (which pieces, how many rows, which of
- * their columns are null everywhere), never on the values: a shape is written out once, and the stores
- * prepare each text once.
+ * SQL composed of pieces. The text depends on the shape alone (which pieces, how many rows, which
+ * columns are null in all rows), never on the values. Each shape is written out once, and the
+ * database prepares each text once.
  */
 import type { Parameter } from '../database/database.ts';
 
-/** A parameter, another piece, rows, or pieces that commas part. */
+/** A parameter, another piece, rows, or a comma-separated list of pieces. */
 type Part = Parameter | Sql | Rows | readonly Sql[];
 export type Row = Readonly<Record<string, unknown>>;
 
-/** Shapes that are kept; far more than there are. */
+/** Cached texts. In practice there are far fewer shapes. */
 const mostTexts = 2_000;
-/** Longer lists are one parameter of JSON, else every length would be a shape. */
+/**
+ * A longer list is passed as one JSON parameter; otherwise each length would be a shape of its own.
+ */
 const mostUnrolled = 4;
 
 let ids = 0;
 const idOfTemplate = new WeakMap<TemplateStringsArray, number>();
 const texts = new Map<string, string>();
 
-/** A piece of SQL; what is not a piece itself becomes a parameter, to be cast where it stands. */
+/**
+ * A piece of SQL. A value that is not a piece becomes a parameter; the text around it must cast it.
+ */
 export class Sql {
   readonly strings: TemplateStringsArray;
   readonly parts: readonly Part[];
@@ -34,7 +38,9 @@ export function sql(strings: TemplateStringsArray, ...parts: Part[]): Sql {
   return new Sql(strings, parts);
 }
 
-/** A piece that was put together when the program began; each call makes another shape. */
+/**
+ * A piece made at module load. Each call makes a new shape, so it must not be called per statement.
+ */
 export function raw(text: string): Sql {
   return new Sql(Object.assign([text], { raw: [text] }), []);
 }
@@ -49,7 +55,7 @@ export class Columns {
   }
 }
 
-/** Rows as an item of FROM, named `v`, with these columns of each; one row at least. */
+/** Rows as an item of FROM with the alias `v` and these columns; at least one row. */
 export class Rows {
   readonly rows: readonly Row[];
   readonly columns: readonly Columns[];
@@ -73,7 +79,7 @@ export function compile(whole: Sql): { text: string; parameters: Parameter[] } {
   return { text, parameters };
 }
 
-/** Gathers the parameters, and answers the shape. */
+/** Collects the parameters and returns the shape. */
 function collect(part: Part, parameters: Parameter[]): string {
   if (part instanceof Sql) {
     let id = idOfTemplate.get(part.strings);
@@ -111,7 +117,7 @@ function collectRows({ rows, columns }: Rows, parameters: Parameter[]): string {
   return shape;
 }
 
-/** Is the column not null in some row? Where it is null in all, no parameter is needed. */
+/** Is the column non-null in some row? A column that is null in all rows needs no parameter. */
 function isUsed(rows: readonly Row[], name: string): boolean {
   for (const row of rows) if (row[name] != null) return true;
   return false;
@@ -124,7 +130,7 @@ function literal(value: unknown, type: string): Parameter {
   return value as Parameter;
 }
 
-/** Writes it out, its parameters numbered in the order of `collect`. */
+/** Writes the text, with the parameters numbered in the order of `collect`. */
 function write(part: Part, count: { parameters: number }): string {
   if (part instanceof Sql) {
     const written = part.parts.map((each) => write(each, count));

@@ -1,13 +1,13 @@
 /**
  * The statement of a commit: which parts it has, and their order.
  *
- * Sibling CTEs have no order of their own: the host is locked, then the instances by id, each with the
- * guard it was read at, then the fence; only when all are locked are the updates made, then the
- * operations, and last the log, with one revision. A lone instance that nothing is locked after is
- * locked by its update.
+ * Sibling CTEs run in no defined order, so each part selects from the part before it: first the
+ * host is locked, then the instances by id, each checked against the guard it was read at, then the
+ * fence. Updates run after all locks are held, then the operations, and last the log, with one
+ * revision. A single instance after which nothing else is locked is locked by its own update.
  *
- * A part that has nothing to do is left out, for it costs its time even when it finds no row. So there
- * are some dozens of shapes of the statement, each of them prepared once.
+ * A part without work is left out, because even a part that finds no row takes time. This gives
+ * some dozens of shapes of the statement, each prepared once.
  */
 import type { Change, InstanceUpdate } from '../../lifecycle/change.ts';
 import type { Parameter } from '../database/database.ts';
@@ -26,14 +26,14 @@ import {
 } from './resources.ts';
 import { Columns, compile, type Row, Rows, type Sql, sql } from './sql.ts';
 
-/** Makes the statement. It answers one row, or none where it has written nothing. */
+/** Makes the statement. It returns one row, or none if nothing was written. */
 export function commitStatement(
   change: Change,
   options: CommitOptions & { publishTo?: PublishTarget | null },
 ): {
   text: string;
   parameters: readonly Parameter[];
-  /** The command's resource and operation, from the row of the result. */
+  /** The resource and the operation of the command, from the result row. */
   rowsOf: (row: Row) => WrittenRows | null;
   /** Whether the statement publishes its rows to the other nodes. */
   publishes: boolean;
@@ -103,8 +103,8 @@ export function commitStatement(
 }
 
 /**
- * The one instance that is updated where nothing else is locked after it. Its update checks the guard
- * itself, instead of a lock before it: where that has changed, nothing is written.
+ * The instance whose update needs no lock before it, because nothing is locked after it: the update
+ * checks the guard itself, and writes nothing if the guard has changed.
  */
 function loneInstance(change: Change, { fence }: CommitOptions): InstanceUpdate | null {
   const [update, ...others] = change.updates;
@@ -115,8 +115,9 @@ function loneInstance(change: Change, { fence }: CommitOptions): InstanceUpdate 
 const guards = new Columns({ id: 'uuid', guard: 'bigint' });
 
 /**
- * Locks what was read: each part takes its rows once all before are held, and `ok` has a row then.
- * `isLone`: all but a lone instance, and then `locked` has it.
+ * Locks what was read. Each part selects its rows after all parts before it hold their locks; `ok`
+ * has a row once all are held. `isLone`: the single instance is not locked here, and `locked` has
+ * its row.
  */
 function lockParts(
   change: Change,
@@ -170,7 +171,7 @@ function lockParts(
   return parts;
 }
 
-/** What belongs to the request: its idempotency key, the runtime's command that it completes. */
+/** The parts of the request: its idempotency key, and the runtime command that it completes. */
 function requestParts(change: Change, { idempotency, completes }: CommitOptions): Sql[] {
   const parts: Sql[] = [];
   if (idempotency) {
@@ -200,7 +201,7 @@ const addedWork = new Columns({
   due: 'float8',
 });
 
-/** Drops the work that is void, and the holder's own item, and adds what is to be done. */
+/** Deletes void work and the holder's own item, and inserts new work. */
 function workParts({ work, dropped }: Change, fence: Fence | undefined): Sql[] {
   const parts: Sql[] = [];
   const drops: object[] = dropped.map(({ resourceId, kinds }) => ({ id: resourceId, kinds }));
@@ -282,8 +283,8 @@ const logColumns = new Columns({
 });
 
 /**
- * The revision is drawn once, while the statement holds the log's lock: the feed relies on that. By the
- * insert itself where it has one row, which saves a part; `logged` gives it back then.
+ * Draws the revision once, while the statement holds the lock of the log; the feed relies on this.
+ * With one row the insert draws it itself, which saves a part, and `logged` returns it.
  */
 function logParts(rows: Rows['rows'], after: Sql): Sql[] {
   const drawn = sql`nextval('log_revisions')`;

@@ -1,4 +1,4 @@
-/** What every part of the store is given: the database, the deadlines, and the listeners of commits. */
+/** The store as its parts use it: the database, the deadlines, and the listeners of commits. */
 import { randomUUID } from 'node:crypto';
 import type { Actor, Change, Context, Deadlines, Snapshot } from '../../lifecycle/change.ts';
 import type { Refusal } from '../../lifecycle/errors.ts';
@@ -43,7 +43,7 @@ export function createStore(database: Database, deadlines: Deadlines): Store {
   };
 }
 
-/** Attempts before a change that keeps losing its race is given up. */
+/** Attempts before a change that loses each race fails. */
 const ATTEMPTS = 12;
 
 export type Decided<W extends Snapshot> =
@@ -54,10 +54,10 @@ export type Decided<W extends Snapshot> =
       readonly snapshot: W;
     }
   | { readonly outcome: 'REFUSED'; readonly refusal: Refusal; readonly snapshot: W }
-  /** The observation says nothing to the present state, or the fence is lost. */
+  /** The observation does not apply to the present state, or the fence is lost. */
   | { readonly outcome: 'NOTHING'; readonly snapshot: W }
   | { readonly outcome: 'NOT_FOUND' }
-  /** Somebody else's write made this one void; `to` is what `lostTo` found. */
+  /** Another write made this one void; `to` is the result of `lostTo`. */
   | { readonly outcome: 'LOST'; readonly to: unknown };
 
 /**
@@ -73,7 +73,7 @@ export async function decide<W extends Snapshot & { organizationId: string }>(
   options: {
     actor: Actor;
     reason?: string | null;
-    /** Asked after a lost race: something that makes further attempts void, or null. */
+    /** Called after a lost race. A result other than null ends the attempts. */
     lostTo?: () => Promise<unknown>;
   } & Omit<CommitOptions, 'organizationId' | 'notifier'>,
 ): Promise<Decided<W>> {

@@ -1,12 +1,12 @@
 /**
- * DATA_DIR of the embedded store. PGlite has no lock of its own and two processes on one folder
- * corrupt it, so the folder has one owner at a time; and where a store was, an empty folder stops
- * the start: lost data must not look like a first run.
+ * DATA_DIR, the folder of the embedded store. PGlite does not lock its folder, and two processes on
+ * one folder corrupt it. So the folder has one owner at a time. An empty folder where a store was
+ * before stops the start: lost data must not look like a first run.
  *
  *   pglite/     the database
- *   store.json  the mark: a store exists here, and which
- *   owner.<n>   who has the folder; the greatest n counts
- *   alive       touched every 2 s: while it is fresh, the agents of hosts go on without a word
+ *   store.json  the mark: a store exists here, and its epoch
+ *   owner.<n>   the owner; the greatest n counts
+ *   alive       touched every 2 s; while it is fresh, host agents keep running
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -33,18 +33,27 @@ export class CannotOpenStore extends Error {
 export interface DataDirectory {
   /** The folder of the database. */
   readonly database: string;
-  /** The epoch of the store that was here before; none on the first run, two where one was to follow. */
+  /**
+   * The epochs that the mark names: none on the first run, two if a change of epoch was
+   * interrupted.
+   */
   readonly epochs: readonly string[];
-  /** Marks that a store exists from now on: of this epoch, or one of two while it changes. */
+  /** Marks that a store exists, with its epoch, or with both epochs while it changes. */
   mark(epochs: readonly [epoch: string, next?: string]): Promise<void>;
-  /** Which copy of the database this is, once it is open: a restart and `mv` keep it, no copy does. */
+  /**
+   * Identifies this copy of the open database. It survives a restart and `mv`; every copy gets
+   * another.
+   */
   lineage(): Promise<string>;
-  /** Gives the folder back. */
+  /** Releases the folder. */
   close(): Promise<void>;
 }
 
 const lifelineSeconds = 2;
-/** An owner that cannot be seen from here is gone when its lifeline has been still for so long. */
+/**
+ * An owner whose process is not visible from here is dead when it has not touched `alive` for this
+ * long.
+ */
 const silentSeconds = 10;
 
 /**
@@ -86,7 +95,7 @@ export async function openDataDirectory(folder: string): Promise<DataDirectory> 
   }
 }
 
-/** Shows that the store of this folder is there. Host agents end themselves when it stays silent. */
+/** Touches `alive`. Host agents exit when it is stale. */
 export async function touchLifeline(folder: string): Promise<void> {
   const file = join(folder, 'alive');
   const now = new Date();
@@ -102,8 +111,9 @@ interface Owner extends ProcessIdentity {
 }
 
 /**
- * Owners are numbered and never taken away from: whoever finds the last one gone makes the next
- * number, which only one can. So nobody can ever remove the file of an owner that lives.
+ * Owner files are numbered and never removed by others. A process that finds the last owner dead
+ * creates the file of the next number, which only one process can. So the file of a living owner is
+ * never removed.
  */
 async function take(folder: string): Promise<{ release(): Promise<void> }> {
   const own: Owner = ownIdentity();
@@ -122,7 +132,7 @@ async function take(folder: string): Promise<{ release(): Promise<void> }> {
         if (isCode(error, 'EEXIST')) continue;
         throw error;
       }
-      // The one before stays: a listing made while both change still finds one of them.
+      // The previous file stays: a listing made while both change still finds one of them.
       for (const old of numbers) if (old < last) await rm(fileOf(old), { force: true });
       return {
         release: () => replace(fileOf(number), JSON.stringify({ ...own, released: true })),
@@ -145,7 +155,8 @@ async function readOwner(file: string): Promise<Owner | null> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as Owner;
   } catch (error) {
-    // Gone meanwhile: the next look finds a later one. Cut off by a loss of power: nobody's.
+    // Removed meanwhile: the next listing finds a later one. Cut off by a power loss: it has no
+    // owner.
     if (isCode(error, 'ENOENT') || error instanceof SyntaxError) return null;
     throw error;
   }
@@ -176,13 +187,14 @@ async function isLifelineFresh(folder: string): Promise<boolean> {
 }
 
 /**
- * Postgres writes its control file in place as long as a database lives, and whatever copies it makes
- * a new one. Not its device: the number of a disk may be another after each boot.
+ * The inode and creation time of the control file: PostgreSQL writes it in place for the life of a
+ * database, and every copy makes a new one. The device number is left out: it can change at a
+ * reboot.
  */
 async function lineageOf(database: string): Promise<string> {
   const file = join(database, 'global', 'pg_control');
   const { ino, birthtimeNs, ctimeNs } = await stat(file, { bigint: true });
-  // Where a file system does not know when a file was made, its last change stands there.
+  // A file system without creation times reports the last change instead.
   const made = birthtimeNs === ctimeNs ? '-' : birthtimeNs;
   return `folder/${ino}/${made}`;
 }
@@ -202,7 +214,7 @@ async function markedEpochs(folder: string): Promise<string[]> {
   );
 }
 
-/** Writes a file so that it is there whole or as it was. */
+/** Replaces a file atomically. */
 async function replace(file: string, text: string): Promise<void> {
   const draft = `${file}-${randomUUID()}`;
   await writeFile(draft, text, { mode: 0o600, flush: true });

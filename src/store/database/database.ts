@@ -9,12 +9,12 @@ export type Parameter = string | number | boolean | null;
 export type Drizzle = PostgresJsDatabase<typeof relations>;
 
 /**
- * One connection, opened by its first statement, shared with nobody and never replaced: what belongs
- * to its session, as an advisory lock does, lives as long as it.
+ * One connection of its own, opened by its first statement and never replaced, so that what belongs
+ * to the session (an advisory lock) lives as long as it.
  */
 export interface Session {
   query<R extends object>(text: string, parameters?: readonly Parameter[]): Promise<R[]>;
-  /** Resolves when the connection has ended, whoever ended it. */
+  /** Resolves when the connection has ended, for whatever reason. */
   readonly ended: Promise<void>;
   /** Ends it at once, without waiting for an answer. */
   close(): void;
@@ -30,7 +30,7 @@ export interface Database extends Queries {
   /** For reads, and for writes of configuration that no state machine guards. */
   readonly drizzle: Drizzle;
   /**
-   * Opens a connection of one's own, which may listen. PGlite has only one connection: none can be had.
+   * Opens a connection of its own, which may listen. Null on PGlite, which has only one connection.
    */
   readonly openSession: ((onNotify?: (payload: string) => void) => Session) | null;
   /** Runs the migrations of a folder, one process at a time. */

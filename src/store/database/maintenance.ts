@@ -1,4 +1,4 @@
-/** What PostgreSQL does by itself and PGlite does not: checkpoints and vacuum. */
+/** Checkpoints and vacuum of the embedded store: PGlite has no background processes for them. */
 import type { Database } from './database.ts';
 
 export interface MaintenanceLog {
@@ -6,14 +6,16 @@ export interface MaintenanceLog {
 }
 
 const mebibyte = 2 ** 20;
-/** When each is due: by the log written since the last time, or by time where anything was. */
+/**
+ * Each is due after this many bytes of write-ahead log, or after this time if anything was written.
+ */
 const checkpointDue = { bytes: 64 * mebibyte, seconds: 300 };
 const vacuumDue = { bytes: 16 * mebibyte, seconds: 120 };
 const lookSeconds = 15;
 
-/** Rows of these are written anew with every change of state. */
+/** Tables whose rows are updated at each change of state. */
 const hotTables = ['work', 'instances', 'hosts', 'operations', 'workers'];
-/** These only grow; the planner wants to know how far. */
+/** Tables that only grow; the planner needs their statistics. */
 const growingTables = ['log', 'runs', 'runtime_commands', 'metering_intervals', 'idempotency_keys'];
 
 interface Progress {
@@ -21,7 +23,9 @@ interface Progress {
   readonly at: number;
 }
 
-/** Looks after an embedded store from time to time; nothing is done while nothing is written. */
+/**
+ * Runs the maintenance of an embedded store when it is due. Nothing runs while nothing is written.
+ */
 export function startMaintenance(
   database: Database,
   log: MaintenanceLog,

@@ -1,15 +1,15 @@
-/** A connection that nobody else waits for: what has to be read at once does not queue behind writes. */
+/** A connection for urgent reads, so that they do not queue behind writes. */
 import type { Database, Queries, Session } from './database.ts';
 
 export interface Reader extends Queries {
-  /** Gives the connection up, for it does not answer; the next query opens another. */
+  /** Drops a connection that does not answer; the next query opens another. */
   renew(): void;
   close(): void;
 }
 
 /**
- * Queries over a connection of their own, opened with the first and again after it was lost. On
- * PGlite there is one connection for all.
+ * Runs queries on a connection of its own, opened by the first query and again after a loss. PGlite
+ * has one connection for all.
  */
 export function createReader(database: Database): Reader {
   const { kind, openSession } = database;

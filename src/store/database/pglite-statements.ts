@@ -17,15 +17,15 @@ type Field = InstanceType<typeof messages.RowDescriptionMessage>['fields'][numbe
 interface Prepared {
   readonly name: string;
   readonly parameterTypes: readonly number[];
-  /** Of the rows, as the server described them; none where the statement returns none. */
+  /** Column descriptions of the result; empty if the statement returns no rows. */
   readonly fields: readonly Field[];
 }
 
-/** A statement that waits for its turn. */
+/** A queued statement. */
 interface Waiting {
   readonly text: string;
   readonly parameters: readonly Parameter[];
-  /** It was sent before, and its table had changed. */
+  /** It was sent once already, and its plan was stale. */
   isRepeated?: boolean;
   resolve(rows: object[]): void;
   reject(error: unknown): void;
@@ -33,31 +33,31 @@ interface Waiting {
 
 export interface Statements {
   /**
-   * Runs one statement in a transaction of its own; the same text again is not planned again. They run
-   * in the order in which they were asked for.
+   * Runs one statement in a transaction of its own, in the order of the calls. The same text is
+   * planned once.
    */
   query<R extends object>(text: string, parameters: readonly Parameter[]): Promise<R[]>;
-  /** Forgets all of them: the tables have changed. */
+  /** Drops all prepared statements, after a migration. */
   clear(): Promise<void>;
-  /** Resolves when none waits any more. */
+  /** Resolves when the queue is empty. */
   settled(): Promise<void>;
 }
 
-/** As many that wait are sent at once: entering PGlite costs as much as a short statement. */
+/** Queued statements sent in one call: a call into PGlite costs as much as a short statement. */
 const MAX_BATCHED_STATEMENTS = 16;
-/** As many texts are kept; the one used longest ago gives way. */
+/** Prepared texts that are kept; the least recently used is dropped. */
 const MAX_PREPARED_STATEMENTS = 300;
 /** "cached plan must not change result type": a table has changed under a statement. */
 const RESULT_CHANGED = '0A000';
 
-/** Keeps the prepared statements of one open PGlite; there is one session, so one set. */
+/** Keeps the prepared statements of an open PGlite, which has one session. */
 export function keepStatements(client: PGlite): Statements {
   const kept = new Map<string, Prepared>();
   const waiting: Waiting[] = [];
   let made = 0;
   let draining: Promise<void> | null = null;
 
-  /** Nothing else talks to the database meanwhile, and no transaction is open. */
+  /** Runs `work` while no other statement and no transaction is open. */
   const exclusively = <T>(work: () => Promise<T>): Promise<T> =>
     client._runExclusiveTransaction(() => client._runExclusiveQuery(work));
 
@@ -113,7 +113,10 @@ export function keepStatements(client: PGlite): Statements {
     return row;
   }
 
-  /** Sends them in one go, each a transaction of its own, and answers each; gives those to repeat. */
+  /**
+   * Sends a batch, each statement in a transaction of its own, and settles each. Returns those to
+   * repeat.
+   */
   async function run(batch: readonly Waiting[]): Promise<Waiting[]> {
     const again: Waiting[] = [];
     const parts: Uint8Array[] = [];
@@ -152,7 +155,7 @@ export function keepStatements(client: PGlite): Statements {
     return again;
   }
 
-  /** Those that wait, in their order. Between two batches others have their turn. */
+  /** Sends the queue in order. Other callers of PGlite get in between two batches. */
   async function drain(): Promise<void> {
     while (waiting.length > 0) {
       let batch: Waiting[] = [];

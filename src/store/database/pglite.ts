@@ -13,8 +13,8 @@ import { keepStatements } from './pglite-statements.ts';
  */
 export async function openPglite(folder: string | null): Promise<Database> {
   const client = await PGlite.create(folder ? { dataDir: folder } : {});
-  // One plan for a statement, whatever its parameters: planning costs more than running. It may be made
-  // while a table is empty, and is kept when that has grown: it must not scan all of it.
+  // One generic plan per statement: planning costs more than running. The plan may be made while a
+  // table is empty and is kept when the table grows, so sequential scans are off.
   await client.exec('set plan_cache_mode = force_generic_plan; set enable_seqscan = off');
   const drizzle = drizzlePglite({ client, relations });
   const statements = keepStatements(client);

@@ -1,18 +1,18 @@
-/** Who a process is. A pid alone is not an identity: it is given again. */
+/** The identity of a process. A pid alone is none: pids are reused. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 
 export interface ProcessIdentity {
   readonly pid: number;
-  /** When it started, in whatever the system counts. */
+  /** Start time, in a unit of the system. */
   readonly startTime: string;
-  /** Of this boot of the machine; empty where the system does not say. */
+  /** Id of this boot of the machine; empty if the system has none. */
   readonly bootId: string;
-  /** Where the pid counts: of another container it says nothing here. Empty where there is none. */
+  /** PID namespace: a pid of another container means nothing here. Empty if there is none. */
   readonly namespace: string;
 }
 
-/** This very process. */
+/** The identity of this process. */
 export function ownIdentity(): ProcessIdentity {
   return {
     pid: process.pid,
@@ -22,7 +22,7 @@ export function ownIdentity(): ProcessIdentity {
   };
 }
 
-/** Does it still run? Null: it cannot be known from here. */
+/** Does it still run? Null if that cannot be known from here. */
 export function isAlive(identity: ProcessIdentity): boolean | null {
   const own = ownIdentity();
   if (identity.bootId !== own.bootId) return false;
@@ -32,11 +32,11 @@ export function isAlive(identity: ProcessIdentity): boolean | null {
 
 const ownNamespace = (): string => read(() => readlinkSync('/proc/self/ns/pid')) ?? '';
 
-/** Null: there is no such process, or it is a zombie, which is dead. */
+/** Null if there is no such process, or only its zombie. */
 function startTimeOf(pid: number): string | null {
   const stat = read(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   if (stat !== null) {
-    // The name, in parentheses, may hold anything; behind it stand the state and, later, the time.
+    // The name in parentheses may hold any character; the state and the start time follow it.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' ? null : (fields[19] ?? null);
   }

@@ -3,7 +3,7 @@
 /** SQLSTATE of a database error of either store, or null for any other error. */
 export function sqlState(error: unknown): string | null {
   for (let at = error; at instanceof Error; at = at.cause) {
-    // With a digit: EPIPE is an error of the system.
+    // A SQLSTATE has a digit; EPIPE is an error of the system.
     if ('code' in at && typeof at.code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(at.code))
       return at.code;
   }

@@ -1,8 +1,8 @@
-/** Limits of time for what waits for a database that may never answer. */
+/** Time limits for statements on a database that may never answer. */
 
 /**
- * The promise, or an error when it takes longer: a statement on a connection that was cut without a
- * word is not answered for minutes.
+ * Rejects if the promise takes longer: a statement on a silently cut connection stays open for
+ * minutes.
  */
 export async function within<T>(seconds: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

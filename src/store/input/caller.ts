@@ -15,15 +15,15 @@ export interface Caller {
   readonly actor: Actor;
 }
 
-/** Saving hosts (and instances, which may bring one) asks for the zone of their names. */
+/** The store with the DNS zone, which creating and updating hosts needs. */
 export interface ResourceStore extends Store {
   /** `instances.test`: valid, lower case, without a final dot. */
   readonly dnsZone: string;
 }
 
 /**
- * What a save writes through. Within a transaction nothing else may touch the database: on PGlite it
- * would wait for the transaction, which waits for it.
+ * The transaction of a save. Within it nothing else may use the database: on PGlite, with its one
+ * connection, that would deadlock.
  */
 export type Transaction = Parameters<Parameters<Drizzle['transaction']>[0]>[0];
 
@@ -48,7 +48,7 @@ export function named(table: Named, caller: Caller, reference: string): SQL | un
   );
 }
 
-/** How every check is called; what is wrong goes into the problems. */
+/** The arguments of every check. Problems are added to `problems`. */
 export interface Check {
   readonly tx: Transaction;
   readonly caller: Caller;

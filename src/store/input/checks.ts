@@ -1,4 +1,4 @@
-/** What the fields of an input must be. All that is wrong goes into `Problems`, nothing is thrown. */
+/** Checks of the fields of an input. Each adds what is wrong to `Problems`; none throws. */
 import { checkSolution } from '../../lifecycle/solution.ts';
 import type { CommonInput, Problems } from './save-result.ts';
 
@@ -18,10 +18,10 @@ const limits = { name: 200, description: 2000, labels: 50, labelValue: 200, reas
 /** Is it an id rather than a key? */
 export const isId = (reference: string): boolean => idPattern.test(reference);
 
-/** Is something named, be it nonsense? */
+/** Is a reference given, valid or not? */
 export const isText = (given: unknown): given is string => typeof given === 'string';
 
-/** Can it be a key at all? */
+/** Has it the form of a key? */
 export const isKey = (reference: string): boolean => keyPattern.test(reference);
 
 /** The key of a new resource. */
@@ -104,7 +104,7 @@ export function checkNotCleared(
   }
 }
 
-/** One of a closed set. Where it is not, that is a problem and the answer is undefined. */
+/** One of a closed set of values, or undefined with a problem. */
 export function checkOneOf<Value extends string>(
   problems: Problems,
   value: unknown,
@@ -118,7 +118,7 @@ export function checkOneOf<Value extends string>(
   return found;
 }
 
-/** A solution document, draft or to be published; as it is stored. */
+/** A solution document, of a draft or to be published, as it is stored. */
 export function checkDefinition(problems: Problems, definition: unknown): Record<string, unknown> {
   const faults = checkSolution(definition);
   for (const { path, message } of faults) {

@@ -1,7 +1,7 @@
 /** The outcomes of a save, and the problems of an input, all of which are reported at once. */
 import type { Refusal } from '../../lifecycle/errors.ts';
 
-/** What an input can name; the GraphQL enum `EntityKind` without what no save names. */
+/** The kinds of resources that an input can refer to. */
 export type EntityKind =
   | 'INSTANCE'
   | 'HOST'
@@ -12,7 +12,7 @@ export type EntityKind =
   | 'DEVICE_REPOSITORY'
   | 'BILLING_SUBSCRIPTION';
 
-/** One thing wrong with an input; `path` from the input down: `definition.listeners.http.port`. */
+/** A problem of an input. `path` starts at the input: `definition.listeners.http.port`. */
 export interface InputIssue {
   readonly path: string;
   readonly message: string;
@@ -20,9 +20,9 @@ export interface InputIssue {
 
 export type ConflictCode = 'VERSION_CONFLICT' | 'IDEMPOTENCY_CONFLICT' | 'KEY_TAKEN' | 'IN_USE';
 
-/** Anything but SAVED wrote nothing at all. */
+/** The outcome of a save. With every outcome but SAVED nothing was written. */
 export type SaveResult =
-  /** `id`: what was created, changed or deleted; of a published version, the version. */
+  /** The id of what was created, updated or deleted; of a published version, the version's. */
   | { readonly outcome: 'SAVED'; readonly id: string }
   | { readonly outcome: 'INVALID'; readonly issues: InputIssue[] }
   | { readonly outcome: 'NOT_FOUND'; readonly kind: EntityKind; readonly reference: string }
@@ -33,7 +33,7 @@ export type SaveResult =
       readonly currentVersion: number | null;
       readonly currentSequence: number | null;
     }
-  /** The state machine refused a deletion; `id` is the resource that it was asked of. */
+  /** The state machine refused a deletion; `id` is the resource of the request. */
   | { readonly outcome: 'REFUSED'; readonly refusal: Refusal; readonly id: string };
 
 /** What every mutation's input may carry. */
@@ -47,7 +47,7 @@ export interface GuardedInput extends CommonInput {
   expectedVersion?: number | null;
 }
 
-/** Ends a save, of which nothing is written then. */
+/** Ends a save: its transaction is rolled back. */
 export class NotSaved extends Error {
   readonly result: SaveResult;
   constructor(result: SaveResult) {
@@ -56,7 +56,7 @@ export class NotSaved extends Error {
   }
 }
 
-/** What is wrong with an input, gathered so that the caller hears all of it at once. */
+/** Collects the problems of an input, so that all are reported at once. */
 export class Problems {
   readonly #issues: InputIssue[] = [];
   readonly #conflicts: (InputIssue & { code: ConflictCode })[] = [];
@@ -69,7 +69,10 @@ export class Problems {
     this.#issues.push({ path, message });
   }
 
-  /** Alone it is answered as a Conflict, beside others as one of the issues. */
+  /**
+   * A single conflict is returned as a Conflict; together with other problems it is one of the
+   * issues.
+   */
   conflict(path: string, code: ConflictCode, message: string): void {
     this.#conflicts.push({ path, code, message });
   }
@@ -97,7 +100,7 @@ export function notFound(kind: EntityKind, reference: string): never {
   throw new NotSaved({ outcome: 'NOT_FOUND', kind, reference });
 }
 
-/** Ends a save unless the resource is still the one that the caller read. */
+/** Ends a save with VERSION_CONFLICT if the resource has changed since the caller read it. */
 export function expectVersion(
   input: GuardedInput,
   current: { version: number; sequence?: number },

@@ -1,28 +1,29 @@
 /**
- * The epoch: one history of the log. It changes when the store may have gone back in time, so that a
- * cursor of what is lost is refused: another history may have the same revisions by now.
+ * The epoch identifies one history of the log. It changes when the store may have gone back in time
+ * (a restore, a failover), so that cursors of lost changes are refused: the new history may use the
+ * same revisions for other changes.
  *
- * A store remembers its lineage, something of the place it is in that no copy keeps: on PostgreSQL
- * the cluster, its timeline (each promotion and each recovery from an archive begins another), the
- * database and the table, on PGlite a file. With another lineage than the remembered one it gets a
- * new epoch before anything of it is read. An epoch too many costs its readers a snapshot; one too
- * few would cost them changes that they never hear of.
+ * A store remembers its lineage, a mark of the place of its data that no copy keeps. On PostgreSQL:
+ * the cluster, its timeline (each promotion and each archive recovery begins another), the database
+ * and the table. On PGlite: a file. If the lineage differs from the remembered one, the store gets
+ * a new epoch before it is read. A needless new epoch costs each reader a snapshot; a missing one
+ * would lose changes.
  */
 import { randomUUID } from 'node:crypto';
 import type { DataDirectory } from '../database/data-directory.ts';
 import type { Database, Queries } from '../database/database.ts';
 
-/** SQL over `store_identity`: its epoch, or null where it is not where it was last opened. */
+/** SQL over `store_identity`: the epoch, or null if the lineage differs from the remembered one. */
 export const believedEpoch = (kind: Database['kind']): string =>
   kind === 'POSTGRES'
     ? 'case when lineage is null or lineage = store_lineage() then epoch end'
-    : 'epoch'; // One process has it, and in that it stays where it is.
+    : 'epoch'; // One process owns the folder, and the data does not move while it runs.
 
 /**
- * Remembers where a PostgreSQL store is; elsewhere than before it gets a new epoch. Of the nodes that
- * find out at once one does it.
+ * Stores the lineage of a PostgreSQL store, and a new epoch if the lineage has changed. Of several
+ * nodes that call this concurrently one writes.
  *
- * @returns whether this call gave it a new epoch
+ * @returns whether this call wrote a new epoch
  */
 export async function settleEpoch(database: Queries): Promise<boolean> {
   const [settled] = await database.query<{ renewed: boolean }>(
@@ -36,7 +37,10 @@ export async function settleEpoch(database: Queries): Promise<boolean> {
   return settled?.renewed ?? false;
 }
 
-/** Gives a store a new epoch that was seen to go back in time; nothing where it has another already. */
+/**
+ * Writes a new epoch after the store was seen to go back in time; nothing if the epoch has changed
+ * already.
+ */
 export async function renewEpoch(database: Queries, epoch: string): Promise<void> {
   await database.query(
     'update store_identity set epoch = gen_random_uuid() where id = 1 and epoch = $1::uuid',
@@ -45,11 +49,11 @@ export async function renewEpoch(database: Queries, epoch: string): Promise<void
 }
 
 /**
- * Settles the epoch of an embedded store, whose folder is marked with its epoch. One without its mark gets a
- * new epoch too: taking the mark away is how to say that the store was put back by means that leave no
- * trace, such as a snapshot of the disk.
+ * Settles the epoch of an embedded store, whose folder carries a mark with its epoch. Without the
+ * mark the store gets a new epoch: an operator removes it after a restore that leaves no trace,
+ * such as a disk snapshot.
  *
- * @returns 'ANOTHER' where the mark is of another store: nothing was changed
+ * @returns 'ANOTHER' if the mark names another store; nothing was changed
  */
 export async function settleEmbeddedEpoch(
   database: Queries,
@@ -64,7 +68,7 @@ export async function settleEmbeddedEpoch(
   const lineage = await directory.lineage();
   const renews = known.lineage !== null && (known.lineage !== lineage || !marked);
   const epoch = renews ? randomUUID() : known.epoch;
-  // Whatever cuts this off, the mark names the epoch that the store has.
+  // An interruption at any point leaves a mark that names the store's epoch.
   if (renews) await directory.mark([known.epoch, epoch]);
   await database.query('update store_identity set epoch = $1::uuid, lineage = $2 where id = 1', [
     epoch,

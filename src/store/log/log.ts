@@ -1,12 +1,12 @@
 /**
- * Reads of the log. Each page comes with what decides whether it may be believed (the epoch, how
- * far the log was pruned, its newest revision), read in the same statement as its rows.
+ * Reads of the log. The statement that returns rows also returns what decides whether they are
+ * valid: the epoch, how far the log was pruned, and its newest revision.
  */
 import type { Database, Parameter, Queries } from '../database/database.ts';
 import type { ChangeKind } from '../table/values.ts';
 import { believedEpoch, settleEpoch } from './epoch.ts';
 
-/** A row of the log as the statements below give it. */
+/** A row of the log, as the statements below return it. */
 export interface LogRow {
   readonly revision: number;
   readonly place: number;
@@ -26,7 +26,7 @@ export interface LogRow {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** A place in the log: a revision, and a place among its rows. */
+/** A position in the log: a revision, and the place of a row within it. */
 export interface LogPosition {
   readonly revision: number;
   readonly place: number;
@@ -34,13 +34,13 @@ export interface LogPosition {
 
 export interface LogState {
   /**
-   * Cursors of another one are invalid. Null: the store is not where it was last opened and may have
-   * gone back in time; nothing of it may be handed on until `readIdentity` has given it another.
+   * Cursors of another epoch are invalid. Null: the lineage has changed, and the store may have
+   * gone back in time. Its rows must not be delivered until `readIdentity` has settled the epoch.
    */
   readonly epoch: string | null;
   /** Rows up to this revision may be gone. */
   readonly prunedThrough: number;
-  /** The highest revision that is visible, or that is known of since the rows are gone. */
+  /** The highest visible revision; at least `prunedThrough`. */
   readonly newest: number;
 }
 
@@ -80,13 +80,16 @@ select ${COLUMNS} from log
    and ($4::text is null or resource_id = $4::text::uuid)
  order by revision desc, place desc limit $5::int`;
 
-/** The statements on one kind of store. */
+/** The statements for one kind of store. */
 function statementsOn(kind: Database['kind']) {
   const state = /* sql */ `
     select ${believedEpoch(kind)} as epoch, pruned_through as "prunedThrough",
            greatest(pruned_through, (select max(revision) from log)) as newest
       from store_identity where id = 1`;
-  /** The state of the log and the rows of `part`, in one snapshot; at least one row, if without log. */
+  /**
+   * The state of the log and the rows of `part`, in one snapshot. Without rows there is one result
+   * row, with the state alone.
+   */
   const page = (part: string, direction: 'asc' | 'desc'): string => /* sql */ `
     with state as materialized (${state})
     select state.*, l.* from state left join lateral (${part}) l on true
@@ -110,9 +113,10 @@ select distinct virtualtransaction as holder from pg_locks
    and mode = 'RowExclusiveLock'`;
 
 /**
- * Which store this is and how far its log goes. A store that is not where it was gets a new epoch.
+ * The identity of the store and the state of its log. If its lineage has changed, the epoch is
+ * settled first.
  *
- * @throws where the store has no identity: it was never set up
+ * @throws if the store was never set up
  */
 export async function readIdentity(database: Queries): Promise<StoreIdentity> {
   for (;;) {
@@ -126,16 +130,16 @@ export async function readIdentity(database: Queries): Promise<StoreIdentity> {
   }
 }
 
-/** How far the log goes, and how far back. */
+/** The state of the log. */
 export async function readLogState(database: Queries): Promise<LogState> {
   const [row] = await database.query<LogState>(statements[database.kind].state);
   return row ?? noIdentity();
 }
 
 /**
- * The transactions that may hold a revision not yet committed: whoever inserts into the log has
- * this lock before it draws the revision, and keeps it until the row is visible or gone. Only on
- * PostgreSQL; a statement of its own, always before the read of the rows that it explains.
+ * The transactions that may hold a revision and have not committed it. A writer takes this lock
+ * before it draws the revision and keeps it until the row is visible or rolled back. PostgreSQL
+ * only. Must run as a statement of its own before the read of the rows.
  */
 export async function readLogHolders(database: Queries): Promise<string[]> {
   const rows = await database.query<{ holder: string }>(HOLDERS);
@@ -156,8 +160,8 @@ select * from (
  order by revision, place`;
 
 /**
- * The newest rows of all organizations up to a revision, in the order of the log, `limit` at most.
- * Whole revisions: one that the limit cuts is left out.
+ * The newest rows of all organizations up to a revision, in the order of the log, at most `limit`.
+ * A revision that the limit would cut is left out.
  */
 export async function readLogNewest(
   database: Queries,
@@ -169,17 +173,17 @@ export async function readLogNewest(
   return rows.length < limit ? rows : rows.filter(({ revision }) => revision !== first);
 }
 
-/** What of an organization's log is asked for. */
+/** Which rows of an organization's log to read. */
 export interface LogSelection {
   readonly organizationId: string;
-  /** Rows of this resource alone. */
+  /** Only rows of this resource. */
   readonly resourceId: string | null;
-  /** The last revision to read, for what is above may not be decided yet. */
+  /** The last revision to read: higher ones may still be undecided. */
   readonly through: number;
   readonly limit: number;
 }
 
-/** Rows of an organization behind a position, oldest first. */
+/** Rows of an organization after a position, oldest first. */
 export function readLogAfter(
   database: Queries,
   after: LogPosition,
@@ -226,7 +230,7 @@ async function read(
   return { epoch, prunedThrough, newest, rows, full: rows.length === limit };
 }
 
-/** A page that ends inside a revision gives that one up; a revision larger than the page grows it. */
+/** Leaves out a revision that the page cuts; a revision larger than the page enlarges the page. */
 async function wholeRevisions(
   limit: number,
   readAtMost: (limit: number) => Promise<LogPage>,

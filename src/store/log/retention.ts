@@ -1,7 +1,7 @@
 /**
- * Deletes what is older than it has to be kept from the beginning of the log. What is gone is always
- * whole revisions and always a prefix, and how far it goes is written in the statement that deletes.
- * Everything else of a resource stays: its row carries its last transition.
+ * Deletes old rows from the beginning of the log: whole revisions, always a prefix. The statement
+ * that deletes also stores how far the log was pruned. Resources keep their last transition in
+ * their own row.
  */
 import type { Database } from '../database/database.ts';
 import { within } from '../database/time-limit.ts';
@@ -9,27 +9,27 @@ import { dnsConfirmations } from '../table/state-sets.ts';
 import { readLogHolders } from './log.ts';
 
 export interface Retention {
-  /** Deletes what is due now, unless that is under way; resolves when it is over. */
+  /** Deletes what is due, unless that is running already; resolves when it has ended. */
   look(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface RetentionOptions {
-  /** Rows of the log are kept for so many days. */
+  /** Retention of the log, in days. */
   readonly days: number;
   readonly log: { warn(message: string): void };
 }
 
 const firstLookSeconds = 2;
 const lookSeconds = 3600;
-/** Revisions are deleted whole, so it may be a few more. */
+/** Rows of a batch; whole revisions, so it may be a few more. */
 const batchRows = 1000;
-/** Between batches, for those who write. */
+/** Pause between batches, so that writers are not delayed. */
 const restMs = 10;
-/** For who was writing when a batch was chosen; a commit is over in milliseconds. */
+/** How long to wait for transactions that were open when the batch was chosen. */
 const writersSeconds = 30;
 
-/** What the next batch is: revisions above the one and up to the other. */
+/** A batch: revisions above `above` and up to `through`. */
 interface Batch {
   readonly above: number;
   readonly through: number;
@@ -48,7 +48,7 @@ select (select pruned_through from store_identity where id = 1) as above,
        max(revision) filter (where first is null or revision < first) as through
   from oldest, kept`;
 
-/** Nothing where another node has the turn, or has deleted as much. */
+/** Deletes nothing if another node is deleting, or has deleted the batch. */
 const DELETE = /* sql */ `
 with turn as materialized (
   select id from store_identity
@@ -70,7 +70,7 @@ update store_identity i
   from turn where i.id = turn.id
 returning i.pruned_through`;
 
-/** Looks soon after the start and then once an hour; the nodes of a database take turns. */
+/** Runs soon after the start, then once an hour. Only one node of a database deletes at a time. */
 export function startRetention(database: Database, { days, log }: RetentionOptions): Retention {
   let looking: Promise<void> | null = null;
   let stopped = false;
@@ -85,7 +85,7 @@ export function startRetention(database: Database, { days, log }: RetentionOptio
       deleted = true;
       await pause(restMs);
     }
-    // A server does it by itself.
+    // PostgreSQL has autovacuum.
     if (deleted && database.kind === 'PGLITE') await database.query('vacuum (analyze) log');
   }
 
@@ -107,7 +107,7 @@ export function startRetention(database: Database, { days, log }: RetentionOptio
       stopped = true;
       clearTimeout(first);
       clearInterval(timer);
-      // A statement that the database does not answer is left to its own.
+      // A statement without an answer is abandoned.
       await within(2, looking ?? Promise.resolve()).catch(() => {});
     },
   };
@@ -122,10 +122,10 @@ async function nextBatch(database: Database, days: number): Promise<Batch | null
 }
 
 /**
- * Waits for the transactions that were writing after a batch was chosen: a revision below it may be
- * one of theirs, and must not appear where the log is said to be gone.
+ * Waits for the transactions that were open when the batch was chosen: one may hold a revision
+ * within the batch, which must not appear in the pruned part of the log.
  *
- * @returns false when one of them does not end; the next look tries again
+ * @returns false if one of them does not end in time; the next run tries again
  */
 async function isDecided(database: Database, isOver: () => boolean): Promise<boolean> {
   if (database.kind === 'PGLITE') return true;

@@ -1,4 +1,4 @@
-/** A token bucket: a burst is let through at once, a sustained load at a steady rate. */
+/** A token bucket: a burst passes without delay, a sustained load at a steady rate. */
 
 export interface TokenBucket {
   /** Takes a token; returns how many milliseconds to wait before the action, 0 for none. */

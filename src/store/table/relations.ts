@@ -1,4 +1,4 @@
-/** How the tables refer to each other, for nested reads in one statement. */
+/** The relations between tables, for nested reads in one statement. */
 import { defineRelations } from 'drizzle-orm';
 import * as schema from './schema.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The tables. Enums come from `lifecycle/`; what must never be is refused here, by Postgres itself
- * (the triggers stand in the custom migration beside the generated ones, in `drizzle/`).
+ * The tables. Enums come from `lifecycle/`. Constraints and triggers enforce the invariants (the
+ * triggers are in the custom migration in `drizzle/`).
  */
 import { sql } from 'drizzle-orm';
 import {
@@ -74,17 +74,19 @@ const configured = () => ({
   archivedAt: time('archived_at'),
 });
 
-/** One row: which store this is. The epoch changes when the store goes back in time. */
+/** One row: the identity of the store. The epoch changes when the store goes back in time. */
 export const storeIdentity = pgTable('store_identity', {
   id: integer('id').primaryKey(),
   epoch: uuid('epoch').notNull(),
   /** Signs cursors; never leaves the store's code. */
   cursorSecret: text('cursor_secret').notNull(),
-  /** Rows of the log up to here may have been deleted; written in the transaction that deletes. */
+  /**
+   * Log rows up to this revision may have been deleted. Written in the transaction that deletes.
+   */
   prunedThrough: big('pruned_through').notNull().default(0),
-  /** No deleted row of the log was newer than this. Null: none was deleted. */
+  /** The newest time of a deleted log row; null if none was deleted. */
   prunedUntil: time('pruned_until'),
-  /** Where the data was when it was last opened; elsewhere it may have gone back in time: epoch.ts. */
+  /** The place of the data when it was last opened; see epoch.ts. */
   lineage: text('lineage'),
   createdAt: time('created_at').notNull().default(sql`clock_timestamp()`),
 });
@@ -295,7 +297,7 @@ export const instances = pgTable(
     uniqueIndex('instances_device_repository')
       .on(t.deviceRepositoryId)
       .where(sql`archived_at is null`),
-    // Not of the state: each transition would write the row anew in every index, not only in the table.
+    // No index on the state: each transition would then rewrite the row in every index.
     index('instances_silent').on(t.lastSeenAt).where(sql`reachability = 'OK' and live_up`),
     foreignKey({
       name: 'instances_edge',
@@ -312,7 +314,7 @@ export const instances = pgTable(
   ],
 );
 
-/** What one start of an instance resolved. Its key dies with it. */
+/** What one start of an instance resolved. The key of the run becomes invalid with it. */
 export const runs = pgTable(
   'runs',
   {
@@ -355,7 +357,7 @@ export const operations = pgTable(
     deadlineAt: time('deadline_at'),
   },
   (t) => [
-    // Each of its own rows alone: else whoever looks one up may be given the other index, all of it.
+    // Partial indexes: otherwise the planner may choose the other index and scan all of it.
     uniqueIndex('operations_active_instance')
       .on(t.instanceId)
       .where(sql.raw(`status in ${active} and instance_id is not null`)),
@@ -400,7 +402,7 @@ export const workers = pgTable('workers', {
   name: text('name').notNull(),
   beat: big('beat').notNull().default(0),
   dead: boolean('dead').notNull().default(false),
-  /** It said that a session of its own holds its advisory lock: without one it is dead. */
+  /** A session of its own holds its advisory lock; a worker without that session is dead. */
   holdsLock: boolean('holds_lock').notNull().default(false),
   startedAt: time('started_at').notNull().default(sql`clock_timestamp()`),
 });
@@ -484,7 +486,7 @@ export const dnsRecords = pgTable('dns_records', {
   address: text('address').notNull(),
   ttlSeconds: integer('ttl_seconds').notNull(),
   updatedAt: time('updated_at').notNull().default(sql`clock_timestamp()`),
-  /** When it was seen to answer, where the row of the log that says so is deleted. */
+  /** When the name server answered with it, kept here when the log row of that is deleted. */
   confirmedAt: time('confirmed_at'),
 });
 

@@ -1,4 +1,4 @@
-/** Sets of states and statuses as the lists of SQL, made from the facts and tables of `lifecycle/`. */
+/** Sets of states and statuses as SQL lists, made from the facts and tables of `lifecycle/`. */
 import { downHostStates, hostStateFacts, hostStates } from '../../lifecycle/host.ts';
 import { hostObservations } from '../../lifecycle/host-table.ts';
 import { instanceStateFacts, instanceStates } from '../../lifecycle/instance.ts';
@@ -14,17 +14,17 @@ export const active = listOf(activeStatuses);
 /** Hosts that carry no instance but OFFLINE ones. */
 export const downHosts = listOf(downHostStates);
 
-/** Hosts that are up, with nothing under way. */
+/** Hosts that are up, without a transition in progress. */
 export const liveHosts = listOf(
   hostStates.filter((state) => hostStateFacts[state].class === 'LIVE'),
 );
 
-/** Instances that are up, with nothing under way. */
+/** Instances that are up, without a transition in progress. */
 export const liveInstances = listOf(
   instanceStates.filter((state) => instanceStateFacts[state].class === 'LIVE'),
 );
 
-/** Instances whose runtime should be there: that it is gone is a failure. */
+/** Instances whose runtime must be present: its absence is a failure. */
 export const watchedInstances = listOf(
   instanceStates.filter((state) => {
     const cell = instanceObservations.RUNTIME_GONE[state];
@@ -40,5 +40,5 @@ const edgesOf = (row: (typeof hostObservations)['DNS_ANSWERS']): string =>
     })
     .join(', ');
 
-/** The transitions of hosts that the answer of the name server makes, as `(from, to)`. */
+/** The host transitions caused by an answer of the name server, as `(from, to)`. */
 export const dnsConfirmations = `(${edgesOf(hostObservations.DNS_ANSWERS)})`;

@@ -18,7 +18,7 @@ export type HostSize = (typeof hostSizes)[number];
 export const logLevels = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** What a row of the log tells. */
+/** The kinds of log rows. */
 export const changeKinds = [
   'TRANSITION',
   'CREATED',
