@@ -7,7 +7,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Store } from './commit/store.ts';
 
-/** What a key proves its holder to be. */
+/** Whom a verified key identifies. */
 export type VerifiedKey =
   | {
       readonly kind: 'ADMIN' | 'SESSION';
@@ -25,17 +25,17 @@ export type VerifiedKey =
     };
 
 export interface AccessKeys {
-  /** Who shows this token; null for one that is wrong, expired, revoked, or of an ended run. */
+  /** Whom the token identifies; null if it is wrong, expired, revoked, or of an ended run. */
   verify(token: string): Promise<VerifiedKey | null>;
   /** Makes a code that signs one browser in as the administrator, once. */
   createSignInCode(): Promise<{ code: string; expiresAt: Date }>;
-  /** Takes a code, once, for a session; null for a code that is wrong, used or expired. */
+  /** Exchanges a code for a session, once. Null if the code is wrong, used or expired. */
   exchangeSignInCode(code: string): Promise<{ token: string; expiresAt: Date } | null>;
   /** Ends a session, or a run's key. */
   revoke(accessKeyId: string): Promise<void>;
-  /** Which of these keys are still good, in one query. */
+  /** Which of these keys are still valid, in one query. */
   stillGood(accessKeyIds: readonly string[]): Promise<Set<string>>;
-  /** Deletes keys that have been over for a day. */
+  /** Deletes keys that became invalid more than a day ago. */
   prune(): Promise<void>;
 }
 
@@ -43,19 +43,19 @@ export const signInCodeMinutes = 10;
 export const sessionHours = 12;
 const leastTokenLength = 32;
 
-/** Keys that were made here look like this; anything else is refused without asking the store. */
+/** The form of our keys; any other text is refused without a query. */
 const ourKey = /^im[scr]_[A-Za-z0-9_-]{43}$/;
 
 const newKey = (kind: 's' | 'c' | 'r') => `im${kind}_${randomBytes(32).toString('base64url')}`;
 const sha256 = (text: string) => createHash('sha256').update(text).digest();
 const hashOf = (text: string) => sha256(text).toString('hex');
 
-/** A key that may be used; `k` is the access key. A run's key dies with its run. */
+/** SQL: the access key `k` is valid. A run's key is valid as long as its run. */
 const GOOD = /* sql */ `
   k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
   and (k.kind <> 'RUN' or exists (select 1 from runs r where r.id = k.run_id and r.ended_at is null))`;
 
-/** The organization of a store that has only one; made when it is missing. */
+/** The organization of a store that has one; created if it is missing. */
 export async function ensureOrganization(store: Store, key = 'default'): Promise<string> {
   await store.database.query(
     `insert into organizations (id, key, name) values ($1::uuid, $2, $3) on conflict (key) do nothing`,
@@ -69,8 +69,8 @@ export async function ensureOrganization(store: Store, key = 'default'): Promise
 }
 
 /**
- * The administrator's token: as configured, else the one in the data directory, made there with
- * mode 600 at the first start.
+ * The administrator's token: the configured one, else the one in the data directory, which the
+ * first start creates with mode 600.
  */
 export async function ensureAdminToken(options: {
   adminToken?: string;
@@ -94,8 +94,8 @@ export async function ensureAdminToken(options: {
 }
 
 /**
- * Opens the keys of one organization. The token given here is the only one that is the
- * administrator's in this process: after a change of it the old one is refused.
+ * Opens the keys of one organization. In this process only the given token is the administrator's:
+ * a replaced one is refused.
  */
 export async function openAccessKeys(
   store: Store,
@@ -186,7 +186,7 @@ export async function openAccessKeys(
   };
 }
 
-/** Makes a key for one run; it dies with the run. */
+/** Creates the key of one run, valid as long as the run. */
 export async function createRunKey(
   store: Store,
   run: { organizationId: string; runId: string; instanceId: string },

@@ -1,4 +1,4 @@
-/** The A records of hosts, as the name server answers them. */
+/** The A records of hosts, for the name server. */
 import type { Store } from './commit/store.ts';
 
 export interface StoredRecord {
@@ -16,7 +16,10 @@ export async function findDnsRecord(store: Store, name: string): Promise<StoredR
   return row ?? null;
 }
 
-/** Is there a record below this name? Then the name is there, though it has no record. */
+/**
+ * Is there a record below this name? Then the name exists without a record of its own (an empty
+ * non-terminal).
+ */
 export async function hasDnsDescendant(store: Store, name: string): Promise<boolean> {
   const rows = await store.database.query(
     `select 1 from dns_records where right(name, length($1) + 1) = '.' || $1 limit 1`,
@@ -37,7 +40,7 @@ export async function saveDnsRecord(store: Store, record: StoredRecord): Promise
   );
 }
 
-/** Removes the record of a name; removing what is not there succeeds. */
+/** Removes the record of a name. It is no error if there is none. */
 export async function removeDnsRecord(store: Store, name: string): Promise<void> {
   await store.database.query('delete from dns_records where name = $1', [name]);
 }

@@ -1,8 +1,10 @@
-/** Why PostgreSQL cannot be used, in one line for the operator. The password is never in it. */
+/**
+ * Explains in one line for the operator why PostgreSQL cannot be used. Never shows the password.
+ */
 import { CannotOpenStore } from './database/data-directory.ts';
 import { sqlState } from './database/sql-error.ts';
 
-/** The same error where it is none that an operator could do something about. */
+/** Returns the error unchanged if it is not one that an operator can remedy. */
 export function explainConnection(error: unknown, url: string): unknown {
   if (error instanceof CannotOpenStore) return error;
   const { hostname, port, pathname, username } = new URL(url);

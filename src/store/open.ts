@@ -18,22 +18,22 @@ import { type Retention, startRetention } from './log/retention.ts';
 import { explainConnection } from './open-errors.ts';
 
 export interface OpenStoreOptions {
-  /** PostgreSQL; without it the embedded store in `dataDir`. */
+  /** PostgreSQL; if absent, the embedded store in `dataDir`. */
   readonly databaseUrl?: string | undefined;
   readonly dataDir: string;
-  /** Connections for writes, and as many again for reads. */
+  /** Connections for commits, and as many again for reads. */
   readonly connections: number;
   readonly deadlines: Deadlines;
   readonly dnsZone: string;
-  /** Older rows of the log are deleted; without it none ever is. */
+  /** Retention of the log in days; if absent, nothing is deleted. */
   readonly transitionRetentionDays?: number | undefined;
   readonly log: MaintenanceLog;
 }
 
 export interface OpenStore extends ResourceStore {
-  /** The organization that there is from the beginning. */
+  /** The organization that the first start created. */
   readonly defaultOrganizationId: string;
-  /** Whether nothing was ever saved in it: sample data may be made. */
+  /** Was nothing ever created in it? Only then is sample data created. */
   readonly isEmpty: boolean;
   close(): Promise<void>;
 }
@@ -43,7 +43,7 @@ const migrations = fileURLToPath(new URL('../../drizzle', import.meta.url));
 const oldestServer = 150_000;
 
 /**
- * Opens the store and brings it up to date.
+ * Opens the store and migrates it.
  *
  * @throws CannotOpenStore with one line for the operator
  */
@@ -146,7 +146,7 @@ async function openFolder(folder: string): Promise<Database> {
   }
 }
 
-/** Brings an open database up to date and makes a store of it. */
+/** Migrates an open database and creates the store on it. */
 export async function setUpStore(
   database: Database,
   options: Pick<OpenStoreOptions, 'deadlines' | 'dnsZone'>,
@@ -181,7 +181,7 @@ export async function setUpStore(
   };
 }
 
-/** How many migrations are applied: the version of the tables. */
+/** The number of applied migrations, which is the version of the tables. */
 export async function appliedMigrations(database: Database): Promise<number> {
   const [row] = await database.query<{ n: number }>(
     'select count(*)::int as n from drizzle.__drizzle_migrations',
@@ -206,7 +206,9 @@ async function expectNotNewer(database: Database): Promise<void> {
   );
 }
 
-/** Makes the table of edges what the lifecycle says. An old edge that a history needs stays. */
+/**
+ * Fills the tables of edges from `lifecycle/`. An old edge that a row of the log refers to stays.
+ */
 async function fillEdges(
   database: Database,
   resource: 'instance' | 'host',

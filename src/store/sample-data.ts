@@ -1,4 +1,4 @@
-/** The sample data: with it the first mutation of a newcomer works at once. */
+/** The sample data, so that the first mutation of a new user has something to work on. */
 import greenhouse from '../../schema/greenhouse.json' with { type: 'json' };
 import type { Caller, ResourceStore } from './input/caller.ts';
 import type { SaveResult } from './input/save-result.ts';
@@ -9,9 +9,9 @@ import { createInstance } from './resource/instances.ts';
 import { createSolution, publishSolutionVersion } from './resource/solutions.ts';
 
 /**
- * Makes what is missing of: solution `greenhouse` (published 1.0), container repository `runtime`,
- * device repository `greenhouse-devices`, billing subscription `trial`, and instance `greenhouse-1`
- * on its host `greenhouse-1-host`. What was there once, and was edited or deleted, stays so.
+ * Creates what is missing of: solution `greenhouse` (published 1.0), container repository
+ * `runtime`, device repository `greenhouse-devices`, billing subscription `trial`, and instance
+ * `greenhouse-1` on its host `greenhouse-1-host`. What a user has edited or deleted stays as it is.
  */
 export async function createSampleData(
   store: ResourceStore,
@@ -23,7 +23,7 @@ export async function createSampleData(
     actor: { kind: 'SYSTEM', name: 'sample data' },
   };
   let isNew = true;
-  // Whatever is in the way was there before: another of that key, or the remains of one deleted.
+  // A conflict means that the key was used before, by another resource or a deleted one.
   const keep = (result: SaveResult): void => {
     if (result.outcome === 'SAVED') return;
     if (isNew && result.outcome !== 'CONFLICT') throw new Error(JSON.stringify(result));

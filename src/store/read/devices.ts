@@ -5,14 +5,14 @@ import type { Parameter } from '../database/database.ts';
 
 export interface DeviceRow {
   readonly device: string;
-  /** When its last message was taken. */
+  /** When its last message arrived. */
   readonly at: string;
   readonly values: { field: string; value: unknown; at: string }[];
 }
 
 export interface DevicePage {
   readonly devices: DeviceRow[];
-  /** Of all devices that match, on this page or not. */
+  /** The number of all matching devices, on all pages. */
   readonly count: number;
 }
 
@@ -26,7 +26,7 @@ export interface DeviceQuery {
   readonly columns: readonly ('at' | 'device')[];
   readonly direction: 'asc' | 'desc';
   readonly limit: number;
-  /** Values of `columns` that the page lies between. */
+  /** The values of `columns` that bound the page. */
   readonly greaterThan: readonly unknown[] | null;
   readonly lessThan: readonly unknown[] | null;
 }

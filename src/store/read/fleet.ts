@@ -23,7 +23,7 @@ export const isConverged = sql`((${instances.state}::text = ${instances.desired}
   and not exists (select from operations active
                    where active.instance_id = ${instances.id} and active.status in ${sql.raw(active)}))`;
 
-/** Counts the instances and the hosts that match; what is not asked for is not counted. */
+/** Counts the matching instances and hosts. Counts that are not requested are left out. */
 export async function countFleet(
   store: Store,
   where: { instances: SQL | undefined; hosts: SQL | undefined },
@@ -54,7 +54,7 @@ export async function countFleet(
       .from(hosts)
       .where(where.hosts)
       .groupBy(hosts.state),
-    // A row of its own, for there may be no others.
+    // A row of its own, because there may be no others.
     drizzle
       .select({
         kind: sql<string>`'CLOCK'`.as('kind'),

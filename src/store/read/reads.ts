@@ -1,4 +1,7 @@
-/** Reads of the API that no relation leads to; each for many resources in one statement. */
+/**
+ * Reads for the API that Drizzle's relations do not cover, each for many resources in one
+ * statement.
+ */
 import type { HostSnapshot, InstanceSnapshot } from '../../lifecycle/change.ts';
 import type { InstanceState } from '../../lifecycle/instance.ts';
 import type { RuntimeCommandRow } from '../command/runtime-reports.ts';
@@ -7,14 +10,14 @@ import type { Store } from '../commit/store.ts';
 import { dnsConfirmations } from '../table/state-sets.ts';
 import type { LogLevel } from '../table/values.ts';
 
-/** What the state machine decides by, of one instance. */
+/** The snapshot of one instance that the state machine decides on. */
 export interface InstanceFacts {
   readonly id: string;
   readonly instance: InstanceSnapshot;
   readonly host: HostSnapshot | null;
 }
 
-/** The same of one host. */
+/** The snapshot of one host. */
 export interface HostFacts {
   readonly id: string;
   readonly host: HostSnapshot;
@@ -33,7 +36,7 @@ const HOSTS = /* sql */ `
 select h.id, ${hostJson} as host, ${instancesOfHost} as instances
   from hosts h where h.id ${listed('$1')} and h.archived_at is null`;
 
-/** What the state machine would decide by now; archived instances are left out. */
+/** The present snapshots of instances; archived instances are left out. */
 export async function readInstanceFacts(
   store: Store,
   ids: readonly string[],
@@ -42,7 +45,7 @@ export async function readInstanceFacts(
   return byId(rows);
 }
 
-/** The same of hosts, with all instances on them. */
+/** The present snapshots of hosts, with all their instances. */
 export async function readHostFacts(
   store: Store,
   ids: readonly string[],
@@ -68,7 +71,10 @@ select i.id, coalesce(before.state, case
      order by l.sequence limit 1) oldest on true
  where i.id ${listed('$1')} and i.created_at <= $2::timestamptz`;
 
-/** The state of each instance at a moment; null before its creation, and where it is not known any more. */
+/**
+ * The state of each instance at a time; null before its creation, and if its log rows of that time
+ * are deleted.
+ */
 export async function readStatesAt(
   store: Store,
   ids: readonly string[],
@@ -115,7 +121,7 @@ select d.host_id as id, coalesce(max(l.at), max(d.confirmed_at)) as at
    and (l.at is not null or d.confirmed_at >= d.updated_at)
  group by d.host_id`;
 
-/** When the name server was last seen to answer with each host's record. */
+/** When the name server last answered with the record of each host. */
 export async function readDnsConfirmations(
   store: Store,
   hostIds: readonly string[],
@@ -141,7 +147,7 @@ export interface StoredLogLine {
 
 const LINE = 'id, run_id as "runId", number, at, level, text';
 
-/** Lines of an instance's log, oldest first: the newest so many, or those behind a line. */
+/** Lines of an instance's log, oldest first: the newest ones, or those after a line. */
 export async function readLogLines(
   store: Store,
   wanted:

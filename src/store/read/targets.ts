@@ -1,4 +1,4 @@
-/** What a driver needs to know of a host or an instance, in one statement each. */
+/** The hosts and instances as drivers see them, in one statement each. */
 import type { HostState } from '../../lifecycle/host.ts';
 import type { InstanceState } from '../../lifecycle/instance.ts';
 import type { OperationKind } from '../../lifecycle/operation.ts';
@@ -17,11 +17,11 @@ export interface HostTarget {
   readonly removing: boolean;
   readonly handle: Record<string, unknown> | null;
   readonly address: string | null;
-  /** Images of its instances' containers; the App edition has the runtime alone (null). */
+  /** Container images of its instances; null for the App edition, which has the runtime alone. */
   readonly images: readonly { repository: string; image: string; tag: string }[];
 }
 
-/** What a driver needs to know of a host. */
+/** A host, as its driver needs it. */
 export async function hostTarget(store: Store, id: string): Promise<HostTarget | null> {
   const [row] = await store.database.query<HostTarget>(
     `select h.id, h.key, h.organization_id as "organizationId", h.driver, h.size,
@@ -53,7 +53,7 @@ export interface InstanceTarget {
   readonly handle: Record<string, unknown> | null;
 }
 
-/** What a driver needs to know of an instance. */
+/** An instance, as its driver needs it. */
 export async function instanceTarget(store: Store, id: string): Promise<InstanceTarget | null> {
   const [row] = await store.database.query<InstanceTarget>(
     `select i.id, i.key, i.organization_id as "organizationId", i.state, i.sequence,

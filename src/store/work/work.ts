@@ -1,6 +1,6 @@
 /**
  * Work items: claimed with SKIP LOCKED, held under a lease, finished with a fencing token. A worker
- * that lost its lease writes nothing. See workers.ts and feed.md, "Leases and fencing".
+ * that has lost its lease can write nothing. See workers.ts and feed.md, "Leases and fencing".
  */
 import type { WorkKind } from '../../lifecycle/change.ts';
 import type { Fence } from '../commit/options.ts';
@@ -37,7 +37,7 @@ returning w.resource_id as "resourceId", w.kind, w.token, w.organization_id as "
   w.operation_id as "operationId", w.run_id as "runId", w.sequence, w.attempt,
   w.first_cause as "firstCause"`;
 
-/** Kinds of work, and at most how many items of them all are claimed. */
+/** Kinds of work, and how many items of these kinds may be claimed in total. */
 export interface Claimable {
   readonly kinds: readonly WorkKind[];
   readonly limit: number;
@@ -52,7 +52,7 @@ export function claim(
   return store.database.query<WorkItem>(CLAIM, [epoch, JSON.stringify(groups)]);
 }
 
-/** Gives an item back, due again later. A `cause` is kept where it is the first one. */
+/** Releases an item, due again later. Only the first `cause` is kept. */
 export async function postpone(
   store: Store,
   item: WorkItem,
@@ -84,8 +84,8 @@ export async function finish(store: Store, item: WorkItem): Promise<void> {
 }
 
 /**
- * Requeues what a worker holds without knowing: its claim committed, but the answer was lost with
- * the connection. Only while no claim is under way.
+ * Requeues items that a worker holds without knowing: the claim committed, but its answer was lost
+ * with the connection. Must not run during a claim.
  */
 export async function requeueUnknown(
   store: Store,
@@ -101,13 +101,15 @@ export async function requeueUnknown(
 }
 
 /**
- * The instance's runtime has been started, as far as is known. Until then nobody may look at it: a
- * run that was never started looks like one that has exited, and its start may wait to be taken over.
+ * SQL: the runtime of the instance was started. Before that it must not be checked: a run that was
+ * never started looks like one that has exited.
  */
 const isStarted = `not exists (
   select from work s where s.resource_id = instances.id and s.kind = 'START_RUNTIME')`;
 
-/** Asks for a look at an instance's runtime, soon: a socket closed, or heartbeats were missed. */
+/**
+ * Schedules a prompt check of an instance's runtime: its socket closed, or heartbeats were missed.
+ */
 export async function watchRuntime(
   store: Store,
   instanceId: string,
@@ -127,7 +129,7 @@ export async function watchRuntime(
   store.committed({ revision: null, work: true });
 }
 
-/** A runtime was started: what the driver said is kept, and the watch over it begins. */
+/** Stores the driver's handle of a started runtime and schedules its checks. */
 export async function runtimeStarted(
   store: Store,
   item: WorkItem,
@@ -150,8 +152,8 @@ export async function runtimeStarted(
 }
 
 /**
- * After a start: every host is checked now, which also tells it where the API is, and every runtime
- * is looked at, before anything expires.
+ * After a start of the server: makes the check of every host due, which also passes on the address
+ * of the API, and the check of every runtime, before any deadline expires.
  */
 export async function adopt(store: Store): Promise<void> {
   await store.database.query(
@@ -172,7 +174,7 @@ export async function adopt(store: Store): Promise<void> {
   );
 }
 
-/** Runtimes that missed three heartbeats while their host is well. */
+/** Runtimes that missed three heartbeats while their host is reachable. */
 export function silentRuntimes(
   store: Store,
   silentSeconds: number,
@@ -186,7 +188,7 @@ export function silentRuntimes(
   );
 }
 
-/** The first real cause that work of one of these kinds met, while it was retried. */
+/** The first cause that was stored while work of these kinds was retried. */
 export async function firstCause(
   store: Store,
   resourceId: string,
@@ -217,14 +219,14 @@ export async function recordCheck(
   return rows.length > 0;
 }
 
-/** The database's clock; the only one that state and metering know. */
+/** The clock of the database, the only one that states and metering use. */
 export async function databaseTime(store: Store): Promise<Date> {
   const [row] = await store.database.query<{ now: Date }>('select clock_timestamp() as now');
   if (!row) throw new Error('The database gave no time.');
   return row.now;
 }
 
-/** Deletes the answers of commands that are remembered no longer, and workers long dead. */
+/** Deletes expired idempotency keys and workers that died long ago. */
 export async function purge(store: Store): Promise<void> {
   await store.database.query(
     `delete from idempotency_keys where created_at < clock_timestamp() - interval '24 hours'`,

@@ -18,7 +18,7 @@ const LOCKS = 515_172_749;
 /** An epoch as the second key, which has 31 bits. */
 const keyOf = (epoch: string): string => `(${epoch} % 2147483648)::int`;
 
-/** Enters a worker; its epoch is its identity, a restart is a new one. */
+/** Registers a worker. Its epoch is its identity; a restarted worker gets a new one. */
 export async function registerWorker(store: Store, name: string): Promise<number> {
   const [row] = await store.database.query<{ epoch: number }>(
     `insert into workers (epoch, name) values (nextval('worker_epochs'), $1) returning epoch`,
@@ -28,7 +28,7 @@ export async function registerWorker(store: Store, name: string): Promise<number
   return Number(row.epoch);
 }
 
-/** One heartbeat. False: peers took this worker for dead, and its items are no longer its own. */
+/** One heartbeat. False if peers declared this worker dead and requeued its items. */
 export async function beat(store: Store, epoch: number): Promise<boolean> {
   const rows = await store.database.query(
     'update workers set beat = beat + 1 where epoch = $1::bigint and not dead returning epoch',
@@ -46,8 +46,8 @@ export function peers(store: Store, epoch: number): Promise<Peer[]> {
 }
 
 /**
- * Marks a worker dead and requeues what it held, in one statement. Returns how many items; null where
- * it was dead already, or its beat is no longer the one given.
+ * Declares a worker dead and requeues its items, in one statement. Returns the number of items;
+ * null if it was dead already, or its beat has changed since.
  */
 export async function bury(
   store: Store,
@@ -68,9 +68,7 @@ export async function bury(
   return row?.dead ? row.items : null;
 }
 
-/**
- * Requeues what is held by no living worker: a claim may commit while its worker is being buried.
- */
+/** Requeues items held by a dead worker: a claim may commit while its worker is declared dead. */
 export async function requeueUnowned(store: Store): Promise<void> {
   await store.database.query(
     `update work set worker = null, token = null
@@ -80,8 +78,9 @@ export async function requeueUnowned(store: Store): Promise<void> {
 }
 
 /**
- * Takes a worker's lock for a session and says so in its row, which beats. Returns the process id of
- * the session's backend; null where the lock is held still, or the worker is dead.
+ * Takes the advisory lock of a worker in a session, records that in the worker's row and increments
+ * its beat. Returns the process id of the session's backend; null if the lock is held already, or
+ * the worker is dead.
  */
 export async function takeLock(session: Session, epoch: number): Promise<number | null> {
   const [lock] = await session.query<{ taken: boolean; backend: number }>(
@@ -98,7 +97,10 @@ export async function takeLock(session: Session, epoch: number): Promise<number 
   return rows.length > 0 ? lock.backend : null;
 }
 
-/** Says in a worker's row, which beats, that it holds no lock. False: it was taken for dead. */
+/**
+ * Records in the worker's row that it holds no lock, and increments its beat. False if it was
+ * declared dead.
+ */
 export async function disclaimLock(store: Store, epoch: number): Promise<boolean> {
   const rows = await store.database.query(
     `update workers set holds_lock = false, beat = beat + 1
@@ -109,8 +111,9 @@ export async function disclaimLock(store: Store, epoch: number): Promise<boolean
 }
 
 /**
- * The other workers that say that they hold their lock, while nobody does; and the process id of the
- * backend that says so. The lock is older than the word and the word is read first.
+ * The other workers whose rows say that they hold their lock while no session does, and the process
+ * id of the backend that this was read with. The rows are read before the locks: a lock is taken
+ * before its row is written.
  */
 export async function unlockedPeers(
   session: Session,
