@@ -37,6 +37,18 @@ async function terminateBackends(): Promise<number> {
   return terminated.length;
 }
 
+/** Waits until a backend of the test's database runs this statement. */
+async function untilRunning(statement: string): Promise<void> {
+  await expect
+    .poll(
+      () => administrator`
+        SELECT 1 FROM pg_stat_activity
+        WHERE datname = current_database() AND state = 'active' AND query = ${statement}`,
+      { interval: 5 },
+    )
+    .toHaveLength(1);
+}
+
 /** Runs a program to its end. */
 function run(program: string, args: string[]): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
@@ -91,8 +103,8 @@ test('a transaction does not go on in the session after its own', async () => {
   const transaction = sql.begin(async (tx) => {
     await tx`SELECT 1`;
     await terminateBackends();
-    await sleep(50);
-    await sql`SELECT 1`; // The pool's one connection is open again.
+    // The pool's one connection is open again.
+    await expect.poll(() => sql`SELECT 1`.catch(() => [])).toHaveLength(1);
     inner = await tx`INSERT INTO written VALUES ('outside of its transaction')`.catch((e) => e);
     throw inner;
   });
@@ -107,8 +119,8 @@ test('a reserved connection is of no use after its session, and does no harm', a
   const reserved = await sql.reserve();
   await reserved`SELECT 1`;
   await terminateBackends();
-  await sleep(50);
-  await expect(reserved`SELECT 1`).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' });
+  const refusal = () => reserved`SELECT 1`.catch(({ code }) => code);
+  await expect.poll(refusal).toBe('CONNECTION_CLOSED');
   reserved.release();
   expect(await sql`SELECT 3 AS n`).toMatchObject([{ n: 3 }]);
   await expect(reserved`SELECT 1`).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' });
@@ -130,9 +142,8 @@ test('ending a pool waits for no query whose backend has died', async () => {
   const sql = postgres(database.url, { ...quiet, max: 1 });
   await sql`SELECT 1`;
   const sleeping = sql`SELECT pg_sleep(20)`.catch((error) => error.code);
-  await sleep(20);
+  await untilRunning('SELECT pg_sleep(20)');
   const ended = sql.end();
-  await sleep(20);
   await terminateBackends();
   expect(await sleeping).toBe('CONNECTION_CLOSED');
   await ended;
@@ -155,8 +166,9 @@ test('a query sent between the failure and the close of a socket is refused, and
   url.port = String(typeof address === 'object' ? address?.port : '');
   const sql = postgres(url.href, { ...quiet, max: 1 });
   for (let round = 0; round < 20; round += 1) {
-    const again = sql`SELECT pg_sleep(5)`.catch(() => sql`SELECT 'again' AS n`);
-    await sleep(30);
+    const statement = `SELECT pg_sleep(5), ${round}`;
+    const again = sql.unsafe(statement).catch(() => sql`SELECT 'again' AS n`);
+    await untilRunning(statement);
     for (const client of clients) client.resetAndDestroy();
     clients.clear();
     await again.catch((error) => expect(error.code).toMatch(/CONNECTION_CLOSED|ECONNRESET|EPIPE/));
