@@ -11,17 +11,17 @@ import { planEvents } from '../../src/server/execution/event-plan.ts';
 import type { Prepared } from '../../src/server/execution/request.ts';
 import type { LogRow } from '../../src/store/log/log.ts';
 import type { Data } from './api.ts';
-import { type GroupWorld, openGroupWorld } from './group-world.ts';
+import { type OpenPipeline, openPipeline } from './open-pipeline.ts';
 import { randomOf } from './random.ts';
 
 const runs = Number(process.env.PLAN_RUNS ?? 500);
 const seed = Number(process.env.PLAN_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-let world: GroupWorld;
+let opened: OpenPipeline;
 beforeAll(async () => {
-  world = await openGroupWorld('PGLITE');
+  opened = await openPipeline('PGLITE');
 });
-afterAll(() => world?.close());
+afterAll(() => opened?.close());
 
 const organizationId = '0190a000-0000-7000-8000-000000000001';
 const cursors = createCursors({ cursorSecret: 'a secret', epoch: 'an epoch' });
@@ -51,13 +51,13 @@ function prepared(query: string, variableValues: Data = {}): Prepared {
   const document = parse(query);
   const operation = getOperationAST(document);
   if (!operation) throw new Error('There is no operation.');
-  expect(validate(world.schema, document)).toEqual([]);
-  return { schema: world.schema, document, operation, variableValues } as Prepared;
+  expect(validate(opened.schema, document)).toEqual([]);
+  return { schema: opened.schema, document, operation, variableValues } as Prepared;
 }
 
 /** Both answers as JSON; the plan's is null where it gives up. */
 async function answers(given: Prepared, rootValue: unknown, plan = planEvents(given)) {
-  const contextValue = world.api.context();
+  const contextValue = opened.api.context();
   const data = plan(rootValue, contextValue);
   const executed = await execute({ ...given, rootValue, contextValue });
   return { planned: data && JSON.stringify({ data }), executed: JSON.stringify(executed) };
@@ -128,8 +128,8 @@ describe('the plan of events', () => {
     );
     const [plain, , , other] = events;
     for (let time = 0; time < 2; time += 1) {
-      expect(plan(other, world.api.context())).toBeNull();
-      expect(plan(plain, world.api.context())).toEqual({ changes: { sequence: 3 } });
+      expect(plan(other, opened.api.context())).toBeNull();
+      expect(plan(plain, opened.api.context())).toEqual({ changes: { sequence: 3 } });
     }
   });
 
@@ -153,9 +153,9 @@ describe('the plan of events', () => {
     const levels = Array.from({ length: 12 }, (_, at) => level(at)).join(' ');
     const given = prepared(`subscription { instanceTransitions { sequence operation { ...L0 } } }
       ${levels} fragment L12 on Operation { kind }`);
-    const operations = world.schema.getType('Operation');
+    const operations = opened.schema.getType('Operation');
     const looked = vi.spyOn(operations as GraphQLObjectType, 'getFields');
-    expect(planEvents(given)(events[0], world.api.context())).toBeNull();
+    expect(planEvents(given)(events[0], opened.api.context())).toBeNull();
     expect(looked.mock.calls.length).toBeLessThan(10);
     looked.mockRestore();
   });

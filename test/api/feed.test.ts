@@ -1,21 +1,21 @@
 /** Streams of the log: transitions and changes, resumed and filtered, and where they begin. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Data } from './api.ts';
-import { openWorld, type World } from './fleet.ts';
+import { type Fleet, openFleet } from './fleet.ts';
 
 const started = ['STARTING_RUNTIME', 'INITIALIZING', 'STARTING', 'RUNNING'];
 
 describe.each(['PGLITE', 'POSTGRES'] as const)('the feed on %s', (kind) => {
-  let world: World;
+  let fleet: Fleet;
   let beginning = '';
   beforeAll(async () => {
-    world = await openWorld(kind);
-    beginning = (await world.ask('{ feedPosition }')).feedPosition;
+    fleet = await openFleet(kind);
+    beginning = (await fleet.ask('{ feedPosition }')).feedPosition;
   });
-  afterAll(() => world?.close());
+  afterAll(() => fleet?.close());
 
   const transitions = (args: string, variables: Data = {}) =>
-    world.stream(
+    fleet.stream(
       `subscription ${args.includes('$after') ? '($after: Cursor)' : ''} { instanceTransitions(${args}) {
          cursor id from to sequence at instance { key state sequence stateSince host { key } }
          actor { kind } operation { kind } } }`,
@@ -24,8 +24,8 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('the feed on %s', (kind) => {
 
   test('live, in order, as of each transition', async () => {
     const events = await transitions('instance: "greenhouse-1"');
-    const first = world.take(events, 4);
-    await world.command('deployInstance', { instance: 'greenhouse-1' });
+    const first = fleet.take(events, 4);
+    await fleet.command('deployInstance', { instance: 'greenhouse-1' });
     const seen = (await first).map(({ instanceTransitions }) => instanceTransitions);
     expect(seen.map(({ to }) => to)).toEqual(started);
     for (const [index, { from, to, instance, sequence, at, operation }] of seen.entries()) {
@@ -45,37 +45,37 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('the feed on %s', (kind) => {
 
   test('resumed behind a cursor; the same ids and cursors as in the history', async () => {
     const events = await transitions('after: $after', { after: beginning });
-    const all = (await world.take(events, 4)).map((event) => event.instanceTransitions);
+    const all = (await fleet.take(events, 4)).map((event) => event.instanceTransitions);
     expect(all.map(({ to }) => to)).toEqual(started);
     const again = await transitions('after: $after', { after: all[1].cursor });
-    const rest = (await world.take(again, 2)).map((event) => event.instanceTransitions);
+    const rest = (await fleet.take(again, 2)).map((event) => event.instanceTransitions);
     expect(rest).toEqual(all.slice(2));
-    const { instance } = await world.ask(
+    const { instance } = await fleet.ask(
       '{ instance(instance: "greenhouse-1") { history { nodes { id cursor } } } }',
     );
     expect(instance.history.nodes).toEqual(all.map(({ id, cursor }) => ({ id, cursor })));
     const resumed = await transitions('after: $after, last: 1', { after: all[0].cursor });
-    expect((await world.take(resumed, 3)).map((event) => event.instanceTransitions)).toEqual(
+    expect((await fleet.take(resumed, 3)).map((event) => event.instanceTransitions)).toEqual(
       all.slice(1),
     );
     const newest = await transitions('last: 2');
-    expect((await world.take(newest, 2)).map((event) => event.instanceTransitions)).toEqual(rest);
+    expect((await fleet.take(newest, 2)).map((event) => event.instanceTransitions)).toEqual(rest);
   });
 
   test('filtered', async () => {
     const events = await transitions('after: $after, filter: { to: [RUNNING] }', {
       after: beginning,
     });
-    const [event] = await world.take(events, 1);
+    const [event] = await fleet.take(events, 1);
     expect(event?.instanceTransitions.to).toBe('RUNNING');
   });
 
   test('of hosts', async () => {
-    const events = await world.stream(
+    const events = await fleet.stream(
       `subscription { hostTransitions(host: "greenhouse-1-host", last: 5) {
          from to host { key state sequence } causedBy { operation { kind } } operation { kind } } }`,
     );
-    const seen = (await world.take(events, 5)).map(({ hostTransitions }) => hostTransitions);
+    const seen = (await fleet.take(events, 5)).map(({ hostTransitions }) => hostTransitions);
     expect(seen.map(({ to }) => to)).toEqual([
       'DEPLOYING',
       'CONFIGURING_DNS',
@@ -110,10 +110,10 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('the feed on %s', (kind) => {
         ... on ResourceChange { cursor kind at resource { key stateName __typename
           ... on Instance { desiredState } ... on Host { size } } }
         ... on Bookmark { cursor } } }`;
-    const events = await world.stream(document, { after: beginning });
+    const events = await fleet.stream(document, { after: beginning });
     const seen: Data[] = [];
     for (;;) {
-      const [event] = await world.take(events, 1);
+      const [event] = await fleet.take(events, 1);
       if (!event || event.changes.__typename === 'Bookmark') break;
       seen.push(event.changes);
     }
@@ -123,29 +123,29 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('the feed on %s', (kind) => {
     expect(count('ResourceChange')).toBeGreaterThan(0);
     const last = seen.filter(({ toState }) => toState).at(-1);
     expect(last?.resource).toMatchObject({ stateName: last?.toState });
-    const ofHost = await world.stream(document, {
+    const ofHost = await fleet.stream(document, {
       after: beginning,
       filter: { host: ['greenhouse-1-host'] },
     });
-    for (const { changes } of await world.take(ofHost, 5)) {
+    for (const { changes } of await fleet.take(ofHost, 5)) {
       expect(changes.resource.key).toBe('greenhouse-1-host');
     }
   });
 
   test('query, then subscribe: nothing is missed', async () => {
-    const { transitions: history, feedPosition } = await world.ask(
+    const { transitions: history, feedPosition } = await fleet.ask(
       '{ transitions(last: 1) { nodes { cursor } } ...position } fragment position on Query { feedPosition }',
     );
     expect(history.nodes).toHaveLength(1);
-    await world.command('pauseInstance', { instance: 'greenhouse-1' });
+    await fleet.command('pauseInstance', { instance: 'greenhouse-1' });
     const events = await transitions('after: $after', { after: feedPosition });
-    const seen = await world.take(events, 2);
+    const seen = await fleet.take(events, 2);
     expect(seen.map(({ instanceTransitions: { to } }) => to)).toEqual(['PAUSING', 'PAUSED']);
   });
 
   test('a page of transitions with their resources is one statement', async () => {
-    const statements = await world.statements(() =>
-      world.ask(`{ transitions { nodes { toState
+    const statements = await fleet.statements(() =>
+      fleet.ask(`{ transitions { nodes { toState
         ... on InstanceTransition { instance { key state host { key } activeOperation { kind } } }
         ... on HostTransition { host { key state instances { nodes { key } } } } } } }`),
     );
@@ -155,7 +155,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('the feed on %s', (kind) => {
   test('the history of the fleet: filtered, ordered, page by page', async () => {
     const page = async (args: string) =>
       (
-        await world.ask(
+        await fleet.ask(
           `{ transitions(${args}) { totalCount pageInfo { hasNextPage endCursor }
            nodes { __typename fromState toState resource { key } } } }`,
         )

@@ -17,7 +17,7 @@ export interface RuntimeScript {
   outcome: (kind: string) => 'DONE' | 'FAILED' | null;
 }
 
-export interface World extends Api {
+export interface Fleet extends Api {
   readonly driver: ReturnType<typeof createScriptedDriver>;
   readonly runtime: RuntimeScript;
   /** Instances whose command stream has ended. */
@@ -38,8 +38,8 @@ const accepted = `... on InstanceCommandAccepted { instance { key state sequence
 const acceptedByHost = `... on HostCommandAccepted { host { key state sequence } operation { id kind status } }
   ... on HostCommandRefused { action from sequence allowedActions }`;
 
-/** Opens the world; the sample data's instance is `greenhouse-1`, its host `greenhouse-1-host`. */
-export async function openWorld(kind: StoreKind): Promise<World> {
+/** Opens the fleet; the sample data's instance is `greenhouse-1`, its host `greenhouse-1-host`. */
+export async function openFleet(kind: StoreKind): Promise<Fleet> {
   const api = await openApi(kind);
   await createSampleData(api.store, api.organizationId);
   const driver = createScriptedDriver();
@@ -76,7 +76,7 @@ export async function openWorld(kind: StoreKind): Promise<World> {
     onRuntimeDisconnected: (id) => void disconnected.push(id),
   });
 
-  const world: World = {
+  const fleet: Fleet = {
     ...api,
     driver,
     runtime,
@@ -144,9 +144,9 @@ export async function openWorld(kind: StoreKind): Promise<World> {
     },
   };
   driver.script.onStarted((started) => {
-    players.push(play(world, started, runContext).catch(() => undefined));
+    players.push(play(fleet, started, runContext).catch(() => undefined));
   });
-  return world;
+  return fleet;
 }
 
 const endpoints = [
@@ -162,17 +162,17 @@ const endpoints = [
 
 /** A runtime: reports that it is up, takes its commands, ends on STOP. */
 async function play(
-  world: World,
+  fleet: Fleet,
   { request: { runId, instanceId } }: ScriptedRuntime,
   contextOf: (run: { runId: string; instanceId: string }) => Context,
 ): Promise<void> {
   const run = { runId, instanceId };
-  const commands = await world.stream(
+  const commands = await fleet.stream(
     'subscription { runtimeCommands { id kind run payload } }',
     {},
     contextOf(run),
   );
-  await world.askAs(
+  await fleet.askAs(
     run,
     `mutation ($input: ReportRuntimeInput!) { reportRuntime(input: $input) { __typename } }`,
     { run: runId, report: 'ONLINE' },
@@ -181,9 +181,9 @@ async function play(
     const { done, value } = await commands.next();
     if (done) return;
     const { id, kind } = value.runtimeCommands;
-    const outcome = world.runtime.outcome(kind);
+    const outcome = fleet.runtime.outcome(kind);
     if (!outcome) continue;
-    await world.askAs(
+    await fleet.askAs(
       run,
       `mutation ($input: CompleteRuntimeCommandInput!) {
          completeRuntimeCommand(input: $input) { __typename }
@@ -198,7 +198,7 @@ async function play(
     );
     if (kind === 'STOP') {
       await commands.return?.();
-      world.driver.script.exitRuntime(instanceId, { exitCode: 0 });
+      fleet.driver.script.exitRuntime(instanceId, { exitCode: 0 });
     }
   }
 }

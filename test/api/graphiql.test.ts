@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/store/database/database.ts';
-import { openDatabase, startWorld, type World } from './transport-world.ts';
+import { type ApiServer, openDatabase, startApiServer } from './api-server.ts';
 
 const executablePath = '/usr/bin/chromium';
 
 describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
   let database: Database;
-  let world: World;
+  let api: ApiServer;
   let browser: Browser;
   let page: Page;
   const foreign: string[] = [];
@@ -18,13 +18,13 @@ describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
 
   beforeAll(async () => {
     database = await openDatabase();
-    world = await startWorld(database);
+    api = await startApiServer(database);
     browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
     const context = await browser.newContext();
     page = await context.newPage();
     page.on('request', (request) => {
       const { protocol, host } = new URL(request.url());
-      if (!['data:', 'blob:'].includes(protocol) && host !== `127.0.0.1:${world.port}`)
+      if (!['data:', 'blob:'].includes(protocol) && host !== `127.0.0.1:${api.port}`)
         foreign.push(request.url());
     });
     page.on('console', (message) => {
@@ -34,7 +34,7 @@ describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
   });
   afterAll(async () => {
     await browser?.close();
-    await world?.stop();
+    await api?.stop();
     await database?.close();
   });
 
@@ -49,14 +49,14 @@ describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
   const result = () => page.locator('.result-window');
 
   test('the link signs in, the examples are in the tabs, and nothing has run', async () => {
-    const { url } = await world.server.createSignInLink();
+    const { url } = await api.server.createSignInLink();
     await page.goto(url);
     await page.waitForURL(/\/graphql/);
     await page.locator('.graphiql-query-editor .view-lines').first().waitFor();
     expect(await page.locator('.graphiql-tab').count()).toBeGreaterThanOrEqual(11);
     expect(await page.locator('.graphiql-query-editor').first().textContent()).toContain('Watch');
     expect(page.url()).not.toContain('code=');
-    expect(world.seen.openStreams).toBe(0);
+    expect(api.seen.openStreams).toBe(0);
   });
 
   test('a query and a mutation run over HTTP, a subscription over the WebSocket', async () => {
@@ -64,17 +64,17 @@ describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
     await result().getByText('SESSION admin').waitFor();
     await run('mutation { touch(name: "in Chromium") }');
     await result().getByText('in Chromium').waitFor();
-    expect(world.seen.mutations).toEqual(['in Chromium']);
+    expect(api.seen.mutations).toEqual(['in Chromium']);
     await run('subscription { ticks(count: 3) { number } }');
     await result().getByText('"c3"').waitFor();
     expect(await result().textContent()).toMatch(/"number":\s*3/);
-    expect(sockets).toEqual([`ws://127.0.0.1:${world.port}/graphql`]);
+    expect(sockets).toEqual([`ws://127.0.0.1:${api.port}/graphql`]);
   });
 
   test('an address with a mutation does not run it', async () => {
-    await page.goto(`http://127.0.0.1:${world.port}/graphql?query=mutation{touch(name:"address")}`);
+    await page.goto(`http://127.0.0.1:${api.port}/graphql?query=mutation{touch(name:"address")}`);
     await page.locator('.graphiql-query-editor .view-lines').first().waitFor();
-    expect(world.seen.mutations).toEqual(['in Chromium']);
+    expect(api.seen.mutations).toEqual(['in Chromium']);
   });
 
   test('no request went elsewhere, and nothing was refused or failed', () => {

@@ -6,7 +6,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type Appended, type GroupWorld, openGroupWorld, Reader } from './group-world.ts';
+import { type Appended, type OpenPipeline, openPipeline, Reader } from './open-pipeline.ts';
 import { randomOf } from './random.ts';
 
 const runs = Number(process.env.GROUP_RUNS ?? 3);
@@ -45,9 +45,9 @@ interface Joined {
   isOpen: boolean;
 }
 
-async function interleave(world: GroupWorld, number: number): Promise<void> {
+async function interleave(opened: OpenPipeline, number: number): Promise<void> {
   const random = randomOf(seed + 7919 * number);
-  const begin = await world.feed.position(world.api.organizationId);
+  const begin = await opened.feed.position(opened.api.organizationId);
   const log: Appended[] = [];
   /** Rows that were asked for: whoever comes now may begin behind one whose answer is on its way. */
   let asked = 0;
@@ -60,7 +60,7 @@ async function interleave(world: GroupWorld, number: number): Promise<void> {
       const count = 1 + random(6);
       const kind = random(2) === 0 ? 'TRANSITION' : 'UPDATED';
       asked += count;
-      log.push(...(await world.append({ count, kind })));
+      log.push(...(await opened.append({ count, kind })));
     },
     () => {
       const document = documents[random(documents.length)]!;
@@ -72,7 +72,7 @@ async function interleave(world: GroupWorld, number: number): Promise<void> {
       const after = isLive ? null : from === 0 ? begin : log[from - 1]?.cursor;
       const its: Joined = { reader, document, from, latestFrom: from, isOpen: true };
       const run = async () => {
-        await world.join(document.query, { after }, { reader });
+        await opened.join(document.query, { after }, { reader });
         if (isLive) its.latestFrom = asked;
         joined.push(its);
       };
@@ -106,8 +106,8 @@ async function interleave(world: GroupWorld, number: number): Promise<void> {
     if (act === acts[0]) await done;
   }
   await Promise.all(joining);
-  log.push(...(await world.append({ kind: 'TRANSITION' })));
-  await world.feed.position(world.api.organizationId);
+  log.push(...(await opened.append({ kind: 'TRANSITION' })));
+  await opened.feed.position(opened.api.organizationId);
   for (const { reader, document, from, latestFrom, isOpen } of joined) {
     const expected = (first: number) =>
       log
@@ -139,22 +139,22 @@ async function interleave(world: GroupWorld, number: number): Promise<void> {
 }
 
 describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
-  let world: GroupWorld;
+  let opened: OpenPipeline;
   beforeAll(async () => {
-    world = await openGroupWorld(kind, { ringBytes: 8_000 });
+    opened = await openPipeline(kind, { ringBytes: 8_000 });
   });
-  afterAll(() => world?.close());
+  afterAll(() => opened?.close());
 
   test(`${runs} interleavings: nothing lost, doubled or out of order`, async () => {
-    for (let run = 0; run < runs; run += 1) await interleave(world, run);
+    for (let run = 0; run < runs; run += 1) await interleave(opened, run);
   });
 
   test('one that lags behind the ring catches up from the table', async () => {
-    const reader = await world.join(documents[0].query);
+    const reader = await opened.join(documents[0].query);
     reader.full = true;
     const appended: Appended[] = [];
-    for (let n = 0; n < 30; n += 1) appended.push(...(await world.append({ count: 40 })));
-    await world.feed.position(world.api.organizationId);
+    for (let n = 0; n < 30; n += 1) appended.push(...(await opened.append({ count: 40 })));
+    await opened.feed.position(opened.api.organizationId);
     expect(reader.received).toHaveLength(0);
     reader.fullAfter = 3;
     reader.drain();
@@ -168,13 +168,13 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
 
   test('one that pruning has overtaken ends with CURSOR_EXPIRED, others go on', async () => {
     const [reader, other] = [
-      await world.join(documents[0].query),
-      await world.join(documents[0].query),
+      await opened.join(documents[0].query),
+      await opened.join(documents[0].query),
     ];
     reader.full = true;
-    for (let n = 0; n < 10; n += 1) await world.append({ count: 5 });
+    for (let n = 0; n < 10; n += 1) await opened.append({ count: 5 });
     await other.has(50);
-    const { database } = world.api.store;
+    const { database } = opened.api.store;
     await database.query(
       'update store_identity set pruned_through = (select max(revision) - 2 from log)',
     );
@@ -187,11 +187,11 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
       extensions: { code: 'CURSOR_EXPIRED', oldestCursor: expect.any(String) },
     });
     expect(reader.received).toHaveLength(0);
-    await world.append();
+    await opened.append();
     await other.has(51);
     expect(other.over).toBeNull();
     const { oldestCursor } = (error as { extensions: { oldestCursor: string } }).extensions;
-    const again = await world.join(documents[0].query, { after: oldestCursor });
+    const again = await opened.join(documents[0].query, { after: oldestCursor });
     await again.has(11);
     expect(again.cursors).toEqual(other.cursors.slice(-11));
     again.end();

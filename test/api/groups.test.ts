@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Data, openApi } from './api.ts';
-import { type GroupWorld, openGroupWorld, Reader } from './group-world.ts';
+import { type OpenPipeline, openPipeline, Reader } from './open-pipeline.ts';
 
 const changes = `subscription ($after: Cursor, $filter: ChangeFilter) {
   changes(after: $after, filter: $filter) { __typename ... on ResourceChange { kind at } } }`;
@@ -12,26 +12,26 @@ const withHost = `subscription ($after: Cursor) {
   instanceTransitions(after: $after) { instance { host { key } } } }`;
 const cursorsOf = (appended: readonly { cursor: string }[]) => appended.map(({ cursor }) => cursor);
 
-let world: GroupWorld;
+let opened: OpenPipeline;
 beforeAll(async () => {
-  world = await openGroupWorld('PGLITE');
+  opened = await openPipeline('PGLITE');
 });
-afterAll(() => world?.close());
+afterAll(() => opened?.close());
 
-const position = () => world.feed.position(world.api.organizationId);
+const position = () => opened.feed.position(opened.api.organizationId);
 /** All that was committed has been handed on. */
 const settled = async () => void (await position());
 
 /** Renderings while this ran. */
 async function renderingsOf(run: () => Promise<unknown>): Promise<number> {
-  const before = world.renderings();
+  const before = opened.renderings();
   await run();
-  return world.renderings() - before;
+  return opened.renderings() - before;
 }
 
 /** Statements with such a parameter wait until they are released. */
 function holdCounts(parameter: string): { readonly running: number; release(): void } {
-  const { $client } = world.api.store.database.drizzle as unknown as {
+  const { $client } = opened.api.store.database.drizzle as unknown as {
     $client: { query(text: string, parameters?: unknown[], options?: object): Promise<unknown> };
   };
   const query = $client.query.bind($client);
@@ -55,17 +55,17 @@ function holdCounts(parameter: string): { readonly running: number; release(): v
 describe('one group', () => {
   test('different cursors and orders of variables: each event is executed once', async () => {
     const start = await position();
-    const [one] = await world.append();
+    const [one] = await opened.append();
     const filter = { resourceKind: 'INSTANCE' };
     const readers = [
-      await world.join(changes, { after: start, filter }),
-      await world.join(changes, { filter, after: one?.cursor }),
-      await world.join(changes, { filter }),
+      await opened.join(changes, { after: start, filter }),
+      await opened.join(changes, { filter, after: one?.cursor }),
+      await opened.join(changes, { filter }),
     ];
     await readers[0]?.has(1);
     const appended = [one!];
     const made = await renderingsOf(async () => {
-      for (let n = 0; n < 5; n += 1) appended.push(...(await world.append()));
+      for (let n = 0; n < 5; n += 1) appended.push(...(await opened.append()));
       await readers[0]?.has(6);
     });
     expect(made).toBe(5);
@@ -81,13 +81,13 @@ describe('one group', () => {
 
   test('what only picks differently shares the execution', async () => {
     const readers = [
-      await world.join(changes, { filter: { resourceKind: 'INSTANCE' } }),
-      await world.join(changes, { filter: null }),
-      await world.join(changes, { filter: { instance: ['greenhouse-1'] } }),
-      await world.join(changes, { filter: { resourceKind: 'HOST' } }),
+      await opened.join(changes, { filter: { resourceKind: 'INSTANCE' } }),
+      await opened.join(changes, { filter: null }),
+      await opened.join(changes, { filter: { instance: ['greenhouse-1'] } }),
+      await opened.join(changes, { filter: { resourceKind: 'HOST' } }),
     ];
     const made = await renderingsOf(async () => {
-      await world.append();
+      await opened.append();
       await Promise.all(readers.slice(0, 3).map((reader) => reader.has(1)));
     });
     expect(made).toBe(1);
@@ -102,11 +102,11 @@ describe('one group', () => {
     ] as const) {
       const document = `${changes} # ${'x'.repeat(length)}`;
       const readers = [
-        await world.join(document),
-        await world.join(document, { filter: { resourceKind: 'INSTANCE' } }),
+        await opened.join(document),
+        await opened.join(document, { filter: { resourceKind: 'INSTANCE' } }),
       ];
       const made = await renderingsOf(async () => {
-        await world.append();
+        await opened.append();
         await Promise.all(readers.map((reader) => reader.has(1)));
       });
       expect(made).toBe(expected);
@@ -117,12 +117,12 @@ describe('one group', () => {
   test('a thousand documents are remembered, and those of who was refused are none more', async () => {
     const shared = `${changes} # shared`;
     const refused = 'subscription { instanceTransitions(last: 999) { __typename } }';
-    const readers = [await world.join(shared)];
+    const readers = [await opened.join(shared)];
     for (let n = 0; n < 1000; n += 1)
-      await expect(world.join(`${refused} # ${n}`)).rejects.toThrow('takes 1 to 200');
-    readers.push(await world.join(shared, { filter: { resourceKind: 'INSTANCE' } }));
+      await expect(opened.join(`${refused} # ${n}`)).rejects.toThrow('takes 1 to 200');
+    readers.push(await opened.join(shared, { filter: { resourceKind: 'INSTANCE' } }));
     const made = await renderingsOf(async () => {
-      await world.append();
+      await opened.append();
       await Promise.all(readers.map((reader) => reader.has(1)));
     });
     expect(made).toBe(2);
@@ -132,9 +132,9 @@ describe('one group', () => {
   test('a variable that shows something else shares nothing', async () => {
     const document = `subscription ($deep: Boolean!) {
       changes { ... on ResourceChange { kind at @include(if: $deep) } } }`;
-    const deep = await world.join(document, { deep: true });
-    const flat = await world.join(document, { deep: false });
-    await world.append();
+    const deep = await opened.join(document, { deep: true });
+    const flat = await opened.join(document, { deep: false });
+    await opened.append();
     expect(Object.keys((await deep.has(1))[0]!)).toEqual(['kind', 'at']);
     expect(Object.keys((await flat.has(1))[0]!)).toEqual(['kind']);
     deep.end();
@@ -143,17 +143,17 @@ describe('one group', () => {
 
   test('organizations never share, and never see what is the other’s', async () => {
     const organizations = [
-      await world.api.organization('one'),
-      await world.api.organization('two'),
+      await opened.api.organization('one'),
+      await opened.api.organization('two'),
     ];
     const readers = await Promise.all(
-      organizations.map((organizationId) => world.join(changes, {}, { organizationId })),
+      organizations.map((organizationId) => opened.join(changes, {}, { organizationId })),
     );
     const seen: string[][] = [[], []];
     const made = await renderingsOf(async () => {
       for (let n = 0; n < 6; n += 1) {
         const organizationId = organizations[n % 2]!;
-        seen[n % 2]?.push(...cursorsOf(await world.append({ organizationId })));
+        seen[n % 2]?.push(...cursorsOf(await opened.append({ organizationId })));
       }
       await Promise.all(readers.map((reader) => reader.has(3)));
     });
@@ -162,19 +162,19 @@ describe('one group', () => {
     expect(readers[0]?.frames.filter((each) => readers[1]?.frames.includes(each))).toEqual([]);
     // A cursor of another organization is none.
     await expect(
-      world.join(changes, { after: seen[1]?.[0] }, { organizationId: organizations[0] }),
+      opened.join(changes, { after: seen[1]?.[0] }, { organizationId: organizations[0] }),
     ).rejects.toMatchObject({ extensions: { code: 'CURSOR_INVALID' } });
     for (const reader of readers) reader.end();
   });
 
   test('the first may leave, others go on, and read what has to be read', async () => {
     const gone = new AbortController();
-    const first = await world.join(withHost, {}, { signal: gone.signal });
-    const second = await world.join(withHost);
+    const first = await opened.join(withHost, {}, { signal: gone.signal });
+    const second = await opened.join(withHost);
     first.end();
     gone.abort();
     // The database is away when it is read: it is read again, though the first waits no more.
-    const { $client } = world.api.store.database.drizzle as unknown as {
+    const { $client } = opened.api.store.database.drizzle as unknown as {
       $client: Record<'query', (text: string, ...rest: unknown[]) => unknown>;
     };
     const { query } = $client;
@@ -184,7 +184,7 @@ describe('one group', () => {
       failures += 1;
       return Promise.reject(Object.assign(new Error('away'), { code: 'ECONNREFUSED' }));
     };
-    await world.append({ kind: 'TRANSITION' });
+    await opened.append({ kind: 'TRANSITION' });
     expect(await second.has(1)).toEqual([{ instance: { host: { key: 'greenhouse-1-host' } } }]);
     expect(failures).toBe(1);
     $client.query = query;
@@ -195,16 +195,16 @@ describe('one group', () => {
 describe('coming and lagging', () => {
   test('who joins while a batch is rendered gets nothing twice and loses nothing', async () => {
     const start = await position();
-    const first = await world.join(withHost, { after: start });
+    const first = await opened.join(withHost, { after: start });
     const appended: string[] = [];
     const readers: Reader[] = [first];
     const begins: number[] = [0];
     for (let n = 0; n < 10; n += 1) {
       // Without a pause between: some join before, some while and some after it is rendered.
-      const joining = world.join(withHost, { after: appended.at(-1) ?? start });
+      const joining = opened.join(withHost, { after: appended.at(-1) ?? start });
       begins.push(appended.length);
-      appended.push(...cursorsOf(await world.append({ kind: 'TRANSITION', count: 3 })));
-      const more = world.join(withHost, { after: appended[appended.length - 2] });
+      appended.push(...cursorsOf(await opened.append({ kind: 'TRANSITION', count: 3 })));
+      const more = opened.join(withHost, { after: appended[appended.length - 2] });
       begins.push(appended.length - 1);
       readers.push(await joining, await more);
     }
@@ -212,7 +212,7 @@ describe('coming and lagging', () => {
       await reader.has(appended.length - begins[index]!);
       expect(reader.cursors).toEqual(appended.slice(begins[index]));
     }
-    await world.append({ kind: 'TRANSITION' });
+    await opened.append({ kind: 'TRANSITION' });
     for (const [index, reader] of readers.entries()) {
       await reader.has(appended.length - begins[index]! + 1);
       expect(new Set(reader.cursors).size).toBe(reader.cursors.length);
@@ -226,12 +226,12 @@ describe('coming and lagging', () => {
   ] as const)(
     'rendered %s: a full one is written nothing, then all, once',
     async (_, document, kind) => {
-      const [full, other] = [await world.join(document), await world.join(document)];
-      const appended = await world.append({ kind });
+      const [full, other] = [await opened.join(document), await opened.join(document)];
+      const appended = await opened.append({ kind });
       await full.has(1);
       full.full = true;
       for (let n = 0; n < 4; n += 1) {
-        appended.push(...(await world.append({ kind, count: 5 })));
+        appended.push(...(await opened.append({ kind, count: 5 })));
         // The other is not delayed.
         await other.has(appended.length);
       }
@@ -239,7 +239,7 @@ describe('coming and lagging', () => {
       expect(full.pushedWhileFull).toBe(0);
       full.drain();
       await full.has(21);
-      appended.push(...(await world.append({ kind })));
+      appended.push(...(await opened.append({ kind })));
       await full.has(22);
       expect(full.cursors).toEqual(cursorsOf(appended));
       expect(other.cursors).toEqual(cursorsOf(appended));
@@ -261,10 +261,10 @@ describe('coming and lagging', () => {
   ])('what is missed is read together: %s', async (_name, document, kind) => {
     const after = await position();
     const appended: { cursor: string }[] = [];
-    for (let n = 0; n < 4; n += 1) appended.push(...(await world.append({ kind, count: 25 })));
+    for (let n = 0; n < 4; n += 1) appended.push(...(await opened.append({ kind, count: 25 })));
     await settled();
-    const statements = await world.api.statements(async () => {
-      const reader = await world.join(document, { after });
+    const statements = await opened.api.statements(async () => {
+      const reader = await opened.join(document, { after });
       await reader.has(100);
       expect(reader.cursors).toEqual(cursorsOf(appended));
       reader.end();
@@ -275,11 +275,11 @@ describe('coming and lagging', () => {
 
   test('one that is full before it has joined is written nothing until it has read', async () => {
     const start = await position();
-    const appended = await world.append({ count: 5 });
+    const appended = await opened.append({ count: 5 });
     const reader = new Reader();
     reader.full = true;
-    await world.join(changes, { after: start }, { reader });
-    appended.push(...(await world.append()));
+    await opened.join(changes, { after: start }, { reader });
+    appended.push(...(await opened.append()));
     await settled();
     expect(reader.received).toEqual([]);
     reader.drain();
@@ -289,9 +289,9 @@ describe('coming and lagging', () => {
   });
 
   test('a burst goes out in writes of bounded size, between which a full one is left alone', async () => {
-    const [full, other] = [await world.join(changes), await world.join(changes)];
+    const [full, other] = [await opened.join(changes), await opened.join(changes)];
     full.fullAfter = 1;
-    const appended = await world.append({ count: 900 });
+    const appended = await opened.append({ count: 900 });
     await other.has(900);
     const sizes = other.frames.map(({ events }) => events.length);
     expect(Math.max(...sizes)).toBeLessThan(128 * 1024);
@@ -307,14 +307,14 @@ describe('coming and lagging', () => {
   test('bookmarks come to one that has just joined a quiet group', async () => {
     const document = `subscription ($after: Cursor) { changes(after: $after, bookmarkSeconds: 1) {
       __typename ... on Bookmark { cursor leftOut } } }`;
-    const first = await world.join(document);
+    const first = await opened.join(document);
     expect(await first.has(1)).toMatchObject([{ __typename: 'Bookmark', leftOut: 0 }]);
-    const late = await world.join(document);
+    const late = await opened.join(document);
     const [bookmark] = await late.has(1);
     expect(bookmark).toMatchObject({ __typename: 'Bookmark', leftOut: 0 });
     // It can be gone on from.
-    const appended = await world.append();
-    const next = await world.join(document, { after: bookmark?.cursor });
+    const appended = await opened.append();
+    const next = await opened.join(document, { after: bookmark?.cursor });
     await next.has(1);
     expect(next.cursors[0]).toBe(appended[0]?.cursor);
     for (const reader of [first, late, next]) reader.end();
@@ -324,15 +324,15 @@ describe('coming and lagging', () => {
     const document = `subscription { changes(delivery: LATEST_PER_RESOURCE) {
       __typename ... on ResourceChange { kind } ... on InstanceTransition { to }
       ... on Bookmark { leftOut } } }`;
-    const [full, other] = [await world.join(document), await world.join(document)];
+    const [full, other] = [await opened.join(document), await opened.join(document)];
     full.full = true;
     const [a, b] = [randomUUID(), randomUUID()];
     const appended = [];
     for (let n = 0; n < 5; n += 1) {
-      appended.push(...(await world.append({ resourceId: a })));
-      appended.push(...(await world.append({ resourceId: a, kind: 'DESIRED' })));
-      appended.push(...(await world.append({ resourceId: b, kind: 'TRANSITION' })));
-      appended.push(...(await world.append({ resourceId: b })));
+      appended.push(...(await opened.append({ resourceId: a })));
+      appended.push(...(await opened.append({ resourceId: a, kind: 'DESIRED' })));
+      appended.push(...(await opened.append({ resourceId: b, kind: 'TRANSITION' })));
+      appended.push(...(await opened.append({ resourceId: b })));
     }
     await other.has(20);
     expect(other.cursors).toEqual(cursorsOf(appended));
@@ -345,7 +345,7 @@ describe('coming and lagging', () => {
       { __typename: 'Bookmark', leftOut: 16 },
     ]);
     expect(full.cursors.slice(0, 4)).toEqual(cursorsOf(appended.slice(-4)));
-    await world.append();
+    await opened.append();
     await full.has(6);
     expect(full.received).toHaveLength(6);
     full.end();
@@ -357,11 +357,11 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('keys that are given later, on %s
   const keyed = `subscription ($after: Cursor, $filter: ChangeFilter) {
     changes(after: $after, filter: $filter) {
       ... on ResourceChange { kind resource { __typename key } } } }`;
-  let its: GroupWorld;
+  let its: OpenPipeline;
   beforeAll(async () => {
-    its = kind === 'PGLITE' ? world : await openGroupWorld(kind);
+    its = kind === 'PGLITE' ? opened : await openPipeline(kind);
   });
-  afterAll(() => (its === world ? undefined : its?.close()));
+  afterAll(() => (its === opened ? undefined : its?.close()));
 
   /** Makes an instance with a host of its own, and edits it. */
   async function create(key: string, api = its.api): Promise<void> {
@@ -494,14 +494,14 @@ describe('states', () => {
     id: string;
     set: (phase: string, over?: boolean) => Promise<void>;
   }> {
-    const { store, organizationId } = world.api;
+    const { store, organizationId } = opened.api;
     const id = randomUUID();
     await store.database.query(
       `insert into operations (id, organization_id, kind, status, resource_kind, instance_id,
          requested_by, created_at)
        values ($1::uuid, $2::uuid, 'DEPLOY_INSTANCE', 'QUEUED', 'INSTANCE', $3::uuid,
          '{"kind":"USER","name":"test"}', now())`,
-      [id, organizationId, world.instanceId],
+      [id, organizationId, opened.instanceId],
     );
     return {
       id,
@@ -518,12 +518,12 @@ describe('states', () => {
 
   /** A row of the log that names the operation. */
   async function touch(operationId: string): Promise<void> {
-    const { store, organizationId } = world.api;
+    const { store, organizationId } = opened.api;
     const [row] = await store.database.query<{ revision: number }>(
       `insert into log (organization_id, kind, resource_kind, resource_id, sequence, at, actor, operation_id)
        values ($1::uuid, 'UPDATED', 'INSTANCE', $2::uuid, 1, now(), '{"kind":"USER","name":"t"}', $3::uuid)
        returning revision`,
-      [organizationId, world.instanceId, operationId],
+      [organizationId, opened.instanceId, operationId],
     );
     store.committed({ revision: Number(row?.revision), work: false });
   }
@@ -533,11 +533,11 @@ describe('states', () => {
     const document =
       'subscription ($id: ID!) { operationUpdates(operation: $id) { phase status } }';
     const phases = (reader: Reader) => reader.values.map(({ phase }) => phase);
-    const first = await world.join(document, { id: its.id });
+    const first = await opened.join(document, { id: its.id });
     expect(await first.has(1)).toEqual([{ phase: null, status: 'QUEUED' }]);
     await its.set('one');
     await first.has(2);
-    const late = await world.join(document, { id: its.id });
+    const late = await opened.join(document, { id: its.id });
     expect((await late.has(1))[0]).toMatchObject({ phase: 'one' });
     expect(phases(first)).toEqual([null, 'one']);
     await its.set('two');
@@ -552,26 +552,26 @@ describe('states', () => {
     await late.isEnded();
     expect(late.values.at(-1)).toEqual({ phase: null, status: 'CANCELLED' });
     expect(phases(late)).toEqual(['one', 'two', null]);
-    const after = await world.join(document, { id: its.id });
+    const after = await opened.join(document, { id: its.id });
     await after.isEnded();
     expect(after.values).toEqual([{ phase: null, status: 'CANCELLED' }]);
   });
 
   test('fleet: the present at once, changes for each, nothing because others come', async () => {
     const document = 'subscription { fleet { instanceCount cursor at } }';
-    const first = await world.join(document);
+    const first = await opened.join(document);
     await first.has(1);
-    const late = await Promise.all([world.join(document), world.join(document)]);
+    const late = await Promise.all([opened.join(document), opened.join(document)]);
     await Promise.all(late.map((reader) => reader.has(1)));
     expect(first.received).toHaveLength(1);
-    const [appended] = await world.append();
+    const [appended] = await opened.append();
     await Promise.all([first, ...late].map((reader) => reader.has(2)));
     expect(first.values[1]?.cursor).not.toBe(first.values[0]?.cursor);
     // One that is full gets the newest state, once.
     late[0]!.full = true;
-    await world.append();
+    await opened.append();
     await first.has(3);
-    await world.append();
+    await opened.append();
     await first.has(4);
     expect(late[0]?.received).toHaveLength(2);
     late[0]?.drain();
@@ -585,13 +585,13 @@ describe('states', () => {
     const document =
       'subscription ($key: String) { fleet(filter: { instances: { text: $key } }) { cursor } }';
     const [slow, other] = [
-      await world.join(document, { key: 'slow' }),
-      await world.join(document, { key: 'other' }),
+      await opened.join(document, { key: 'slow' }),
+      await opened.join(document, { key: 'other' }),
     ];
     await Promise.all([slow.has(1), other.has(1)]);
     const counts = holdCounts('slow');
     for (const count of [2, 3, 4]) {
-      await world.append();
+      await opened.append();
       await other.has(count);
     }
     expect(counts.running).toBe(1);
@@ -604,22 +604,22 @@ describe('states', () => {
   });
 
   test('instanceLogs: the tail that was asked for, then every line, also for one that was full', async () => {
-    const { store, organizationId } = world.api;
+    const { store, organizationId } = opened.api;
     const write = async (...texts: string[]) => {
       for (const text of texts)
         await store.database.query(
           `insert into runtime_logs (organization_id, instance_id, run_id, number, at, level, text)
            values ($1::uuid, $2::uuid, $2::uuid, 1, now(), 'INFO', $3)`,
-          [organizationId, world.instanceId, text],
+          [organizationId, opened.instanceId, text],
         );
-      world.feed.signal(`logs:${world.instanceId}`);
+      opened.feed.signal(`logs:${opened.instanceId}`);
     };
     const document = `subscription ($tail: Int) { instanceLogs(instance: "greenhouse-1", tail: $tail) { text } }`;
     const texts = (reader: Reader) => reader.values.map(({ text }) => text);
     await write('1', '2', '3');
     const [first, late] = [
-      await world.join(document, { tail: 2 }),
-      await world.join(document, { tail: 2 }),
+      await opened.join(document, { tail: 2 }),
+      await opened.join(document, { tail: 2 }),
     ];
     await first.has(2);
     await write('4');
@@ -640,7 +640,7 @@ describe('states', () => {
   });
 
   test('one that is refused joins nothing', async () => {
-    const join = (document: string, variables: Data) => world.join(document, variables);
+    const join = (document: string, variables: Data) => opened.join(document, variables);
     await expect(join(changes, { after: 'garbage' })).rejects.toMatchObject({
       extensions: { code: 'CURSOR_INVALID' },
     });
@@ -651,19 +651,19 @@ describe('states', () => {
 
   test('another store: who named no cursor is told as well, for what it shows may not be so', async () => {
     const documents = [changes, withHost, 'subscription { fleet { instanceCount cursor } }'];
-    const join = () => Promise.all(documents.map((document) => world.join(document)));
+    const join = () => Promise.all(documents.map((document) => opened.join(document)));
     const shown = await join();
     const before = await position();
-    await world.append({ kind: 'TRANSITION' });
+    await opened.append({ kind: 'TRANSITION' });
     await Promise.all(shown.map((reader) => reader.has(1)));
-    await world.api.store.database.query('update store_identity set epoch = gen_random_uuid()');
+    await opened.api.store.database.query('update store_identity set epoch = gen_random_uuid()');
     const told = { error: { extensions: { code: 'CURSOR_INVALID' } } };
     for (const reader of shown) expect(await reader.isEnded()).toMatchObject(told);
-    await expect(world.join(changes, { after: before })).rejects.toMatchObject(told.error);
+    await expect(opened.join(changes, { after: before })).rejects.toMatchObject(told.error);
 
     // From here on it is a store like any other.
     const again = await join();
-    const [appended] = await world.append({ kind: 'TRANSITION' });
+    const [appended] = await opened.append({ kind: 'TRANSITION' });
     await Promise.all(again.map((reader) => reader.has(1)));
     expect(again[0]?.cursors).toEqual([appended?.cursor]);
     for (const reader of again) reader.end();

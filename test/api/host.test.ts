@@ -1,16 +1,16 @@
 /** Hosts: saved, shown, commanded, listed. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openWorld, type World } from './fleet.ts';
+import { type Fleet, openFleet } from './fleet.ts';
 
 describe.each(['PGLITE', 'POSTGRES'] as const)('hosts on %s', (kind) => {
-  let world: World;
+  let fleet: Fleet;
   beforeAll(async () => {
-    world = await openWorld(kind);
+    fleet = await openFleet(kind);
   });
-  afterAll(() => world?.close());
+  afterAll(() => fleet?.close());
 
   test('a new one', async () => {
-    const { createHost } = await world.ask(`mutation {
+    const { createHost } = await fleet.ask(`mutation {
       createHost(input: { key: "north", dnsName: "north", size: MEDIUM, subscription: "trial",
         labels: [{ name: "site", value: "north" }] }) {
         __typename ... on UserError { message }
@@ -42,13 +42,13 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('hosts on %s', (kind) => {
   });
 
   test('deployed, restarted, removed, deleted', async () => {
-    expect(await world.command('deployHost', { host: 'north' })).toMatchObject({
+    expect(await fleet.command('deployHost', { host: 'north' })).toMatchObject({
       __typename: 'HostCommandAccepted',
       host: { key: 'north', state: 'DEPLOYING', sequence: 1 },
       operation: { kind: 'DEPLOY_HOST', status: 'RUNNING' },
     });
-    await world.until('north', 'RUNNING');
-    const { host } = await world.ask(`{ host(host: "north") {
+    await fleet.until('north', 'RUNNING');
+    const { host } = await fleet.ask(`{ host(host: "north") {
       state address billedSince dnsRecord { name type address ttlSeconds confirmedAt }
       allowedActions history(filter: { to: [RUNNING] }) { nodes { from to host { state } } } } }`);
     expect(host).toMatchObject({
@@ -61,20 +61,20 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('hosts on %s', (kind) => {
         nodes: [{ from: 'STARTING_CONTAINER', to: 'RUNNING', host: { state: 'RUNNING' } }],
       },
     });
-    expect(await world.command('deployHost', { host: 'north' })).toMatchObject({
+    expect(await fleet.command('deployHost', { host: 'north' })).toMatchObject({
       __typename: 'HostCommandRefused',
       code: 'ALREADY_IN_STATE',
       action: 'DEPLOY',
       from: 'RUNNING',
     });
-    await world.command('restartContainer', { host: 'north' });
-    await world.until('north', 'RUNNING');
-    world.driver.script.hang('releaseHost');
-    expect(await world.command('removeHost', { host: 'north' })).toMatchObject({
+    await fleet.command('restartContainer', { host: 'north' });
+    await fleet.until('north', 'RUNNING');
+    fleet.driver.script.hang('releaseHost');
+    expect(await fleet.command('removeHost', { host: 'north' })).toMatchObject({
       host: { state: 'RUNNING' },
       operation: { kind: 'REMOVE_HOST' },
     });
-    const { hosts } = await world.ask(
+    const { hosts } = await fleet.ask(
       '{ hosts(filter: { removing: true }) { nodes { key removing allowedActions activeOperation { kind } } } }',
     );
     expect(hosts.nodes).toEqual([
@@ -85,29 +85,29 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('hosts on %s', (kind) => {
         activeOperation: { kind: 'REMOVE_HOST' },
       },
     ]);
-    world.driver.script.heal('releaseHost');
-    await world.command('removeHost', { host: 'north', force: true });
-    await world.until('north', 'OFFLINE');
-    const { deleteHost } = await world.ask(`mutation {
+    fleet.driver.script.heal('releaseHost');
+    await fleet.command('removeHost', { host: 'north', force: true });
+    await fleet.until('north', 'OFFLINE');
+    const { deleteHost } = await fleet.ask(`mutation {
       deleteHost(input: { host: "north" }) { __typename ... on UserError { message } } }`);
     expect(deleteHost.__typename).toBe('HostDeleted');
   });
 
   test('a deletion with instances on it is refused', async () => {
-    const { deleteHost } = await world.ask(`mutation {
+    const { deleteHost } = await fleet.ask(`mutation {
       deleteHost(input: { host: "greenhouse-1-host" }) { __typename ... on UserError { code } } }`);
     expect(deleteHost).toEqual({ __typename: 'Conflict', code: 'IN_USE' });
-    const { updateHost } = await world.ask(`mutation {
+    const { updateHost } = await fleet.ask(`mutation {
       updateHost(input: { host: "greenhouse-1-host", size: LARGE, expectedVersion: 7 }) {
         __typename ... on Conflict { code currentVersion } } }`);
     expect(updateHost).toMatchObject({ code: 'VERSION_CONFLICT', currentVersion: 1 });
   });
 
   test('resources side by side', async () => {
-    const { host, instance } = await world.ask(
+    const { host, instance } = await fleet.ask(
       '{ host(host: "greenhouse-1-host") { id } instance(instance: "greenhouse-1") { id } }',
     );
-    const { nodes } = await world.ask(
+    const { nodes } = await fleet.ask(
       `query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id
          ... on Resource { key stateName sequence }
          ... on Instance { host { key } } ... on Host { instances { nodes { key } } } } }`,

@@ -7,6 +7,7 @@ import { loadExampleOperations } from '../../schema/load.ts';
 import { createRunKey } from '../../src/store/access-keys.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import {
+  type ApiServer,
   adminToken,
   anyRun,
   eventually,
@@ -14,20 +15,19 @@ import {
   post,
   send,
   signIn,
-  startWorld,
-  type World,
-} from './transport-world.ts';
+  startApiServer,
+} from './api-server.ts';
 
 const bearer = { authorization: `Bearer ${adminToken}` };
 let database: Database;
-let world: World;
+let api: ApiServer;
 
 beforeAll(async () => {
   database = await openDatabase();
-  world = await startWorld(database);
+  api = await startApiServer(database);
 });
 afterAll(async () => {
-  await world.stop();
+  await api.stop();
   await database.close();
 });
 
@@ -36,7 +36,7 @@ const codeOf = (answer: { json: { errors: { extensions: { code: string } }[] } }
 
 describe('requests', () => {
   test('POST and GET answer queries', async () => {
-    const answer = await post(world, '{ hello name transport }');
+    const answer = await post(api, '{ hello name transport }');
     expect(answer.status).toBe(200);
     expect(answer.json).toEqual({
       data: { hello: 'world', name: 'ADMIN admin', transport: 'HTTP' },
@@ -44,20 +44,18 @@ describe('requests', () => {
     expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
     const query = encodeURIComponent('query A($n: Int!) { number(value: $n) } query B { hello }');
     const variables = encodeURIComponent('{"n":3}');
-    const got = await send(
-      world,
-      `/graphql?query=${query}&variables=${variables}&operationName=A`,
-      { headers: bearer },
-    );
+    const got = await send(api, `/graphql?query=${query}&variables=${variables}&operationName=A`, {
+      headers: bearer,
+    });
     expect(got.json).toEqual({ data: { number: 3 } });
   });
 
   test('mutations run by POST alone', async () => {
     const path = `/graphql?query=${encodeURIComponent('mutation { touch(name: "by GET") }')}`;
-    const got = await send(world, path, { headers: bearer });
+    const got = await send(api, path, { headers: bearer });
     expect([got.status, codeOf(got)]).toEqual([405, 'METHOD_NOT_ALLOWED']);
-    expect(world.seen.mutations).not.toContain('by GET');
-    expect((await post(world, 'mutation { touch(name: "by POST") }')).json).toEqual({
+    expect(api.seen.mutations).not.toContain('by GET');
+    expect((await post(api, 'mutation { touch(name: "by POST") }')).json).toEqual({
       data: { touch: 'by POST' },
     });
   });
@@ -69,7 +67,7 @@ describe('requests', () => {
     ['application/graphql', '{hello}'],
     ['application/jsonp', '{"query":"{hello}"}'],
   ])('a body of %s is refused', async (type, body) => {
-    const answer = await send(world, '/graphql', {
+    const answer = await send(api, '/graphql', {
       method: 'POST',
       headers: { ...bearer, 'content-type': type },
       body,
@@ -89,7 +87,7 @@ describe('requests', () => {
     ['an unknown operation', '{"query":"query A { hello }","operationName":"B"}'],
     ['unnamed among many', '{"query":"query A { hello } query B { hello }"}'],
   ])('a body with %s gets a clear answer', async (_what, body) => {
-    const answer = await send(world, '/graphql', {
+    const answer = await send(api, '/graphql', {
       method: 'POST',
       headers: { ...bearer, 'content-type': 'application/json' },
       body,
@@ -100,62 +98,64 @@ describe('requests', () => {
   });
 
   test('a GET with broken variables gets a clear answer', async () => {
-    const answer = await send(world, '/graphql?query=%7Bhello%7D&variables=%7B', {
+    const answer = await send(api, '/graphql?query=%7Bhello%7D&variables=%7B', {
       headers: bearer,
     });
     expect([answer.status, codeOf(answer)]).toEqual([400, 'BAD_REQUEST']);
   });
 
   test('other methods and paths are refused, CORS is off', async () => {
-    const preflight = await send(world, '/graphql', {
+    const preflight = await send(api, '/graphql', {
       method: 'OPTIONS',
       headers: { origin: 'http://evil.test', 'access-control-request-method': 'POST' },
     });
     expect(preflight.status).toBe(405);
-    const answer = await post(world, '{ hello }', {
+    const answer = await post(api, '{ hello }', {
       headers: { ...bearer, origin: 'http://evil.test' },
     });
     expect(answer.status).toBe(200);
     for (const { headers } of [preflight, answer])
       expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
-    expect((await send(world, '/nothing', { headers: bearer })).status).toBe(404);
-    expect((await send(world, '/graphql/x', { headers: bearer })).status).toBe(404);
-    expect((await send(world, '/__proto__')).status).toBe(404);
-    expect((await send(world, '/healthz', { method: 'DELETE' })).status).toBe(405);
+    expect((await send(api, '/nothing', { headers: bearer })).status).toBe(404);
+    expect((await send(api, '/graphql/x', { headers: bearer })).status).toBe(404);
+    expect((await send(api, '/__proto__')).status).toBe(404);
+    expect((await send(api, '/healthz', { method: 'DELETE' })).status).toBe(405);
   });
 
   test('health, readiness, metrics and schema', async () => {
-    expect((await send(world, '/healthz')).status).toBe(200);
-    expect((await send(world, '/healthz', { headers: { host: '10.1.2.3:80' } })).status).toBe(200);
-    expect((await send(world, '/readyz')).status).toBe(200);
-    const metrics = await send(world, '/metrics');
+    expect((await send(api, '/healthz')).status).toBe(200);
+    expect((await send(api, '/healthz', { headers: { host: '10.1.2.3:80' } })).status).toBe(200);
+    expect((await send(api, '/readyz')).status).toBe(200);
+    const metrics = await send(api, '/metrics');
     expect(metrics.text).toContain('instance_manager_build_info{version="0.0.0-test"');
     expect(metrics.text).toContain('instance_manager_http_requests_total{route="/graphql"');
-    expect((await send(world, '/schema.graphql')).status).toBe(401);
-    expect((await send(world, '/schema.graphql', { headers: bearer })).text).toContain(
+    expect((await send(api, '/schema.graphql')).status).toBe(401);
+    expect((await send(api, '/schema.graphql', { headers: bearer })).text).toContain(
       'type Query {',
     );
-    const failing = await startWorld(database, { ready: () => Promise.reject(new Error('gone')) });
+    const failing = await startApiServer(database, {
+      ready: () => Promise.reject(new Error('gone')),
+    });
     expect((await send(failing, '/readyz')).status).toBe(503);
     await failing.stop();
   });
 });
 
 test('a port that is taken is named, and what to do', async () => {
-  await expect(startWorld(database, { port: world.port })).rejects.toThrow(
-    `Another program uses PORT ${world.port} on 127.0.0.1. Stop it, or set PORT to a free port.`,
+  await expect(startApiServer(database, { port: api.port })).rejects.toThrow(
+    `Another program uses PORT ${api.port} on 127.0.0.1. Stop it, or set PORT to a free port.`,
   );
 });
 
 describe('who asks', () => {
   test('nobody is told what to show', async () => {
-    const answer = await post(world, '{ hello }', { headers: {} });
+    const answer = await post(api, '{ hello }', { headers: {} });
     expect([answer.status, codeOf(answer)]).toEqual([401, 'UNAUTHENTICATED']);
     expect(answer.headers['www-authenticate']).toBe('Bearer');
   });
 
   test('a wrong token is refused, many are throttled, the right one is never locked out', async () => {
-    const fresh = await startWorld(database);
+    const fresh = await startApiServer(database);
     const wrong = () =>
       post(fresh, '{ hello }', {
         headers: { authorization: `Bearer ims_${randomBytes(32).toString('base64url')}` },
@@ -177,16 +177,16 @@ describe('who asks', () => {
   test.each(['Basic abc', 'Bearer', `Bearer ${adminToken}x`, `bearer ${adminToken} x`])(
     '%s is no token',
     async (authorization) => {
-      expect((await post(world, '{ hello }', { headers: { authorization } })).status).not.toBe(200);
+      expect((await post(api, '{ hello }', { headers: { authorization } })).status).not.toBe(200);
     },
   );
 
   test('a name that is not ours is refused', async () => {
-    for (const host of ['evil.test', `evil.test:${world.port}`, 'localhost.evil.test', 'a b'])
-      expect((await post(world, '{ hello }', { headers: { ...bearer, host } })).status).toBe(421);
-    for (const host of ['localhost', `LOCALHOST:${world.port}`, '127.0.0.1:1', '[::1]:80'])
-      expect((await post(world, '{ hello }', { headers: { ...bearer, host } })).status).toBe(200);
-    const named = await startWorld(database, {
+    for (const host of ['evil.test', `evil.test:${api.port}`, 'localhost.evil.test', 'a b'])
+      expect((await post(api, '{ hello }', { headers: { ...bearer, host } })).status).toBe(421);
+    for (const host of ['localhost', `LOCALHOST:${api.port}`, '127.0.0.1:1', '[::1]:80'])
+      expect((await post(api, '{ hello }', { headers: { ...bearer, host } })).status).toBe(200);
+    const named = await startApiServer(database, {
       allowedHosts: ['api.test'],
       publicUrl: 'https://public.test',
     });
@@ -199,20 +199,20 @@ describe('who asks', () => {
   });
 
   test('a session serves pages of this server alone', async () => {
-    const cookie = await signIn(world);
-    const own = `http://127.0.0.1:${world.port}`;
+    const cookie = await signIn(api);
+    const own = `http://127.0.0.1:${api.port}`;
     const status = async (headers: Record<string, string>) =>
-      (await post(world, '{ hello }', { headers: { cookie, ...headers } })).status;
+      (await post(api, '{ hello }', { headers: { cookie, ...headers } })).status;
     expect(await status({ origin: own })).toBe(200);
     expect(await status({ 'sec-fetch-site': 'same-origin' })).toBe(200);
     expect(await status({})).toBe(403);
     expect(await status({ origin: 'null' })).toBe(403);
-    expect(await status({ origin: `http://127.0.0.1:${world.port + 1}` })).toBe(403);
-    expect(await status({ origin: `https://127.0.0.1:${world.port}` })).toBe(403);
+    expect(await status({ origin: `http://127.0.0.1:${api.port + 1}` })).toBe(403);
+    expect(await status({ origin: `https://127.0.0.1:${api.port}` })).toBe(403);
     expect(await status({ 'sec-fetch-site': 'same-site' })).toBe(403);
     expect(await status({ 'sec-fetch-site': 'none' })).toBe(403);
-    expect(await status({ origin: own, host: `localhost:${world.port}` })).toBe(403);
-    const got = await send(world, '/graphql?query=%7Bname%7D', {
+    expect(await status({ origin: own, host: `localhost:${api.port}` })).toBe(403);
+    const got = await send(api, '/graphql?query=%7Bname%7D', {
       headers: { cookie, 'sec-fetch-site': 'cross-site', accept: 'text/event-stream' },
     });
     expect(got.status).toBe(403);
@@ -228,7 +228,7 @@ describe('too much', () => {
   test('20 MB are refused without being read into memory', async () => {
     const before = process.memoryUsage().rss;
     const body = Buffer.alloc(20 * 1024 * 1024, 'a');
-    const answer = await send(world, '/graphql', {
+    const answer = await send(api, '/graphql', {
       method: 'POST',
       headers: {
         ...bearer,
@@ -239,7 +239,7 @@ describe('too much', () => {
       body,
     });
     expect([answer.status, codeOf(answer)]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
-    const chunked = await send(world, '/graphql', {
+    const chunked = await send(api, '/graphql', {
       method: 'POST',
       headers: {
         ...bearer,
@@ -250,7 +250,7 @@ describe('too much', () => {
     });
     expect([chunked.status, codeOf(chunked)]).toEqual([413, 'PAYLOAD_TOO_LARGE']);
     expect(process.memoryUsage().rss - before).toBeLessThan(400 * 1024 * 1024);
-    expect((await post(world, '{ hello }')).status).toBe(200);
+    expect((await post(api, '{ hello }')).status).toBe(200);
   });
 
   test.each([
@@ -286,21 +286,21 @@ describe('too much', () => {
       /11 mutations/,
     ],
   ])('%s', async (_what, query, message) => {
-    const mutations = world.seen.mutations.length;
-    const answer = await post(world, query);
+    const mutations = api.seen.mutations.length;
+    const answer = await post(api, query);
     expect(codeOf(answer)).toBe('QUERY_TOO_COMPLEX');
     expect(answer.json.errors[0].message).toMatch(message);
     expect(answer.json.data).toBeUndefined();
-    expect(world.seen.mutations.length).toBe(mutations);
+    expect(api.seen.mutations.length).toBe(mutations);
   });
 
   test('fragment cycles, repeated fields and circular introspection end soon', async () => {
     const began = performance.now();
-    const cycle = await post(world, '{ node { ...A } } fragment A on Node { child { ...A } }');
+    const cycle = await post(api, '{ node { ...A } } fragment A on Node { child { ...A } }');
     expect(codeOf(cycle)).toBe('GRAPHQL_VALIDATION_FAILED');
-    await post(world, `{ ${'hello '.repeat(3900)} }`);
+    await post(api, `{ ${'hello '.repeat(3900)} }`);
     const circular = `{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }`;
-    expect(codeOf(await post(world, circular))).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect(codeOf(await post(api, circular))).toBe('GRAPHQL_VALIDATION_FAILED');
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 
@@ -312,12 +312,12 @@ describe('too much', () => {
       directiveIsRepeatable: true,
       oneOf: true,
     });
-    expect((await post(world, query)).json.errors).toBeUndefined();
+    expect((await post(api, query)).json.errors).toBeUndefined();
     for (const { document } of loadExampleOperations()) {
-      const answer = await post(world, document.replace(/\n(query|subscription) (?!.*\n)/g, '\n'));
+      const answer = await post(api, document.replace(/\n(query|subscription) (?!.*\n)/g, '\n'));
       expect(JSON.stringify(answer.json)).not.toContain('QUERY_TOO_COMPLEX');
     }
-    expect((await post(world, nested(10))).json.errors).toBeUndefined();
+    expect((await post(api, nested(10))).json.errors).toBeUndefined();
   });
 });
 
@@ -327,9 +327,9 @@ describe('errors', () => {
     ['{ nothing }', 'GRAPHQL_VALIDATION_FAILED'],
     ['{ color(color: BLUE) }', 'GRAPHQL_VALIDATION_FAILED'],
   ])('%s', async (query, code) => {
-    const answer = await post(world, query);
+    const answer = await post(api, query);
     expect(codeOf(answer)).toBe(code);
-    const strict = await post(world, query, {
+    const strict = await post(api, query, {
       headers: { ...bearer, accept: 'application/graphql-response+json' },
     });
     expect(strict.status).toBe(400);
@@ -337,7 +337,7 @@ describe('errors', () => {
   });
 
   test('an unknown enum value in a variable', async () => {
-    const answer = await post(world, 'query ($c: Color!) { color(color: $c) }', {
+    const answer = await post(api, 'query ($c: Color!) { color(color: $c) }', {
       variables: { c: 'BLUE' },
     });
     expect(codeOf(answer)).toBe('BAD_USER_INPUT');
@@ -345,23 +345,23 @@ describe('errors', () => {
   });
 
   test('expected ones pass, the others are masked and logged under their request', async () => {
-    const { json, headers } = await post(world, '{ hello boom refused }');
+    const { json, headers } = await post(api, '{ hello boom refused }');
     expect(json.data).toEqual({ hello: 'world', boom: null, refused: null });
     const [boom, refused] = json.errors;
     expect(refused.extensions).toEqual({ code: 'CURSOR_EXPIRED', oldestCursor: 'c7' });
     expect(boom.extensions).toEqual({ code: 'INTERNAL', requestId: headers['x-request-id'] });
     expect(JSON.stringify(json)).not.toContain('hunter2');
-    const line = world.logLines.find((each) => each.includes(headers['x-request-id'] as string));
+    const line = api.logLines.find((each) => each.includes(headers['x-request-id'] as string));
     expect(line).toContain('hunter2 \\\\u009b31m');
     expect(line).toContain('"path":"boom"');
   });
 
   test('variables and tokens are never logged', async () => {
-    await post(world, 'query ($v: Int!) { number(value: $v) boom }', {
+    await post(api, 'query ($v: Int!) { number(value: $v) boom }', {
       variables: { v: 123454321 },
     });
-    await post(world, '{ hello }', { headers: { authorization: 'Bearer not-a-token-5551234' } });
-    const log = world.logLines.join('');
+    await post(api, '{ hello }', { headers: { authorization: 'Bearer not-a-token-5551234' } });
+    const log = api.logLines.join('');
     for (const secret of ['123454321', 'not-a-token-5551234', adminToken])
       expect(log).not.toContain(secret);
   });
@@ -369,7 +369,7 @@ describe('errors', () => {
 
 describe('Server-Sent Events', () => {
   const events = (query: string, headers: Record<string, string> = {}) =>
-    send(world, `/graphql?query=${encodeURIComponent(query)}`, {
+    send(api, `/graphql?query=${encodeURIComponent(query)}`, {
       headers: { ...bearer, accept: 'text/event-stream', ...headers },
     });
 
@@ -395,20 +395,20 @@ describe('Server-Sent Events', () => {
   });
 
   test('end at the source when the client goes', async () => {
-    const open = world.seen.openStreams;
-    const socket = connect(world.port, '127.0.0.1');
+    const open = api.seen.openStreams;
+    const socket = connect(api.port, '127.0.0.1');
     const query = encodeURIComponent('subscription { waits { number } }');
     socket.write(
       `GET /graphql?query=${query} HTTP/1.1\r\nHost: localhost\r\n` +
         `Authorization: Bearer ${adminToken}\r\nAccept: text/event-stream\r\n\r\n`,
     );
-    await eventually('the stream opens', () => world.seen.openStreams === open + 1);
+    await eventually('the stream opens', () => api.seen.openStreams === open + 1);
     socket.destroy();
-    await eventually('the stream ends', () => world.seen.openStreams === open);
+    await eventually('the stream ends', () => api.seen.openStreams === open);
   });
 
   test('end without complete when the server stops, so that clients come back', async () => {
-    const stopping = await startWorld(database);
+    const stopping = await startApiServer(database);
     const query = encodeURIComponent('subscription { waits { number } }');
     const answer = send(stopping, `/graphql?query=${query}`, {
       headers: { ...bearer, accept: 'text/event-stream' },
@@ -422,16 +422,16 @@ describe('Server-Sent Events', () => {
   });
 
   test('are asked for: a subscription by plain POST is refused', async () => {
-    const answer = await post(world, 'subscription { ticks(count: 1) { number } }');
+    const answer = await post(api, 'subscription { ticks(count: 1) { number } }');
     expect([answer.status, codeOf(answer)]).toEqual([400, 'BAD_REQUEST']);
   });
 });
 
 describe('the key of a run', () => {
   test('does what a runtime does, and nothing else', async () => {
-    const { key } = await createRunKey(world.store, await anyRun(database));
+    const { key } = await createRunKey(api.store, await anyRun(database));
     const headers = { authorization: `Bearer ${key}` };
-    const ask = async (query: string) => (await post(world, query, { headers })).json;
+    const ask = async (query: string) => (await post(api, query, { headers })).json;
     expect(await ask('mutation { reportRuntime { instance { id __typename } } }')).toEqual({
       data: { reportRuntime: { instance: { id: 'i', __typename: 'Instance' } } },
     });
@@ -444,7 +444,7 @@ describe('the key of a run', () => {
       'mutation { reportRuntime { ...F } } fragment F on RuntimeReportAccepted { instance { host { id } } }',
     ])
       expect((await ask(query)).errors[0].extensions.code).toBe('FORBIDDEN');
-    expect((await send(world, '/schema.graphql', { headers })).status).toBe(403);
+    expect((await send(api, '/schema.graphql', { headers })).status).toBe(403);
     await database.query('update runs set ended_at = clock_timestamp()');
     expect((await ask('{ __typename }')).errors[0].extensions.code).toBe('UNAUTHENTICATED');
   });

@@ -1,17 +1,17 @@
 /** Instances: what is shown of them, what is asked of them, and how many statements it takes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import greenhouse from '../../schema/greenhouse.json' with { type: 'json' };
-import { openWorld, type World } from './fleet.ts';
+import { type Fleet, openFleet } from './fleet.ts';
 
 describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
-  let world: World;
+  let fleet: Fleet;
   beforeAll(async () => {
-    world = await openWorld(kind);
+    fleet = await openFleet(kind);
   });
-  afterAll(() => world?.close());
+  afterAll(() => fleet?.close());
 
   test('a new one', async () => {
-    const { instance } = await world.ask(`{
+    const { instance } = await fleet.ask(`{
       instance(instance: "greenhouse-1") {
         id key name state stateName stateSince desiredState converged reachability
         unreachableBecause lastSeenAt takesMessages takesInputCommands allowedActions sequence
@@ -56,7 +56,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
   });
 
   test('one click: deployed, with its history, endpoints, run and causes', async () => {
-    const answer = await world.command('deployInstance', {
+    const answer = await fleet.command('deployInstance', {
       instance: 'greenhouse-1',
       reason: 'the first one',
     });
@@ -65,7 +65,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
       instance: { key: 'greenhouse-1' },
       operation: { kind: 'DEPLOY_INSTANCE', status: 'QUEUED' },
     });
-    const { operation } = await world.ask(
+    const { operation } = await fleet.ask(
       `query ($id: ID!) { operation(operation: $id, waitSeconds: 20) {
          status reason phase progress requestedBy { kind name } resource { key stateName __typename }
          children { kind status parent { id } resource { key } } cancellable endedAt } }`,
@@ -81,7 +81,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
       children: [{ kind: 'DEPLOY_HOST', resource: { key: 'greenhouse-1-host' } }],
       cancellable: false,
     });
-    const { instance } = await world.ask(`{
+    const { instance } = await fleet.ask(`{
       instance(instance: "greenhouse-1") {
         state converged takesMessages takesInputCommands allowedActions
         endpoints { kind url address port dnsName }
@@ -130,13 +130,13 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
   });
 
   test('a page with hosts, histories, operations and actions takes a handful of statements', async () => {
-    const statements = await world.statements(() =>
-      world.ask(`{ instances(first: 50) { nodes {
+    const statements = await fleet.statements(() =>
+      fleet.ask(`{ instances(first: 50) { nodes {
         key state host { key state } history(last: 3) { nodes { toState } }
         activeOperation { kind } allowedActions } } }`),
     );
     expect(statements.length).toBeLessThanOrEqual(3);
-    const { instances } = await world.ask(`{ instances(first: 50) { nodes {
+    const { instances } = await fleet.ask(`{ instances(first: 50) { nodes {
         key state host { key state } history(last: 3) { nodes { toState } }
         activeOperation { kind } allowedActions } } }`);
     expect(instances.nodes[0].history.nodes).toEqual([
@@ -147,7 +147,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
   });
 
   test('refusals say why, and what would be accepted', async () => {
-    expect(await world.command('startInstance', { instance: 'greenhouse-1' })).toMatchObject({
+    expect(await fleet.command('startInstance', { instance: 'greenhouse-1' })).toMatchObject({
       __typename: 'InstanceCommandRefused',
       code: 'ALREADY_IN_STATE',
       action: 'START',
@@ -156,15 +156,15 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
       allowedActions: ['PAUSE', 'STOP', 'FORCE_STOP', 'RESTART'],
       blockedBy: null,
     });
-    expect(await world.command('startInstance', { instance: 'nobody' })).toMatchObject({
+    expect(await fleet.command('startInstance', { instance: 'nobody' })).toMatchObject({
       __typename: 'ResourceNotFound',
       code: 'NOT_FOUND',
     });
     expect(
-      await world.command('pauseInstance', { instance: 'greenhouse-1', expectedSequence: 3 }),
+      await fleet.command('pauseInstance', { instance: 'greenhouse-1', expectedSequence: 3 }),
     ).toMatchObject({ __typename: 'Conflict', currentSequence: 4 });
     expect(
-      await world.command('pauseInstance', {
+      await fleet.command('pauseInstance', {
         instance: 'greenhouse-1',
         reason: 'x'.repeat(501),
         idempotencyKey: '',
@@ -173,7 +173,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
       __typename: 'InvalidInput',
       issues: [{ path: 'idempotencyKey' }, { path: 'reason' }],
     });
-    expect(await world.command('removeHost', { host: 'greenhouse-1-host' })).toMatchObject({
+    expect(await fleet.command('removeHost', { host: 'greenhouse-1-host' })).toMatchObject({
       __typename: 'HostCommandRefused',
       code: 'HOST_HAS_LIVE_INSTANCES',
       action: 'REMOVE',
@@ -184,16 +184,16 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
 
   test('an idempotency key answers the same, and refuses another input', async () => {
     const input = { instance: 'greenhouse-1', idempotencyKey: 'pause-1' };
-    const first = await world.command('pauseInstance', input);
+    const first = await fleet.command('pauseInstance', input);
     expect(first.__typename).toBe('InstanceCommandAccepted');
-    const again = await world.command('pauseInstance', input);
+    const again = await fleet.command('pauseInstance', input);
     expect(again.operation.id).toBe(first.operation.id);
-    expect(await world.command('pauseInstance', { ...input, reason: 'other' })).toMatchObject({
+    expect(await fleet.command('pauseInstance', { ...input, reason: 'other' })).toMatchObject({
       __typename: 'Conflict',
       code: 'IDEMPOTENCY_CONFLICT',
     });
-    await world.until('greenhouse-1', 'PAUSED');
-    const { instance } = await world.ask(`{ instance(instance: "greenhouse-1") {
+    await fleet.until('greenhouse-1', 'PAUSED');
+    const { instance } = await fleet.ask(`{ instance(instance: "greenhouse-1") {
       takesMessages takesInputCommands allowedActions desiredState converged } }`);
     expect(instance).toEqual({
       takesMessages: false,
@@ -205,10 +205,10 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
   });
 
   test('a failure tells its transition, operation and cause', async () => {
-    world.runtime.outcome = (kind) => (kind === 'RESUME' ? 'FAILED' : 'DONE');
-    await world.command('resumeInstance', { instance: 'greenhouse-1' });
-    await world.until('greenhouse-1', 'FAILED_TO_START');
-    const { instance } = await world.ask(`{ instance(instance: "greenhouse-1") {
+    fleet.runtime.outcome = (kind) => (kind === 'RESUME' ? 'FAILED' : 'DONE');
+    await fleet.command('resumeInstance', { instance: 'greenhouse-1' });
+    await fleet.until('greenhouse-1', 'FAILED_TO_START');
+    const { instance } = await fleet.ask(`{ instance(instance: "greenhouse-1") {
       allowedActions endpoints { url } failure {
         code message stage exitCode retryable at logTail
         transition { fromState toState } operation { kind status failure { code operation { kind } } } } } }`);
@@ -220,21 +220,21 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
         operation: { kind: 'RESUME_INSTANCE', status: 'FAILED' },
       },
     });
-    world.runtime.outcome = () => 'DONE';
-    const restart = await world.command('restartInstance', { instance: 'greenhouse-1' });
+    fleet.runtime.outcome = () => 'DONE';
+    const restart = await fleet.command('restartInstance', { instance: 'greenhouse-1' });
     expect(restart).toMatchObject({ operation: { kind: 'RESTART_INSTANCE' } });
-    await world.until('greenhouse-1', 'RUNNING');
+    await fleet.until('greenhouse-1', 'RUNNING');
   });
 
   test('lists: filters and orders', async () => {
     const keys = async (filter: string) => {
-      const { instances } = await world.ask(
+      const { instances } = await fleet.ask(
         `{ instances(filter: ${filter}) { totalCount nodes { key } } }`,
       );
       expect(instances.totalCount).toBe(instances.nodes.length);
       return instances.nodes.map(({ key }: { key: string }) => key);
     };
-    await world.ask(
+    await fleet.ask(
       `mutation ($definition: JSON!) {
         createSolution(input: { key: "guarded", definition: $definition }) { __typename }
         publishSolutionVersion(input: { solution: "guarded", version: "1" }) { __typename }
@@ -250,10 +250,10 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
         },
       },
     );
-    await world.ask(`mutation {
+    await fleet.ask(`mutation {
       createDeviceRepository(input: { key: "second", storage: LOCAL }) { __typename }
     }`);
-    const { createInstance } = await world.ask(`mutation {
+    const { createInstance } = await fleet.ask(`mutation {
       createInstance(input: { key: "second", name: "Zweite", solution: "guarded",
         subscription: "trial", deviceRepository: "second", host: "greenhouse-1-host",
         labels: [{ name: "site", value: "north" }], configuration: { app: {} },
@@ -282,7 +282,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
     ]);
     expect(await keys('{ text: "zwei" }')).toEqual(['second']);
     expect(await keys('{ archived: true }')).toEqual([]);
-    const { instances } = await world.ask(
+    const { instances } = await fleet.ask(
       '{ instances(orderBy: { field: STATE, direction: DESC }) { nodes { key } } }',
     );
     expect(instances.nodes).toEqual([{ key: 'greenhouse-1' }, { key: 'second' }]);
@@ -290,7 +290,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
 
   test('edited and deleted; a refused deletion says what is in the way', async () => {
     const deletion = (key: string) =>
-      world.ask(`mutation { deleteInstance(input: { instance: "${key}" }) {
+      fleet.ask(`mutation { deleteInstance(input: { instance: "${key}" }) {
         __typename ... on InstanceDeleted { deletedId }
         ... on InstanceCommandRefused { code action from allowedActions } } }`);
     expect((await deletion('greenhouse-1')).deleteInstance).toMatchObject({
@@ -299,7 +299,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
       action: 'DELETE',
       from: 'RUNNING',
     });
-    const { updateInstance } = await world.ask(`mutation {
+    const { updateInstance } = await fleet.ask(`mutation {
       updateInstance(input: { instance: "second", name: "Second", host: null, expectedVersion: 1 }) {
         __typename ... on InstanceSaved { instance { name version host { key } labels { name } } }
         ... on UserError { message } } }`);
@@ -309,20 +309,20 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
       host: null,
       labels: [{ name: 'site' }],
     });
-    expect(await world.command('startInstance', { instance: 'second' })).toMatchObject({
+    expect(await fleet.command('startInstance', { instance: 'second' })).toMatchObject({
       code: 'HOST_NOT_READY',
       allowedActions: ['DETACH', 'DELETE'],
     });
     expect((await deletion('second')).deleteInstance.__typename).toBe('InstanceDeleted');
-    const { instances } = await world.ask(
+    const { instances } = await fleet.ask(
       '{ instances(filter: { archived: true }) { nodes { key archivedAt allowedActions } } }',
     );
     expect(instances.nodes).toMatchObject([{ key: 'second', allowedActions: [] }]);
   });
 
   test('another organization sees none of it', async () => {
-    const other = await world.organization('other');
-    const { instances, instance, hosts, transitions, operations } = await world.ask(
+    const other = await fleet.organization('other');
+    const { instances, instance, hosts, transitions, operations } = await fleet.ask(
       `{ instances { totalCount } instance(instance: "greenhouse-1") { key } hosts { totalCount }
          transitions { totalCount } operations { totalCount } }`,
       {},

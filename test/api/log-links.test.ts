@@ -17,31 +17,31 @@ import { createLog } from '../../src/runtime/log.ts';
 import { createHttpServer, type HttpServer } from '../../src/server/server.ts';
 import { createRunKey } from '../../src/store/access-keys.ts';
 import { startNetwork } from '../client/network.ts';
-import { openWorld, type World } from './fleet.ts';
+import { type Fleet, openFleet } from './fleet.ts';
 
-let world: World;
+let fleet: Fleet;
 let run: { organizationId: string; runId: string; instanceId: string };
 let key = '';
 let count = 0;
 beforeAll(async () => {
-  world = await openWorld('PGLITE');
+  fleet = await openFleet('PGLITE');
 });
-afterAll(() => world?.close());
+afterAll(() => fleet?.close());
 beforeEach(async () => {
   count += 1;
   key = `logs-${count}`;
-  await world.ask(`mutation {
+  await fleet.ask(`mutation {
     createDeviceRepository(input: { key: "${key}-devices", storage: CLOUD }) { __typename }
     createInstance(input: { key: "${key}", solution: "greenhouse", subscription: "trial",
       deviceRepository: "${key}-devices", configuration: { app: {} } }) { __typename } }`);
-  await world.command('deployInstance', { instance: key });
+  await fleet.command('deployInstance', { instance: key });
   run = await nextRun(null);
 });
 
 /** The run of the instance, once it is another one. */
 async function nextRun(before: string | null): Promise<typeof run> {
   return await vi.waitFor(async () => {
-    const [row] = await world.store.database.query<typeof run>(
+    const [row] = await fleet.store.database.query<typeof run>(
       `select organization_id as "organizationId", id as "instanceId", run_id as "runId"
          from instances where key = $1 and state = 'RUNNING' and run_id is distinct from $2::uuid`,
       [key, before],
@@ -50,15 +50,15 @@ async function nextRun(before: string | null): Promise<typeof run> {
   }, 15_000);
 }
 
-/** A server of the world's store on a port of its own. */
+/** A server of the fleet's store on a port of its own. */
 async function startServer(): Promise<HttpServer & { readonly url: string }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'im-logs-'));
   const server = createHttpServer({
     config: { ...parseConfig({ PORT: '0' }), dataDir, adminToken: 'a'.repeat(40) },
-    store: world.store,
-    schema: world.schema,
+    store: fleet.store,
+    schema: fleet.schema,
     createContext: (viewer, request) => ({
-      ...world.context(),
+      ...fleet.context(),
       ...{ viewer, request, loaders: createLoaders() },
       server: { version: '0.0.0', schemaVersion: 3, limits: defaultLimits },
     }),
@@ -77,7 +77,7 @@ async function startServer(): Promise<HttpServer & { readonly url: string }> {
 
 /** A runtime's log, over its own connection to the address. */
 async function openLog(url: string) {
-  const { key: runKey } = await createRunKey(world.store, run);
+  const { key: runKey } = await createRunKey(fleet.store, run);
   const log = createLog(() => {});
   const quiet = createLog(() => {});
   const connection = openConnection({
@@ -103,7 +103,7 @@ interface Line {
 
 /** Reads `instanceLogs` from now on. */
 async function follow(tail = 0): Promise<{ readonly lines: Line[] }> {
-  const events = await world.stream(
+  const events = await fleet.stream(
     'subscription ($key: ID!, $tail: Int) { instanceLogs(instance: $key, tail: $tail) { number run text } }',
     { key, tail },
   );
@@ -191,7 +191,7 @@ test('lines of the next run follow those of the run before, whatever comes late'
   });
   const send = async (of: typeof run, ...numbers: (number | null)[]) =>
     (
-      await world.askAs(
+      await fleet.askAs(
         of,
         `mutation ($input: ReportLogsInput!) { reportLogs(input: $input) {
            __typename ... on InvalidInput { issues { path } } } }`,
@@ -217,7 +217,7 @@ test('lines of the next run follow those of the run before, whatever comes late'
       issues: [{ path: `lines.${place}.number` }],
     });
   }
-  await world.command('restartInstance', { instance: key });
+  await fleet.command('restartInstance', { instance: key });
   run = await nextRun(first.runId);
   expect(await send(first, 7)).toMatchObject({ __typename: 'RuntimeReportRefused' });
   const log = await openLog(server.url);

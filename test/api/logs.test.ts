@@ -1,20 +1,20 @@
 /** The lines of an instance's log while several batches of them are written at once. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { openWorld, type World } from './fleet.ts';
+import { type Fleet, openFleet } from './fleet.ts';
 
-let world: World;
+let fleet: Fleet;
 beforeAll(async () => {
-  world = await openWorld('POSTGRES');
+  fleet = await openFleet('POSTGRES');
 });
-afterAll(() => world?.close());
+afterAll(() => fleet?.close());
 
 test('a batch that commits late is not lost behind one that was sent after it', async () => {
-  const { database } = world.store;
-  await world.ask(`mutation {
+  const { database } = fleet.store;
+  await fleet.ask(`mutation {
     createDeviceRepository(input: { key: "devices", storage: CLOUD }) { __typename }
     createInstance(input: { key: "instance", solution: "greenhouse", subscription: "trial",
       deviceRepository: "devices", configuration: { app: {} } }) { __typename } }`);
-  await world.command('deployInstance', { instance: 'instance' });
+  await fleet.command('deployInstance', { instance: 'instance' });
   const run = await vi.waitFor(async () => {
     const [row] = await database.query<{ runId: string; instanceId: string }>(
       `select id as "instanceId", run_id as "runId" from instances
@@ -23,7 +23,7 @@ test('a batch that commits late is not lost behind one that was sent after it', 
     return row ?? Promise.reject(new Error('no run'));
   });
   const report = (text: string) =>
-    world.askAs(
+    fleet.askAs(
       run,
       'mutation ($input: ReportLogsInput!) { reportLogs(input: $input) { __typename } }',
       { run: run.runId, lines: [{ at: new Date().toISOString(), level: 'INFO', text }] },
@@ -43,11 +43,11 @@ test('a batch that commits late is not lost behind one that was sent after it', 
     return rows.length;
   };
 
-  const events = await world.stream('subscription { instanceLogs(instance: "instance") { text } }');
+  const events = await fleet.stream('subscription { instanceLogs(instance: "instance") { text } }');
   const told: string[] = [];
   const reading = (async () => {
     while (told.at(-1) !== 'three') {
-      const [{ instanceLogs: line } = expect.unreachable()] = await world.take(events, 1);
+      const [{ instanceLogs: line } = expect.unreachable()] = await fleet.take(events, 1);
       told.push(line.text);
     }
   })();

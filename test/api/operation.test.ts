@@ -3,57 +3,57 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { globalId } from '../../src/api/base/ids.ts';
 import type { Data } from './api.ts';
-import { openWorld, type World } from './fleet.ts';
+import { type Fleet, openFleet } from './fleet.ts';
 
-let world: World;
+let fleet: Fleet;
 /** Each test has an instance of its own, on a host of its own. */
 let key = '';
 let count = 0;
 beforeAll(async () => {
-  world = await openWorld('PGLITE');
+  fleet = await openFleet('PGLITE');
 });
-afterAll(() => world?.close());
+afterAll(() => fleet?.close());
 beforeEach(async () => {
-  world.runtime.outcome = () => 'DONE';
-  world.driver.script.heal();
-  world.disconnected.length = 0;
+  fleet.runtime.outcome = () => 'DONE';
+  fleet.driver.script.heal();
+  fleet.disconnected.length = 0;
   count += 1;
   key = `instance-${count}`;
-  await world.ask(`mutation {
+  await fleet.ask(`mutation {
     createDeviceRepository(input: { key: "${key}-devices", storage: CLOUD }) { __typename }
     createInstance(input: { key: "${key}", solution: "greenhouse", subscription: "trial",
       deviceRepository: "${key}-devices", configuration: { app: {} } }) { __typename } }`);
 });
 
-const deploy = () => world.command('deployInstance', { instance: key });
+const deploy = () => fleet.command('deployInstance', { instance: key });
 
 describe('operations', () => {
   test('updates come as it goes on and end when it is over', async () => {
     const { operation } = await deploy();
-    const updates = await world.stream(
+    const updates = await fleet.stream(
       'subscription ($id: ID!) { operationUpdates(operation: $id) { status phase } }',
       { id: operation.id },
     );
-    const seen = await world.take(updates, 100);
+    const seen = await fleet.take(updates, 100);
     const statuses = seen.map(({ operationUpdates: { status } }) => status);
     expect(statuses.at(-1)).toBe('SUCCEEDED');
     expect(new Set(statuses).size).toBeGreaterThan(1);
-    const over = await world.stream(
+    const over = await fleet.stream(
       'subscription ($id: ID!) { operationUpdates(operation: $id) { status } }',
       { id: operation.id },
     );
-    expect(await world.take(over, 100)).toEqual([{ operationUpdates: { status: 'SUCCEEDED' } }]);
+    expect(await fleet.take(over, 100)).toEqual([{ operationUpdates: { status: 'SUCCEEDED' } }]);
   });
 
   test('one that is not there', async () => {
     const id = globalId('Operation', randomUUID());
     expect(
-      await world.ask('query ($id: ID!) { operation(operation: $id) { id } }', { id }),
+      await fleet.ask('query ($id: ID!) { operation(operation: $id) { id } }', { id }),
     ).toEqual({ operation: null });
     await expect(
-      world.stream('subscription ($id: ID!) { operationUpdates(operation: $id) { id } }', { id }),
+      fleet.stream('subscription ($id: ID!) { operationUpdates(operation: $id) { id } }', { id }),
     ).rejects.toThrow('There is no operation');
-    const { errors } = await world.answer(
+    const { errors } = await fleet.answer(
       'query ($id: ID!) { operation(operation: $id, waitSeconds: 61) { id } }',
       { id },
     );
@@ -61,31 +61,31 @@ describe('operations', () => {
   });
 
   test('a wait ends with the time, a waiter too many is told', async () => {
-    world.runtime.outcome = () => null;
+    fleet.runtime.outcome = () => null;
     const { operation } = await deploy();
     const wait = 'query ($id: ID!) { operation(operation: $id, waitSeconds: 1) { status } }';
     const began = Date.now();
     const answers = await Promise.all(
-      Array.from({ length: 51 }, () => world.answer(wait, { id: operation.id })),
+      Array.from({ length: 51 }, () => fleet.answer(wait, { id: operation.id })),
     );
     expect(Date.now() - began).toBeGreaterThan(900);
     const refused = answers.filter(({ errors }) => errors.length > 0);
     expect(refused.map(({ errors }) => errors[0]?.code)).toEqual(['RATE_LIMITED']);
-    const { data } = await world.answer(wait, { id: operation.id });
+    const { data } = await fleet.answer(wait, { id: operation.id });
     expect(['QUEUED', 'RUNNING']).toContain(data.operation.status);
   });
 
   test('cancelling one that waits for its host; not one that has begun', async () => {
-    world.driver.script.hang('allocateHost');
+    fleet.driver.script.hang('allocateHost');
     const { operation } = await deploy();
     const cancel = (id: string) =>
-      world.ask(
+      fleet.ask(
         `mutation ($id: ID!) { cancelOperation(input: { operation: $id }) { __typename
            ... on OperationCancelled { operation { status endedAt } }
            ... on OperationCommandRefused { code message operation { kind } } } }`,
         { id },
       );
-    const { operations } = await world.ask(
+    const { operations } = await fleet.ask(
       `{ operations(filter: { active: true, kind: [DEPLOY_HOST], host: ["${key}-host"] }) { nodes { id cancellable } } }`,
     );
     expect(operations.nodes).toMatchObject([{ cancellable: false }]);
@@ -104,7 +104,7 @@ describe('operations', () => {
 
 describe('the runtime', () => {
   const runOf = async () => {
-    const [row] = await world.store.database.query<{ runId: string; instanceId: string }>(
+    const [row] = await fleet.store.database.query<{ runId: string; instanceId: string }>(
       'select id as "instanceId", run_id as "runId" from instances where key = $1',
       [key],
     );
@@ -113,7 +113,7 @@ describe('the runtime', () => {
   };
   const report = (run: { runId: string; instanceId: string }, name: string, input: Data) => {
     const field = `${name[0]?.toLowerCase()}${name.slice(1)}`;
-    return world
+    return fleet
       .askAs(
         run,
         `mutation ($input: ${name}Input!) { ${field}(input: $input) { __typename
@@ -126,7 +126,7 @@ describe('the runtime', () => {
 
   test('reports of its own run count, those of another never', async () => {
     await deploy();
-    await world.until(key, 'RUNNING');
+    await fleet.until(key, 'RUNNING');
     const run = await runOf();
     expect(
       await report(run, 'ReportRuntime', {
@@ -143,37 +143,37 @@ describe('the runtime', () => {
     expect(
       await report({ ...run, runId: other }, 'ReportRuntime', { run: other, report: 'FAULT' }),
     ).toMatchObject({ __typename: 'RuntimeReportRefused', code: 'STALE_REPORT' });
-    const { errors } = await world.answer(
+    const { errors } = await fleet.answer(
       `mutation { reportRuntime(input: { run: "${run.runId}", report: FAULT }) { __typename } }`,
     );
     expect(errors[0]?.code).toBe('FORBIDDEN');
-    await expect(world.stream('subscription { runtimeCommands { id } }')).rejects.toThrow(
+    await expect(fleet.stream('subscription { runtimeCommands { id } }')).rejects.toThrow(
       'This is for runtimes',
     );
-    await world.until(key, 'RUNNING');
+    await fleet.until(key, 'RUNNING');
   });
 
   test('open commands come again, whole and in order, after a reconnect', async () => {
-    world.runtime.outcome = (kind) => (kind === 'PAUSE' ? null : 'DONE');
+    fleet.runtime.outcome = (kind) => (kind === 'PAUSE' ? null : 'DONE');
     await deploy();
-    await world.until(key, 'RUNNING');
-    await world.command('pauseInstance', { instance: key });
+    await fleet.until(key, 'RUNNING');
+    await fleet.command('pauseInstance', { instance: key });
     const run = await runOf();
-    const viewer = { kind: 'RUN', ...run, organizationId: world.organizationId } as const;
+    const viewer = { kind: 'RUN', ...run, organizationId: fleet.organizationId } as const;
     const context = {
-      ...world.context(),
+      ...fleet.context(),
       viewer: { ...viewer, accessKeyId: 'key', name: 'run' },
-      onRuntimeDisconnected: (id: string) => void world.disconnected.push(id),
+      onRuntimeDisconnected: (id: string) => void fleet.disconnected.push(id),
     };
     const document = 'subscription { runtimeCommands { id kind run payload } }';
-    const first = await world.stream(document, {}, context);
-    const [pause] = await world.take(first, 1);
+    const first = await fleet.stream(document, {}, context);
+    const [pause] = await fleet.take(first, 1);
     expect(pause).toMatchObject({ runtimeCommands: { kind: 'PAUSE', run: run.runId } });
-    expect(world.disconnected).toEqual([]);
+    expect(fleet.disconnected).toEqual([]);
     await first.return?.();
-    expect(world.disconnected).toEqual([run.instanceId]);
-    const second = await world.stream(document, {}, context);
-    expect(await world.take(second, 1)).toEqual([pause]);
+    expect(fleet.disconnected).toEqual([run.instanceId]);
+    const second = await fleet.stream(document, {}, context);
+    expect(await fleet.take(second, 1)).toEqual([pause]);
     const completion = { command: pause?.runtimeCommands.id, run: run.runId, outcome: 'DONE' };
     const done = { __typename: 'RuntimeCommandCompleted' };
     expect(await report(run, 'CompleteRuntimeCommand', completion)).toEqual(done);
@@ -181,19 +181,19 @@ describe('the runtime', () => {
     expect(
       await report(run, 'CompleteRuntimeCommand', { ...completion, command: randomUUID() }),
     ).toMatchObject({ __typename: 'ResourceNotFound' });
-    await world.until(key, 'PAUSED');
+    await fleet.until(key, 'PAUSED');
   });
 
   test('device values and log lines are kept, impossible ones are refused', async () => {
     await deploy();
-    await world.until(key, 'RUNNING');
+    await fleet.until(key, 'RUNNING');
     const run = await runOf();
     const at = new Date().toISOString();
     const values = [{ device: 'd1', field: 'temperature', value: 21.5, at }];
     expect(await report(run, 'ReportDeviceValues', { run: run.runId, values })).toMatchObject({
       __typename: 'RuntimeReportAccepted',
     });
-    const { deviceRepository } = await world.ask(
+    const { deviceRepository } = await fleet.ask(
       `{ deviceRepository(deviceRepository: "${key}-devices") { devices { nodes { name values { field value } } } } }`,
     );
     expect(deviceRepository.devices.nodes).toEqual([
@@ -215,10 +215,10 @@ describe('the runtime', () => {
         lines: texts.map((text) => ({ at, level: 'INFO', text })),
       });
     await lines('one', 'two', 'three');
-    const events = await world.stream(
+    const events = await fleet.stream(
       `subscription { instanceLogs(instance: "${key}", tail: 2) { text level run } }`,
     );
-    expect(await world.take(events, 2)).toMatchObject([
+    expect(await fleet.take(events, 2)).toMatchObject([
       { instanceLogs: { text: 'two', level: 'INFO', run: run.runId } },
       { instanceLogs: { text: 'three' } },
     ]);
@@ -231,7 +231,7 @@ describe('the runtime', () => {
   });
 
   test('who goes while nothing comes is gone at once', async () => {
-    const events = await world.stream('subscription { instanceTransitions { toState } }');
+    const events = await fleet.stream('subscription { instanceTransitions { toState } }');
     const waiting = events.next();
     await events.return?.();
     await vi.waitFor(async () => expect(await waiting).toMatchObject({ done: true }));

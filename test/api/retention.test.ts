@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { startRetention } from '../../src/store/log/retention.ts';
 import type { Data } from './api.ts';
-import { openWorld, type World } from './fleet.ts';
+import { type Fleet, openFleet } from './fleet.ts';
 
 const day = 86_400_000;
 const tables = ['log.at', 'instances.created_at', 'hosts.created_at', 'dns_records.updated_at'];
@@ -23,25 +23,25 @@ const resources = `{
 }`;
 
 describe.each(['PGLITE', 'POSTGRES'] as const)('30 days are kept, on %s', (kind) => {
-  let world: World;
+  let fleet: Fleet;
   let other: Feed;
   let beginning = '';
   let live: AsyncIterator<Data>;
   beforeAll(async () => {
-    world = await openWorld(kind);
-    beginning = (await world.ask('{ feedPosition }')).feedPosition;
-    live = await world.stream(
+    fleet = await openFleet(kind);
+    beginning = (await fleet.ask('{ feedPosition }')).feedPosition;
+    live = await fleet.stream(
       'subscription { instanceTransitions(instance: "greenhouse-1") { to sequence cursor } }',
     );
   });
   afterAll(async () => {
     await other?.stop();
-    await world?.close();
+    await fleet?.close();
   });
 
   /** The next transitions of the stream that lives through it all: states and their sequences. */
   const seen = async (count: number) =>
-    (await world.take(live, count)).map(({ instanceTransitions: { to, sequence } }) => [
+    (await fleet.take(live, count)).map(({ instanceTransitions: { to, sequence } }) => [
       to,
       sequence,
     ]);
@@ -50,7 +50,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('30 days are kept, on %s', (kind)
   async function age(days: number): Promise<void> {
     for (const table of tables) {
       const [name, column] = table.split('.');
-      await world.store.database.query(
+      await fleet.store.database.query(
         `update ${name} set ${column} = ${column} - make_interval(secs => $1::float8)`,
         [days * 86_400],
       );
@@ -60,8 +60,8 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('30 days are kept, on %s', (kind)
   async function prune(days = 30): Promise<void> {
     const warnings: string[] = [];
     const log = { warn: (message: string) => warnings.push(message) };
-    await world.feed.position(world.organizationId); // Has read what is going.
-    const retention = startRetention(world.store.database, { days, log });
+    await fleet.feed.position(fleet.organizationId); // Has read what is going.
+    const retention = startRetention(fleet.store.database, { days, log });
     await retention.look();
     await retention.stop();
     expect(warnings).toEqual([]);
@@ -69,21 +69,21 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('30 days are kept, on %s', (kind)
 
   const history = async (): Promise<Data[]> =>
     (
-      await world.ask(`{ instance(instance: "greenhouse-1") { history { totalCount nodes {
+      await fleet.ask(`{ instance(instance: "greenhouse-1") { history { totalCount nodes {
         cursor sequence from to at operation { kind } instance { state } causedBy { operation { kind } transition { toState } } } } } }`)
     ).instance.history.nodes;
 
   const stateAt = async (daysAgo: number): Promise<string | null> =>
     (
-      await world.ask(
+      await fleet.ask(
         `query ($time: DateTime!) { instance(instance: "greenhouse-1") { stateAt(time: $time) } }`,
         { time: new Date(Date.now() - daysAgo * day).toISOString() },
       )
     ).instance.stateAt;
 
   test('all of it pruned: the resources are as they were', async () => {
-    await world.command('deployInstance', { instance: 'greenhouse-1' });
-    await world.until('greenhouse-1', 'RUNNING');
+    await fleet.command('deployInstance', { instance: 'greenhouse-1' });
+    await fleet.until('greenhouse-1', 'RUNNING');
     expect(await seen(4)).toEqual([
       ['STARTING_RUNTIME', 1],
       ['INITIALIZING', 2],
@@ -91,19 +91,19 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('30 days are kept, on %s', (kind)
       ['RUNNING', 4],
     ]);
     await age(40);
-    const before = await world.ask(resources);
+    const before = await fleet.ask(resources);
     expect(before.host.dnsRecord.confirmedAt).toEqual(expect.any(String));
     expect(await stateAt(41)).toBe(null);
-    await world.store.database.query(
+    await fleet.store.database.query(
       `update instances set created_at = created_at - interval '10 days'`,
     );
     expect(await stateAt(45)).toBe('OFFLINE');
     expect(await history()).toHaveLength(4);
     await prune();
     expect(await history()).toEqual([]);
-    expect((await world.ask('{ transitions { totalCount } }')).transitions.totalCount).toBe(0);
+    expect((await fleet.ask('{ transitions { totalCount } }')).transitions.totalCount).toBe(0);
     const { createdAt: _, ...instance } = before.instance;
-    expect(await world.ask(resources)).toMatchObject({ ...before, instance });
+    expect(await fleet.ask(resources)).toMatchObject({ ...before, instance });
     // Known no more; then the present state, which began after all that is gone.
     expect(await stateAt(45)).toBe(null);
     expect(await stateAt(20)).toBe('RUNNING');
@@ -111,8 +111,8 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('30 days are kept, on %s', (kind)
   });
 
   test('what comes then goes on from there, also for who was there all the time', async () => {
-    await world.command('pauseInstance', { instance: 'greenhouse-1' });
-    await world.until('greenhouse-1', 'PAUSED');
+    await fleet.command('pauseInstance', { instance: 'greenhouse-1' });
+    await fleet.until('greenhouse-1', 'PAUSED');
     expect(await seen(2)).toEqual([
       ['PAUSING', 5],
       ['PAUSED', 6],
@@ -128,12 +128,12 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('30 days are kept, on %s', (kind)
 
   test('an old cursor is expired, and the oldest one goes on without an error', async () => {
     // Another node, which has nothing in memory.
-    other = createFeed(world.store, { ringBytes: 0 });
+    other = createFeed(fleet.store, { ringBytes: 0 });
     await other.start();
-    const context = { ...world.context(), feed: other };
+    const context = { ...fleet.context(), feed: other };
     const document = `subscription ($after: Cursor) {
       instanceTransitions(after: $after) { to sequence operation { kind } } }`;
-    const error = await world.stream(document, { after: beginning }, context).then(
+    const error = await fleet.stream(document, { after: beginning }, context).then(
       () => null,
       (thrown: Data) => thrown,
     );
@@ -142,8 +142,8 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('30 days are kept, on %s', (kind)
       extensions: { code: 'CURSOR_EXPIRED', oldestCursor: expect.any(String) },
     });
     const after = error?.extensions.oldestCursor;
-    const events = await world.stream(document, { after }, context);
-    expect(await world.take(events, 2)).toEqual([
+    const events = await fleet.stream(document, { after }, context);
+    expect(await fleet.take(events, 2)).toEqual([
       {
         instanceTransitions: { to: 'PAUSING', sequence: 5, operation: { kind: 'PAUSE_INSTANCE' } },
       },
@@ -153,15 +153,15 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('30 days are kept, on %s', (kind)
   });
 
   test('a cause and a failure outlive the transitions that they name', async () => {
-    const [row] = await world.store.database.query<{ id: string }>(
+    const [row] = await fleet.store.database.query<{ id: string }>(
       `select id from instances where key = 'greenhouse-1'`,
     );
     const id = row?.id ?? '';
-    world.driver.script.exitRuntime(id, { exitCode: 7 });
-    await world.until('greenhouse-1', 'FATAL_ERROR');
+    fleet.driver.script.exitRuntime(id, { exitCode: 7 });
+    await fleet.until('greenhouse-1', 'FATAL_ERROR');
     const failure = async () =>
       (
-        await world.ask(`{ instance(instance: "greenhouse-1") {
+        await fleet.ask(`{ instance(instance: "greenhouse-1") {
           failure { code message exitCode at stage transition { toState } operation { id } } } }`)
       ).instance.failure;
     const before = await failure();
@@ -170,9 +170,9 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('30 days are kept, on %s', (kind)
     expect(await history()).toEqual([]);
     expect(await failure()).toEqual({ ...before, transition: null });
 
-    await world.command('restartInstance', { instance: 'greenhouse-1' });
-    await world.until('greenhouse-1', 'RUNNING');
-    await world.store.database.query(
+    await fleet.command('restartInstance', { instance: 'greenhouse-1' });
+    await fleet.until('greenhouse-1', 'RUNNING');
+    await fleet.store.database.query(
       `update log set caused_by_resource_id = resource_id, caused_by_sequence = 7,
               caused_by_operation_id = operation_id
         where resource_id = $1::uuid and sequence = 8 and kind = 'TRANSITION'`,

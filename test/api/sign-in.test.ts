@@ -7,38 +7,38 @@ import { requestSignInLink } from '../../src/server/auth/link.ts';
 import { ensureAdminToken, openAccessKeys } from '../../src/store/access-keys.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import {
+  type ApiServer,
   adminToken,
   openDatabase,
   post,
   send,
   signIn,
-  startWorld,
-  type World,
-} from './transport-world.ts';
+  startApiServer,
+} from './api-server.ts';
 
 let database: Database;
-let world: World;
+let api: ApiServer;
 let own: Record<string, string>;
 
 beforeAll(async () => {
   database = await openDatabase();
-  world = await startWorld(database);
-  own = { origin: `http://127.0.0.1:${world.port}` };
+  api = await startApiServer(database);
+  own = { origin: `http://127.0.0.1:${api.port}` };
 });
 afterAll(async () => {
-  await world.stop();
+  await api.stop();
   await database.close();
 });
 
 const exchange = (code: unknown, headers: Record<string, string> = {}) =>
-  send(world, '/session', {
+  send(api, '/session', {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ code }),
   });
 
 async function newCode(): Promise<string> {
-  const { url } = await world.server.createSignInLink();
+  const { url } = await api.server.createSignInLink();
   const { hash, pathname, search } = new URL(url);
   expect([pathname, search]).toEqual(['/sign-in', '']);
   return new URLSearchParams(hash.slice(1)).get('code') ?? '';
@@ -52,12 +52,12 @@ describe('a link', () => {
     const [cookie = ''] = taken.headers['set-cookie'] ?? [];
     expect(cookie).toMatch(
       new RegExp(
-        `^instance-manager-${world.port}=ims_[\\w-]{43}; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict$`,
+        `^instance-manager-${api.port}=ims_[\\w-]{43}; Path=/; Max-Age=43200; HttpOnly; SameSite=Strict$`,
       ),
     );
     const again = await exchange(code, own);
     expect([again.status, again.json.errors[0].extensions.code]).toEqual([401, 'UNAUTHENTICATED']);
-    const answer = await post(world, '{ name }', {
+    const answer = await post(api, '{ name }', {
       headers: { ...own, cookie: cookie.split(';')[0] ?? '' },
     });
     expect(answer.json).toEqual({ data: { name: 'SESSION admin' } });
@@ -89,28 +89,28 @@ describe('a link', () => {
 
   test('is no token, and a session is no link', async () => {
     const code = await newCode();
-    const asToken = await post(world, '{ name }', { headers: { authorization: `Bearer ${code}` } });
+    const asToken = await post(api, '{ name }', { headers: { authorization: `Bearer ${code}` } });
     expect(asToken.status).not.toBe(200);
-    const session = (await signIn(world)).split('=')[1] ?? '';
+    const session = (await signIn(api)).split('=')[1] ?? '';
     expect((await exchange(session, own)).status).not.toBe(200);
     expect((await exchange(adminToken, own)).status).not.toBe(200);
   });
 
   test('comes from the running server, for the token alone', async () => {
-    const config = { dataDir: world.dataDir, adminToken, port: 1, host: '127.0.0.1' };
+    const config = { dataDir: api.dataDir, adminToken, port: 1, host: '127.0.0.1' };
     const { url, expiresAt } = await requestSignInLink(config);
-    expect(url).toMatch(new RegExp(`^${world.url}/sign-in#code=imc_`));
+    expect(url).toMatch(new RegExp(`^${api.url}/sign-in#code=imc_`));
     expect(expiresAt.getTime()).toBeGreaterThan(Date.now() + 9 * 60_000);
     await expect(requestSignInLink({ ...config, adminToken: 'x'.repeat(32) })).rejects.toThrow(
       /ADMIN_TOKEN or DATA_DIR/,
     );
-    const cookie = await signIn(world);
-    const bySession = await send(world, '/session/link', {
+    const cookie = await signIn(api);
+    const bySession = await send(api, '/session/link', {
       method: 'POST',
       headers: { ...own, cookie },
     });
     expect(bySession.status).toBe(403);
-    expect((await send(world, '/session/link', { method: 'POST' })).status).toBe(401);
+    expect((await send(api, '/session/link', { method: 'POST' })).status).toBe(401);
     const elsewhere = mkdtempSync(join(tmpdir(), 'im-link-'));
     await expect(requestSignInLink({ ...config, dataDir: elsewhere })).rejects.toThrow(
       /No server answers on 127.0.0.1:1/,
@@ -121,30 +121,28 @@ describe('a link', () => {
 
 describe('a session', () => {
   test('ends when it is signed out', async () => {
-    const cookie = await signIn(world);
+    const cookie = await signIn(api);
     const headers = { ...own, cookie };
-    expect((await post(world, '{ name }', { headers })).status).toBe(200);
+    expect((await post(api, '{ name }', { headers })).status).toBe(200);
     const foreign = { cookie, origin: 'http://evil.test' };
-    expect((await send(world, '/session', { method: 'DELETE', headers: foreign })).status).toBe(
-      403,
-    );
-    const out = await send(world, '/session', { method: 'DELETE', headers });
+    expect((await send(api, '/session', { method: 'DELETE', headers: foreign })).status).toBe(403);
+    const out = await send(api, '/session', { method: 'DELETE', headers });
     expect(out.status).toBe(204);
     expect(out.headers['set-cookie']?.[0]).toContain('Max-Age=0');
-    expect((await post(world, '{ name }', { headers })).status).not.toBe(200);
+    expect((await post(api, '{ name }', { headers })).status).not.toBe(200);
   });
 
   test('is over after twelve hours', async () => {
-    const cookie = await signIn(world);
+    const cookie = await signIn(api);
     await database.query(
       "update access_keys set expires_at = expires_at - interval '12 hours' where kind = 'SESSION'",
     );
-    const answer = await post(world, '{ name }', { headers: { ...own, cookie } });
+    const answer = await post(api, '{ name }', { headers: { ...own, cookie } });
     expect([401, 429]).toContain(answer.status);
   });
 
   test('has a __Host- cookie where the address is https', async () => {
-    const secure = await startWorld(database, { publicUrl: 'https://im.test' });
+    const secure = await startApiServer(database, { publicUrl: 'https://im.test' });
     const { url } = await secure.server.createSignInLink();
     expect(url).toMatch(/^https:\/\/im\.test\/sign-in#code=/);
     const { headers } = await send(secure, '/session', {
@@ -161,7 +159,7 @@ describe('a session', () => {
 
 describe('pages', () => {
   test('sign-in is open to all, runs its own script alone and is framed by nobody', async () => {
-    const page = await send(world, '/sign-in');
+    const page = await send(api, '/sign-in');
     expect(page.status).toBe(200);
     const policy = page.headers['content-security-policy'] as string;
     expect(policy).toMatch(/script-src 'sha256-[\w+/=]+';/);
@@ -171,10 +169,10 @@ describe('pages', () => {
 
   test('GraphiQL is for a session, and all of it comes from here', async () => {
     const html = { accept: 'text/html,application/xhtml+xml' };
-    const stranger = await send(world, '/graphql', { headers: html });
+    const stranger = await send(api, '/graphql', { headers: html });
     expect([stranger.status, stranger.headers.location]).toEqual([303, '/sign-in']);
-    const cookie = await signIn(world);
-    const page = await send(world, '/graphql?query=mutation%7Btouch(name:%22by+address%22)%7D', {
+    const cookie = await signIn(api);
+    const page = await send(api, '/graphql?query=mutation%7Btouch(name:%22by+address%22)%7D', {
       headers: { ...html, cookie, 'sec-fetch-site': 'none', 'accept-encoding': 'identity' },
     });
     expect(page.status).toBe(200);
@@ -182,8 +180,8 @@ describe('pages', () => {
     expect(page.text).toContain('subscription WatchInstance');
     expect(page.text).toContain('"shouldPersistHeaders":false');
     expect(page.text).not.toMatch(/<(script|link)[^>]+(src|href)="(?!data:)/);
-    expect(world.seen.mutations).toEqual([]);
-    const same = await send(world, '/graphql', {
+    expect(api.seen.mutations).toEqual([]);
+    const same = await send(api, '/graphql', {
       headers: { ...html, cookie, 'if-none-match': page.headers.etag as string },
     });
     expect(same.status).toBe(304);
@@ -205,16 +203,16 @@ describe("the administrator's token", () => {
     const rows = await database.query('select * from access_keys');
     expect(JSON.stringify(rows)).not.toContain(adminToken);
     expect(JSON.stringify(rows)).not.toMatch(/im[scr]_/);
-    expect(world.logLines.join('')).not.toContain(adminToken);
-    expect(existsSync(join(world.dataDir, 'admin-token'))).toBe(false);
-    expect(statSync(join(world.dataDir, 'server.json')).mode & 0o777).toBe(0o600);
-    expect(readFileSync(join(world.dataDir, 'server.json'), 'utf8')).not.toContain(adminToken);
+    expect(api.logLines.join('')).not.toContain(adminToken);
+    expect(existsSync(join(api.dataDir, 'admin-token'))).toBe(false);
+    expect(statSync(join(api.dataDir, 'server.json')).mode & 0o777).toBe(0o600);
+    expect(readFileSync(join(api.dataDir, 'server.json'), 'utf8')).not.toContain(adminToken);
   });
 
   test('that was changed is refused', async () => {
     const [row] = await database.query<{ id: string }>('select id from organizations');
     const admin = { organizationId: row?.id ?? '', token: 'y'.repeat(32) };
-    const keys = await openAccessKeys(world.store, admin);
+    const keys = await openAccessKeys(api.store, admin);
     expect(await keys.verify(adminToken)).toBeNull();
     expect((await keys.verify(admin.token))?.kind).toBe('ADMIN');
     await keys.prune();

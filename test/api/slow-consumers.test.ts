@@ -5,14 +5,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config.ts';
 import { defaultStreamLimits } from '../../src/server/wire/stream-limits.ts';
 import type { Database } from '../../src/store/database/database.ts';
+import { eventually, openDatabase } from './api-server.ts';
 import {
   type Client,
   connectClient,
   openEvents,
-  type StreamWorld,
-  startStreamWorld,
-} from './stream-world.ts';
-import { eventually, openDatabase } from './transport-world.ts';
+  type StreamServer,
+  startStreamServer,
+} from './stream-server.ts';
 
 const items = 'subscription ($after: String) { items(after: $after) { number } }';
 const texts = 'subscription ($after: String) { i: items(after: $after) { t: text } }';
@@ -20,21 +20,21 @@ const { laggingBytes } = defaultStreamLimits;
 const kB = 1000;
 
 let database: Database;
-let world: StreamWorld;
+let api: StreamServer;
 beforeAll(async () => {
   database = await openDatabase();
 });
-afterEach(() => world?.stop());
+afterEach(() => api?.stop());
 afterAll(() => database?.close());
 
-type Options = Parameters<typeof startStreamWorld>[1];
+type Options = Parameters<typeof startStreamServer>[1];
 const start = async (options?: Options) => {
-  world = await startStreamWorld(database, options);
+  api = await startStreamServer(database, options);
 };
 
 /** A client that follows, and the server knows it. */
 async function follower(query = texts, id = 's'): Promise<Client> {
-  const client = await connectClient(world);
+  const client = await connectClient(api);
   client.subscribe(id, query);
   client.subscribe('q', '{ hello }');
   await client.has('q', 1);
@@ -49,25 +49,25 @@ describe('one that stops reading', () => {
     await start();
     const [slow, other] = [await follower(), await follower(items)];
     slow.socket.pause();
-    await world.fill(slow.server, 50 * kB);
+    await api.fill(slow.server, 50 * kB);
     await eventually('it is full', () => {
-      world.append('x'.repeat(50 * kB));
+      api.append('x'.repeat(50 * kB));
       return slow.server.writableLength > laggingBytes;
     });
     const waiting = slow.server.writableLength;
     expect(waiting).toBeLessThan(laggingBytes + 128 * 1024);
     for (let n = 0; n < 100; n += 1) {
-      world.append(...upTo(10).map(() => 'y'.repeat(5 * kB)));
-      if (n % 10 === 0) await other.has('s', world.count);
+      api.append(...upTo(10).map(() => 'y'.repeat(5 * kB)));
+      if (n % 10 === 0) await other.has('s', api.count);
     }
-    await other.has('s', world.count);
+    await other.has('s', api.count);
     expect(slow.server.writableLength).toBe(waiting);
     slow.socket.resume();
-    await slow.has('s', world.count);
-    world.append('last');
-    await slow.has('s', world.count);
-    expect(slow.numbers('s')).toEqual(upTo(world.count));
-    expect(other.numbers('s')).toEqual(upTo(world.count));
+    await slow.has('s', api.count);
+    api.append('last');
+    await slow.has('s', api.count);
+    expect(slow.numbers('s')).toEqual(upTo(api.count));
+    expect(other.numbers('s')).toEqual(upTo(api.count));
     expect(slow.closed).toBeNull();
   });
 
@@ -76,23 +76,23 @@ describe('one that stops reading', () => {
     const slow = await follower();
     slow.socket.pause();
     await eventually('it is full', () => {
-      world.append('x'.repeat(3 * kB));
+      api.append('x'.repeat(3 * kB));
       for (let n = 0; n < 100 && slow.server.writableLength === 0; n += 1)
-        world.append('x'.repeat(3 * kB));
+        api.append('x'.repeat(3 * kB));
       return slow.server.writableLength > 1024;
     });
-    for (let n = 0; n < 20; n += 1) world.append('z');
+    for (let n = 0; n < 20; n += 1) api.append('z');
     slow.socket.resume();
-    await slow.has('s', world.count);
-    expect(slow.numbers('s')).toEqual(upTo(world.count));
+    await slow.has('s', api.count);
+    expect(slow.numbers('s')).toEqual(upTo(api.count));
   });
 
   test('is closed with 1013 after its time', async () => {
     await start({ streamLimits: { laggingSeconds: 1 } });
     const slow = await follower();
     slow.socket.pause();
-    await world.fill(slow.server, 100 * kB);
-    world.append('x'.repeat(100 * kB));
+    await api.fill(slow.server, 100 * kB);
+    api.append('x'.repeat(100 * kB));
     const waiting = slow.server.writableLength;
     const began = performance.now();
     // The close frame waits behind the rest.
@@ -128,7 +128,7 @@ describe('one that stops reading', () => {
     await eventually('it waits', () => client.server.writableLength > 10_000_000);
     client.socket.resume();
     await client.has('large', 1);
-    world.append(...upTo(150).map(() => 'b'.repeat(100 * kB)));
+    api.append(...upTo(150).map(() => 'b'.repeat(100 * kB)));
     await client.has('s', 150);
     client.socket.pause();
     for (let n = 0; n < 30; n += 1) client.subscribe(`late${n}`, texts, { after: 'c140' });
@@ -145,18 +145,18 @@ describe('one that stops reading', () => {
     await start({ streamLimits: { totalBufferBytes: 300 * kB } });
     const [first, second] = [await follower(), await follower()];
     first.socket.pause();
-    await world.fill(first.server, 200 * kB);
-    world.append('x');
+    await api.fill(first.server, 200 * kB);
+    api.append('x');
     second.socket.pause();
-    await world.fill(second.server, 200 * kB);
-    world.append('x');
+    await api.fill(second.server, 200 * kB);
+    api.append('x');
     const waiting = first.server.writableLength;
     await eventually('one is told', () => first.server.writableLength !== waiting);
     first.socket.resume();
     expect((await first.isClosed()).code).toBe(1013);
     second.socket.resume();
-    await second.has('s', world.count);
-    expect(second.numbers('s')).toEqual(upTo(world.count));
+    await second.has('s', api.count);
+    expect(second.numbers('s')).toEqual(upTo(api.count));
     expect(second.closed).toBeNull();
   });
 });
@@ -184,15 +184,15 @@ describe.each(['TCP', 'TLS'])('frames over %s', (transport) => {
   test('of all sizes and ids, between answers, are whole', async () => {
     await start();
     if (transport === 'TLS') {
-      const { dataDir } = world;
+      const { dataDir } = api;
       const tlsKeyFile = join(dataDir, 'key.pem');
       const tlsCertFile = join(dataDir, 'cert.pem');
       execFileSync('openssl', [
         ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
         ...['-subj', '/CN=localhost', '-days', '2', '-keyout', tlsKeyFile, '-out', tlsCertFile],
       ]);
-      const plain = world;
-      world = await startStreamWorld(database, { config: { tlsKeyFile, tlsCertFile } });
+      const plain = api;
+      api = await startStreamServer(database, { config: { tlsKeyFile, tlsCertFile } });
       await plain.stop();
     }
     const client = await follower(texts, '1');
@@ -200,7 +200,7 @@ describe.each(['TCP', 'TLS'])('frames over %s', (transport) => {
     for (const id of ids) client.subscribe(id, texts);
     client.subscribe('ready', '{ hello }');
     await client.has('ready', 1);
-    world.append('');
+    api.append('');
     await client.has('1', 1);
     const empty = client.of('1')[0]!.bytes;
     const sizes = [100, 125, 126, 127, 65_535, 65_536, 65_537, 200 * kB, 101, 128];
@@ -209,20 +209,20 @@ describe.each(['TCP', 'TLS'])('frames over %s', (transport) => {
       // Some of it while the client does not read, so that frames are taken in parts.
       if (round === 1) client.socket.pause();
       for (const bytes of sizes) {
-        world.append('t'.repeat(bytes - empty));
+        api.append('t'.repeat(bytes - empty));
         for (const size of [10, 70 * kB]) {
           asked += 1;
           client.subscribe(`q${asked}`, `{ text(bytes: ${size}) }`);
         }
         if (round % 2 === 0) await new Promise((resolve) => setImmediate(resolve));
-        else world.append('é😀"\\'.repeat(30), '');
+        else api.append('é😀"\\'.repeat(30), '');
       }
       if (round === 2) client.socket.resume();
     }
     for (let n = 1; n <= asked; n += 1) await client.has(`q${n}`, 1);
     for (const id of ['1', ...ids]) {
-      await client.has(id, world.count);
-      expect(client.numbers(id)).toEqual(upTo(world.count));
+      await client.has(id, api.count);
+      expect(client.numbers(id)).toEqual(upTo(api.count));
     }
     // Cursors of one digit: the sizes are exact.
     expect(
@@ -242,66 +242,66 @@ describe.each(['TCP', 'TLS'])('frames over %s', (transport) => {
 describe('Server-Sent Events', () => {
   test('one that stops reading has everything in order once it reads', async () => {
     await start();
-    const slow = await openEvents(world, texts);
+    const slow = await openEvents(api, texts);
     const other = await follower(items);
-    world.append('first');
+    api.append('first');
     await eventually('it is there', () => slow.cursors().length === 1);
     slow.response.pause();
-    await world.fill(slow.server, 50 * kB);
+    await api.fill(slow.server, 50 * kB);
     for (let n = 0; n < 20; n += 1) {
-      world.append(...upTo(40).map(() => 'y'.repeat(5 * kB)));
-      await other.has('s', world.count);
+      api.append(...upTo(40).map(() => 'y'.repeat(5 * kB)));
+      await other.has('s', api.count);
     }
     expect(slow.server.writableLength).toBeLessThan(256 * 1024);
     slow.response.resume();
-    await eventually('it has all', () => slow.cursors().length >= world.count);
-    expect(slow.cursors()).toEqual(upTo(world.count).map((number) => `c${number}`));
+    await eventually('it has all', () => slow.cursors().length >= api.count);
+    expect(slow.cursors()).toEqual(upTo(api.count).map((number) => `c${number}`));
     slow.request.destroy();
   });
 
   test('a limit below what the kernel is asked for at once works as well', async () => {
     await start({ streamLimits: { laggingBytes: 1024, pingSeconds: 15 } });
-    const slow = await openEvents(world, texts);
-    world.append('first');
+    const slow = await openEvents(api, texts);
+    api.append('first');
     await eventually('it is there', () => slow.cursors().length === 1);
     slow.response.pause();
     // In small writes, until the kernel takes no more and less waits than is asked for at once.
     while (slow.server.writableLength <= 1024) {
-      world.append('x'.repeat(700));
+      api.append('x'.repeat(700));
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(slow.server.writableLength).toBeLessThan(16 * 1024);
-    for (let n = 0; n < 20; n += 1) world.append('z');
+    for (let n = 0; n < 20; n += 1) api.append('z');
     await new Promise((resolve) => setImmediate(resolve));
     slow.response.resume();
-    await eventually('it has all', () => slow.cursors().length >= world.count);
-    expect(slow.cursors()).toEqual(upTo(world.count).map((number) => `c${number}`));
+    await eventually('it has all', () => slow.cursors().length >= api.count);
+    expect(slow.cursors()).toEqual(upTo(api.count).map((number) => `c${number}`));
     slow.request.destroy();
   });
 
   test('over the budget of the node it goes before a socket that is less far behind', async () => {
     await start({ streamLimits: { totalBufferBytes: 300 * kB } });
-    const stream = await openEvents(world, texts);
+    const stream = await openEvents(api, texts);
     const socket = await follower();
     stream.response.pause();
-    await world.fill(stream.server, 200 * kB);
-    world.append('x');
+    await api.fill(stream.server, 200 * kB);
+    api.append('x');
     socket.socket.pause();
-    await world.fill(socket.server, 200 * kB);
-    world.append('x');
+    await api.fill(socket.server, 200 * kB);
+    api.append('x');
     await eventually('it is cut', () => stream.server.destroyed);
     socket.socket.resume();
-    await socket.has('s', world.count);
-    expect(socket.numbers('s')).toEqual(upTo(world.count));
+    await socket.has('s', api.count);
+    expect(socket.numbers('s')).toEqual(upTo(api.count));
     expect(socket.closed).toBeNull();
   });
 
   test('one that does not read is cut after its time', async () => {
     await start({ streamLimits: { laggingSeconds: 1, pingSeconds: 1 } });
-    const slow = await openEvents(world, texts);
+    const slow = await openEvents(api, texts);
     slow.response.pause();
-    await world.fill(slow.server, 100 * kB);
-    for (let n = 0; n < 10; n += 1) world.append('x'.repeat(100 * kB));
+    await api.fill(slow.server, 100 * kB);
+    for (let n = 0; n < 10; n += 1) api.append('x'.repeat(100 * kB));
     await eventually('it is cut', () => slow.server.destroyed);
   });
 });

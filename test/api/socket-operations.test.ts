@@ -1,29 +1,34 @@
 /** Ids of operations over a socket: used again as soon as they are free, and never twice at once. */
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/store/database/database.ts';
-import { type Client, connectClient, type StreamWorld, startStreamWorld } from './stream-world.ts';
-import { eventually, openDatabase } from './transport-world.ts';
+import { eventually, openDatabase } from './api-server.ts';
+import {
+  type Client,
+  connectClient,
+  type StreamServer,
+  startStreamServer,
+} from './stream-server.ts';
 
 const items = 'subscription { items { number } }';
 
 let database: Database;
-let world: StreamWorld;
+let api: StreamServer;
 let client: Client;
 beforeAll(async () => {
   database = await openDatabase();
-  world = await startStreamWorld(database);
+  api = await startStreamServer(database);
 });
 afterEach(async () => {
   client.socket.terminate();
   await openAre(0);
 });
 afterAll(async () => {
-  await world?.stop();
+  await api?.stop();
   await database?.close();
 });
 
 async function openAre(count: number): Promise<void> {
-  await vi.waitUntil(async () => (await world.openSubscriptions()) === count, 10_000);
+  await vi.waitUntil(async () => (await api.openSubscriptions()) === count, 10_000);
 }
 
 const complete = (id: string) => client.say({ type: 'complete', id });
@@ -36,29 +41,29 @@ async function answered(id = 'q'): Promise<void> {
 
 describe('an id that was completed', () => {
   test('of a subscription that joins is of the next alone', async () => {
-    client = await connectClient(world);
-    const release = world.holdJoins();
+    client = await connectClient(api);
+    const release = api.holdJoins();
     client.subscribe('1', items);
     complete('1');
     client.subscribe('1', items);
-    await eventually('it joins', () => world.heldJoins === 1);
+    await eventually('it joins', () => api.heldJoins === 1);
     await answered();
     release();
-    await eventually('both have joined', () => world.heldJoins === 0);
+    await eventually('both have joined', () => api.heldJoins === 0);
     await openAre(1);
-    world.append('an event');
+    api.append('an event');
     await client.has('1', 1);
     await answered('later');
-    expect(client.numbers('1')).toEqual([world.count]);
+    expect(client.numbers('1')).toEqual([api.count]);
     complete('1');
     await openAre(0);
-    world.append('for nobody');
+    api.append('for nobody');
     await answered('last');
     expect(client.of('1')).toHaveLength(1);
   });
 
   test('of a live subscription is of the next, which goes on', async () => {
-    client = await connectClient(world);
+    client = await connectClient(api);
     for (let times = 0; times < 3; times += 1) {
       client.subscribe('1', items);
       await answered(`q${times}`);
@@ -66,7 +71,7 @@ describe('an id that was completed', () => {
       client.subscribe('1', items);
       await answered(`r${times}`);
       await openAre(1);
-      world.append('an event');
+      api.append('an event');
       await client.has('1', times + 1);
       complete('1');
     }
@@ -76,28 +81,28 @@ describe('an id that was completed', () => {
   });
 
   test('is of nobody where the next was completed as well', async () => {
-    client = await connectClient(world);
-    const release = world.holdJoins();
+    client = await connectClient(api);
+    const release = api.holdJoins();
     for (let times = 0; times < 5; times += 1) {
       client.subscribe('1', items);
       complete('1');
     }
-    await eventually('it joins', () => world.heldJoins === 1);
+    await eventually('it joins', () => api.heldJoins === 1);
     release();
     await openAre(0);
-    world.append('for nobody');
+    api.append('for nobody');
     await answered();
     expect(client.messages.filter(({ id }) => id === '1')).toEqual([]);
     expect(client.closed).toBeNull();
   });
 
   test('waits no longer than its socket', async () => {
-    client = await connectClient(world);
-    const release = world.holdJoins();
+    client = await connectClient(api);
+    const release = api.holdJoins();
     client.subscribe('1', items);
     complete('1');
     client.subscribe('1', items);
-    await eventually('it joins', () => world.heldJoins === 1);
+    await eventually('it joins', () => api.heldJoins === 1);
     await answered();
     client.socket.terminate();
     await eventually('its end is known', () => client.server.destroyed);
@@ -106,7 +111,7 @@ describe('an id that was completed', () => {
   });
 
   test('of a query is of the next, which is answered', async () => {
-    client = await connectClient(world);
+    client = await connectClient(api);
     client.subscribe('1', '{ hello }');
     complete('1');
     client.subscribe('1', '{ text(bytes: 3) }');
@@ -123,15 +128,15 @@ describe('an id that is in use', () => {
     ['long', 'x'.repeat(300)],
     ['of several bytes a character', '😀'.repeat(60)],
   ])('%s: closes with 4409', async (_what, id) => {
-    client = await connectClient(world);
+    client = await connectClient(api);
     client.subscribe(id, items);
     client.subscribe(id, items);
     expect(await client.isClosed()).toEqual(duplicate);
   });
 
   test('by one that waits: closes with 4409', async () => {
-    client = await connectClient(world);
-    const release = world.holdJoins();
+    client = await connectClient(api);
+    const release = api.holdJoins();
     client.subscribe('1', items);
     complete('1');
     client.subscribe('1', items);

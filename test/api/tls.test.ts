@@ -11,7 +11,7 @@ import WebSocket from 'ws';
 import { createApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { Database } from '../../src/store/database/database.ts';
-import { adminToken, openDatabase, startWorld, type World } from './transport-world.ts';
+import { type ApiServer, adminToken, openDatabase, startApiServer } from './api-server.ts';
 
 const authorization = `Bearer ${adminToken}`;
 let folder: string;
@@ -20,7 +20,7 @@ let tlsCertFile: string;
 let tlsKeyFile: string;
 let ca: Buffer;
 let database: Database;
-let world: World;
+let api: ApiServer;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'im-tls-'));
@@ -30,10 +30,10 @@ beforeAll(async () => {
   makeCertificates();
   ca = readFileSync(caFile);
   database = await openDatabase();
-  world = await startWorld(database, { tlsKeyFile, tlsCertFile });
+  api = await startApiServer(database, { tlsKeyFile, tlsCertFile });
 });
 afterAll(async () => {
-  await world?.stop();
+  await api?.stop();
   await database?.close();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -64,7 +64,7 @@ function post(
   path: string,
   body: unknown,
   headers: Record<string, string> = { authorization },
-  { url } = world as { url: string },
+  { url } = api as { url: string },
 ) {
   return new Promise<{ body: string; cookies: string[] }>((resolve, reject) => {
     request(`${url}${path}`, {
@@ -83,7 +83,7 @@ function post(
 }
 
 test('a query over https', async () => {
-  expect(world.url).toBe(`https://127.0.0.1:${world.port}`);
+  expect(api.url).toBe(`https://127.0.0.1:${api.port}`);
   expect(JSON.parse((await post('/graphql', { query: '{ hello }' })).body)).toEqual({
     data: { hello: expect.any(String) },
   });
@@ -96,7 +96,7 @@ test('a subscription over wss', async () => {
     }
   }
   const client = createClient({
-    url: `${world.url.replace('https', 'wss')}/graphql`,
+    url: `${api.url.replace('https', 'wss')}/graphql`,
     webSocketImpl: TrustingWebSocket,
     connectionParams: { authorization },
     retryAttempts: 0,
@@ -111,15 +111,15 @@ test('a subscription over wss', async () => {
 });
 
 test('a session is a Secure cookie', async () => {
-  const { url } = await world.server.createSignInLink();
+  const { url } = await api.server.createSignInLink();
   expect(url).toMatch(/^https:/);
   const code = new URL(url).hash.slice('#code='.length);
-  const { cookies } = await post('/session', { code }, { origin: world.url });
+  const { cookies } = await post('/session', { code }, { origin: api.url });
   expect(cookies).toEqual([expect.stringMatching(/; Secure/)]);
 });
 
 test('nothing is answered without TLS', async () => {
-  await expect(fetch(`http://127.0.0.1:${world.port}/healthz`)).rejects.toThrow();
+  await expect(fetch(`http://127.0.0.1:${api.port}/healthz`)).rejects.toThrow();
 });
 
 test('a runtime trusts the authority of NODE_EXTRA_CA_CERTS, and says why it cannot connect', async () => {

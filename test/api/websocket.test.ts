@@ -7,6 +7,7 @@ import { WebSocket } from 'ws';
 import { createRunKey } from '../../src/store/access-keys.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import {
+  type ApiServer,
   adminToken,
   anyRun,
   eventually,
@@ -14,23 +15,22 @@ import {
   post,
   send,
   signIn,
-  startWorld,
-  type World,
-} from './transport-world.ts';
+  startApiServer,
+} from './api-server.ts';
 
 let database: Database;
-let world: World;
+let api: ApiServer;
 const open: Peer[] = [];
 
 beforeAll(async () => {
   database = await openDatabase();
-  world = await startWorld(database);
+  api = await startApiServer(database);
 });
 afterEach(() => {
   for (const peer of open.splice(0)) peer.socket.terminate();
 });
 afterAll(async () => {
-  await world.stop();
+  await api.stop();
   await database.close();
 });
 
@@ -70,16 +70,16 @@ class Peer {
 }
 
 async function peer(
-  options: { headers?: Record<string, string>; protocol?: string; to?: World } = {},
+  options: { headers?: Record<string, string>; protocol?: string; to?: ApiServer } = {},
 ): Promise<Peer> {
-  const { headers = {}, protocol = 'graphql-transport-ws', to = world } = options;
+  const { headers = {}, protocol = 'graphql-transport-ws', to = api } = options;
   const made = new Peer(new WebSocket(`ws://127.0.0.1:${to.port}/graphql`, protocol, { headers }));
   open.push(made);
   await once(made.socket, 'open');
   return made;
 }
 
-async function signedIn(token = adminToken, to = world): Promise<Peer> {
+async function signedIn(token = adminToken, to = api): Promise<Peer> {
   const made = await peer({ to });
   made.say({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } });
   await made.next(undefined, 'connection_ack');
@@ -88,7 +88,7 @@ async function signedIn(token = adminToken, to = world): Promise<Peer> {
 
 /** Status of an upgrade that is refused. */
 function refused(headers: Record<string, string>, path = '/graphql'): Promise<number> {
-  const socket = new WebSocket(`ws://127.0.0.1:${world.port}${path}`, 'graphql-transport-ws', {
+  const socket = new WebSocket(`ws://127.0.0.1:${api.port}${path}`, 'graphql-transport-ws', {
     headers,
   });
   return new Promise((resolve, reject) => {
@@ -144,7 +144,7 @@ describe('the door', () => {
   ])('takes %s in the payload of connection_init %o, as clients write it', async (name, place) => {
     const header = { [name]: `Bearer ${adminToken}` };
     const client = createClient({
-      url: `ws://127.0.0.1:${world.port}/graphql`,
+      url: `ws://127.0.0.1:${api.port}/graphql`,
       webSocketImpl: WebSocket,
       connectionParams: 'inHeaders' in place ? { headers: header } : header,
       retryAttempts: 0,
@@ -189,8 +189,8 @@ describe('the door', () => {
   });
 
   test('takes a session of its own pages alone', async () => {
-    const cookie = await signIn(world);
-    const page = await peer({ headers: { cookie, origin: `http://127.0.0.1:${world.port}` } });
+    const cookie = await signIn(api);
+    const page = await peer({ headers: { cookie, origin: `http://127.0.0.1:${api.port}` } });
     page.say({ type: 'connection_init' });
     await page.next(undefined, 'connection_ack');
     page.subscribe('q', '{ name }');
@@ -202,14 +202,14 @@ describe('the door', () => {
 
   test('refuses foreign origins, foreign names and other paths before the upgrade', async () => {
     expect(await refused({ origin: 'http://evil.test' })).toBe(403);
-    expect(await refused({ origin: `http://127.0.0.1:${world.port + 1}` })).toBe(403);
+    expect(await refused({ origin: `http://127.0.0.1:${api.port + 1}` })).toBe(403);
     expect(await refused({ origin: 'null' })).toBe(403);
     expect(await refused({ host: 'evil.test' })).toBe(421);
     expect(await refused({}, '/other')).toBe(404);
   });
 
   test('holds no connection that it refused, even where its client keeps its side open', async () => {
-    const stopping = await startWorld(database);
+    const stopping = await startApiServer(database);
     const head =
       'GET /other HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
       'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
@@ -227,7 +227,7 @@ describe('the door', () => {
   });
 
   test('closes another protocol with 4406', async () => {
-    const made = new WebSocket(`ws://127.0.0.1:${world.port}/graphql`);
+    const made = new WebSocket(`ws://127.0.0.1:${api.port}/graphql`);
     const [code] = await once(made, 'close');
     expect(code).toBe(4406);
   });
@@ -270,13 +270,13 @@ describe('faults', () => {
     socket.subscribe('s', 'subscription { fails(after: 1) { number } }');
     expect((await socket.next('s', 'error')).payload[0].extensions.code).toBe('INTERNAL');
     expect(JSON.stringify(socket.messages)).not.toMatch(/hunter2|the secret/);
-    expect(world.logLines.join('')).toContain('the secret of the stream');
+    expect(api.logLines.join('')).toContain('the secret of the stream');
   });
 
   test('a broken frame closes that socket alone', async () => {
     const neighbour = await signedIn();
     neighbour.subscribe('s', 'subscription { waits { number } }');
-    const raw = connect(world.port, '127.0.0.1');
+    const raw = connect(api.port, '127.0.0.1');
     raw.write(
       'GET /graphql HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
         'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n' +
@@ -293,7 +293,7 @@ describe('faults', () => {
     }
     neighbour.subscribe('q', '{ hello }');
     expect((await neighbour.next('q', 'next')).payload.data).toEqual({ hello: 'world' });
-    expect((await post(world, '{ hello }')).status).toBe(200);
+    expect((await post(api, '{ hello }')).status).toBe(200);
   });
 
   test('a message of more than 1 MiB closes with 1009', async () => {
@@ -319,36 +319,36 @@ function m(count: number): string {
 
 describe('ends', () => {
   test('complete and close reach the source at once', async () => {
-    await eventually('those of others ended', () => world.seen.openStreams === 0);
+    await eventually('those of others ended', () => api.seen.openStreams === 0);
     const socket = await signedIn();
     socket.subscribe('a', 'subscription { waits { number } }');
     socket.subscribe('b', 'subscription { waits { number } }');
-    await eventually('both open', () => world.seen.openStreams === 2);
+    await eventually('both open', () => api.seen.openStreams === 2);
     socket.say({ type: 'complete', id: 'a' });
-    await eventually('one ended', () => world.seen.openStreams === 1);
+    await eventually('one ended', () => api.seen.openStreams === 1);
     socket.socket.terminate();
-    await eventually('both ended', () => world.seen.openStreams === 0);
-    await eventually('its signal', () => world.seen.signals.at(-1)?.aborted === true);
+    await eventually('both ended', () => api.seen.openStreams === 0);
+    await eventually('its signal', () => api.seen.signals.at(-1)?.aborted === true);
   });
 
   test('a session that signs out loses its sockets at once', async () => {
-    const cookie = await signIn(world);
-    const headers = { cookie, origin: `http://127.0.0.1:${world.port}` };
+    const cookie = await signIn(api);
+    const headers = { cookie, origin: `http://127.0.0.1:${api.port}` };
     const page = await peer({ headers });
     page.say({ type: 'connection_init' });
     await page.next(undefined, 'connection_ack');
-    expect((await send(world, '/session', { method: 'DELETE', headers })).status).toBe(204);
+    expect((await send(api, '/session', { method: 'DELETE', headers })).status).toBe(204);
     expect((await page.closed).code).toBe(4403);
   });
 
   test('a key that is revoked in the store, or whose run ended, loses its sockets in 5 s', async () => {
     const bystander = await signedIn();
     const run = await anyRun(database);
-    const { key } = await createRunKey(world.store, run);
+    const { key } = await createRunKey(api.store, run);
     const runtime = await signedIn(key);
     runtime.subscribe('s', 'subscription { runtimeCommands { number } }');
-    const cookie = await signIn(world);
-    const page = await peer({ headers: { cookie, origin: `http://127.0.0.1:${world.port}` } });
+    const cookie = await signIn(api);
+    const page = await peer({ headers: { cookie, origin: `http://127.0.0.1:${api.port}` } });
     page.say({ type: 'connection_init' });
     await page.next(undefined, 'connection_ack');
     const began = performance.now();
@@ -359,27 +359,27 @@ describe('ends', () => {
     expect((await runtime.closed).code).toBe(4403);
     expect((await page.closed).code).toBe(4403);
     expect(performance.now() - began).toBeLessThan(5_000);
-    await eventually('it is told', () => world.disconnected.includes(run.runId));
+    await eventually('it is told', () => api.disconnected.includes(run.runId));
     bystander.subscribe('q', '{ hello }');
     await bystander.next('q', 'next');
   });
 
   test('the last socket of a run is told, not each', async () => {
     const run = await anyRun(database);
-    const { key } = await createRunKey(world.store, run);
+    const { key } = await createRunKey(api.store, run);
     const one = await signedIn(key);
     const two = await signedIn(key);
     one.socket.close();
     await one.closed;
     two.subscribe('q', '{ __typename }');
     await two.next('q', 'next');
-    expect(world.disconnected).not.toContain(run.runId);
+    expect(api.disconnected).not.toContain(run.runId);
     two.socket.close();
-    await eventually('it is told', () => world.disconnected.includes(run.runId));
+    await eventually('it is told', () => api.disconnected.includes(run.runId));
   });
 
   test('the key of a run is held to its operations here too', async () => {
-    const { key } = await createRunKey(world.store, await anyRun(database));
+    const { key } = await createRunKey(api.store, await anyRun(database));
     const runtime = await signedIn(key);
     for (const query of [
       '{ hello }',
@@ -393,7 +393,7 @@ describe('ends', () => {
   });
 
   test('a graceful stop closes with 1001 and clients come back', async () => {
-    const first = await startWorld(database);
+    const first = await startApiServer(database);
     const client = createClient({
       url: `ws://127.0.0.1:${first.port}/graphql`,
       webSocketImpl: WebSocket,
@@ -415,7 +415,7 @@ describe('ends', () => {
     await eventually('it was closed', () => codes.length > 0);
     expect(codes[0]).toBe(1001);
     expect(first.seen.openStreams).toBe(0);
-    const second = await startWorld(database, { port: first.port });
+    const second = await startApiServer(database, { port: first.port });
     await eventually('it is back', () => second.seen.openStreams === 1);
     expect(received).toEqual([]);
     dispose();

@@ -10,10 +10,10 @@ import type {
 } from '../../src/drivers/driver.ts';
 import { image, newCall, newHost, newRun } from './calls.ts';
 
-/** A driver under test, and what the suite needs of the world behind it. */
+/** A driver under test, and what the suite needs of the machine under it. */
 export interface DriverSubject {
   readonly driver: Driver;
-  /** A second driver over the same world, as after a restart of the server. */
+  /** A second driver over the same machine, as after a restart of the server. */
   reopen(): Promise<Driver>;
   /** Makes a running runtime end by itself with this code. */
   exitRuntime(runtime: RuntimeRef, exitCode: number): Promise<void>;

@@ -18,23 +18,23 @@ import {
   deploy,
   hostFolder,
   markOf,
-  newWorld,
+  newSetup,
   read,
   recordedRun,
   runtimeEntry,
+  setups,
   tidy,
-  worlds,
-} from './process-world.ts';
+} from './process-setup.ts';
 
 describe('process driver against faults', { timeout: 40_000 }, () => {
   afterEach(async () => {
-    for (const world of worlds.splice(0)) await tidy(world);
+    for (const setup of setups.splice(0)) await tidy(setup);
   });
 
   it('answers garbage on its socket and lives on', async () => {
-    const world = newWorld();
-    const host = await deploy(world);
-    const { socket } = read<HostRecord>(hostFolder(world, host), 'host.json');
+    const setup = newSetup();
+    const host = await deploy(setup);
+    const { socket } = read<HostRecord>(hostFolder(setup, host), 'host.json');
     for (const line of ['{', 'null', '{"fence":"1"}', '{"fence":"x"}', 'x'.repeat(100_000)]) {
       const connection = connect(socket);
       connection.write(`${line}\n`);
@@ -43,9 +43,9 @@ describe('process driver against faults', { timeout: 40_000 }, () => {
       connection.destroy();
     }
     const bad = newRun({ instanceId: '../../escape' });
-    const start = world.driver.startRuntime(host.handle, bad, newCall());
+    const start = setup.driver.startRuntime(host.handle, bad, newCall());
     await expect(start).rejects.toMatchObject({ code: 'INVALID_ID', retryable: false });
-    const check = await world.driver.checkHost(host.handle, 'ws://127.0.0.1:9/', newCall());
+    const check = await setup.driver.checkHost(host.handle, 'ws://127.0.0.1:9/', newCall());
     expect(check).toEqual({ answers: true });
   });
 
@@ -69,22 +69,22 @@ describe('process driver against faults', { timeout: 40_000 }, () => {
 
   it('bundles a program that needs a native package', async () => {
     const entry = fileURLToPath(new URL('./fixtures/sqlite-runtime.ts', import.meta.url));
-    const world = newWorld({ runtimeEntry: entry });
-    const host = await deploy(world);
+    const setup = newSetup({ runtimeEntry: entry });
+    const host = await deploy(setup);
     const run = newRun();
-    await world.driver.startRuntime(host.handle, run, newCall());
-    const exit = await eventuallyRuntime(world.driver, [host, run], 'exited');
+    await setup.driver.startRuntime(host.handle, run, newCall());
+    const exit = await eventuallyRuntime(setup.driver, [host, run], 'exited');
     expect(exit).toEqual({ state: 'exited', exitCode: 0, signal: null, logTail: 'sum 42' });
   });
 
   it('survives a server that is killed at any moment', { timeout: 60_000 }, async () => {
     const program = fileURLToPath(new URL('./fixtures/server.ts', import.meta.url));
     for (let round = 0; round < 6; round += 1) {
-      const world = newWorld();
+      const setup = newSetup();
       const request = newHost();
       const run = newRun();
-      const setup = JSON.stringify({ folder: world.folder, runtimeEntry, request, run });
-      const server = spawn(process.execPath, ['--import', 'tsx', program, setup], {
+      const argument = JSON.stringify({ folder: setup.folder, runtimeEntry, request, run });
+      const server = spawn(process.execPath, ['--import', 'tsx', program, argument], {
         detached: true,
         stdio: ['ignore', 'pipe', 'inherit'],
       });
@@ -93,16 +93,16 @@ describe('process driver against faults', { timeout: 40_000 }, () => {
       process.kill(-(server.pid ?? 0), 'SIGKILL');
       await once(server, 'exit');
       const call = () => newCall({ fence: BigInt(1000 + round) });
-      const host = await world.driver.allocateHost(request, call());
-      await world.driver.startRuntime(host.handle, run, call());
-      await eventuallyRuntime(world.driver, [host, run], 'running');
-      const mark = markOf(world, host);
-      const runtime = recordedRun(world, run.instanceId).pid;
+      const host = await setup.driver.allocateHost(request, call());
+      await setup.driver.startRuntime(host.handle, run, call());
+      await eventuallyRuntime(setup.driver, [host, run], 'running');
+      const mark = markOf(setup, host);
+      const runtime = recordedRun(setup, run.instanceId).pid;
       expect(new Set(findMarked(mark).map(({ pid }) => pid))).toEqual(
         new Set([agentOf(host).pid, runtime]),
       );
       expect(countRuntimes(run.instanceId)).toBe(1);
-      await world.driver.releaseHost(request.hostId, null, call());
+      await setup.driver.releaseHost(request.hostId, null, call());
       expect(findMarked(mark)).toEqual([]);
     }
   });

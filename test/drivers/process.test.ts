@@ -25,23 +25,23 @@ import {
   eventually,
   hostFolder,
   markOf,
-  newWorld,
+  newSetup,
+  type ProcessSetup,
   read,
   recordedRun,
+  setups,
   tidy,
-  type World,
-  worlds,
-} from './process-world.ts';
+} from './process-setup.ts';
 
 describeDriver('process', async () => {
-  const world = newWorld();
+  const setup = newSetup();
   return {
-    driver: world.driver,
-    reopen: async () => world.open(),
+    driver: setup.driver,
+    reopen: async () => setup.open(),
     async exitRuntime({ instanceId }, exitCode) {
       // SIGUSR2 makes the stand-in end with the code in that file.
-      const { pid } = recordedRun(world, instanceId);
-      const hosts = join(world.folder, 'hosts');
+      const { pid } = recordedRun(setup, instanceId);
+      const hosts = join(setup.folder, 'hosts');
       const hostId = readdirSync(hosts).find((id) =>
         existsSync(join(hosts, id, 'instances', instanceId)),
       );
@@ -51,46 +51,46 @@ describeDriver('process', async () => {
       process.kill(pid, 'SIGUSR2');
     },
     countRuntimes: async (instanceId) => countRuntimes(instanceId),
-    close: () => tidy(worlds.splice(worlds.indexOf(world), 1)[0] ?? world),
+    close: () => tidy(setups.splice(setups.indexOf(setup), 1)[0] ?? setup),
   };
 });
 
 describe('process driver', { timeout: 40_000 }, () => {
   afterEach(async () => {
-    for (const world of worlds.splice(0)) await tidy(world);
+    for (const setup of setups.splice(0)) await tidy(setup);
   });
-  afterAll(() => expect(worlds).toEqual([]));
+  afterAll(() => expect(setups).toEqual([]));
 
   it('hands a runtime its own environment and its key by stdin alone', async () => {
     vi.stubEnv('DATABASE_URL', 'postgres://secret-of-the-server');
-    const world = newWorld();
-    const { host, run, seenFile, identity } = await deployRunning(world);
+    const setup = newSetup();
+    const { host, run, seenFile, identity } = await deployRunning(setup);
     vi.unstubAllEnvs();
     const seen = read<{ pid: number; input: string; environment: object; argv: string[] }>(
       seenFile,
     );
-    const folder = join(hostFolder(world, host), 'instances', run.instanceId);
+    const folder = join(hostFolder(setup, host), 'instances', run.instanceId);
     expect(seen.environment).toEqual({
       NODE_ENV: 'production',
       RUNTIME_ENDPOINT: run.endpoint,
-      RUNTIME_ENDPOINT_FILE: join(hostFolder(world, host), 'endpoint'),
+      RUNTIME_ENDPOINT_FILE: join(hostFolder(setup, host), 'endpoint'),
       RUNTIME_INSTANCE: run.instanceId,
       RUNTIME_RUN: run.runId,
       RUNTIME_ADDRESS: host.address,
       RUNTIME_WORK_FOLDER: folder,
       RUNTIME_HEARTBEAT_SECONDS: '5',
-      INSTANCE_MANAGER_MARK: markOf(world, host),
+      INSTANCE_MANAGER_MARK: markOf(setup, host),
     });
     expect(JSON.parse(seen.input)).toEqual({ runKey: run.runKey });
     expect(seen.pid).toBe(identity.pid);
     expect(statSync(folder).mode & 0o777).toBe(0o700);
-    expect(statSync(hostFolder(world, host)).mode & 0o777).toBe(0o700);
+    expect(statSync(hostFolder(setup, host)).mode & 0o777).toBe(0o700);
     for (const { pid } of [identity, agentOf(host)]) {
       const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
       expect(environment).not.toMatch(/secret-of-the-server|^PATH=|\0PATH=/);
       expect(environment).not.toContain(run.runKey);
     }
-    const files = readdirSync(hostFolder(world, host), { recursive: true, withFileTypes: true })
+    const files = readdirSync(hostFolder(setup, host), { recursive: true, withFileTypes: true })
       .filter((file) => file.isFile() && file.name !== 'seen.json')
       .map((file) => join(file.parentPath, file.name));
     for (const file of files) {
@@ -100,139 +100,139 @@ describe('process driver', { timeout: 40_000 }, () => {
   });
 
   it('keeps the exit and the escaped end of the output', async () => {
-    const world = newWorld();
-    const host = await deploy(world);
+    const setup = newSetup();
+    const host = await deploy(setup);
     const run = newRun({ endpoint: 'ws://127.0.0.1:9/graphql?exit=7' });
-    await world.driver.startRuntime(host.handle, run, newCall());
-    const exit = await eventuallyRuntime(world.driver, [host, run], 'exited');
+    await setup.driver.startRuntime(host.handle, run, newCall());
+    const exit = await eventuallyRuntime(setup.driver, [host, run], 'exited');
     expect(exit.exitCode).toBe(7);
     expect(exit.logTail).toBe('first line\nlast line \\u0007 \\u001b[31mred');
     signalProcess(agentOf(host), 'SIGKILL');
-    const later = await world.open().inspectRuntime(host.handle, run, newCall());
+    const later = await setup.open().inspectRuntime(host.handle, run, newCall());
     expect(later).toEqual(exit);
   });
 
   it('kills what does not obey', async () => {
-    const world = newWorld();
-    const { host, run, identity } = await deployRunning(world, '?stubborn');
-    await world.driver.stopRuntime(host.handle, run, newCall());
-    await eventuallyRuntime(world.driver, [host, run], 'running');
+    const setup = newSetup();
+    const { host, run, identity } = await deployRunning(setup, '?stubborn');
+    await setup.driver.stopRuntime(host.handle, run, newCall());
+    await eventuallyRuntime(setup.driver, [host, run], 'running');
     expect(isAlive(identity)).toBe(true);
-    await world.driver.killRuntime(host.handle, run, newCall());
+    await setup.driver.killRuntime(host.handle, run, newCall());
     expect(isAlive(identity)).toBe(false);
   });
 
   it('hands a new endpoint on to the runtimes, and never an older one', async () => {
-    const world = newWorld();
-    const { host } = await deployRunning(world);
+    const setup = newSetup();
+    const { host } = await deployRunning(setup);
     const stale = newCall();
-    await world.driver.checkHost(host.handle, 'ws://127.0.0.1:10/graphql', newCall());
-    const endpoint = join(hostFolder(world, host), 'endpoint');
+    await setup.driver.checkHost(host.handle, 'ws://127.0.0.1:10/graphql', newCall());
+    const endpoint = join(hostFolder(setup, host), 'endpoint');
     expect(readFileSync(endpoint, 'utf8')).toBe('ws://127.0.0.1:10/graphql');
-    const check = await world.driver.checkHost(host.handle, 'ws://127.0.0.1:9/graphql', stale);
+    const check = await setup.driver.checkHost(host.handle, 'ws://127.0.0.1:9/graphql', stale);
     expect(check).toEqual({ answers: true });
     expect(readFileSync(endpoint, 'utf8')).toBe('ws://127.0.0.1:10/graphql');
   });
 
   it('sweeps what a killed agent left behind, once the host starts again', async () => {
-    const world = newWorld();
-    const { host, run, identity } = await deployRunning(world, '?stubborn');
+    const setup = newSetup();
+    const { host, run, identity } = await deployRunning(setup, '?stubborn');
     signalProcess(agentOf(host), 'SIGKILL');
     await eventually(() => !isAlive(agentOf(host)), 'the agent is dead');
     expect(isAlive(identity), 'its runtime lives on').toBe(true);
-    const check = await world.driver.checkHost(host.handle, run.endpoint, newCall());
+    const check = await setup.driver.checkHost(host.handle, run.endpoint, newCall());
     expect(check.answers).toBe(false);
-    const seen = await world.driver.inspectRuntime(host.handle, run, newCall());
+    const seen = await setup.driver.inspectRuntime(host.handle, run, newCall());
     expect(seen.state).toBe('unknown');
-    const kill = world.driver.killRuntime(host.handle, run, newCall());
+    const kill = setup.driver.killRuntime(host.handle, run, newCall());
     await expect(kill).rejects.toMatchObject({ code: 'HOST_SILENT', retryable: true });
-    const again = await world.driver.allocateHost(host.request, newCall());
+    const again = await setup.driver.allocateHost(host.request, newCall());
     expect(again.address).toBe(host.address);
     expect(isAlive(identity)).toBe(false);
-    await eventuallyRuntime(world.driver, [again, run], 'exited');
+    await eventuallyRuntime(setup.driver, [again, run], 'exited');
   });
 
   it('has an agent that sweeps by itself, unrecorded runtimes included', async () => {
-    const world = newWorld();
-    const { host, run, identity } = await deployRunning(world, '?stubborn');
+    const setup = newSetup();
+    const { host, run, identity } = await deployRunning(setup, '?stubborn');
     signalProcess(agentOf(host), 'SIGKILL');
     await eventually(() => !isAlive(agentOf(host)), 'the agent is dead');
-    const folder = hostFolder(world, host);
+    const folder = hostFolder(setup, host);
     const record = join(folder, 'runtimes', `${run.instanceId}.json`);
     const { run: recorded, fence } = read<RuntimeRecord>(record);
     // As if the agent had been killed between the start and its record.
     writeFileSync(record, JSON.stringify({ fence, run: { ...recorded, identity: null } }));
     const { nonce, mark } = read<HostRecord>(folder, 'host.json');
     const bundle = readFileSync(`/proc/${identity.pid}/cmdline`, 'utf8').split('\0')[0] ?? '';
-    const [sha = ''] = readdirSync(join(world.folder, 'bundles')).filter((name) =>
-      readFileSync(join(world.folder, 'bundles', name, 'main.mjs'), 'utf8').includes('lifeline'),
+    const [sha = ''] = readdirSync(join(setup.folder, 'bundles')).filter((name) =>
+      readFileSync(join(setup.folder, 'bundles', name, 'main.mjs'), 'utf8').includes('lifeline'),
     );
-    const program = join(world.folder, 'bundles', sha, 'main.mjs');
+    const program = join(setup.folder, 'bundles', sha, 'main.mjs');
     const agent = spawn(bundle, [program, folder, nonce, mark], { stdio: 'ignore', env: {} });
     await eventually(() => !isAlive(identity), 'the agent has swept');
     await eventually(
       () => read<AgentRecord>(folder, 'agent.json').identity.pid === agent.pid,
       'the agent is up',
     );
-    await eventuallyRuntime(world.driver, [host, run], 'exited');
+    await eventuallyRuntime(setup.driver, [host, run], 'exited');
   });
 
   it('releases a host whose agent was killed', async () => {
-    const world = newWorld();
-    const { host, identity } = await deployRunning(world, '?stubborn');
-    const mark = markOf(world, host);
+    const setup = newSetup();
+    const { host, identity } = await deployRunning(setup, '?stubborn');
+    const mark = markOf(setup, host);
     signalProcess(agentOf(host), 'SIGKILL');
-    await world.driver.releaseHost(host.request.hostId, null, newCall());
+    await setup.driver.releaseHost(host.request.hostId, null, newCall());
     expect(isAlive(identity)).toBe(false);
     expect(findMarked(mark)).toEqual([]);
-    expect(existsSync(hostFolder(world, host))).toBe(false);
+    expect(existsSync(hostFolder(setup, host))).toBe(false);
   });
 
   it('releases what an interrupted allocation left behind, recorded or not', async () => {
-    const world = newWorld();
-    const { host, identity } = await deployRunning(world);
-    const mark = markOf(world, host);
-    rmSync(join(hostFolder(world, host), 'agent.json'));
-    rmSync(join(hostFolder(world, host), 'runtimes'), { recursive: true });
-    await world.driver.releaseHost(host.request.hostId, null, newCall());
+    const setup = newSetup();
+    const { host, identity } = await deployRunning(setup);
+    const mark = markOf(setup, host);
+    rmSync(join(hostFolder(setup, host), 'agent.json'));
+    rmSync(join(hostFolder(setup, host), 'runtimes'), { recursive: true });
+    await setup.driver.releaseHost(host.request.hostId, null, newCall());
     expect([isAlive(identity), isAlive(agentOf(host))]).toEqual([false, false]);
     expect(findMarked(mark)).toEqual([]);
   });
 
   it('has an agent that ends itself once its host has another or none', async () => {
-    const world = newWorld();
-    const { host, identity } = await deployRunning(world);
-    const file = join(hostFolder(world, host), 'host.json');
+    const setup = newSetup();
+    const { host, identity } = await deployRunning(setup);
+    const file = join(hostFolder(setup, host), 'host.json');
     const record = read<HostRecord>(file);
     writeFileSync(file, JSON.stringify({ ...record, nonce: randomUUID() }));
     await eventually(() => !isAlive(agentOf(host)) && !isAlive(identity), 'both are gone');
   });
 
   it('reports a frozen agent as silent, and restarts it', async () => {
-    const world = newWorld();
-    const { host, run, identity } = await deployRunning(world);
+    const setup = newSetup();
+    const { host, run, identity } = await deployRunning(setup);
     signalProcess(agentOf(host), 'SIGSTOP');
     const brief = () => newCall({ signal: AbortSignal.timeout(300) });
-    const check = await world.driver.checkHost(host.handle, run.endpoint, brief());
+    const check = await setup.driver.checkHost(host.handle, run.endpoint, brief());
     expect(check.answers).toBe(false);
     const silent = { code: 'HOST_SILENT', retryable: true };
-    const kill = world.driver.killRuntime(host.handle, run, brief());
+    const kill = setup.driver.killRuntime(host.handle, run, brief());
     await expect(kill).rejects.toMatchObject(silent);
-    const start = world.driver.startRuntime(host.handle, newRun(), brief());
+    const start = setup.driver.startRuntime(host.handle, newRun(), brief());
     await expect(start).rejects.toMatchObject(silent);
-    const seen = await world.driver.inspectRuntime(host.handle, run, brief());
+    const seen = await setup.driver.inspectRuntime(host.handle, run, brief());
     expect(seen.state).toBe('unknown');
     signalProcess(identity, 'SIGKILL');
-    await eventuallyFromOutside(world, host, run.instanceId, run.runId);
-    await world.driver.restartHost(host.request, host.handle, newCall());
+    await eventuallyFromOutside(setup, host, run.instanceId, run.runId);
+    await setup.driver.restartHost(host.request, host.handle, newCall());
     expect(isAlive(agentOf(host))).toBe(false);
   });
 
   it('ends everything when its lifeline is still, and not before', async () => {
     const file = join(mkdtempSync(join(tmpdir(), 'lifeline-')), 'alive');
     writeFileSync(file, '0');
-    const world = newWorld({ lifeline: { file, seconds: 1 } });
-    const { host, identity } = await deployRunning(world, '?stubborn');
+    const setup = newSetup({ lifeline: { file, seconds: 1 } });
+    const { host, identity } = await deployRunning(setup, '?stubborn');
     const began = performance.now();
     await vi.waitFor(
       () => {
@@ -247,7 +247,7 @@ describe('process driver', { timeout: 40_000 }, () => {
   });
 
   async function eventuallyFromOutside(
-    world: World,
+    setup: ProcessSetup,
     host: AllocatedHost,
     instanceId: string,
     runId: string,
@@ -255,7 +255,7 @@ describe('process driver', { timeout: 40_000 }, () => {
     await vi.waitFor(
       async () => {
         const call = newCall({ signal: AbortSignal.timeout(200) });
-        const seen = await world.driver.inspectRuntime(host.handle, { instanceId, runId }, call);
+        const seen = await setup.driver.inspectRuntime(host.handle, { instanceId, runId }, call);
         expect(seen.state).toBe('exited');
       },
       { timeout: 10_000 },

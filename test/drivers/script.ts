@@ -1,4 +1,4 @@
-/** What a test may ask of the scripted driver, and what it sees of its world. */
+/** What a test may ask of the scripted driver, and what it observes of the machine. */
 import type {
   Driver,
   DriverError,
@@ -56,7 +56,7 @@ export interface Script {
   setRuntime(instanceId: string, observation: RuntimeObservation): void;
   /** Called after each start of a runtime, so that a test can play its part. */
   onStarted(listener: (runtime: ScriptedRuntime) => void): void;
-  /** A second driver over the same world and script. */
+  /** A second driver over the same machine and script. */
   reopen(): ScriptedDriver;
 }
 

@@ -1,4 +1,4 @@
-/** A driver whose world is a few maps, and which does as the test says. */
+/** A driver whose machine is a few maps, and which does as the test says. */
 import { createHash, randomUUID } from 'node:crypto';
 import {
   type AllocatedHost,
@@ -18,7 +18,7 @@ import type {
   Verb,
 } from './script.ts';
 
-interface World {
+interface Machine {
   readonly calls: DriverCall[];
   readonly hosts: Map<string, ScriptedHost>;
   readonly runtimes: Map<string, ScriptedRuntime>;
@@ -45,30 +45,30 @@ export function createScriptedDriver(): ScriptedDriver {
   });
 }
 
-function open(world: World): ScriptedDriver {
-  const { hosts, runtimes } = world;
+function open(machine: Machine): ScriptedDriver {
+  const { hosts, runtimes } = machine;
   const closing = new AbortController();
 
   const enter = async (verb: Verb, subject: string, call: Call): Promise<void> => {
-    world.calls.push({ verb, subject, fence: call.fence });
+    machine.calls.push({ verb, subject, fence: call.fence });
     const signal = AbortSignal.any([call.signal, closing.signal]);
-    if (world.hanging.has(verb) && !signal.aborted) {
+    if (machine.hanging.has(verb) && !signal.aborted) {
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     }
     if (signal.aborted) throw hostSilent(`${verb} was not done in time`);
-    const failure = world.failures.get(verb);
+    const failure = machine.failures.get(verb);
     if (failure && failure.times > 0) {
       failure.times -= 1;
       throw failure.error;
     }
   };
   const admit = (subject: string, fence: bigint): void => {
-    const seen = world.fences.get(subject) ?? -1n;
+    const seen = machine.fences.get(subject) ?? -1n;
     if (fence < seen) {
       const message = `${subject} has seen ${seen}, so ${fence} is refused.`;
       throw new DriverError('FENCED', message, { retryable: false });
     }
-    world.fences.set(subject, fence);
+    machine.fences.set(subject, fence);
   };
   const hostBehind = (handle: Handle): ScriptedHost => {
     const host = hosts.get(String(handle.hostId));
@@ -81,8 +81,8 @@ function open(world: World): ScriptedDriver {
     }
   };
   const newAddress = (): string => {
-    world.addressesGiven += 1;
-    return `127.99.${world.addressesGiven >> 8}.${world.addressesGiven & 255}`;
+    machine.addressesGiven += 1;
+    return `127.99.${machine.addressesGiven >> 8}.${machine.addressesGiven & 255}`;
   };
   const allocate = (hostId: string): AllocatedHost => {
     const host = hosts.get(hostId) ?? {
@@ -93,13 +93,13 @@ function open(world: World): ScriptedDriver {
       imageDigest: null,
     };
     hosts.set(hostId, host);
-    return { handle: { hostId, world: 'scripted' }, address: host.address };
+    return { handle: { hostId, machine: 'scripted' }, address: host.address };
   };
 
   return {
     kind: 'PROCESS',
     capabilities: { sharedHosts: true },
-    script: scriptOf(world),
+    script: scriptOf(machine),
 
     async allocateHost({ hostId }, call) {
       await enter('allocateHost', hostId, call);
@@ -157,7 +157,7 @@ function open(world: World): ScriptedDriver {
         stopRequests: 0,
       };
       runtimes.set(request.instanceId, runtime);
-      for (const listener of world.listeners) listener(runtime);
+      for (const listener of machine.listeners) listener(runtime);
       return { imageDigest };
     },
 
@@ -169,7 +169,7 @@ function open(world: World): ScriptedDriver {
       const runtime = runtimes.get(instanceId);
       if (runtime?.request.runId !== runId) return;
       runtime.stopRequests += 1;
-      if (world.obeysStops) exit(runtime, { exitCode: 0, signal: null });
+      if (machine.obeysStops) exit(runtime, { exitCode: 0, signal: null });
     },
 
     async killRuntime(handle, { instanceId, runId }, call) {
@@ -199,31 +199,31 @@ function open(world: World): ScriptedDriver {
   };
 }
 
-function scriptOf(world: World): Script {
+function scriptOf(machine: Machine): Script {
   const runtimeOf = (instanceId: string): ScriptedRuntime => {
-    const runtime = world.runtimes.get(instanceId);
+    const runtime = machine.runtimes.get(instanceId);
     if (!runtime) throw new Error(`No runtime of instance ${instanceId} was ever started.`);
     return runtime;
   };
   return {
-    calls: world.calls,
-    hosts: world.hosts,
-    runtimes: world.runtimes,
+    calls: machine.calls,
+    hosts: machine.hosts,
+    runtimes: machine.runtimes,
     fail(verb, error = scriptedFailure(verb), times = Number.POSITIVE_INFINITY) {
-      world.failures.set(verb, { error, times });
+      machine.failures.set(verb, { error, times });
     },
-    hang: (verb) => void world.hanging.add(verb),
+    hang: (verb) => void machine.hanging.add(verb),
     heal(verb) {
-      for (const settings of [world.failures, world.hanging]) {
+      for (const settings of [machine.failures, machine.hanging]) {
         if (verb) settings.delete(verb);
         else settings.clear();
       }
     },
     obeyStops(obeys) {
-      world.obeysStops = obeys;
+      machine.obeysStops = obeys;
     },
     setHostAnswers(hostId, answers) {
-      const host = world.hosts.get(hostId);
+      const host = machine.hosts.get(hostId);
       if (!host) throw new Error(`Host ${hostId} was never allocated.`);
       host.answers = answers;
     },
@@ -234,8 +234,8 @@ function scriptOf(world: World): Script {
     setRuntime(instanceId, observation) {
       runtimeOf(instanceId).observation = observation;
     },
-    onStarted: (listener) => void world.listeners.push(listener),
-    reopen: () => open(world),
+    onStarted: (listener) => void machine.listeners.push(listener),
+    reopen: () => open(machine),
   };
 }
 

@@ -3,26 +3,26 @@ import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { LogEvent } from '../../src/feed/channel/event.ts';
-import { APPEND, openWorld, places, take, type World } from './world.ts';
+import { APPEND, type LogStore, openLogStore, places, take } from './log-store.ts';
 
-let world: World;
+let logStore: LogStore;
 let sql: postgres.Sql;
 beforeAll(async () => {
-  world = await openWorld('POSTGRES');
-  sql = postgres(world.url ?? '', { max: 4, onnotice: () => {} });
+  logStore = await openLogStore('POSTGRES');
+  sql = postgres(logStore.url ?? '', { max: 4, onnotice: () => {} });
 });
-afterEach(() => world.reset());
+afterEach(() => logStore.reset());
 afterAll(async () => {
   await sql.end();
-  await world.close();
+  await logStore.close();
 });
-const organization = () => ({ organizationId: world.organizationId });
+const organization = () => ({ organizationId: logStore.organizationId });
 
 /** A transaction that has drawn its revision and stays open until it is told how to end. */
 async function open(): Promise<(how: 'commit' | 'rollback') => Promise<void>> {
   const connection = await sql.reserve();
   await connection`begin`;
-  await connection.unsafe(APPEND, [1, world.organizationId, randomUUID(), 0, null]);
+  await connection.unsafe(APPEND, [1, logStore.organizationId, randomUUID(), 0, null]);
   return async (how) => {
     await connection.unsafe(how);
     connection.release();
@@ -40,26 +40,26 @@ async function terminate(which: string): Promise<number> {
 }
 
 test('a position under an open transaction is before it, and nothing is missed', async () => {
-  const feed = await world.feed();
-  const first = await world.append();
+  const feed = await logStore.feed();
+  const first = await logStore.append();
   const end = await open();
-  const later = [await world.append(), await world.append()];
-  const position = await feed.position(world.organizationId);
-  expect(position).toBe(feed.cursorOf(world.organizationId, { revision: first, place: 0xffff }));
+  const later = [await logStore.append(), await logStore.append()];
+  const position = await feed.position(logStore.organizationId);
+  expect(position).toBe(feed.cursorOf(logStore.organizationId, { revision: first, place: 0xffff }));
   const stream = feed.subscribe({ ...organization(), after: position });
   const events = take(stream, 3);
-  await feed.position(world.organizationId);
+  await feed.position(logStore.organizationId);
   await end('commit');
   expect((await events).map(({ revision }) => revision)).toEqual([first + 1, ...later]);
 });
 
 test('what rolls back is passed as soon as it has, though another stays open', async () => {
-  const feed = await world.feed();
+  const feed = await logStore.feed();
   const stream = feed.subscribe(organization());
   await stream.ready();
   const endFirst = await open();
-  const visible = await world.append();
-  await feed.position(world.organizationId); // The first is known as the one waited for.
+  const visible = await logStore.append();
+  await feed.position(logStore.organizationId); // The first is known as the one waited for.
   const endSecond = await open();
   await endFirst('rollback');
   const [event] = await take(stream, 1);
@@ -69,13 +69,13 @@ test('what rolls back is passed as soon as it has, though another stays open', a
 });
 
 test('a transaction that writes elsewhere holds nothing up', async () => {
-  const feed = await world.feed();
+  const feed = await logStore.feed();
   const stream = feed.subscribe(organization());
   await stream.ready();
   const elsewhere = await sql.reserve();
   await elsewhere`begin`;
   await elsewhere`insert into organizations (id, key, name) values (${randomUUID()}, 'a', 'A')`;
-  const revision = await world.append();
+  const revision = await logStore.append();
   expect((await take(stream, 1))[0]?.revision).toBe(revision);
   await elsewhere`rollback`;
   elsewhere.release();
@@ -83,8 +83,8 @@ test('a transaction that writes elsewhere holds nothing up', async () => {
 
 test('a node that starts while a transaction is open does not pass it', async () => {
   const end = await open();
-  await world.append();
-  const starting = world.feed();
+  await logStore.append();
+  const starting = logStore.feed();
   let started = false;
   void starting.then(() => {
     started = true;
@@ -99,30 +99,30 @@ test('a node that starts while a transaction is open does not pass it', async ()
   const feed = await starting;
   const stream = feed.subscribe(organization());
   await stream.ready();
-  const revision = await world.append();
+  const revision = await logStore.append();
   expect((await take(stream, 1))[0]?.revision).toBe(revision);
 });
 
 test('a subscription that was asked for while the node starts misses nothing from then on', async () => {
   const end = await open();
-  const starting = world.feed();
-  const revision = await world.append();
+  const starting = logStore.feed();
+  const revision = await logStore.append();
   await end('rollback');
   const feed = await starting;
-  const position = await feed.position(world.organizationId);
-  expect(position).toBe(feed.cursorOf(world.organizationId, { revision, place: 0xffff }));
+  const position = await feed.position(logStore.organizationId);
+  expect(position).toBe(feed.cursorOf(logStore.organizationId, { revision, place: 0xffff }));
 });
 
 test('the listener is ended: events go on by the poll, then NOTIFY is heard again', async () => {
-  const feed = await world.feed({ apart: true });
+  const feed = await logStore.feed({ apart: true });
   const stream = feed.subscribe(organization());
   await stream.ready();
   const listeners = `query like 'do %listen%'`;
   await expect.poll(() => terminate(listeners)).toBeGreaterThan(0);
-  const unheard = await world.append({ told: false });
+  const unheard = await logStore.append({ told: false });
   expect((await take(stream, 1))[0]?.revision).toBe(unheard);
   // Listening again: a signal of another node comes before the net of a second does.
-  const other = await world.feed();
+  const other = await logStore.feed();
   await expect
     .poll(
       async () => (await sql.unsafe(`select 1 from pg_stat_activity where ${listeners}`)).length,
@@ -141,7 +141,7 @@ test('the listener is ended: events go on by the poll, then NOTIFY is heard agai
 });
 
 test('all backends are ended again and again under load: nothing lost, no error', async () => {
-  const feed = await world.feed({ apart: true });
+  const feed = await logStore.feed({ apart: true });
   const stream = feed.subscribe(organization());
   await stream.ready();
   const received: LogEvent[] = [];
@@ -150,7 +150,7 @@ test('all backends are ended again and again under load: nothing lost, no error'
   })();
   let ended = 0;
   for (let n = 0; n < 300; n += 1) {
-    await world.append({ told: n % 2 === 0 }).catch(() => {});
+    await logStore.append({ told: n % 2 === 0 }).catch(() => {});
     if (n % 20 === 10) ended += await terminate('true');
   }
   expect(ended).toBeGreaterThan(20);
@@ -165,14 +165,14 @@ test('all backends are ended again and again under load: nothing lost, no error'
 });
 
 test('a reader that does not come back holds nothing, and then misses nothing', async () => {
-  const feed = await world.feed({ ringBytes: 50_000 });
+  const feed = await logStore.feed({ ringBytes: 50_000 });
   const stream = feed.subscribe(organization());
   const first = take(stream, 1);
   await stream.ready();
-  await world.append();
+  await logStore.append();
   const events = await first;
-  for (let n = 0; n < 40; n += 1) await world.append({ count: 50 });
-  await feed.position(world.organizationId);
+  for (let n = 0; n < 40; n += 1) await logStore.append({ count: 50 });
+  await feed.position(logStore.organizationId);
   events.push(...(await take(stream, 2000)));
   const rows = await sql<{ at: string }[]>`
     select revision || '/' || place as at from log order by revision, place`;
@@ -180,9 +180,9 @@ test('a reader that does not come back holds nothing, and then misses nothing', 
 });
 
 test('many readers catch up at once, eight at a time', async () => {
-  const start = await (await world.feed()).position(world.organizationId);
-  for (let n = 0; n < 20; n += 1) await world.append({ count: 60 });
-  const feed = await world.feed({ apart: true });
+  const start = await (await logStore.feed()).position(logStore.organizationId);
+  for (let n = 0; n < 20; n += 1) await logStore.append({ count: 60 });
+  const feed = await logStore.feed({ apart: true });
   const streams = Array.from({ length: 30 }, () =>
     feed.subscribe({ ...organization(), after: start }),
   );

@@ -2,26 +2,26 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { CursorError } from '../../src/feed/channel/cursor.ts';
-import { type Kind, openWorld, places, take, type World } from './world.ts';
+import { type Kind, type LogStore, openLogStore, places, take } from './log-store.ts';
 
 describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
-  let world: World;
+  let logStore: LogStore;
   beforeAll(async () => {
-    world = await openWorld(kind);
+    logStore = await openLogStore(kind);
   });
-  afterEach(() => world.reset());
-  afterAll(() => world.close());
-  const organization = () => ({ organizationId: world.organizationId });
+  afterEach(() => logStore.reset());
+  afterAll(() => logStore.close());
+  const organization = () => ({ organizationId: logStore.organizationId });
 
   test('without a cursor a stream begins at the call, and revisions come whole', async () => {
-    await world.append();
-    const feed = await world.feed();
-    await world.append();
+    await logStore.append();
+    const feed = await logStore.feed();
+    await logStore.append();
     const stream = feed.subscribe(organization());
     await stream.ready();
     const resourceId = randomUUID();
     const operationId = randomUUID();
-    const revision = await world.append({ count: 3, resourceId, sequence: 7, operationId });
+    const revision = await logStore.append({ count: 3, resourceId, sequence: 7, operationId });
     const { value } = await stream.next();
     expect(value).toHaveLength(3);
     expect(value[1]).toMatchObject({
@@ -46,11 +46,11 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   });
 
   test('query, then subscribe after the position: nothing is missed', async () => {
-    const feed = await world.feed();
-    const empty = await feed.position(world.organizationId);
-    const revisions = [await world.append(), await world.append({ told: false })];
-    const behind = await feed.position(world.organizationId);
-    revisions.push(await world.append());
+    const feed = await logStore.feed();
+    const empty = await feed.position(logStore.organizationId);
+    const revisions = [await logStore.append(), await logStore.append({ told: false })];
+    const behind = await feed.position(logStore.organizationId);
+    revisions.push(await logStore.append());
     const all = await take(feed.subscribe({ ...organization(), after: empty }), 3);
     expect(all.map(({ revision }) => revision)).toEqual(revisions);
     const [last] = await take(feed.subscribe({ ...organization(), after: behind }), 1);
@@ -58,11 +58,11 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   });
 
   test('a stream resumes behind any event, from the ring and from the table', async () => {
-    const first = await world.feed();
-    const start = await first.position(world.organizationId);
-    for (let n = 0; n < 12; n += 1) await world.append({ count: 1 + (n % 3) });
+    const first = await logStore.feed();
+    const start = await first.position(logStore.organizationId);
+    for (let n = 0; n < 12; n += 1) await logStore.append({ count: 1 + (n % 3) });
     const all = await take(first.subscribe({ ...organization(), after: start }), 24);
-    const another = await world.feed({ apart: true }); // Its ring begins behind all of these.
+    const another = await logStore.feed({ apart: true }); // Its ring begins behind all of these.
     for (const feed of [first, another]) {
       for (const [index, { cursor }] of all.entries()) {
         const stream = feed.subscribe({ ...organization(), after: cursor });
@@ -74,18 +74,18 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   });
 
   test('pages of the table, then the ring, then live: no seam', async () => {
-    const start = await (await world.feed()).position(world.organizationId);
-    for (let n = 0; n < 60; n += 1) await world.append({ count: 20 });
-    await world.append({ count: 1100 }); // More than a page.
-    const feed = await world.feed({ apart: true, ringBytes: 20_000 });
+    const start = await (await logStore.feed()).position(logStore.organizationId);
+    for (let n = 0; n < 60; n += 1) await logStore.append({ count: 20 });
+    await logStore.append({ count: 1100 }); // More than a page.
+    const feed = await logStore.feed({ apart: true, ringBytes: 20_000 });
     const stream = feed.subscribe({ ...organization(), after: start });
     const events = await take(stream, 100);
-    for (let n = 0; n < 60; n += 1) await world.append({ count: 20 });
+    for (let n = 0; n < 60; n += 1) await logStore.append({ count: 20 });
     events.push(...(await take(stream, 3500 - events.length)));
     const live = take(stream, 1);
-    await world.append();
+    await logStore.append();
     events.push(...(await live));
-    const rows = await world.database.query<{ at: string }>(
+    const rows = await logStore.database.query<{ at: string }>(
       `select revision || '/' || place as at from log order by revision, place`,
     );
     expect(rows).toHaveLength(3501);
@@ -95,8 +95,8 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   test('the newest first, oldest of them first, then live', async () => {
     const resourceId = randomUUID();
     for (let n = 1; n <= 700; n += 1)
-      await world.append(n % 100 === 0 ? { resourceId, sequence: n } : {});
-    const feed = await world.feed();
+      await logStore.append(n % 100 === 0 ? { resourceId, sequence: n } : {});
+    const feed = await logStore.feed();
     const one = feed.subscribe({ ...organization(), last: 3, resourceId });
     const same = feed.subscribe({
       ...organization(),
@@ -104,8 +104,8 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
       matches: (event) => event.resourceId === resourceId,
     });
     await Promise.all([one.ready(), same.ready()]);
-    await world.append();
-    await world.append({ resourceId, sequence: 701 });
+    await logStore.append();
+    await logStore.append({ resourceId, sequence: 701 });
     for (const stream of [one, same]) {
       const events = await take(stream, 4);
       expect(events.map(({ sequence }) => sequence)).toEqual([500, 600, 700, 701]);
@@ -115,13 +115,13 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   });
 
   test('another organization sees nothing, and cannot use a cursor', async () => {
-    const feed = await world.feed();
+    const feed = await logStore.feed();
     const other = randomUUID();
-    const cursor = await feed.position(world.organizationId);
+    const cursor = await feed.position(logStore.organizationId);
     const stream = feed.subscribe({ organizationId: other });
     await stream.ready();
-    await world.append();
-    await world.append({ organizationId: other });
+    await logStore.append();
+    await logStore.append({ organizationId: other });
     const [event] = await take(stream, 1);
     expect(event?.organizationId).toBe(other);
     const stolen = feed.subscribe({ organizationId: other, after: cursor });
@@ -131,10 +131,10 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   });
 
   test('cursors of the future, of another epoch and garbage are invalid', async () => {
-    const feed = await world.feed();
-    const revision = await world.append();
-    const known = await feed.position(world.organizationId);
-    const future = feed.cursorOf(world.organizationId, { revision: revision + 1, place: 0 });
+    const feed = await logStore.feed();
+    const revision = await logStore.append();
+    const known = await feed.position(logStore.organizationId);
+    const future = feed.cursorOf(logStore.organizationId, { revision: revision + 1, place: 0 });
     const flipped = known.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
     for (const after of ['', 'x', future, flipped, `${known}A`, `${known}\n`, 'é'.repeat(28)]) {
       const stream = feed.subscribe({ ...organization(), after });
@@ -143,22 +143,22 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     const live = feed.subscribe({ ...organization(), after: known });
     const next = live.next();
     next.catch(() => {});
-    await world.database.query('update store_identity set epoch = gen_random_uuid()');
+    await logStore.database.query('update store_identity set epoch = gen_random_uuid()');
     await expect(next).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
     const stream = feed.subscribe({ ...organization(), after: known });
     await expect(stream.ready()).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
   });
 
   test('a cursor older than the log is expired, and told the oldest', async () => {
-    const before = await world.feed();
-    const old = await before.position(world.organizationId);
-    for (let n = 0; n < 5; n += 1) await world.append();
-    await before.position(world.organizationId); // Has read them, too.
-    await world.database.query(
+    const before = await logStore.feed();
+    const old = await before.position(logStore.organizationId);
+    for (let n = 0; n < 5; n += 1) await logStore.append();
+    await before.position(logStore.organizationId); // Has read them, too.
+    await logStore.database.query(
       `with pruned as (delete from log where revision <= 3 returning 1)
        update store_identity set pruned_through = 3 where (select count(*) from pruned) = 3`,
     );
-    const feed = await world.feed({ apart: true });
+    const feed = await logStore.feed({ apart: true });
     const stream = feed.subscribe({ ...organization(), after: old });
     const error = await stream.ready().catch((thrown: CursorError) => thrown);
     expect(error).toMatchObject({ code: 'CURSOR_EXPIRED', oldestCursor: expect.any(String) });
@@ -170,25 +170,25 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   });
 
   test('a node that was overtaken by pruning says so to its readers', async () => {
-    const feed = await world.feed();
+    const feed = await logStore.feed();
     const stream = feed.subscribe(organization());
     await stream.ready();
     const next = stream.next();
     next.catch(() => {});
-    await world.database.query(
+    await logStore.database.query(
       `with drawn as (select setval('log_revisions', 9))
        update store_identity set pruned_through = 9 from drawn`,
     );
     await expect(next).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' });
-    expect(await feed.position(world.organizationId)).toEqual(expect.any(String));
+    expect(await feed.position(logStore.organizationId)).toEqual(expect.any(String));
   });
 
   test('bookmarks, while nothing is on its way', async () => {
-    const feed = await world.feed();
+    const feed = await logStore.feed();
     const stream = feed.subscribe({ ...organization(), bookmarkSeconds: 0.02 });
     await stream.ready();
-    await world.append({ organizationId: randomUUID() });
-    const behind = await feed.position(world.organizationId);
+    await logStore.append({ organizationId: randomUUID() });
+    const behind = await feed.position(logStore.organizationId);
     for (;;) {
       const { value } = await stream.next();
       expect(value).toMatchObject([{ kind: 'BOOKMARK', cursor: expect.any(String) }]);
@@ -197,7 +197,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   });
 
   test('a filter that throws ends its own stream alone', async () => {
-    const feed = await world.feed();
+    const feed = await logStore.feed();
     const matches = () => {
       throw new Error('of the filter');
     };
@@ -207,7 +207,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     ];
     const results = Promise.allSettled([bad.next(), good.next()]);
     await Promise.all([bad.ready(), good.ready()]);
-    await world.append();
+    await logStore.append();
     expect(await results).toMatchObject([
       { status: 'rejected', reason: { message: 'of the filter' } },
       { status: 'fulfilled' },
@@ -216,7 +216,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
 
   test('what one listener throws is said, and nobody else misses the event', async () => {
     const errors: unknown[] = [];
-    const feed = await world.feed({ onError: (error) => errors.push(error) });
+    const feed = await logStore.feed({ onError: (error) => errors.push(error) });
     const heard: number[] = [];
     feed.onEvent(() => {
       throw new Error('of the listener');
@@ -231,7 +231,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     const stream = feed.subscribe(organization());
     await stream.ready();
     const live = take(stream, 2);
-    const revisions = [await world.append(), await world.append()];
+    const revisions = [await logStore.append(), await logStore.append()];
     expect((await live).map(({ revision }) => revision)).toEqual(revisions);
     await expect.poll(() => followed).toEqual(revisions);
     expect(heard).toEqual(revisions);
@@ -242,7 +242,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   });
 
   test('return and stop end what waits', async () => {
-    const feed = await world.feed();
+    const feed = await logStore.feed();
     const over = { done: true, value: undefined };
     const one = feed.subscribe(organization());
     const waiting = [one.next(), one.next()];
@@ -260,21 +260,21 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     expect(await ended).toEqual([over, over, over]);
     expect(await stream.next()).toEqual(over);
     expect(await feed.subscribe(organization()).next()).toEqual(over);
-    await expect(feed.position(world.organizationId)).rejects.toThrow('stopped');
+    await expect(feed.position(logStore.organizationId)).rejects.toThrow('stopped');
   });
 
   test('touches: at once, then for events that name the id', async () => {
-    const feed = await world.feed();
+    const feed = await logStore.feed();
     const [resourceId, operationId] = [randomUUID(), randomUUID()];
     const [byResource, byOperation] = [feed.touches(resourceId), feed.touches(operationId)];
     await Promise.all([byResource.next(), byOperation.next()]);
     const touched = Promise.all([byResource.next(), byOperation.next()]);
-    await world.append({ resourceId, operationId });
+    await logStore.append({ resourceId, operationId });
     expect(await touched).toEqual([{ done: false }, { done: false }]);
   });
 
   test('signals: at once, then here and on the other nodes, and every second', async () => {
-    const [here, there] = [await world.feed(), await world.feed({ apart: true })];
+    const [here, there] = [await logStore.feed(), await logStore.feed({ apart: true })];
     const [own, others] = [here.signals('logs:1'), there.signals('logs:1')];
     await Promise.all([own.next(), others.next()]);
     const both = Promise.all([own.next(), others.next()]);

@@ -11,7 +11,7 @@ interface Item {
 }
 
 /** Items that are told to who follows, and are not kept. */
-function world(render: (item: Item) => Promise<string>) {
+function renderedGroup(render: (item: Item) => Promise<string>) {
   let follower: Follower<Item> | null = null;
   let revision = 0;
   let isEmpty = false;
@@ -73,7 +73,7 @@ test('where one item fails nothing behind it is written: its reader would not mi
   const waiting = new Promise<void>((resolve) => {
     go = resolve;
   });
-  const its = world(async ({ revision }) => {
+  const its = renderedGroup(async ({ revision }) => {
     if (revision === 1) await waiting;
     if (revision === 2) throw failure;
     return `${revision}`;
@@ -92,7 +92,7 @@ test('where one item fails nothing behind it is written: its reader would not mi
 });
 
 test('the last that leaves ends the group, once', async () => {
-  const its = world(async ({ revision }) => `${revision}`);
+  const its = renderedGroup(async ({ revision }) => `${revision}`);
   const [one, two] = [outlet(), outlet()];
   await its.group.join(one.outlet, {});
   await its.group.join(two.outlet, {});

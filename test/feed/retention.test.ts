@@ -5,13 +5,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openPostgres } from '../../src/store/database/postgres.ts';
 import { readLogState } from '../../src/store/log/log.ts';
 import { type Retention, startRetention } from '../../src/store/log/retention.ts';
-import { APPEND, type Kind, openWorld, places, take, type World } from './world.ts';
+import { APPEND, type Kind, type LogStore, openLogStore, places, take } from './log-store.ts';
 
 const warnings: string[] = [];
 const started: Retention[] = [];
 
 /** The retention of a node that keeps 30 days. */
-function retentionOf({ database }: Pick<World, 'database'>): Retention {
+function retentionOf({ database }: Pick<LogStore, 'database'>): Retention {
   const log = { warn: (message: string) => warnings.push(message) };
   const retention = startRetention(database, { days: 30, log });
   started.push(retention);
@@ -24,71 +24,71 @@ afterEach(async () => {
 });
 
 describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
-  let world: World;
+  let logStore: LogStore;
   beforeAll(async () => {
-    world = await openWorld(kind);
+    logStore = await openLogStore(kind);
   });
-  afterEach(() => world.reset());
-  afterAll(() => world.close());
-  const organization = () => ({ organizationId: world.organizationId });
+  afterEach(() => logStore.reset());
+  afterAll(() => logStore.close());
+  const organization = () => ({ organizationId: logStore.organizationId });
 
   const age = (days: number, from: number, to = from) =>
-    world.database.query(
+    logStore.database.query(
       `update log set at = at - make_interval(secs => $1::float8)
         where revision between $2::bigint and $3::bigint`,
       [days * 86_400, from, to],
     );
   const revisions = async () =>
     (
-      await world.database.query<{ revision: number }>(
+      await logStore.database.query<{ revision: number }>(
         'select distinct revision from log order by revision',
       )
     ).map(({ revision }) => revision);
 
   test('only what is older goes, whole revisions of the beginning, and all of them', async () => {
-    for (const count of [3, 1, 1500, 1, 2, 1]) await world.append({ count });
+    for (const count of [3, 1, 1500, 1, 2, 1]) await logStore.append({ count });
     await age(31, 1, 3);
     await age(29, 4);
     await age(31, 5); // A clock that went back: it stays until what is before it goes.
-    const retention = retentionOf(world);
+    const retention = retentionOf(logStore);
     await retention.look();
     expect(await revisions()).toEqual([4, 5, 6]);
-    expect(await readLogState(world.database)).toMatchObject({ prunedThrough: 3, newest: 6 });
+    expect(await readLogState(logStore.database)).toMatchObject({ prunedThrough: 3, newest: 6 });
     await age(1.1, 4);
     await retention.look();
     expect(await revisions()).toEqual([6]);
     await age(31, 6);
     await retention.look();
     expect(await revisions()).toEqual([]);
-    expect(await readLogState(world.database)).toMatchObject({ prunedThrough: 6, newest: 6 });
+    expect(await readLogState(logStore.database)).toMatchObject({ prunedThrough: 6, newest: 6 });
     await retention.look();
-    expect(await world.append()).toBe(7);
+    expect(await logStore.append()).toBe(7);
   });
 
   test('nothing is due: nothing is written', async () => {
-    await world.append();
+    await logStore.append();
     const identity = () =>
-      world.database.query('select xmin::text, i::text as row from store_identity i');
+      logStore.database.query('select xmin::text, i::text as row from store_identity i');
     const before = await identity();
-    await retentionOf(world).look();
+    await retentionOf(logStore).look();
     expect(await identity()).toEqual(before);
   });
 
   test('who is live notices nothing; who comes back too late is told the oldest cursor', async () => {
-    const feed = await world.feed();
-    const beginning = await feed.position(world.organizationId);
+    const feed = await logStore.feed();
+    const beginning = await feed.position(logStore.organizationId);
     const live = feed.subscribe({ ...organization(), after: beginning });
-    for (let n = 0; n < 5; n += 1) await world.append({ count: 2 });
+    for (let n = 0; n < 5; n += 1) await logStore.append({ count: 2 });
     const seen = await take(live, 6);
-    await feed.position(world.organizationId); // Has read them all.
+    await feed.position(logStore.organizationId); // Has read them all.
     await age(31, 1, 4);
-    await retentionOf(world).look();
+    await retentionOf(logStore).look();
     seen.push(...(await take(live, 4)));
-    await world.append({ count: 2 });
+    await logStore.append({ count: 2 });
     seen.push(...(await take(live, 2)));
     expect(seen.map(({ revision }) => revision)).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]);
 
-    const later = await world.feed({ apart: true, ringBytes: 0 });
+    const later = await logStore.feed({ apart: true, ringBytes: 0 });
     const refused = later.subscribe({ ...organization(), after: beginning });
     const error = await refused.ready().catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'CURSOR_EXPIRED', oldestCursor: expect.any(String) });
@@ -101,13 +101,13 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   });
 
   test('who stands behind and is overtaken is told so', async () => {
-    const feed = await world.feed({ ringBytes: 0 });
-    const beginning = await feed.position(world.organizationId);
-    for (let n = 0; n < 30; n += 1) await world.append({ count: 50 });
+    const feed = await logStore.feed({ ringBytes: 0 });
+    const beginning = await feed.position(logStore.organizationId);
+    for (let n = 0; n < 30; n += 1) await logStore.append({ count: 50 });
     const behind = feed.subscribe({ ...organization(), after: beginning });
     const seen = await take(behind, 50);
     await age(31, 1, 28);
-    await retentionOf(world).look();
+    await retentionOf(logStore).look();
     const reading = (async () => {
       for (;;) seen.push(...(await take(behind, 1)));
     })();
@@ -120,32 +120,32 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
 });
 
 describe('nodes and writers', () => {
-  let world: World;
+  let logStore: LogStore;
   let sql: postgres.Sql;
   beforeAll(async () => {
-    world = await openWorld('POSTGRES');
-    sql = postgres(world.url ?? '', { max: 10, onnotice: () => {} });
+    logStore = await openLogStore('POSTGRES');
+    sql = postgres(logStore.url ?? '', { max: 10, onnotice: () => {} });
   });
-  afterEach(() => world.reset());
+  afterEach(() => logStore.reset());
   afterAll(async () => {
     await sql.end();
-    await world.close();
+    await logStore.close();
   });
 
-  const organization = () => ({ organizationId: world.organizationId });
+  const organization = () => ({ organizationId: logStore.organizationId });
 
   /** Old rows at the beginning of the log. */
   const preload = (revisions: number) => sql`
     insert into log (revision, place, organization_id, kind, resource_kind, resource_id, sequence, at, actor)
-    select nextval('log_revisions'), 0, ${world.organizationId}, 'DESIRED', 'INSTANCE',
+    select nextval('log_revisions'), 0, ${logStore.organizationId}, 'DESIRED', 'INSTANCE',
            gen_random_uuid(), 0, clock_timestamp() - interval '40 days', '{}'
       from generate_series(1, ${revisions}::int)`;
   const left = async () => Number((await sql`select count(*) as n from log`)[0]?.n);
 
   test('two nodes delete each row once, and one that finds the other at it goes its way', async () => {
     await preload(4500);
-    const other = openPostgres(world.url ?? '', { connections: 2 });
-    const nodes = [retentionOf(world), retentionOf({ database: other })];
+    const other = openPostgres(logStore.url ?? '', { connections: 2 });
+    const nodes = [retentionOf(logStore), retentionOf({ database: other })];
     const held = await sql.reserve();
     await held`begin`;
     await held`update store_identity set pruned_through = pruned_through`;
@@ -154,7 +154,7 @@ describe('nodes and writers', () => {
     await held`rollback`;
     held.release();
     while ((await left()) > 0) await Promise.all(nodes.map((node) => node.look()));
-    expect(await readLogState(world.database)).toMatchObject({ prunedThrough: 4500 });
+    expect(await readLogState(logStore.database)).toMatchObject({ prunedThrough: 4500 });
     for (const node of nodes) await node.stop();
     await other.close();
   });
@@ -163,9 +163,9 @@ describe('nodes and writers', () => {
     await preload(10);
     const writer = await sql.reserve();
     await writer`begin`;
-    await writer.unsafe(APPEND, [1, world.organizationId, randomUUID(), 0, null]);
+    await writer.unsafe(APPEND, [1, logStore.organizationId, randomUUID(), 0, null]);
     await preload(10);
-    const looking = retentionOf(world).look();
+    const looking = retentionOf(logStore).look();
     const looks = () => sql`select from pg_stat_activity where query like '%pg_locks%'`;
     await expect.poll(async () => (await looks()).length).toBeGreaterThan(0);
     expect(await left()).toBe(20);
@@ -173,14 +173,14 @@ describe('nodes and writers', () => {
     writer.release();
     await looking;
     expect(await left()).toBe(0);
-    expect(await readLogState(world.database)).toMatchObject({ prunedThrough: 21 });
+    expect(await readLogState(logStore.database)).toMatchObject({ prunedThrough: 21 });
   });
 
   test('while eight write: nothing lost, nothing out of order; how long it takes is printed', {
     timeout: 120_000,
   }, async () => {
     await preload(60_000);
-    const feed = await world.feed();
+    const feed = await logStore.feed();
     const stream = feed.subscribe(organization());
     await stream.ready();
     const received: { resourceId: string; sequence: number; at: number }[] = [];
@@ -199,13 +199,13 @@ describe('nodes and writers', () => {
         const gone = Math.random() < 0.1;
         await sql
           .begin(async (tx) => {
-            await tx.unsafe(APPEND, [1, world.organizationId, resource, sequence, null]);
+            await tx.unsafe(APPEND, [1, logStore.organizationId, resource, sequence, null]);
             if (gone) throw new Error('rolled back');
           })
           .catch(() => {});
         if (gone) continue;
         committed.set(`${resource} ${sequence}`, { at: performance.now(), pruning });
-        world.store.committed({ revision: 0, work: false });
+        logStore.store.committed({ revision: 0, work: false });
       }
     });
     // In turns: with nothing to delete, and deleting all the time.
@@ -213,7 +213,7 @@ describe('nodes and writers', () => {
     const before = await left();
     for (let n = 0; n < 5; n += 1) {
       await turn();
-      const retention = retentionOf(world);
+      const retention = retentionOf(logStore);
       pruning = true;
       const looking = retention.look();
       await turn();
@@ -223,7 +223,7 @@ describe('nodes and writers', () => {
     }
     writing = false;
     await Promise.all(writers);
-    const { prunedThrough } = await readLogState(world.database);
+    const { prunedThrough } = await readLogState(logStore.database);
     expect(prunedThrough).toBeGreaterThan(5000);
     expect(before).toBeGreaterThan(prunedThrough - 1);
 

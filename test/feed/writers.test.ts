@@ -6,24 +6,24 @@ import { randomUUID } from 'node:crypto';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LogEvent } from '../../src/feed/channel/event.ts';
-import { APPEND, openWorld, places, take, type World } from './world.ts';
+import { APPEND, type LogStore, openLogStore, places, take } from './log-store.ts';
 
 const transactions = Number(process.env.FEED_WRITES ?? 4000);
 const connections = transactions > 4000 ? 32 : 16;
 const resources = Array.from({ length: 48 }, () => randomUUID());
 
-let world: World;
+let logStore: LogStore;
 let sql: postgres.Sql;
 
 beforeAll(async () => {
-  world = await openWorld('POSTGRES');
-  sql = postgres(world.url ?? '', { max: connections + 1, onnotice: () => {} });
+  logStore = await openLogStore('POSTGRES');
+  sql = postgres(logStore.url ?? '', { max: connections + 1, onnotice: () => {} });
   await sql`create table resource_rows (id uuid primary key, sequence int not null default 0)`;
   await sql`insert into resource_rows (id) select unnest(${resources}::uuid[])`;
 });
 afterAll(async () => {
   await sql.end();
-  await world.close();
+  await logStore.close();
 });
 
 const dawdle = (most: number): string => String(Math.max(0, Math.random() * 2 * most - most));
@@ -38,7 +38,7 @@ async function write(): Promise<boolean> {
     const [row] = await tx`
       update resource_rows set sequence = sequence + 1 where id = ${resource}
       returning sequence, pg_sleep(${dawdle(0.004)}::float8)::text`;
-    await tx.unsafe(APPEND, [count, world.organizationId, resource, row?.sequence, null], {
+    await tx.unsafe(APPEND, [count, logStore.organizationId, resource, row?.sequence, null], {
       prepare: true,
     });
     if (fate < 0.4) await tx`select pg_sleep(${dawdle(0.01)}::float8)`;
@@ -57,8 +57,8 @@ test(`${transactions} transactions on ${connections} connections`, {
   timeout: 60_000 + transactions * 10,
 }, async () => {
   const began = performance.now();
-  const nodes = [await world.feed(), await world.feed({ apart: true })];
-  const streams = nodes.map((node) => node.subscribe({ organizationId: world.organizationId }));
+  const nodes = [await logStore.feed(), await logStore.feed({ apart: true })];
+  const streams = nodes.map((node) => node.subscribe({ organizationId: logStore.organizationId }));
   await Promise.all(streams.map((stream) => stream.ready()));
   const received: LogEvent[][] = nodes.map(() => []);
   const reading = streams.map(async (stream, index) => {
@@ -71,7 +71,7 @@ test(`${transactions} transactions on ${connections} connections`, {
   const naively = (async () => {
     for (let last = 0, over = false; !over; ) {
       over = !writing;
-      const rows = await world.database.query<{ revision: number }>(
+      const rows = await logStore.database.query<{ revision: number }>(
         'select distinct revision from log where revision > $1::bigint order by revision',
         [last],
       );
@@ -94,14 +94,14 @@ test(`${transactions} transactions on ${connections} connections`, {
         if (!(await write())) continue;
         committed += 1;
         // Of every third commit the first node hears, of the others nobody does.
-        if (committed % 3 === 0) world.store.committed({ revision: 0, work: false });
+        if (committed % 3 === 0) logStore.store.committed({ revision: 0, work: false });
       }
     }),
   );
   writing = false;
   await naively;
 
-  const log = await world.database.query<{ revision: number; place: number }>(
+  const log = await logStore.database.query<{ revision: number; place: number }>(
     'select revision, place from log order by revision, place',
   );
   const revisions = new Set(log.map(({ revision }) => revision));
@@ -128,13 +128,13 @@ test(`${transactions} transactions on ${connections} connections`, {
   );
 
   // From any place, on either node and on one that begins now, the rest is the same.
-  nodes.push(await world.feed({ apart: true, ringBytes: 100_000 }));
+  nodes.push(await logStore.feed({ apart: true, ringBytes: 100_000 }));
   const [all = []] = received;
   for (let n = 0; n < 30; n += 1) {
     const from = Math.floor(Math.random() * (all.length - 1));
     const node = nodes[n % nodes.length];
     const stream = node?.subscribe({
-      organizationId: world.organizationId,
+      organizationId: logStore.organizationId,
       after: all[from]?.cursor,
     });
     if (!stream) break;

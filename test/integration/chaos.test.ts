@@ -4,9 +4,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { addressesOf, type Cluster, startCluster } from './chaos/cluster.ts';
 import { type Fault, type FaultKind, planFaults } from './chaos/faults.ts';
 import { readLog } from './chaos/log.ts';
-import { addressesOf, startWorld, type World } from './chaos/world.ts';
 import { startCommitWriter } from './chaos/writers.ts';
 import { createClient } from './client.ts';
 import { randomNumbers, startLoad } from './load.ts';
@@ -18,7 +18,7 @@ const clients = 50;
 const perSecond = faults > 200 ? 60 : 30;
 
 /** Ends backends of the nodes and of the writer. @returns how many */
-async function endBackend({ administrator, databaseUrl }: World, of: string, which: number) {
+async function endBackend({ administrator, databaseUrl }: Cluster, of: string, which: number) {
   const name = new URL(databaseUrl).pathname.slice(1);
   const backends = await administrator<{ pid: number }[]>`
     select pid from pg_stat_activity
@@ -32,21 +32,21 @@ async function endBackend({ administrator, databaseUrl }: World, of: string, whi
 
 /** Lets it happen. @returns what lasts beyond it, if it does */
 async function inflict(
-  world: World,
+  cluster: Cluster,
   { kind, target, which, milliseconds }: Fault,
 ): Promise<{ lasting: Promise<unknown> | null }> {
-  const node = world.nodes[target % world.nodes.length];
-  const crowd = world.crowds[target % world.crowds.length];
+  const node = cluster.nodes[target % cluster.nodes.length];
+  const crowd = cluster.crowds[target % cluster.crowds.length];
   if (!node || !crowd) throw new Error('There are nodes and crowds.');
   const kinds: Readonly<Record<FaultKind, () => unknown>> = {
     NODE_KILLED: () => node.kill(),
-    LISTENER_ENDED: () => endBackend(world, 'do %listen%', which),
-    BACKEND_ENDED: () => endBackend(world, '%', which),
+    LISTENER_ENDED: () => endBackend(cluster, 'do %listen%', which),
+    BACKEND_ENDED: () => endBackend(cluster, '%', which),
     CONNECTION_CUT: () => node.network.cut(which),
     CONNECTION_STALLED: () => node.network.stall(which),
     CLIENTS_PAUSED: () => process.kill(crowd.pid, 'SIGSTOP'),
-    POSTGRES_CRASHED: () => world.postgres.restart('CRASH'),
-    POSTGRES_RESTARTED: () => world.postgres.restart('FAST'),
+    POSTGRES_CRASHED: () => cluster.postgres.restart('CRASH'),
+    POSTGRES_RESTARTED: () => cluster.postgres.restart('FAST'),
   };
   try {
     await kinds[kind]();
@@ -66,8 +66,8 @@ test(`${faults} faults, ${clients} clients: each event once and in order`, {
 }, async () => {
   const context = `CHAOS_SEED=${seed} CHAOS_FAULTS=${faults}`;
   const plan = planFaults(seed, faults, betweenMilliseconds);
-  const world = await startWorld({ crowds: 3, fleet: 40 });
-  const { nodes, crowds, databaseUrl, organizationId, instances, hosts } = world;
+  const cluster = await startCluster({ crowds: 3, fleet: 40 });
+  const { nodes, crowds, databaseUrl, organizationId, instances, hosts } = cluster;
   const load = startLoad({
     clients: nodes.map(({ server }) => createClient(server)),
     ...{ instances, hosts, random: randomNumbers(seed) },
@@ -78,7 +78,7 @@ test(`${faults} faults, ${clients} clients: each event once and in order`, {
   await Promise.all(
     crowds.map((crowd, n) => {
       const count = Math.floor((clients + n) / crowds.length);
-      return crowd.call('follow', { ...addressesOf(world), count });
+      return crowd.call('follow', { ...addressesOf(cluster), count });
     }),
   );
 
@@ -86,7 +86,7 @@ test(`${faults} faults, ${clients} clients: each event once and in order`, {
   const lasting: (Promise<unknown> | null)[] = [];
   for (const fault of plan) {
     const pause = delay(fault.pauseMilliseconds);
-    lasting.push((await inflict(world, fault)).lasting);
+    lasting.push((await inflict(cluster, fault)).lasting);
     if (lasting.length % 100 === 0) console.log(`${lasting.length} faults, the last ${fault.kind}`);
     await pause;
   }
@@ -100,7 +100,7 @@ test(`${faults} faults, ${clients} clients: each event once and in order`, {
   // Nothing is under way any more.
   await createClient(nodes[0]!.server).untilSettled();
 
-  const sql = world.connect();
+  const sql = cluster.connect();
   onTestFinished(() => sql.end({ timeout: 1 }));
   let log = await readLog(sql);
   const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0);

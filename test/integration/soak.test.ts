@@ -5,8 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { residentBytes } from '../bench/feed/process.ts';
+import { addressesOf, startCluster } from './chaos/cluster.ts';
 import { readLog } from './chaos/log.ts';
-import { addressesOf, startWorld } from './chaos/world.ts';
 import { startCommitWriter } from './chaos/writers.ts';
 import type { Server } from './server.ts';
 
@@ -47,12 +47,12 @@ test.runIf(minutes > 0)(
     timeout: (minutes + 5) * 60_000,
   },
   async () => {
-    const world = await startWorld({ crowds: 2, fleet: 40 });
-    const { nodes, crowds, databaseUrl, organizationId } = world;
+    const cluster = await startCluster({ crowds: 2, fleet: 40 });
+    const { nodes, crowds, databaseUrl, organizationId } = cluster;
     await Promise.all(
       crowds.map((crowd) =>
         crowd.call('follow', {
-          ...addressesOf(world),
+          ...addressesOf(cluster),
           count: clients / crowds.length,
           followed: ['changes', 'transitions'],
         }),
@@ -75,7 +75,7 @@ test.runIf(minutes > 0)(
     }
     await door.stop();
 
-    const sql = world.connect();
+    const sql = cluster.connect();
     onTestFinished(() => sql.end({ timeout: 1 }));
     const log = await readLog(sql);
     const reached = async () => {

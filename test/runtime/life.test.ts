@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import greenhouse from '../../schema/greenhouse.json' with { type: 'json' };
+import { type ControlPlane, createControlPlane, endpointOf } from './control-plane.ts';
 import {
   ask,
   beginMessage,
@@ -14,7 +15,6 @@ import {
   temporaryFolder,
   untilClosed,
 } from './program.ts';
-import { createWorld, endpointOf, type World } from './world.ts';
 
 const climate = { device: 'bed-1', temperature: 21.5, humidity: 60 };
 
@@ -29,23 +29,26 @@ function load(definition: object = greenhouse, more: object = {}) {
 }
 
 async function online() {
-  const world = createWorld();
-  const api = await world.listen();
-  const program = await startProgram(world, { RUNTIME_ENDPOINT: api.url });
-  return { world, api, program };
+  const controlPlane = createControlPlane();
+  const api = await controlPlane.listen();
+  const program = await startProgram(controlPlane, { RUNTIME_ENDPOINT: api.url });
+  return { controlPlane, api, program };
 }
 
 async function running(definition: object = greenhouse, more: object = {}) {
-  const { world, api, program } = await online();
-  await expectDone(world, 'LOAD_SOLUTION', load(definition, more));
-  const started = await expectDone(world, 'START_LISTENING', { intake: 'OPEN' });
+  const { controlPlane, api, program } = await online();
+  await expectDone(controlPlane, 'LOAD_SOLUTION', load(definition, more));
+  const started = await expectDone(controlPlane, 'START_LISTENING', { intake: 'OPEN' });
   const http = endpointOf(started, 'http');
-  return { world, api, program, http, commands: endpointOf(started, 'input-commands') };
+  return { controlPlane, api, program, http, commands: endpointOf(started, 'input-commands') };
 }
 
-async function expectDone(world: World, ...command: Parameters<World['command']>) {
-  const completion = await world.command(...command);
-  expect(completion).toMatchObject({ outcome: 'DONE', run: world.run });
+async function expectDone(
+  controlPlane: ControlPlane,
+  ...command: Parameters<ControlPlane['command']>
+) {
+  const completion = await controlPlane.command(...command);
+  expect(completion).toMatchObject({ outcome: 'DONE', run: controlPlane.run });
   return completion;
 }
 
@@ -57,8 +60,8 @@ function rows(folder: string, file: string, query: string): unknown[] {
 }
 
 test('a whole life: load, start, messages, pause, resume, stop', async () => {
-  const { world, program, http, commands } = await running();
-  expect(world.reports[0]).toMatchObject({ report: 'ONLINE', run: world.run });
+  const { controlPlane, program, http, commands } = await running();
+  expect(controlPlane.reports[0]).toMatchObject({ report: 'ONLINE', run: controlPlane.run });
   expect(http).toMatchObject({ kind: 'MESSAGES', address: '127.0.0.1', path: '/messages' });
   expect(commands).toMatchObject({ kind: 'INPUT_COMMANDS', protocol: 'http', path: '/' });
 
@@ -78,7 +81,7 @@ test('a whole life: load, start, messages, pause, resume, stop', async () => {
     body: { parameters: water },
   });
 
-  const paused = await expectDone(world, 'PAUSE');
+  const paused = await expectDone(controlPlane, 'PAUSE');
   expect(paused.endpoints?.map(({ name }) => name)).toEqual(['input-commands']);
   await expect(ask(http, { body: climate })).rejects.toThrow('ECONNREFUSED');
   expect(await ask(commands, { path: '/status' })).toMatchObject({
@@ -86,14 +89,14 @@ test('a whole life: load, start, messages, pause, resume, stop', async () => {
     body: { state: 'PAUSED', counters: { messagesAccepted: 1, messagesRejected: 0 } },
   });
 
-  const resumed = await expectDone(world, 'RESUME');
+  const resumed = await expectDone(controlPlane, 'RESUME');
   expect(endpointOf(resumed, 'http')).toEqual(http);
   expect(await ask(http, { body: { ...climate, device: 'bed-2' } })).toMatchObject({ status: 202 });
   const counted = { messagesAccepted: 2, inputCommands: 4 };
-  await world.until(() => world.reports.at(-1)?.counters?.messagesAccepted === 2);
-  expect(world.reports.at(-1)).toMatchObject({ report: 'HEARTBEAT', counters: counted });
+  await controlPlane.until(() => controlPlane.reports.at(-1)?.counters?.messagesAccepted === 2);
+  expect(controlPlane.reports.at(-1)).toMatchObject({ report: 'HEARTBEAT', counters: counted });
 
-  await expectDone(world, 'STOP');
+  await expectDone(controlPlane, 'STOP');
   expect(await program.exit).toBe(0);
   const devices = 'select device, field, value from device_values order by device, field';
   expect(rows(program.folder, 'devices.db', devices)).toMatchObject([
@@ -103,7 +106,7 @@ test('a whole life: load, start, messages, pause, resume, stop', async () => {
     { device: 'bed-2', field: 'temperature' },
   ]);
   expect(rows(program.folder, 'logs.db', 'select text from logs').length).toBeGreaterThan(5);
-  expect(program.output()).not.toContain(world.runKey);
+  expect(program.output()).not.toContain(controlPlane.runKey);
 });
 
 test('what bad requests get, all faulty fields named at once', async () => {
@@ -150,7 +153,7 @@ test('keys and Origins; values and logs through the API', async () => {
   };
   const storages = { workingStorage: 'CLOUD', deviceStorage: 'CLOUD' };
   const settings = { listenerKey: 'a-key-of-devices' };
-  const { world, http, commands } = await running(definition, { ...storages, settings });
+  const { controlPlane, http, commands } = await running(definition, { ...storages, settings });
   const body = { device: 'tank', level: 1 };
   expect(await ask(http, { body })).toMatchObject({ status: 401 });
   const wrong = { authorization: 'Bearer another' };
@@ -167,18 +170,18 @@ test('keys and Origins; values and logs through the API', async () => {
     status: 202,
   });
   expect(await ask(commands, { path: '/status' })).toMatchObject({ status: 401 });
-  await expectDone(world, 'PAUSE');
-  expect(world.values.at(-1)).toMatchObject({ device: 'tank', field: 'level', value: 2 });
-  await world.until(() => world.logs.some(({ text }) => text.includes('PAUSE')));
-  expect(JSON.stringify(world.logs)).not.toContain('a-key-of-devices');
+  await expectDone(controlPlane, 'PAUSE');
+  expect(controlPlane.values.at(-1)).toMatchObject({ device: 'tank', field: 'level', value: 2 });
+  await controlPlane.until(() => controlPlane.logs.some(({ text }) => text.includes('PAUSE')));
+  expect(JSON.stringify(controlPlane.logs)).not.toContain('a-key-of-devices');
 });
 
 test('a paused instance is started without taking a message', async () => {
-  const { world } = await online();
-  await expectDone(world, 'LOAD_SOLUTION', load());
-  const started = await expectDone(world, 'START_LISTENING', { intake: 'CLOSED' });
+  const { controlPlane } = await online();
+  await expectDone(controlPlane, 'LOAD_SOLUTION', load());
+  const started = await expectDone(controlPlane, 'START_LISTENING', { intake: 'CLOSED' });
   expect(started.endpoints?.map(({ name }) => name)).toEqual(['input-commands']);
-  const resumed = await expectDone(world, 'RESUME');
+  const resumed = await expectDone(controlPlane, 'RESUME');
   expect(await ask(endpointOf(resumed, 'http'), { body: climate })).toMatchObject({ status: 202 });
 });
 
@@ -199,17 +202,17 @@ describe('a solution that cannot be loaded', () => {
     ],
   ];
   test('fails with every reason, and the runtime lives', async () => {
-    const { world } = await online();
+    const { controlPlane } = await online();
     for (const [what, definition, reasons] of cases) {
-      const completion = await world.command('LOAD_SOLUTION', load(definition));
+      const completion = await controlPlane.command('LOAD_SOLUTION', load(definition));
       expect(completion.outcome, what).toBe('FAILED');
       for (const reason of reasons) expect(completion.message).toContain(reason);
     }
-    expect(await world.command('START_LISTENING', { intake: 'OPEN' })).toMatchObject({
+    expect(await controlPlane.command('START_LISTENING', { intake: 'OPEN' })).toMatchObject({
       outcome: 'FAILED',
       message: expect.stringContaining('LOAD_SOLUTION'),
     });
-    await expectDone(world, 'LOAD_SOLUTION', load());
+    await expectDone(controlPlane, 'LOAD_SOLUTION', load());
   });
 });
 
@@ -223,10 +226,10 @@ test('a taken port fails the start, names itself, and leaves nothing open', asyn
   const other = (free.address() as AddressInfo).port;
   await new Promise((resolve) => free.close(resolve));
   const open = { protocol: 'http', auth: 'NONE' };
-  const { world } = await online();
+  const { controlPlane } = await online();
   const listeners = { first: { ...open, port: other }, second: { ...open, port } };
-  await expectDone(world, 'LOAD_SOLUTION', load({ listeners }));
-  const completion = await world.command('START_LISTENING', { intake: 'OPEN' });
+  await expectDone(controlPlane, 'LOAD_SOLUTION', load({ listeners }));
+  const completion = await controlPlane.command('START_LISTENING', { intake: 'OPEN' });
   expect(completion.outcome).toBe('FAILED');
   expect(completion.message).toContain(`second cannot listen on 127.0.0.1:${port}`);
   expect(completion.message).toContain('EADDRINUSE');
@@ -234,17 +237,17 @@ test('a taken port fails the start, names itself, and leaves nothing open', asyn
 });
 
 test('a pause is done when the accepted messages are', async () => {
-  const { world, http, commands } = await running();
+  const { controlPlane, http, commands } = await running();
   const message = await beginMessage(http, climate);
   const silent = connect(http.port, http.address);
   // The runtime cuts it off at the end, which may come as a reset.
   silent.on('error', () => undefined);
   await new Promise((resolve) => silent.once('connect', resolve));
-  const before = world.completions.length;
-  const paused = world.command('PAUSE');
+  const before = controlPlane.completions.length;
+  const paused = controlPlane.command('PAUSE');
   await untilClosed(http);
   expect(await ask(commands, { path: '/status' })).toMatchObject({ body: { state: 'PAUSING' } });
-  expect(world.completions.length).toBe(before);
+  expect(controlPlane.completions.length).toBe(before);
   message.finish();
   expect(await paused).toMatchObject({ outcome: 'DONE' });
   expect(await message.closed).toContain('HTTP/1.1 202');
@@ -253,41 +256,42 @@ test('a pause is done when the accepted messages are', async () => {
 });
 
 test('a stop cuts off a drain that does not end', async () => {
-  const { world, program, http } = await running();
+  const { controlPlane, program, http } = await running();
   await beginMessage(http, climate);
-  const paused = world.command('PAUSE');
+  const paused = controlPlane.command('PAUSE');
   await untilClosed(http);
-  await expectDone(world, 'STOP');
+  await expectDone(controlPlane, 'STOP');
   expect(await paused).toMatchObject({ outcome: 'DONE' });
   expect(await program.exit).toBe(0);
 });
 
 test('it follows the endpoint file to another address', async () => {
-  const world = createWorld();
+  const controlPlane = createControlPlane();
   const file = join(await temporaryFolder(), 'endpoint');
-  const first = await world.listen();
+  const first = await controlPlane.listen();
   await writeFile(file, `${first.url}\n`);
   const env = { RUNTIME_ENDPOINT: 'ws://127.0.0.1:9/graphql', RUNTIME_ENDPOINT_FILE: file };
-  await startProgram(world, env);
-  await expectDone(world, 'LOAD_SOLUTION', load());
-  const online = () => world.reports.filter(({ report }) => report === 'ONLINE').length;
+  await startProgram(controlPlane, env);
+  await expectDone(controlPlane, 'LOAD_SOLUTION', load());
+  const online = () => controlPlane.reports.filter(({ report }) => report === 'ONLINE').length;
   await first.close();
   const loaded = online();
-  const second = await world.listen();
+  const second = await controlPlane.listen();
   await writeFile(file, second.url);
-  await world.until(() => online() === loaded + 1);
-  await expectDone(world, 'START_LISTENING', { intake: 'OPEN' });
+  await controlPlane.until(() => online() === loaded + 1);
+  await expectDone(controlPlane, 'START_LISTENING', { intake: 'OPEN' });
 });
 
 test('a command that comes again is completed again, not executed again', async () => {
-  const { world, api, program } = await online();
-  world.onCompletion = () => api.cut();
-  const first = await world.command('LOAD_SOLUTION', load());
-  await world.until(() => world.completions.length >= 2);
-  world.onCompletion = undefined;
-  const again = () => world.completions.filter(({ command }) => command === first.command).length;
+  const { controlPlane, api, program } = await online();
+  controlPlane.onCompletion = () => api.cut();
+  const first = await controlPlane.command('LOAD_SOLUTION', load());
+  await controlPlane.until(() => controlPlane.completions.length >= 2);
+  controlPlane.onCompletion = undefined;
+  const again = () =>
+    controlPlane.completions.filter(({ command }) => command === first.command).length;
   const seen = again();
-  await world.until(() => again() > seen);
-  await expectDone(world, 'START_LISTENING', { intake: 'OPEN' });
+  await controlPlane.until(() => again() > seen);
+  await expectDone(controlPlane, 'START_LISTENING', { intake: 'OPEN' });
   expect(program.output().split('Command LOAD_SOLUTION').length - 1).toBe(2); // begins, is done
 });

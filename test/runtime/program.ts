@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { Endpoint } from '../../src/runtime/api.ts';
-import type { World } from './world.ts';
+import type { ControlPlane } from './control-plane.ts';
 
 export interface Program {
   readonly child: ChildProcess;
@@ -30,9 +30,9 @@ export async function temporaryFolder(): Promise<string> {
 
 /** Starts it with an explicit environment; `stdin` is the whole of its input. */
 export async function startProgram(
-  world: World,
+  controlPlane: ControlPlane,
   env: Record<string, string>,
-  { stdin = `${JSON.stringify({ runKey: world.runKey })}\n`, imports = [] as string[] } = {},
+  { stdin = `${JSON.stringify({ runKey: controlPlane.runKey })}\n`, imports = [] as string[] } = {},
 ): Promise<Program> {
   const folder = await temporaryFolder();
   const flags = ['tsx', ...imports].flatMap((module) => ['--import', module]);
@@ -42,7 +42,7 @@ export async function startProgram(
     env: {
       PATH: process.env.PATH ?? '',
       RUNTIME_INSTANCE: 'instance-1',
-      RUNTIME_RUN: world.run,
+      RUNTIME_RUN: controlPlane.run,
       RUNTIME_ADDRESS: '127.0.0.1',
       RUNTIME_WORK_FOLDER: folder,
       RUNTIME_HEARTBEAT_SECONDS: '0.2',

@@ -15,7 +15,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
-import { APPEND, take } from '../feed/world.ts';
+import { APPEND, take } from '../feed/log-store.ts';
 import { createTestDatabase } from '../harness/database.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { one, zone } from './stores.ts';

@@ -6,15 +6,23 @@ import { openPostgres } from '../../../src/store/database/postgres.ts';
 import { startNotifier } from '../../../src/store/log/notifier.ts';
 import { type Figure, figure, median } from '../figures.ts';
 import { load } from '../load.ts';
+import {
+  type BenchRun,
+  closers,
+  crowdOf,
+  type Database,
+  settle,
+  startNode,
+  watch,
+} from './bench-run.ts';
 import { openTransitions, type Transitions } from './transitions.ts';
-import { closers, crowdOf, type Database, settle, startNode, type World, watch } from './world.ts';
 
 const connections = 32;
 const rounds = 5;
 
-export async function measureCommits(world: World): Promise<Figure[]> {
-  const commits = Array.from({ length: world.quick ? 300 : 4_000 }, (_, n) => n);
-  const { clients } = world;
+export async function measureCommits(benchRun: BenchRun): Promise<Figure[]> {
+  const commits = Array.from({ length: benchRun.quick ? 300 : 4_000 }, (_, n) => n);
+  const { clients } = benchRun;
   const { add, close } = closers();
 
   async function writer({ url, store }: Database, streamed: boolean): Promise<Transitions> {
@@ -29,17 +37,17 @@ export async function measureCommits(world: World): Promise<Figure[]> {
   const rates = { streamed: [] as number[], alone: [] as number[] };
   try {
     const [one, other] = [
-      await world.bench.createDatabase(1_000),
-      await world.bench.createDatabase(1_000),
+      await benchRun.bench.createDatabase(1_000),
+      await benchRun.bench.createDatabase(1_000),
     ];
-    const node = await startNode(world, one);
+    const node = await startNode(benchRun, one);
     add(node, node.stop);
     const streamed = await writer(one, true);
     const alone = await writer(other, false);
     const wanted = { query: watch, variables: [{}] };
     await clients.call('open', 'node', { ...crowdOf(node, 1), wanted });
     add('node', () => clients.call('leave', 'node'));
-    await settle(world, 'node', () => streamed.commit());
+    await settle(benchRun, 'node', () => streamed.commit());
     for (let round = 0; round <= rounds; round += 1) {
       const reached = clients.call('reached', 'node', commits.length, 60);
       const took = {

@@ -1,11 +1,11 @@
 /** Transitions a second of the embedded store, in a process of its own. */
 import { type Figure, median } from '../figures.ts';
 import { held } from './aims.ts';
+import type { BenchRun } from './bench-run.ts';
 import type { EmbeddedWriter } from './embedded-writer.ts';
 import { startChild } from './process.ts';
-import type { World } from './world.ts';
 
-export async function measureEmbedded({ bench, quick }: World): Promise<Figure[]> {
+export async function measureEmbedded({ bench, quick }: BenchRun): Promise<Figure[]> {
   const writer = startChild<EmbeddedWriter>(new URL('./embedded-writer.ts', import.meta.url));
   try {
     const rates = await writer.call('write', await bench.createFolder(), 5, quick ? 200 : 2_000);

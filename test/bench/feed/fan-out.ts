@@ -4,17 +4,17 @@
  * have had the one before, so that nobody gains by joining what should be alone.
  */
 import { type Figure, figure, median } from '../figures.ts';
-import { cpuSeconds } from './process.ts';
-import { naiveSide, nodeSide, type Side, wsSide } from './sides.ts';
 import {
+  type BenchRun,
   closers,
   documentsOf,
   settle,
   variablesOf,
-  type World,
   watch,
   watchInstances,
-} from './world.ts';
+} from './bench-run.ts';
+import { cpuSeconds } from './process.ts';
+import { naiveSide, nodeSide, type Side, wsSide } from './sides.ts';
 
 interface Case {
   readonly name: string;
@@ -37,9 +37,9 @@ const rounds = 5;
 /** A case that takes longer than this is cut short after a round. */
 const mostSeconds = 12;
 
-export async function measureFanOut(world: World): Promise<Figure[]> {
-  const [many, some] = world.quick ? [200, 100] : [5_000, 1_000];
-  const [aFifth, few] = world.quick ? [40, 10] : [1_000, 100];
+export async function measureFanOut(benchRun: BenchRun): Promise<Figure[]> {
+  const [many, some] = benchRun.quick ? [200, 100] : [5_000, 1_000];
+  const [aFifth, few] = benchRun.quick ? [40, 10] : [1_000, 100];
   const cases: Case[] = [
     { name: 'one group', subscribers: many, burst: 1, atLeast: 1, naive: true },
     { name: 'bursts of 8', subscribers: many, burst: 8, atLeast: 5 },
@@ -58,11 +58,11 @@ export async function measureFanOut(world: World): Promise<Figure[]> {
   ];
 
   const { add, close } = closers();
-  const { clients } = world;
+  const { clients } = benchRun;
   try {
-    const database = await world.bench.createDatabase(200);
+    const database = await benchRun.bench.createDatabase(200);
     let text = '';
-    const node = await nodeSide(world, database);
+    const node = await nodeSide(benchRun, database);
     add(node, node.stop);
     const ws = await wsSide(() => text);
     add(ws, ws.stop);
@@ -75,12 +75,12 @@ export async function measureFanOut(world: World): Promise<Figure[]> {
     const figures: Figure[] = [];
     for (const each of cases) {
       process.stderr.write(`  ${each.subscribers} subscribers, ${each.name}\n`);
-      await subscribe(world, node, each);
+      await subscribe(benchRun, node, each);
       text = await clients.call('sample', node.name);
-      await subscribe(world, ws, each);
-      if (each.naive) await subscribe(world, naive, each);
+      await subscribe(benchRun, ws, each);
+      if (each.naive) await subscribe(benchRun, naive, each);
       const sides = each.naive ? [node, ws, naive] : [node, ws];
-      figures.push(...compare(each, await takeTurns(world, sides, each)));
+      figures.push(...compare(each, await takeTurns(benchRun, sides, each)));
       await clients.call('complete', node.name);
       await clients.call('complete', naive.name);
     }
@@ -90,15 +90,15 @@ export async function measureFanOut(world: World): Promise<Figure[]> {
   }
 }
 
-async function subscribe(world: World, side: Side, each: Case): Promise<void> {
+async function subscribe(benchRun: BenchRun, side: Side, each: Case): Promise<void> {
   const { subscribers, documents = 1, filters = 1, query = watch } = each;
   const isNode = side.name === 'node';
-  await world.clients.call('subscribe', side.name, {
+  await benchRun.clients.call('subscribe', side.name, {
     query: isNode ? documentsOf(query, documents) : (side.query ?? ''),
     variables: isNode ? variablesOf(filters) : [{}],
     first: subscribers,
   });
-  await settle(world, side.name, () => side.emit(1, subscribers));
+  await settle(benchRun, side.name, () => side.emit(1, subscribers));
 }
 
 interface Cost {
@@ -108,7 +108,7 @@ interface Cost {
 }
 
 async function takeTurns(
-  world: World,
+  benchRun: BenchRun,
   sides: readonly Side[],
   each: Case,
 ): Promise<Map<string, Cost>> {
@@ -119,7 +119,7 @@ async function takeTurns(
   for (let round = 0; round <= rounds; round += 1) {
     if (round > 1 && performance.now() - began > mostSeconds * 1000) break;
     for (const side of sides) {
-      const { perCpuSecond, perSecond } = await deliver(world, side, each, round === 0);
+      const { perCpuSecond, perSecond } = await deliver(benchRun, side, each, round === 0);
       if (round === 0) continue;
       costs.get(side.name)?.perCpuSecond.push(perCpuSecond);
       costs.get(side.name)?.perSecond.push(perSecond);
@@ -129,7 +129,7 @@ async function takeTurns(
 }
 
 async function deliver(
-  { clients }: World,
+  { clients }: BenchRun,
   side: Side,
   { subscribers, burst }: Case,
   warmUp: boolean,

@@ -7,32 +7,32 @@ import { type Figure, figure, median, quantile } from '../figures.ts';
 import { openPoster } from '../load.ts';
 import { adminToken } from '../server.ts';
 import { held } from './aims.ts';
-import { now } from './clock.ts';
-import { openTransitions, type Transitions } from './transitions.ts';
 import {
   atRate,
+  type BenchRun,
   closers,
   crowdOf,
   type Node,
   notifierOf,
   settle,
   startNode,
-  type World,
   watch,
-} from './world.ts';
+} from './bench-run.ts';
+import { now } from './clock.ts';
+import { openTransitions, type Transitions } from './transitions.ts';
 
 const subscribers = 10;
 const rounds = 4;
 const seconds = 2;
 const crowd = 'node';
 
-export async function measureLatency(world: World): Promise<Figure[]> {
-  const { clients } = world;
+export async function measureLatency(benchRun: BenchRun): Promise<Figure[]> {
+  const { clients } = benchRun;
   const { add, close } = closers();
   try {
-    const database = await world.bench.createDatabase(2_000);
+    const database = await benchRun.bench.createDatabase(2_000);
     const { store } = database;
-    const node = await startNode(world, database, { subscribesUnderLoad: true });
+    const node = await startNode(benchRun, database, { subscribesUnderLoad: true });
     add(node, node.stop);
     const notifier = notifierOf(database);
     add(notifier, notifier.stop);
@@ -43,8 +43,8 @@ export async function measureLatency(world: World): Promise<Figure[]> {
       wanted: { query: watch, variables: [{}] },
     });
     add(crowd, () => clients.call('leave', crowd));
-    await settle(world, crowd, () => told.commit());
-    const bare = await bareNotifies(world, database.url);
+    await settle(benchRun, crowd, () => told.commit());
+    const bare = await bareNotifies(benchRun, database.url);
     add(bare, bare.close);
 
     const figures: Figure[] = [];
@@ -53,18 +53,18 @@ export async function measureLatency(world: World): Promise<Figure[]> {
       [200, 5],
       [1_000, 1],
     ] as const)
-      figures.push(...(await besideNotify(world, { perSecond, each, told, bare })));
+      figures.push(...(await besideNotify(benchRun, { perSecond, each, told, bare })));
     const untold = await openTransitions(store.database, { ...options, notifier: null });
-    const dropped = await deliver(world, untold, {
+    const dropped = await deliver(benchRun, untold, {
       ...{ perSecond: 50, each: 1 },
-      seconds: world.quick ? 2 : 8,
+      seconds: benchRun.quick ? 2 : 8,
     });
     figures.push(
       held('commit to frame with every NOTIFY dropped, p99, ms', quantile(dropped, 0.99), {
         atMost: 300,
       }),
       figure('  p50, ms', median(dropped)),
-      ...(await ownCommands(world, node)),
+      ...(await ownCommands(benchRun, node)),
     );
     return figures;
   } finally {
@@ -81,13 +81,13 @@ interface Compared {
 }
 
 async function besideNotify(
-  world: World,
+  benchRun: BenchRun,
   { perSecond, each, told, bare }: Compared,
 ): Promise<Figure[]> {
   const half: { ours: number[]; bare: number[] } = { ours: [], bare: [] };
   const most: { ours: number[]; bare: number[] } = { ours: [], bare: [] };
-  for (let round = 0; round <= (world.quick ? 1 : rounds); round += 1) {
-    const ours = await deliver(world, told, { perSecond, each, seconds });
+  for (let round = 0; round <= (benchRun.quick ? 1 : rounds); round += 1) {
+    const ours = await deliver(benchRun, told, { perSecond, each, seconds });
     const notified = await bare.deliver({ perSecond, seconds });
     if (round === 0) continue;
     half.ours.push(median(ours));
@@ -112,7 +112,7 @@ interface Rate {
 
 /** Milliseconds from each commit to each frame of its first transition. */
 async function deliver(
-  { clients }: World,
+  { clients }: BenchRun,
   transitions: Transitions,
   { perSecond, each, seconds: during }: Rate & { readonly each: number },
 ): Promise<number[]> {
@@ -144,7 +144,7 @@ interface Bare {
 }
 
 /** NOTIFYs from a connection of this process to one of the client process. */
-async function bareNotifies({ clients }: World, url: string): Promise<Bare> {
+async function bareNotifies({ clients }: BenchRun, url: string): Promise<Bare> {
   const channel = 'bench_feed';
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   await clients.call('listen', url, channel);
@@ -174,8 +174,8 @@ const pause = /* GraphQL */ `
 const watchPauses = watch.replace('at: { since: $since }', 'to: [PAUSING], at: { since: $since }');
 
 /** A command to the node itself: from the request to the frame, beside from the request to the answer. */
-async function ownCommands(world: World, node: Node): Promise<Figure[]> {
-  const { clients } = world;
+async function ownCommands(benchRun: BenchRun, node: Node): Promise<Figure[]> {
+  const { clients } = benchRun;
   await clients.call('complete', crowd);
   await clients.call('subscribe', crowd, { query: watchPauses, variables: [{}] });
   const poster = await openPoster(node.url, adminToken);
@@ -185,7 +185,7 @@ async function ownCommands(world: World, node: Node): Promise<Figure[]> {
     await poster.post(pause, { instance: `instance-${next++}` });
   };
   try {
-    await settle(world, crowd, one);
+    await settle(benchRun, crowd, one);
     for (let count = 1; count <= 100; count += 1) {
       const reached = clients.call('reached', crowd, count, 10);
       const from = now();

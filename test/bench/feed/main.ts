@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Figure, table } from '../figures.ts';
 import { openBench } from '../stores.ts';
+import { type BenchRun, startClients } from './bench-run.ts';
 import { measureCommands } from './commands.ts';
 import { measureCommits } from './commits.ts';
 import { measureEmbedded } from './embedded.ts';
@@ -19,7 +20,6 @@ import { measureMemory } from './memory.ts';
 import { measureResume } from './resume.ts';
 import { measureReturns } from './returns.ts';
 import { measureSlow } from './slow.ts';
-import { startClients, type World } from './world.ts';
 
 const { values: given } = parseArgs({
   options: {
@@ -29,7 +29,7 @@ const { values: given } = parseArgs({
   },
 });
 
-const parts: Readonly<Record<string, (world: World) => Promise<Figure[]>>> = {
+const parts: Readonly<Record<string, (benchRun: BenchRun) => Promise<Figure[]>>> = {
   'fan-out': measureFanOut,
   commits: measureCommits,
   latency: measureLatency,

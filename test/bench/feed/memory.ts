@@ -1,19 +1,19 @@
 /** Memory that an idle subscriber takes, on each side in a process of its own. */
 import type { Figure } from '../figures.ts';
 import { held } from './aims.ts';
+import { type BenchRun, closers, settle } from './bench-run.ts';
 import { settledBytes } from './process.ts';
 import { naiveSide, nodeSide, type Side, wsSide } from './sides.ts';
-import { closers, settle, type World } from './world.ts';
 
-export async function measureMemory(world: World): Promise<Figure[]> {
-  const count = world.quick ? 200 : 5_000;
+export async function measureMemory(benchRun: BenchRun): Promise<Figure[]> {
+  const count = benchRun.quick ? 200 : 5_000;
   let text = '';
-  const database = await world.bench.createDatabase(10);
-  const node = await kilobytes(world, await nodeSide(world, database), count, (sample) => {
+  const database = await benchRun.bench.createDatabase(10);
+  const node = await kilobytes(benchRun, await nodeSide(benchRun, database), count, (sample) => {
     text = sample;
   });
-  const ws = await kilobytes(world, await wsSide(() => text), count);
-  const naive = await kilobytes(world, await naiveSide(() => text), count);
+  const ws = await kilobytes(benchRun, await wsSide(() => text), count);
+  const naive = await kilobytes(benchRun, await naiveSide(() => text), count);
   const what = `memory of an idle subscriber of ${count}`;
   return [
     held(`${what}, to bare ws, KB`, node, { atMost: 14, reference: ws }),
@@ -22,12 +22,12 @@ export async function measureMemory(world: World): Promise<Figure[]> {
 }
 
 async function kilobytes(
-  world: World,
+  benchRun: BenchRun,
   side: Side,
   count: number,
   sampled: (text: string) => void = () => {},
 ): Promise<number> {
-  const { clients } = world;
+  const { clients } = benchRun;
   const { name, pid, query } = side;
   const { add, close } = closers();
   const open = async (subscribers: number) => {
@@ -38,7 +38,7 @@ async function kilobytes(
     add(side, side.stop);
     // What the first of them bring along is not theirs.
     await open(50);
-    await settle(world, name, () => side.emit(1, 50));
+    await settle(benchRun, name, () => side.emit(1, 50));
     if (side.name === 'node') sampled(await clients.call('sample', name));
     await clients.call('leave', name);
     const before = await settledBytes(pid, side.collect);
@@ -46,7 +46,7 @@ async function kilobytes(
     add(name, () => clients.call('leave', name));
     const after = await settledBytes(pid, side.collect);
     // They were subscribed indeed.
-    await settle(world, name, () => side.emit(1, count + 50));
+    await settle(benchRun, name, () => side.emit(1, count + 50));
     return (after - before) / count / 1024;
   } finally {
     await close();

@@ -2,8 +2,8 @@
 import type { Database as Tables } from '../../../src/store/database/database.ts';
 import { type Figure, figure, median } from '../figures.ts';
 import { held } from './aims.ts';
+import { type BenchRun, closers, crowdOf, startNode, watch } from './bench-run.ts';
 import { settledBytes, watchPeak } from './process.ts';
-import { closers, crowdOf, startNode, type World, watch } from './world.ts';
 
 const rounds = 3;
 const instances = 1_000;
@@ -11,19 +11,19 @@ const instances = 1_000;
 const mostSeconds = 30;
 const crowd = 'resumed';
 
-export async function measureResume(world: World): Promise<Figure[]> {
-  const missed = world.quick ? 4_000 : 100_000;
-  const { clients } = world;
+export async function measureResume(benchRun: BenchRun): Promise<Figure[]> {
+  const missed = benchRun.quick ? 4_000 : 100_000;
+  const { clients } = benchRun;
   const { add, close } = closers();
   const rates: number[] = [];
   const grown: number[] = [];
   try {
-    const database = await world.bench.createDatabase(instances);
-    const before = await startNode(world, database);
+    const database = await benchRun.bench.createDatabase(instances);
+    const before = await startNode(benchRun, database);
     const { feedPosition: after } = await before.query('{ feedPosition }');
     await before.stop();
     await appendHistory(database.store.database, missed / instances);
-    const node = await startNode(world, database);
+    const node = await startNode(benchRun, database);
     add(node, node.stop);
     for (let round = 0; round < rounds; round += 1) {
       const idle = await settledBytes(node.pid, node.collect);

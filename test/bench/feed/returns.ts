@@ -5,9 +5,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Figure, figure, median } from '../figures.ts';
 import { held } from './aims.ts';
+import {
+  type BenchRun,
+  closers,
+  crowdOf,
+  notifierOf,
+  settle,
+  startNode,
+  watch,
+} from './bench-run.ts';
 import { countStatements } from './statements.ts';
 import { openTransitions } from './transitions.ts';
-import { closers, crowdOf, notifierOf, settle, startNode, type World, watch } from './world.ts';
 
 const rounds = 3;
 const missed = 100;
@@ -16,18 +24,18 @@ const idleSeconds = 12;
 const restSeconds = 10;
 const crowd = 'node';
 
-export async function measureReturns(world: World): Promise<Figure[]> {
-  const count = world.quick ? 200 : 5_000;
-  const { clients } = world;
+export async function measureReturns(benchRun: BenchRun): Promise<Figure[]> {
+  const count = benchRun.quick ? 200 : 5_000;
+  const { clients } = benchRun;
   const { add, close } = closers();
   const seconds: number[] = [];
   const asked: number[] = [];
   let retries = 0;
   try {
-    const database = await world.bench.createDatabase(200);
+    const database = await benchRun.bench.createDatabase(200);
     const statements = await countStatements(database.url);
     add(statements, statements.close);
-    const node = await startNode(world, database, { url: statements.url });
+    const node = await startNode(benchRun, database, { url: statements.url });
     add(node, node.stop);
     const notifier = notifierOf(database);
     add(notifier, notifier.stop);
@@ -43,7 +51,7 @@ export async function measureReturns(world: World): Promise<Figure[]> {
       });
     await open({}, 100);
     add(crowd, () => clients.call('leave', crowd));
-    await settle(world, crowd, () => transitions.commit());
+    await settle(benchRun, crowd, () => transitions.commit());
     statements.take();
     await sleep(idleSeconds * 1000);
     const idle = statements.take();

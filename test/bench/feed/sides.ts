@@ -1,16 +1,17 @@
 /** The sides that fan-out is compared on: a node, bare `ws`, and the naive server. */
-import { type Child, startChild } from './process.ts';
-import { openTransitions } from './transitions.ts';
+
 import {
+  type BenchRun,
   crowdOf,
   type Database,
   type Node,
   notifierOf,
   startNode,
-  type World,
   watch,
   watchNaively,
-} from './world.ts';
+} from './bench-run.ts';
+import { type Child, startChild } from './process.ts';
+import { openTransitions } from './transitions.ts';
 
 export interface Side {
   /** Of its crowd in the client process too. */
@@ -27,8 +28,8 @@ export interface Side {
 }
 
 /** A node; an emission is a commit of so many transitions. */
-export async function nodeSide(world: World, database: Database): Promise<Side> {
-  const node: Node = await startNode(world, database, { subscribesUnderLoad: true });
+export async function nodeSide(benchRun: BenchRun, database: Database): Promise<Side> {
+  const node: Node = await startNode(benchRun, database, { subscribesUnderLoad: true });
   const notifier = notifierOf(database);
   const transitions = await openTransitions(database.store.database, {
     organizationId: database.store.defaultOrganizationId,

@@ -1,18 +1,18 @@
 /** What a client that does not read does to the others, and to the memory of the server. */
 import { type Figure, figure, median, quantile } from '../figures.ts';
-import { between } from './latency.ts';
-import { residentBytes, watchPeak } from './process.ts';
-import { openTransitions } from './transitions.ts';
 import {
   atRate,
+  type BenchRun,
   closers,
   crowdOf,
   notifierOf,
   settle,
   startNode,
-  type World,
   watch,
-} from './world.ts';
+} from './bench-run.ts';
+import { between } from './latency.ts';
+import { residentBytes, watchPeak } from './process.ts';
+import { openTransitions } from './transitions.ts';
 
 const rounds = 5;
 const seconds = 4;
@@ -23,15 +23,15 @@ const padding = 1_600;
 /** Made before it is measured, for the buffers of the kernel. */
 const flood = 40;
 
-export async function measureSlow(world: World): Promise<Figure[]> {
-  const count = world.quick ? 50 : 1_000;
-  const { clients } = world;
+export async function measureSlow(benchRun: BenchRun): Promise<Figure[]> {
+  const count = benchRun.quick ? 50 : 1_000;
+  const { clients } = benchRun;
   const { add, close } = closers();
   const late: { with: number[]; without: number[] } = { with: [], without: [] };
   const grown: { with: number[]; without: number[] } = { with: [], without: [] };
   try {
-    const database = await world.bench.createDatabase(200);
-    const node = await startNode(world, database, { subscribesUnderLoad: true });
+    const database = await benchRun.bench.createDatabase(200);
+    const node = await startNode(benchRun, database, { subscribesUnderLoad: true });
     add(node, node.stop);
     const notifier = notifierOf(database);
     add(notifier, notifier.stop);
@@ -43,7 +43,7 @@ export async function measureSlow(world: World): Promise<Figure[]> {
     const wanted = { query: watch, variables: [{}] };
     await clients.call('open', 'others', { ...crowdOf(node, count), wanted });
     add('others', () => clients.call('leave', 'others'));
-    await settle(world, 'others', () => transitions.commit());
+    await settle(benchRun, 'others', () => transitions.commit());
 
     const measure = async (): Promise<number[]> => {
       const flooded = clients.call('reached', 'others', flood, 90);
@@ -75,7 +75,7 @@ export async function measureSlow(world: World): Promise<Figure[]> {
         ...crowdOf(node, 1),
         wanted: { ...wanted, times: subscriptions },
       });
-      await settle(world, 'slow', () => transitions.commit());
+      await settle(benchRun, 'slow', () => transitions.commit());
       await clients.call('quiet', 'others');
       await clients.call('reset', 'others');
       await clients.call('stall', 'slow');

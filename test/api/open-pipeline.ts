@@ -91,7 +91,7 @@ export class Reader extends TestSubscriber {
   }
 }
 
-export interface GroupWorld {
+export interface OpenPipeline {
   readonly api: Api;
   readonly feed: Feed;
   readonly schema: GraphQLSchema;
@@ -129,10 +129,10 @@ select r.revision, n - 1, $2::uuid, $4::change_kind, 'INSTANCE', $3::uuid, $5::i
   from (select nextval('log_revisions') as revision) r, generate_series(1, $1::int) n
 returning revision`;
 
-export async function openGroupWorld(
+export async function openPipeline(
   kind: StoreKind,
   options: FeedOptions = {},
-): Promise<GroupWorld> {
+): Promise<OpenPipeline> {
   const api = await openApi(kind);
   await createSampleData(api.store, api.organizationId);
   const feed = createFeed(api.store, options);

@@ -11,7 +11,7 @@ import { createTestDatabase } from '../harness/database.ts';
 
 export type Kind = Database['kind'];
 
-export interface World {
+export interface LogStore {
   readonly database: Database;
   readonly store: Store;
   readonly organizationId: string;
@@ -45,7 +45,7 @@ select r.revision, n - 1, $2::uuid, 'DESIRED', 'INSTANCE', $3::uuid, $4::int, cl
   from (select nextval('log_revisions') as revision) r, generate_series(1, $1::int) n
 returning revision`;
 
-export async function openWorld(kind: Kind): Promise<World> {
+export async function openLogStore(kind: Kind): Promise<LogStore> {
   const test = kind === 'POSTGRES' ? await createTestDatabase() : null;
   const database = test ? openPostgres(test.url, { connections: 8 }) : await openPglite(null);
   await database.migrate('drizzle');

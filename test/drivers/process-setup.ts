@@ -16,35 +16,35 @@ import { image, newCall, newHost, newRun } from './calls.ts';
 /** The stand-in for our runtime. */
 export const runtimeEntry = fileURLToPath(new URL('./fixtures/runtime.ts', import.meta.url));
 /** Those that are not tidied yet. */
-export const worlds: World[] = [];
+export const setups: ProcessSetup[] = [];
 
-export interface World {
+export interface ProcessSetup {
   readonly folder: string;
   readonly driver: Driver;
   open(): Driver;
 }
 
 /** A driver over an empty folder. Its hosts end by themselves where the test run is killed. */
-export function newWorld(options: Partial<ProcessDriverOptions> = {}): World {
+export function newSetup(options: Partial<ProcessDriverOptions> = {}): ProcessSetup {
   const folder = mkdtempSync(join(tmpdir(), 'process-driver-'));
   const lifeline = { file: folder, seconds: 300 };
   const open = () => createProcessDriver({ folder, lifeline, runtimeEntry, ...options });
-  const world = { folder, driver: open(), open };
-  worlds.push(world);
-  return world;
+  const setup = { folder, driver: open(), open };
+  setups.push(setup);
+  return setup;
 }
 
 export function read<T>(...path: string[]): T {
   return JSON.parse(readFileSync(join(...path), 'utf8')) as T;
 }
 
-export function hostFolder(world: World, host: AllocatedHost): string {
-  return join(world.folder, 'hosts', String(host.handle.hostId));
+export function hostFolder(setup: ProcessSetup, host: AllocatedHost): string {
+  return join(setup.folder, 'hosts', String(host.handle.hostId));
 }
 
 /** The identity of the instance's newest run, as recorded by the agent. */
-export function recordedRun(world: World, instanceId: string): ProcessIdentity {
-  const hosts = join(world.folder, 'hosts');
+export function recordedRun(setup: ProcessSetup, instanceId: string): ProcessIdentity {
+  const hosts = join(setup.folder, 'hosts');
   for (const hostId of readdirSync(hosts)) {
     const path = join(hosts, hostId, 'runtimes', `${instanceId}.json`);
     if (!existsSync(path)) continue;
@@ -77,39 +77,39 @@ export async function eventually(condition: () => boolean, what: string): Promis
   await vi.waitFor(() => expect(condition(), what).toBe(true), { timeout: 15_000, interval: 20 });
 }
 
-export async function deploy(world: World, request: HostRequest = newHost()) {
-  const host = await world.driver.allocateHost(request, newCall());
-  await world.driver.deployContainer(host.handle, image, newCall());
+export async function deploy(setup: ProcessSetup, request: HostRequest = newHost()) {
+  const host = await setup.driver.allocateHost(request, newCall());
+  await setup.driver.deployContainer(host.handle, image, newCall());
   return { ...host, request };
 }
 
 /** A host with one running runtime that has told what it saw. */
-export async function deployRunning(world: World, query = '') {
-  const host = await deploy(world);
+export async function deployRunning(setup: ProcessSetup, query = '') {
+  const host = await deploy(setup);
   const run = newRun({ endpoint: `ws://127.0.0.1:9/graphql${query}` });
-  await world.driver.startRuntime(host.handle, run, newCall());
-  const seenFile = join(hostFolder(world, host), 'instances', run.instanceId, 'seen.json');
+  await setup.driver.startRuntime(host.handle, run, newCall());
+  const seenFile = join(hostFolder(setup, host), 'instances', run.instanceId, 'seen.json');
   await eventually(() => existsSync(seenFile), 'the runtime has come up');
-  const identity = recordedRun(world, run.instanceId);
+  const identity = recordedRun(setup, run.instanceId);
   return { host, run, identity, seenFile };
 }
 
-export function markOf(world: World, host: AllocatedHost): string {
-  return read<HostRecord>(hostFolder(world, host), 'host.json').mark;
+export function markOf(setup: ProcessSetup, host: AllocatedHost): string {
+  return read<HostRecord>(hostFolder(setup, host), 'host.json').mark;
 }
 
-export async function tidy(world: World): Promise<void> {
-  const hosts = readdirSync(join(world.folder, 'hosts'));
-  await Promise.all(hosts.map((hostId) => world.driver.releaseHost(hostId, null, newCall())));
-  await world.driver.close();
+export async function tidy(setup: ProcessSetup): Promise<void> {
+  const hosts = readdirSync(join(setup.folder, 'hosts'));
+  await Promise.all(hosts.map((hostId) => setup.driver.releaseHost(hostId, null, newCall())));
+  await setup.driver.close();
   const left = readdirSync('/proc').filter((name) => {
     try {
-      return readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(world.folder);
+      return readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(setup.folder);
     } catch {
       return false;
     }
   });
   expect(left, 'no process is left over').toEqual([]);
-  expect(readdirSync(join(world.folder, 'hosts'))).toEqual([]);
-  rmSync(world.folder, { recursive: true, force: true });
+  expect(readdirSync(join(setup.folder, 'hosts'))).toEqual([]);
+  rmSync(setup.folder, { recursive: true, force: true });
 }

@@ -31,7 +31,7 @@ export interface Node {
   readonly ends: readonly string[];
 }
 
-export interface World {
+export interface Cluster {
   readonly postgres: TemporaryPostgres;
   readonly databaseUrl: string;
   readonly organizationId: string;
@@ -45,7 +45,7 @@ export interface World {
   connect(): postgres.Sql;
 }
 
-export interface WorldOptions {
+export interface ClusterOptions {
   readonly crowds: number;
   /** Instances that are there without a host, for the writer through the door. */
   readonly fleet: number;
@@ -61,7 +61,7 @@ const settings = {
 };
 
 /** Starts all of it; it ends with the test. */
-export async function startWorld(options: WorldOptions): Promise<World> {
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const temporary = await startPostgres();
   onTestFinished(() => temporary.stop());
   const { url: databaseUrl } = await createTestDatabase({ serverUrl: temporary.url });
@@ -154,7 +154,7 @@ async function nodeOf(server: Server): Promise<Node> {
 }
 
 /** How many clients a network has, and what they get: its node's address to all of them. */
-export const addressesOf = ({ nodes }: World) => ({
+export const addressesOf = ({ nodes }: Cluster) => ({
   urls: nodes.map(({ network }) => network.url),
   token,
 });

@@ -34,7 +34,7 @@ export interface Seen {
   openStreams: number;
 }
 
-export interface World {
+export interface ApiServer {
   readonly url: string;
   readonly port: number;
   readonly server: HttpServer;
@@ -53,10 +53,10 @@ export async function openDatabase(): Promise<Database> {
   return database;
 }
 
-export async function startWorld(
+export async function startApiServer(
   database: Database,
   overrides: Partial<HttpServerConfig> & { ready?: () => Promise<boolean> } = {},
-): Promise<World> {
+): Promise<ApiServer> {
   const { ready = async () => true, ...config } = overrides;
   const dataDir = mkdtempSync(join(tmpdir(), 'im-api-'));
   const store = createStore(database, defaultDeadlines);
@@ -194,13 +194,13 @@ export interface Answer {
 
 /** One HTTP request, with any header: fetch would not send Host, Origin or Sec-Fetch-Site. */
 export function send(
-  world: Pick<World, 'port'>,
+  api: Pick<ApiServer, 'port'>,
   path: string,
   options: RequestOptions & { body?: string | Buffer } = {},
 ): Promise<Answer> {
   const { body, ...rest } = options;
   return new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port: world.port, path, ...rest }, (response) => {
+    const sent = request({ host: '127.0.0.1', port: api.port, path, ...rest }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
@@ -224,11 +224,11 @@ export function send(
 
 /** One GraphQL operation by POST, as the administrator unless `headers` say otherwise. */
 export function post(
-  world: Pick<World, 'port'>,
+  api: Pick<ApiServer, 'port'>,
   query: string,
   options: { variables?: object; headers?: Record<string, string> } = {},
 ): Promise<Answer> {
-  return send(world, '/graphql', {
+  return send(api, '/graphql', {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -239,12 +239,12 @@ export function post(
 }
 
 /** Signs in as a browser does; returns the cookie. */
-export async function signIn(world: World): Promise<string> {
-  const { url } = await world.server.createSignInLink();
+export async function signIn(api: ApiServer): Promise<string> {
+  const { url } = await api.server.createSignInLink();
   const code = new URLSearchParams(new URL(url).hash.slice(1)).get('code');
-  const { headers } = await send(world, '/session', {
+  const { headers } = await send(api, '/session', {
     method: 'POST',
-    headers: { 'content-type': 'application/json', origin: `http://127.0.0.1:${world.port}` },
+    headers: { 'content-type': 'application/json', origin: `http://127.0.0.1:${api.port}` },
     body: JSON.stringify({ code }),
   });
   return headers['set-cookie']?.[0]?.split(';')[0] ?? '';

@@ -7,7 +7,7 @@ import type { Bench } from '../stores.ts';
 import type { Clients } from './clients.ts';
 import { type Child, startChild } from './process.ts';
 
-export interface World {
+export interface BenchRun {
   readonly bench: Bench;
   readonly clients: Child<Clients>;
   /** Small sizes, to see whether it runs. */
@@ -43,7 +43,7 @@ const collector = "process.on('SIGUSR2', () => { gc(); gc(); })";
  *   that was busy for ten seconds would put off
  */
 export async function startNode(
-  { bench }: World,
+  { bench }: BenchRun,
   { store, ...database }: Database,
   options: { url?: string; subscribesUnderLoad?: true } = {},
 ): Promise<Node> {
@@ -131,7 +131,7 @@ export const crowdOf = ({ url }: Node, count: number) => ({
  * Makes events until all of a crowd are known to get each: an open subscription is not acknowledged.
  */
 export async function settle(
-  { clients }: World,
+  { clients }: BenchRun,
   crowd: string,
   emit: () => Promise<unknown>,
 ): Promise<void> {

@@ -23,7 +23,7 @@ import { defaultStreamLimits, type StreamLimits } from '../../src/server/wire/st
 import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import type { LogPosition } from '../../src/store/log/log.ts';
-import { adminToken, eventually, send } from './transport-world.ts';
+import { adminToken, eventually, send } from './api-server.ts';
 
 interface Item extends LogPosition {
   readonly cursor: string;
@@ -31,7 +31,7 @@ interface Item extends LogPosition {
   readonly text: string;
 }
 
-export interface StreamWorld {
+export interface StreamServer {
   readonly port: number;
   readonly server: HttpServer;
   readonly store: Store;
@@ -112,14 +112,14 @@ function createList() {
   };
 }
 
-export async function startStreamWorld(
+export async function startStreamServer(
   database: Database,
   options: {
     streamLimits?: Partial<StreamLimits>;
     limits?: Partial<ServerLimits>;
     config?: Partial<HttpServerConfig>;
   } = {},
-): Promise<StreamWorld> {
+): Promise<StreamServer> {
   const list = createList();
   const schema = createSchema({
     typeDefs,
@@ -270,15 +270,15 @@ export class Client {
   }
 }
 
-export async function connectClient(world: StreamWorld, token = adminToken): Promise<Client> {
-  const { port, isSecure } = world;
-  const before = world.sockets.length;
+export async function connectClient(api: StreamServer, token = adminToken): Promise<Client> {
+  const { port, isSecure } = api;
+  const before = api.sockets.length;
   const url = `ws${isSecure ? 's' : ''}://127.0.0.1:${port}/graphql`;
   const client = new Client(
     new WebSocket(url, 'graphql-transport-ws', { rejectUnauthorized: false }),
   );
   await once(client.socket, 'open');
-  client.server = world.sockets[before] as Socket;
+  client.server = api.sockets[before] as Socket;
   client.say({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } });
   await eventually(
     'it is answered',
@@ -299,13 +299,13 @@ export interface EventClient {
 
 /** A client of Server-Sent Events that may stop to read. */
 export async function openEvents(
-  world: StreamWorld,
+  api: StreamServer,
   query: string,
   headers: Record<string, string> = { authorization: `Bearer ${adminToken}` },
 ): Promise<EventClient> {
-  const before = world.sockets.length;
+  const before = api.sockets.length;
   const sent = request({
-    ...{ host: '127.0.0.1', port: world.port, path: '/graphql', method: 'POST', agent: false },
+    ...{ host: '127.0.0.1', port: api.port, path: '/graphql', method: 'POST', agent: false },
     headers: { ...headers, accept: 'text/event-stream', 'content-type': 'application/json' },
   });
   sent.on('error', () => {});
@@ -322,7 +322,7 @@ export async function openEvents(
     isOver = true;
   });
   return {
-    ...{ request: sent, response, server: world.sockets[before] as Socket },
+    ...{ request: sent, response, server: api.sockets[before] as Socket },
     text: () => text,
     cursors: () => [...text.matchAll(/^id: (c\d+)$/gm)].map(([, cursor]) => cursor ?? ''),
     isOver: () => isOver,

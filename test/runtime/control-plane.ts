@@ -1,6 +1,6 @@
 /**
  * The runtime's side of the API as tests need it: the contract of `schema/`, served over
- * graphql-ws, with what it heard and what it says in the hands of the test. One world can be served
+ * graphql-ws, with what it heard and what it says in the hands of the test. One controlPlane can be served
  * on several addresses, one after the other, as a server that moves.
  */
 import { createServer } from 'node:http';
@@ -25,7 +25,7 @@ export interface Report {
   readonly counters?: Record<string, number>;
 }
 
-export interface World {
+export interface ControlPlane {
   readonly run: string;
   readonly runKey: string;
   readonly reports: Report[];
@@ -36,19 +36,19 @@ export interface World {
   refusal: { code: string; message: string; retryable: boolean } | undefined;
   /** Called with each completion before it is taken. */
   onCompletion: (() => void) | undefined;
-  /** Serves the world at a new address. */
+  /** Serves the controlPlane at a new address. */
   listen(): Promise<{ readonly url: string; close(): Promise<void>; cut(): void }>;
   /** Gives a command; resolves with its first completion. */
   command(kind: RuntimeCommand['kind'], payload?: object): Promise<Completion>;
-  /** Resolves when the condition holds; it is asked again whenever the world hears something. */
+  /** Resolves when the condition holds; it is asked again whenever the controlPlane hears something. */
   until(condition: () => boolean): Promise<void>;
 }
 
 const { schema } = loadSchemaSdl();
 let commandNumber = 0;
 
-/** A world that nobody is in yet. */
-export function createWorld(): World {
+/** A controlPlane that nobody is in yet. */
+export function createControlPlane(): ControlPlane {
   const open: RuntimeCommand[] = [];
   const streams = new Set<(command: RuntimeCommand) => void>();
   const waiters: (() => void)[] = [];
@@ -57,37 +57,37 @@ export function createWorld(): World {
   };
   const accepted = () => {
     heard();
-    const { refusal } = world;
+    const { refusal } = controlPlane;
     return refusal === undefined
       ? { __typename: 'RuntimeReportAccepted' }
       : { __typename: 'RuntimeReportRefused', ...refusal };
   };
   const root = {
     reportRuntime: ({ input }: { input: Report }) => {
-      world.reports.push(input);
+      controlPlane.reports.push(input);
       return accepted();
     },
     reportDeviceValues: ({ input }: { input: { values: DeviceValue[] } }) => {
-      world.values.push(...input.values);
+      controlPlane.values.push(...input.values);
       return accepted();
     },
     reportLogs: ({ input }: { input: { lines: LogLine[] } }) => {
-      world.logs.push(...input.lines);
+      controlPlane.logs.push(...input.lines);
       return accepted();
     },
     completeRuntimeCommand: ({ input }: { input: Completion }) => {
-      world.completions.push(input);
-      world.onCompletion?.();
-      if (world.refusal !== undefined) return accepted();
+      controlPlane.completions.push(input);
+      controlPlane.onCompletion?.();
+      if (controlPlane.refusal !== undefined) return accepted();
       heard();
       const at = open.findIndex(({ id }) => id === input.command);
       const command = { id: input.command };
-      if (world.onCompletion === undefined && at !== -1) open.splice(at, 1);
+      if (controlPlane.onCompletion === undefined && at !== -1) open.splice(at, 1);
       return { __typename: 'RuntimeCommandCompleted', command };
     },
     runtimeCommands: () => stream(open, streams),
   };
-  const world: World = {
+  const controlPlane: ControlPlane = {
     run: 'run-1',
     runKey: 'key-of-run-1',
     reports: [],
@@ -104,7 +104,7 @@ export function createWorld(): World {
           schema,
           roots: { query: root, mutation: root, subscription: root },
           onConnect: ({ connectionParams }) =>
-            connectionParams?.authorization === `Bearer ${world.runKey}`,
+            connectionParams?.authorization === `Bearer ${controlPlane.runKey}`,
         },
         sockets,
       );
@@ -130,18 +130,18 @@ export function createWorld(): World {
     async command(kind, payload = {}) {
       commandNumber += 1;
       const id = `command-${commandNumber}`;
-      const command = { id, kind, run: world.run, payload };
+      const command = { id, kind, run: controlPlane.run, payload };
       open.push(command);
       for (const push of streams) push(command);
-      const found = () => world.completions.find((completion) => completion.command === id);
-      await world.until(() => found() !== undefined);
+      const found = () => controlPlane.completions.find((completion) => completion.command === id);
+      await controlPlane.until(() => found() !== undefined);
       return found()!;
     },
     async until(condition) {
       while (!condition()) await new Promise<void>((resolve) => waiters.push(resolve));
     },
   };
-  return world;
+  return controlPlane;
 }
 
 /** The open commands, then each new one. */
