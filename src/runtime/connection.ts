@@ -14,14 +14,33 @@ export class Disconnected extends Error {
   override readonly name = 'Disconnected';
 }
 
+/** The API answered with an error instead of a result; the connection stands. */
+export class RequestRejected extends Error {
+  override readonly name = 'RequestRejected';
+  readonly code: string;
+  /** Whether the same may succeed later: the error is about the moment, not about what was sent. */
+  readonly retryable: boolean;
+
+  constructor(code: string, message: string) {
+    super(`${code}: ${message}`);
+    this.code = code;
+    this.retryable = codesOfTheMoment.includes(code);
+  }
+}
+
 /** The API knows this run no more: the runtime exits. */
 export class RunEnded extends Error {
   override readonly name = 'RunEnded';
 }
 
 export interface Connection {
-  /** Sends one mutation whose field is aliased `result`. Rejects: `Disconnected`, `RunEnded`. */
+  /**
+   * Sends one mutation whose field is aliased `result`. Rejects: `Disconnected`, `RequestRejected`,
+   * `RunEnded`.
+   */
   request(document: string, input: object): Promise<Answer>;
+  /** Asks for what a query has under the alias `result`. Rejects as `request` does. */
+  query<Result>(document: string, variables: Record<string, unknown>): Promise<Result>;
   /** Closes it for good. */
   close(): Promise<void>;
 }
@@ -41,6 +60,14 @@ interface Closed {
   readonly reason: string;
 }
 
+const codesOfTheMoment: readonly string[] = [
+  'UNAVAILABLE',
+  'RATE_LIMITED',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+];
+/** Close code of a peer that was sent more than it takes. */
+const messageTooBig = 1009;
 const requestMilliseconds = 15_000;
 const pingMilliseconds = 10_000;
 const pongMilliseconds = 5_000;
@@ -95,6 +122,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     /** Why there is no connection, where it is known: the close that follows says nothing. */
     let problem = '';
     const terminate = () => client?.terminate();
+    let dispose: () => void = () => {};
     const closed = await new Promise<Closed>((resolve) => {
       const ended = (event: unknown) => {
         const { code, reason } = describe(event);
@@ -140,8 +168,10 @@ export function openConnection(options: ConnectionOptions): Connection {
           },
         },
       });
-      closing.signal.addEventListener('abort', () => void client?.dispose(), { once: true });
+      dispose = () => void client?.dispose();
+      closing.signal.addEventListener('abort', dispose, { once: true });
     });
+    closing.signal.removeEventListener('abort', dispose);
     clearTimeout(pong);
     online = undefined;
     return closed;
@@ -149,9 +179,16 @@ export function openConnection(options: ConnectionOptions): Connection {
 
   const finished = keepConnected();
 
-  async function request(document: string, input: object): Promise<Answer> {
+  async function query<Result>(
+    document: string,
+    variables: Record<string, unknown>,
+  ): Promise<Result> {
     if (online === undefined) throw new Disconnected('There is no connection to the API.');
-    const answer = await mutate(online, document, input);
+    return await execute<Result>(online, document, variables);
+  }
+
+  async function request(document: string, input: object): Promise<Answer> {
+    const answer = await query<Answer>(document, { input });
     if (answer.__typename !== 'RuntimeReportRefused' || answer.code !== 'STALE_REPORT') {
       return answer;
     }
@@ -161,6 +198,7 @@ export function openConnection(options: ConnectionOptions): Connection {
 
   return {
     request,
+    query,
     async close() {
       closing.abort();
       await Promise.race([finished, delay(1_000, undefined, { ref: false })]);
@@ -168,31 +206,51 @@ export function openConnection(options: ConnectionOptions): Connection {
   };
 }
 
-function mutate(client: Client, query: string, input: object): Promise<Answer> {
+function execute<Result>(
+  client: Client,
+  query: string,
+  variables: Record<string, unknown>,
+): Promise<Result> {
   return new Promise((resolve, reject) => {
-    let answer: Answer | undefined;
-    const fail = (cause: unknown) => reject(new Disconnected(describe(cause).reason, { cause }));
-    const cancel = client.subscribe<{ result: Answer | null }>(
-      { query, variables: { input } },
+    let result: Result | undefined;
+    const fail = (reason: unknown) => {
+      clearTimeout(timer);
+      reject(failureOf(reason));
+    };
+    const cancel = client.subscribe<{ result: Result | null }>(
+      { query, variables },
       {
         next: ({ data, errors }) => {
-          answer = data?.result ?? undefined;
-          if (errors !== undefined) fail(errors[0]);
+          result = data?.result ?? undefined;
+          if (errors !== undefined) fail(errors);
         },
         error: fail,
         complete: () => {
+          if (result === undefined) return fail('the connection ended before the answer');
           clearTimeout(timer);
-          if (answer === undefined) fail(new Error('the connection ended before the answer'));
-          else resolve(answer);
+          resolve(result);
         },
       },
     );
     const timer = setTimeout(() => {
-      fail(new Error('no answer within 15 s'));
+      fail('no answer within 15 s');
       cancel();
     }, requestMilliseconds);
     timer.unref();
   });
+}
+
+/** Errors of GraphQL come as a list; what ends a connection as one event, error or text. */
+function failureOf(reason: unknown): Disconnected | RequestRejected {
+  if (Array.isArray(reason)) {
+    const first = reason[0] as { message?: unknown; extensions?: { code?: unknown } } | undefined;
+    const code = String(first?.extensions?.code ?? 'ERROR');
+    return new RequestRejected(code, String(first?.message ?? 'no message'));
+  }
+  const closed = describe(reason);
+  return closed.code === messageTooBig
+    ? new RequestRejected('PAYLOAD_TOO_LARGE', 'a message was larger than the API takes')
+    : new Disconnected(closed.reason);
 }
 
 /** Full jitter: clients that lost one server together do not come back together. */

@@ -1,10 +1,8 @@
 /**
- * The last value of each field of each device: in SQLite in the work folder (LOCAL), or through the
- * API (CLOUD), as the device repository's storage says. Bounded: a device too many is refused.
+ * The last value of each field of each device, and where they are kept on the host alone (LOCAL): in
+ * SQLite in the work folder. Bounded: a device too many is refused.
  */
-import type { Api, DeviceValue } from './api.ts';
 import type { FieldValue } from './fields.ts';
-import { createOutbox } from './outbox.ts';
 import { openSqlite } from './sqlite.ts';
 
 /** A last value and when its message was taken. */
@@ -13,18 +11,33 @@ export interface LastValue {
   readonly at: string;
 }
 
+/** What became of the values of a message. Nothing of it is kept unless all is. */
+export type Kept =
+  | 'KEPT'
+  /** There is no room now. */
+  | 'FULL'
+  /** It can never be delivered: this field is longer than the API takes. */
+  | { readonly tooLong: string; readonly mostBytes: number };
+
+/** The last values of a device cannot be had now. */
+export class ValuesUnavailable extends Error {
+  override readonly name = 'ValuesUnavailable';
+}
+
 export interface DeviceStorage {
-  /** Keeps the values of one message. False: there is no room, and nothing of it was kept. */
-  keep(device: string, values: ReadonlyMap<string, FieldValue>, at: string): boolean;
-  /** The last values of a device; undefined where it never sent any. */
-  last(device: string): ReadonlyMap<string, LastValue> | undefined;
+  /** Keeps the values of one message. What is kept outlives the process. */
+  keep(device: string, values: ReadonlyMap<string, FieldValue>, at: string): Kept;
+  /**
+   * The last values of a device; undefined where it never sent any. Rejects with
+   * `ValuesUnavailable`.
+   */
+  last(device: string): Promise<ReadonlyMap<string, LastValue> | undefined>;
   /** Resolves when everything kept is where it belongs. */
   flushed(): Promise<void>;
   close(): void;
 }
 
 const mostDevices = 10_000;
-const mostWaitingValues = 50_000;
 
 /** Keeps values in `devices.db` of the work folder, each before its message is accepted. */
 export function openLocalDevices(folder: string): DeviceStorage {
@@ -47,16 +60,16 @@ export function openLocalDevices(folder: string): DeviceStorage {
   });
   return {
     keep(device, values, at) {
-      if (!known.has(device) && known.size >= mostDevices) return false;
+      if (!known.has(device) && known.size >= mostDevices) return 'FULL';
       const rows = [...values].map(([field, value]): [string, string] => [
         field,
         JSON.stringify(value),
       ]);
       write(device, rows, at);
       known.add(device);
-      return true;
+      return 'KEPT';
     },
-    last(device) {
+    async last(device) {
       if (!known.has(device)) return undefined;
       const rows = select.all(device) as { field: string; value: string; at: string }[];
       return new Map(
@@ -65,38 +78,5 @@ export function openLocalDevices(folder: string): DeviceStorage {
     },
     flushed: async () => {},
     close: () => database.close(),
-  };
-}
-
-/**
- * Hands values to the API, newer ones of a field in place of older ones; remembers those of this
- * run. While the API is away it takes as many as it can hold.
- */
-export function createCloudDevices(api: Api): DeviceStorage {
-  const devices = new Map<string, Map<string, LastValue>>();
-  const outbox = createOutbox<DeviceValue>({
-    capacity: mostWaitingValues,
-    batchItems: 500,
-    send: (values) => api.reportDeviceValues(values),
-  });
-  return {
-    keep(device, values, at) {
-      const fields = devices.get(device) ?? new Map<string, LastValue>();
-      if (!devices.has(device) && devices.size >= mostDevices) return false;
-      const keys = new Map(
-        [...values.keys()].map((field) => [field, JSON.stringify([device, field])]),
-      );
-      const added = [...keys.values()].filter((key) => !outbox.has(key)).length;
-      if (added > outbox.room()) return false;
-      devices.set(device, fields);
-      for (const [field, value] of values) {
-        fields.set(field, { value, at });
-        outbox.put(keys.get(field) ?? field, { device, field, value, at });
-      }
-      return true;
-    },
-    last: (device) => devices.get(device),
-    flushed: () => outbox.flushed(),
-    close: () => outbox.close(),
   };
 }

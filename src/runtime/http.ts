@@ -22,6 +22,7 @@ export interface Call {
 
 export interface Reply {
   readonly status: number;
+  readonly headers?: OutgoingHttpHeaders;
   readonly body: object;
 }
 
@@ -29,7 +30,7 @@ export interface Reply {
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly guard: Guard;
-  readonly answer: (call: Call) => Reply;
+  readonly answer: (call: Call) => Reply | Promise<Reply>;
 }
 
 export interface HttpOptions {
@@ -126,7 +127,8 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
       checkMethod(request, route);
       checkKey(request, route.guard);
       const body = route.method === 'POST' ? await readJson(request) : undefined;
-      reply = route.answer({ query, body });
+      reply = await route.answer({ query, body });
+      Object.assign(headers, reply.headers);
     } catch (error) {
       if (request.destroyed && !request.complete) return;
       const refused = error instanceof Refused ? error : undefined;

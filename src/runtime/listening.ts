@@ -1,6 +1,6 @@
 /** What a loaded solution opens: its message listeners and the server of its input commands. */
 import type { Counters, Endpoint } from './api.ts';
-import type { DeviceStorage } from './devices.ts';
+import { type DeviceStorage, ValuesUnavailable } from './devices.ts';
 import { checkValues, type Fault, faultText, valuesOfQuery } from './fields.ts';
 import { type Call, type HttpServer, openHttp, type Reply, type Route } from './http.ts';
 import type { InputCommand, LoadedSolution, MessageListener } from './solution.ts';
@@ -38,6 +38,7 @@ export interface Listening {
 
 const inputCommandsName = 'input-commands';
 const deviceCharacters = 128;
+const retryAfterSeconds = 10;
 
 /** Opens nothing yet. */
 export function createListening(options: ListeningOptions): Listening {
@@ -153,14 +154,23 @@ function takeMessage(devices: DeviceStorage, listener: MessageListener, body: un
   const checked = checkValues(fields, body, ['device', 'type']);
   faults.push(...checked.faults);
   if (faults.length > 0 || !isDeviceName(device)) return refuse(faults);
-  if (devices.keep(device, checked.values, new Date().toISOString())) {
-    return { status: 202, body: { accepted: true } };
-  }
-  const error = 'There is no room for more values; try again later.';
-  return { status: 503, body: { error } };
+  const kept = devices.keep(device, checked.values, new Date().toISOString());
+  if (kept === 'KEPT') return { status: 202, body: { accepted: true } };
+  if (kept === 'FULL') return notNow('There is no room for more values; try again later.');
+  const { tooLong, mostBytes } = kept;
+  const error = `${tooLong} is longer than the API takes: send ${mostBytes} bytes of JSON at most.`;
+  return { status: 413, body: { error } };
 }
 
-function answerCommand(options: ListeningOptions, command: InputCommand, call: Call): Reply {
+function notNow(error: string): Reply {
+  return { status: 503, headers: { 'retry-after': String(retryAfterSeconds) }, body: { error } };
+}
+
+async function answerCommand(
+  options: ListeningOptions,
+  command: InputCommand,
+  call: Call,
+): Promise<Reply> {
   const faults: Fault[] = [];
   let given: Record<string, unknown>;
   if (command.method === 'GET') {
@@ -187,14 +197,22 @@ function answerCommand(options: ListeningOptions, command: InputCommand, call: C
     }
     case 'DEVICE_VALUES': {
       const device = String(values.get(answer.parameter));
-      const last = options.devices.last(device);
-      if (last === undefined) {
-        return { status: 404, body: { error: 'This device has sent nothing yet.' } };
-      }
-      return { status: 200, body: { device, values: Object.fromEntries(last) } };
+      return await answerValues(options.devices, device);
     }
     default:
       return answer satisfies never;
+  }
+}
+
+async function answerValues(devices: DeviceStorage, device: string): Promise<Reply> {
+  try {
+    const last = await devices.last(device);
+    return last === undefined
+      ? { status: 404, body: { error: 'This device has sent nothing yet.' } }
+      : { status: 200, body: { device, values: Object.fromEntries(last) } };
+  } catch (error) {
+    if (error instanceof ValuesUnavailable) return notNow(error.message);
+    throw error;
   }
 }
 

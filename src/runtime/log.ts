@@ -27,7 +27,7 @@ export interface Log {
 }
 
 const lineCharacters = 4_000;
-const earlyAtOnce = { lines: 1_000, bytes: 1024 * 1024 };
+const earlyAtOnce = { items: 1_000, bytes: 1024 * 1024 };
 const localRows = 50_000;
 const pruneEvery = 1_000;
 

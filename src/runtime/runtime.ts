@@ -7,15 +7,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type CommandResult, type Counters, createApi, type RuntimeCommand } from './api.ts';
+import { openCloudDevices } from './cloud-devices.ts';
 import { createCloudLogs } from './cloud-logs.ts';
 import { createCommandQueue } from './commands.ts';
 import type { RuntimeConfig } from './config.ts';
 import { openConnection } from './connection.ts';
-import { createCloudDevices, type DeviceStorage, openLocalDevices } from './devices.ts';
+import { type DeviceStorage, openLocalDevices } from './devices.ts';
 import { faultText } from './fields.ts';
 import { createListening, type Listening } from './listening.ts';
 import { type Log, openLocalLogs } from './log.ts';
 import { type LoadedSolution, loadSolution } from './solution.ts';
+import { hasOutbox } from './value-outbox.ts';
 
 /** How the program ends. */
 export const exitCodes = {
@@ -47,16 +49,28 @@ interface LoadPayload {
 
 const drainMilliseconds = 5_000;
 const flushMilliseconds = 2_000;
+/** Far within the deadline of PAUSING. */
+const pauseFlushMilliseconds = 10_000;
 const faultMilliseconds = 1_000;
 
 /** Starts the runtime. */
 export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): Runtime {
   const startedAt = Date.now();
-  const counters: Counters = { messagesAccepted: 0, messagesRejected: 0, inputCommands: 0 };
+  const counters: Counters = {
+    messagesAccepted: 0,
+    messagesRejected: 0,
+    inputCommands: 0,
+    valuesRefused: 0,
+  };
   const hurry = new AbortController();
+  const hurried = new Promise<void>((resolve) =>
+    hurry.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
   let phase: 'UP' | 'LOADED' | 'RUNNING' | 'PAUSING' | 'PAUSED' | 'CLOSED' = 'UP';
   let solution: LoadedSolution | undefined;
   let devices: DeviceStorage | undefined;
+  /** Values for the API from before the storage of devices became LOCAL. */
+  let leftBehind: DeviceStorage | undefined;
   let listening: Listening | undefined;
   let rejected = { count: 0, last: '' };
   let closing: Promise<void> | undefined;
@@ -128,7 +142,14 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
       return failed(`Solution ${key} ${version} cannot be loaded: ${faultText(loaded.faults)}.`);
     }
     devices?.close();
-    devices = deviceStorage === 'LOCAL' ? openLocalDevices(folder) : createCloudDevices(api);
+    leftBehind?.close();
+    leftBehind = undefined;
+    const cloud = { folder, run: config.run, api, counters, log };
+    if (deviceStorage === 'CLOUD') devices = openCloudDevices(cloud);
+    else {
+      devices = openLocalDevices(folder);
+      if (hasOutbox(folder)) leftBehind = openCloudDevices(cloud);
+    }
     solution = loaded.solution;
     listening = createListening({
       address: config.address,
@@ -166,7 +187,8 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
     }
     phase = 'PAUSING';
     await listening.closeMessages(hurry.signal);
-    await Promise.race([devices.flushed(), aborted(hurry.signal)]);
+    // What is left then is delivered while the instance is paused, or in the next run.
+    await Promise.race([within(pauseFlushMilliseconds, devices.flushed()), hurried]);
     phase = 'PAUSED';
     return { outcome: 'DONE', endpoints: listening.endpoints() };
   }
@@ -219,6 +241,7 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
     if (code !== exitCodes.runEnded) await within(flushMilliseconds, log.flushed());
     await connection.close();
     devices?.close();
+    leftBehind?.close();
     log.close();
     finish(code);
   }
@@ -230,7 +253,7 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
       const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
       log.error(`Fault: ${stack}`);
       const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      const report = api.reportFault(message.slice(0, 4_000)).catch(() => {});
+      const report = api.reportFault(message).catch(() => {});
       await within(faultMilliseconds, Promise.all([report, log.flushed()]));
       finish(exitCodes.fault);
     },
@@ -243,11 +266,4 @@ function failed(message: string): CommandResult {
 
 async function within(milliseconds: number, work: Promise<unknown> | undefined): Promise<void> {
   await Promise.race([work, delay(milliseconds, undefined, { ref: false })]);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

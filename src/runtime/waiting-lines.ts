@@ -1,18 +1,16 @@
 /** Log lines that wait for a place to go, bounded; one line stands for those that were dropped. */
+import { type BatchLimits, jsonBytes } from './delivery.ts';
 import type { LogLine } from './log-line.ts';
 
 export interface WaitingLines {
   readonly isEmpty: boolean;
   append(line: LogLine): void;
   /** Takes out the oldest: at most so many, of at most so many bytes, but one at least. */
-  take(most: { readonly lines: number; readonly bytes: number }): LogLine[];
+  take(most: BatchLimits): LogLine[];
 }
 
 const capacityLines = 5_000;
 const capacityBytes = 4 * 1024 * 1024;
-
-/** Bytes of a line in a JSON text, with what separates it from the next. */
-const bytesOf = (line: LogLine) => Buffer.byteLength(JSON.stringify(line)) + 1;
 
 /** None yet. Where there is no room for one more, the oldest is dropped. */
 export function createWaitingLines(): WaitingLines {
@@ -42,7 +40,7 @@ export function createWaitingLines(): WaitingLines {
       return waiting.length === 0;
     },
     append(line) {
-      const bytes = bytesOf(line);
+      const bytes = jsonBytes(line);
       waiting.push({ line, bytes });
       waitingBytes += bytes;
       while (waiting.length > capacityLines || waitingBytes > capacityBytes) {
@@ -52,10 +50,10 @@ export function createWaitingLines(): WaitingLines {
     },
     take(most) {
       const taken = takeDropped();
-      let bytes = taken.reduce((sum, line) => sum + bytesOf(line), 0);
+      let bytes = taken.reduce((sum, line) => sum + jsonBytes(line), 0);
       for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
         bytes += next.bytes;
-        if (taken.length > 0 && (taken.length >= most.lines || bytes > most.bytes)) break;
+        if (taken.length > 0 && (taken.length >= most.items || bytes > most.bytes)) break;
         taken.push(next.line);
         shift();
       }

@@ -301,8 +301,9 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('the catalogue on %s', (kind) => 
         .findFirst({ where: { key } })
         .then((row) => row ?? { id: deviceRepository.id });
       await api.store.database.query(
-        `insert into device_values (device_repository_id, device, field, value, at)
-         select $1::uuid, 'device-' || n, field, to_jsonb(n), timestamptz '2026-01-01' + n * interval '1 hour'
+        `insert into device_values (device_repository_id, device, field, value, at, received_at)
+         select $1::uuid, 'device-' || n, field, to_jsonb(n), timestamptz '2031-01-01' - n * interval '1 hour',
+                timestamptz '2026-01-01' + n * interval '1 hour'
            from generate_series(1, 5) n, unnest(array['temperature', 'humidity']) field`,
         [id],
       );

@@ -83,11 +83,12 @@ async function openLog(url: string) {
   const connection = openConnection({
     endpoint: async () => `${url.replace('http', 'ws')}/graphql`,
     ...{ runKey, log: quiet },
-    onConnected: async () => {},
+    onConnected: () => api.reportOnline(),
     onCommand: () => {},
     onRunEnded: () => {},
   });
-  log.keepIn(createCloudLogs(createApi(run.runId, connection)));
+  const api = createApi(run.runId, connection);
+  log.keepIn(createCloudLogs(api));
   onTestFinished(async () => {
     await connection.close();
     log.close();

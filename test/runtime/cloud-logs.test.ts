@@ -2,9 +2,17 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { Answer } from '../../src/runtime/api.ts';
 import { createCloudLogs } from '../../src/runtime/cloud-logs.ts';
-import { Disconnected } from '../../src/runtime/connection.ts';
+import { Disconnected, RequestRejected } from '../../src/runtime/connection.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import type { LogLine } from '../../src/runtime/log-line.ts';
+
+const limits = {
+  reportBytes: 256 * 1024,
+  valuesPerReport: 500,
+  valueBytes: 65_536,
+  logLinesPerReport: 500,
+  textCharacters: 4_000,
+};
 
 /** An API that keeps each number once, as the real one does; `answer` may refuse or fail a report. */
 function openLog(answer: (lines: readonly LogLine[]) => Answer | Error | null) {
@@ -13,10 +21,11 @@ function openLog(answer: (lines: readonly LogLine[]) => Answer | Error | null) {
   const log = createLog(() => {});
   log.keepIn(
     createCloudLogs({
+      limits: () => limits,
       async reportLogs(lines) {
         reports.push(lines);
         const given = answer(lines);
-        if (given instanceof Error && given.cause !== undefined) throw given;
+        if (given instanceof RequestRejected) throw given;
         if (given !== null && !(given instanceof Error)) return given;
         kept.push(...lines.filter(({ number }) => number > (kept.at(-1)?.number ?? 0)));
         if (given !== null) throw given;
@@ -66,13 +75,7 @@ test('a report stays far below the size of a message', async () => {
 
 test.each([
   ['InvalidInput', () => ({ __typename: 'InvalidInput', code: 'INVALID_INPUT', message: 'No.' })],
-  [
-    'an error of GraphQL',
-    () =>
-      new Disconnected('No.', {
-        cause: [{ message: 'No.', extensions: { code: 'INTERNAL' } }],
-      }),
-  ],
+  ['an error of GraphQL', () => new RequestRejected('INTERNAL', 'No.')],
 ] as const)('a line that gets %s is replaced and holds up none', async (_what, refusal) => {
   const { log, kept } = openLog((lines) =>
     lines.some(({ text }) => text === 'poison') ? refusal() : null,
@@ -96,6 +99,7 @@ test('lines before the storage is known, and those of a storage that is replaced
   const next: LogLine[] = [];
   log.keepIn(
     createCloudLogs({
+      limits: () => limits,
       async reportLogs(lines) {
         next.push(...lines);
         return { __typename: 'RuntimeReportAccepted' };

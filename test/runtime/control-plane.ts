@@ -14,6 +14,7 @@ import type {
   DeviceValue,
   Endpoint,
   RuntimeCommand,
+  RuntimeLimits,
 } from '../../src/runtime/api.ts';
 import type { LogLine } from '../../src/runtime/log-line.ts';
 
@@ -32,8 +33,14 @@ export interface ControlPlane {
   readonly completions: Completion[];
   readonly values: DeviceValue[];
   readonly logs: LogLine[];
+  /** What the API takes; told in the answer to ONLINE. */
+  limits: RuntimeLimits;
+  /** What the API has of devices, when it is asked. */
+  known: DeviceValue[];
   /** What mutations answer where it is set; default: accepted. */
   refusal: { code: string; message: string; retryable: boolean } | undefined;
+  /** Why a report of values is refused; undefined where it is taken. */
+  refusedValues: ((values: readonly DeviceValue[]) => string | undefined) | undefined;
   /** Called with each completion before it is taken. */
   onCompletion: (() => void) | undefined;
   /** Serves the controlPlane at a new address. */
@@ -46,6 +53,8 @@ export interface ControlPlane {
 
 const { schema } = loadSchemaSdl();
 let commandNumber = 0;
+/** What the API takes in one message. */
+const maxPayload = 1024 * 1024;
 
 /** A controlPlane that nobody is in yet. */
 export function createControlPlane(): ControlPlane {
@@ -59,7 +68,7 @@ export function createControlPlane(): ControlPlane {
     heard();
     const { refusal } = controlPlane;
     return refusal === undefined
-      ? { __typename: 'RuntimeReportAccepted' }
+      ? { __typename: 'RuntimeReportAccepted', limits: controlPlane.limits }
       : { __typename: 'RuntimeReportRefused', ...refusal };
   };
   const root = {
@@ -68,6 +77,11 @@ export function createControlPlane(): ControlPlane {
       return accepted();
     },
     reportDeviceValues: ({ input }: { input: { values: DeviceValue[] } }) => {
+      const message = controlPlane.refusedValues?.(input.values);
+      if (message !== undefined) {
+        heard();
+        return { __typename: 'InvalidInput', code: 'INVALID_INPUT', message, issues: [] };
+      }
       controlPlane.values.push(...input.values);
       return accepted();
     },
@@ -85,6 +99,8 @@ export function createControlPlane(): ControlPlane {
       if (controlPlane.onCompletion === undefined && at !== -1) open.splice(at, 1);
       return { __typename: 'RuntimeCommandCompleted', command };
     },
+    runtimeDeviceValues: ({ device }: { device: string }) =>
+      controlPlane.known.filter((value) => value.device === device),
     runtimeCommands: () => stream(open, streams),
   };
   const controlPlane: ControlPlane = {
@@ -94,11 +110,20 @@ export function createControlPlane(): ControlPlane {
     completions: [],
     values: [],
     logs: [],
+    limits: {
+      reportBytes: maxPayload / 4,
+      valuesPerReport: 500,
+      valueBytes: 65_536,
+      logLinesPerReport: 500,
+      textCharacters: 4_000,
+    },
+    known: [],
     refusal: undefined,
+    refusedValues: undefined,
     onCompletion: undefined,
     async listen() {
       const http = createServer();
-      const sockets = new WebSocketServer({ server: http, path: '/graphql' });
+      const sockets = new WebSocketServer({ server: http, path: '/graphql', maxPayload });
       const server = useServer(
         {
           schema,

@@ -32,9 +32,13 @@ export async function temporaryFolder(): Promise<string> {
 export async function startProgram(
   controlPlane: ControlPlane,
   env: Record<string, string>,
-  { stdin = `${JSON.stringify({ runKey: controlPlane.runKey })}\n`, imports = [] as string[] } = {},
+  {
+    stdin = `${JSON.stringify({ runKey: controlPlane.runKey })}\n`,
+    imports = [] as string[],
+    folder: given = '',
+  } = {},
 ): Promise<Program> {
-  const folder = await temporaryFolder();
+  const folder = given || (await temporaryFolder());
   const flags = ['tsx', ...imports].flatMap((module) => ['--import', module]);
   const child = spawn(process.execPath, [...flags, 'src/runtime/main.ts'], {
     cwd: repository,

@@ -9,11 +9,12 @@ import { containing, type Span } from '../list/filters.ts';
 import { boundsOf, connectionOf, type PageArguments } from '../list/page.ts';
 import { TimeRange } from './node.ts';
 
-const DeviceValue = builder.objectRef<DeviceRow['values'][number]>('DeviceValue').implement({
+export const DeviceValue = builder.objectRef<DeviceRow['values'][number]>('DeviceValue').implement({
   fields: (t) => ({
     field: t.exposeString('field'),
     value: t.expose('value', { type: 'JSON' }),
     at: t.expose('at', { type: 'DateTime' }),
+    receivedAt: t.expose('receivedAt', { type: 'DateTime' }),
   }),
 });
 

@@ -2,6 +2,7 @@
 import type { InputIssue } from '../../store/input/save-result.ts';
 import { builder } from '../base/builder.ts';
 import { EndpointKind, LogLevel } from '../base/enums.ts';
+import type { RuntimeLimits } from './limits.ts';
 
 const RuntimeCommandOutcome = builder.enumType('RuntimeCommandOutcome', {
   values: ['DONE', 'FAILED'] as const,
@@ -27,6 +28,7 @@ const RuntimeCountersInput = builder.inputType('RuntimeCountersInput', {
     messagesAccepted: t.int({ required: true }),
     messagesRejected: t.int({ required: true }),
     inputCommands: t.int({ required: true }),
+    valuesRefused: t.int(),
     memoryBytes: t.float(),
   }),
 });
@@ -56,12 +58,14 @@ const DeviceValueInput = builder.inputType('DeviceValueInput', {
     field: t.string({ required: true }),
     value: t.field({ type: 'JSON', required: true }),
     at: t.field({ type: 'DateTime', required: true }),
+    number: t.float(),
   }),
 });
 
 export const ReportDeviceValuesInput = builder.inputType('ReportDeviceValuesInput', {
   fields: (t) => ({
     run: t.id({ required: true }),
+    takenIn: t.id(),
     values: t.field({ type: [DeviceValueInput], required: true }),
   }),
 });
@@ -82,10 +86,11 @@ export const ReportLogsInput = builder.inputType('ReportLogsInput', {
   }),
 });
 
-const limits = { endpoints: 100, message: 4000, name: 200, values: 500, lines: 500, value: 16_384 };
+const most = { endpoints: 100, name: 200 };
 
 /** What Postgres can not store in a text, or in JSON. */
 const unstorable = /[\0\p{Surrogate}]/u;
+const notStorable = 'It has the character 0 or half a character.';
 const address = /^[0-9a-fA-F.:]{2,45}$/;
 const protocol = /^[a-z][a-z0-9+.-]{0,19}$/;
 const path = /^\/[\x21-\x7e]{0,499}$/;
@@ -100,19 +105,22 @@ class Issues {
 
   text(value: string, at: string, most: number): void {
     this.when(value.length > most, at, `${value.length} characters are too many: ${most} at most.`);
-    this.when(unstorable.test(value), at, 'It has the character 0 or half a character.');
+    this.when(unstorable.test(value), at, notStorable);
   }
 }
 
 /** What is wrong with a completion. */
-export function checkCompletion(input: typeof CompleteRuntimeCommandInput.$inferInput) {
+export function checkCompletion(
+  input: typeof CompleteRuntimeCommandInput.$inferInput,
+  limits: RuntimeLimits,
+) {
   const issues = new Issues();
-  issues.text(input.message ?? '', 'message', limits.message);
+  issues.text(input.message ?? '', 'message', limits.textCharacters);
   const endpoints = input.endpoints ?? [];
-  issues.when(endpoints.length > limits.endpoints, 'endpoints', `${limits.endpoints} at most.`);
-  endpoints.slice(0, limits.endpoints).forEach((endpoint, index) => {
+  issues.when(endpoints.length > most.endpoints, 'endpoints', `${most.endpoints} at most.`);
+  endpoints.slice(0, most.endpoints).forEach((endpoint, index) => {
     const at = `endpoints.${index}`;
-    issues.text(endpoint.name, `${at}.name`, limits.name);
+    issues.text(endpoint.name, `${at}.name`, most.name);
     issues.when(
       !protocol.test(endpoint.protocol),
       `${at}.protocol`,
@@ -126,9 +134,9 @@ export function checkCompletion(input: typeof CompleteRuntimeCommandInput.$infer
 }
 
 /** What is wrong with a report. */
-export function checkReport(input: typeof ReportRuntimeInput.$inferInput) {
+export function checkReport(input: typeof ReportRuntimeInput.$inferInput, limits: RuntimeLimits) {
   const issues = new Issues();
-  issues.text(input.message ?? '', 'message', limits.message);
+  issues.text(input.message ?? '', 'message', limits.textCharacters);
   for (const [name, count] of Object.entries(input.counters ?? {})) {
     issues.when((count ?? 0) < 0, `counters.${name}`, 'Zero or more.');
   }
@@ -136,14 +144,24 @@ export function checkReport(input: typeof ReportRuntimeInput.$inferInput) {
 }
 
 /** What is wrong with values of devices. */
-export function checkDeviceValues({ values }: typeof ReportDeviceValuesInput.$inferInput) {
+export function checkDeviceValues(
+  { values }: typeof ReportDeviceValuesInput.$inferInput,
+  limits: RuntimeLimits,
+) {
   const issues = new Issues();
-  issues.when(values.length > limits.values, 'values', `${limits.values} at most, in one report.`);
-  values.slice(0, limits.values).forEach(({ device, field, value }, index) => {
-    issues.when(device === '', `values.${index}.device`, 'It is empty.');
-    issues.text(device, `values.${index}.device`, limits.name);
-    issues.text(field, `values.${index}.field`, limits.name);
-    issues.text(textOf(value), `values.${index}.value`, limits.value);
+  const many = limits.valuesPerReport;
+  issues.when(values.length > many, 'values', `${many} at most, in one report.`);
+  values.slice(0, many).forEach(({ device, field, value, number }, index) => {
+    const at = `values.${index}`;
+    issues.when(device === '', `${at}.device`, 'It is empty.');
+    issues.text(device, `${at}.device`, most.name);
+    issues.text(field, `${at}.field`, most.name);
+    const bytes = Buffer.byteLength(JSON.stringify(value));
+    const tooMany = `${bytes} bytes of JSON are too many: ${limits.valueBytes} at most.`;
+    issues.when(bytes > limits.valueBytes, `${at}.value`, tooMany);
+    issues.when(unstorable.test(textOf(value)), `${at}.value`, notStorable);
+    const isNumber = number == null || (Number.isSafeInteger(number) && number > 0);
+    issues.when(!isNumber, `${at}.number`, 'A whole number from 1 on, less than 2^53.');
   });
   return issues.found;
 }
@@ -155,13 +173,17 @@ function textOf(value: unknown): string {
 }
 
 /** What is wrong with lines of a log. */
-export function checkLogLines({ lines }: typeof ReportLogsInput.$inferInput) {
+export function checkLogLines(
+  { lines }: typeof ReportLogsInput.$inferInput,
+  limits: RuntimeLimits,
+) {
   const issues = new Issues();
-  issues.when(lines.length > limits.lines, 'lines', `${limits.lines} at most, in one report.`);
+  const many = limits.logLinesPerReport;
+  issues.when(lines.length > many, 'lines', `${many} at most, in one report.`);
   const [first] = lines;
   let before = 0;
-  lines.slice(0, limits.lines).forEach(({ number, text }, index) => {
-    issues.text(text, `lines.${index}.text`, limits.message);
+  lines.slice(0, many).forEach(({ number, text }, index) => {
+    issues.text(text, `lines.${index}.text`, limits.textCharacters);
     const at = `lines.${index}.number`;
     const isNumbered = number != null;
     issues.when(isNumbered !== (first?.number != null), at, 'All lines have one, or none.');

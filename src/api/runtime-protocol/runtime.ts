@@ -1,21 +1,23 @@
 /** The runtime's side: its commands, and what it reports. Only the key of its run opens it. */
 import { GraphQLError } from 'graphql';
 import { refuse } from '../../lifecycle/errors.ts';
+import { reportDeviceValues } from '../../store/command/device-values.ts';
 import {
   completeRuntimeCommand,
   openRuntimeCommands,
   type ReportResult,
   type RuntimeCommandRow,
-  reportDeviceValues,
   reportLogs,
   reportRuntime,
 } from '../../store/command/runtime-reports.ts';
+import { readLastValues } from '../../store/read/devices.ts';
 import { readRuntimeCommand } from '../../store/read/reads.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { RuntimeCommandKind } from '../base/enums.ts';
 import { streamOf } from '../base/graphql-stream.ts';
 import type { RunViewer } from '../base/viewer.ts';
+import { DeviceValue } from '../entity/device.ts';
 import { Instance } from '../entity/instance.ts';
 import { owned } from '../list/filters.ts';
 import { RuntimeReportRefused, refusedReport } from '../mutation/refusals.ts';
@@ -37,6 +39,7 @@ import {
   ReportLogsInput,
   ReportRuntimeInput,
 } from './input.ts';
+import { type RuntimeLimits, runtimeLimits } from './limits.ts';
 
 const RuntimeCommand = builder.objectRef<RuntimeCommandRow>('RuntimeCommand').implement({
   fields: (t) => ({
@@ -86,6 +89,16 @@ interface Reported<Name extends string> {
   readonly instanceId: string;
 }
 
+const RuntimeLimitsType = builder.objectRef<RuntimeLimits>('RuntimeLimits').implement({
+  fields: (t) => ({
+    reportBytes: t.exposeInt('reportBytes'),
+    valuesPerReport: t.exposeInt('valuesPerReport'),
+    valueBytes: t.exposeInt('valueBytes'),
+    logLinesPerReport: t.exposeInt('logLinesPerReport'),
+    textCharacters: t.exposeInt('textCharacters'),
+  }),
+});
+
 const RuntimeReportAccepted = builder
   .objectRef<Reported<'RuntimeReportAccepted'>>('RuntimeReportAccepted')
   .implement({
@@ -96,6 +109,10 @@ const RuntimeReportAccepted = builder
           (await context.store.database.drizzle.query.instances.findFirst(
             query({ where: { ...owned(context), id: instanceId } }),
           ))!,
+      }),
+      limits: t.field({
+        type: RuntimeLimitsType,
+        resolve: (_report, _args, { server }) => runtimeLimits(server.limits),
       }),
     }),
   });
@@ -156,6 +173,16 @@ async function report(
   return { __typename: 'RuntimeReportAccepted' as const, instanceId: result.instanceId };
 }
 
+builder.queryFields((t) => ({
+  runtimeDeviceValues: t.field({
+    type: [DeviceValue],
+    nullable: true,
+    args: { device: t.arg.string({ required: true }) },
+    resolve: async (_root, { device }, context) =>
+      readLastValues(context.store, runOf(context).instanceId, device),
+  }),
+}));
+
 builder.mutationFields((t) => ({
   completeRuntimeCommand: t.field({
     type: resultType('CompleteRuntimeCommandResult', [
@@ -169,7 +196,7 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { input }, context) => {
       const { runId } = runOf(context);
       if (input.run !== runId) return ofAnotherRun();
-      const issues = checkCompletion(input);
+      const issues = checkCompletion(input, runtimeLimits(context.server.limits));
       if (issues.length > 0) return invalidInput(issues);
       const result = await completeRuntimeCommand(context.store, {
         runId,
@@ -190,7 +217,7 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: ReportRuntimeInput, required: true }) },
     resolve: (_root, { input }, context) =>
       report(context, input, {
-        issues: checkReport(input),
+        issues: checkReport(input, runtimeLimits(context.server.limits)),
         apply: (runId) =>
           reportRuntime(context.store, {
             runId,
@@ -206,11 +233,16 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: ReportDeviceValuesInput, required: true }) },
     resolve: (_root, { input }, context) =>
       report(context, input, {
-        issues: checkDeviceValues(input),
+        issues: checkDeviceValues(input, runtimeLimits(context.server.limits)),
         apply: (runId) =>
           reportDeviceValues(context.store, {
             runId,
-            values: input.values.map(({ value, ...rest }) => ({ ...rest, value })),
+            takenIn: input.takenIn ?? null,
+            values: input.values.map(({ value, number, ...rest }) => ({
+              ...rest,
+              value,
+              number: number ?? null,
+            })),
           }),
       }),
   }),
@@ -220,7 +252,7 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: ReportLogsInput, required: true }) },
     resolve: (_root, { input }, context) =>
       report(context, input, {
-        issues: checkLogLines(input),
+        issues: checkLogLines(input, runtimeLimits(context.server.limits)),
         apply: async (runId) => {
           const lines = input.lines.map((line) => ({ ...line, number: line.number ?? null }));
           const result = await reportLogs(context.store, { runId, lines });

@@ -12,7 +12,7 @@ import {
 import { refusedRequest } from '../wire/request-error.ts';
 
 const rootFields: Readonly<Record<string, readonly string[]>> = {
-  Query: ['__typename'],
+  Query: ['__typename', 'runtimeDeviceValues'],
   Mutation: [
     '__typename',
     'completeRuntimeCommand',
@@ -27,6 +27,7 @@ const rootFields: Readonly<Record<string, readonly string[]>> = {
 const innerFields = [
   'RuntimeCommandCompleted.command',
   'RuntimeReportAccepted.instance',
+  'RuntimeReportAccepted.limits',
   'InvalidInput.issues',
 ];
 

@@ -44,13 +44,14 @@ export function openRuntimeCommands(store: Store, runId: string): Promise<Runtim
   return store.database.query<RuntimeCommandRow>(OPEN_COMMANDS, [runId]);
 }
 
-const stale = (): ReportResult => ({
+/** The answer to a report of a run that is over. */
+export const stale = (): ReportResult => ({
   outcome: 'REFUSED',
   refusal: refuse('STALE_REPORT', 'This run is over; another has taken its place. Exit.'),
 });
 
 /** A run that may still report, with its instance; null when it is over. */
-async function liveRun(store: Store, runId: string): Promise<{ instanceId: string } | null> {
+export async function liveRun(store: Store, runId: string): Promise<{ instanceId: string } | null> {
   const [row] = await store.database.query<{ instanceId: string }>(
     `select i.id as "instanceId" from runs r join instances i on i.id = r.instance_id
       where r.id = $1::uuid and i.run_id = r.id and r.ended_at is null`,
@@ -183,33 +184,6 @@ export async function reportRuntime(
       report.report satisfies never;
   }
   return { outcome: 'ACCEPTED', instanceId };
-}
-
-/** Keeps the last values of devices; a later value of the same field replaces an earlier one. */
-export async function reportDeviceValues(
-  store: Store,
-  report: {
-    runId: string;
-    values: readonly { device: string; field: string; value: unknown; at: Date }[];
-  },
-): Promise<ReportResult> {
-  const run = await liveRun(store, report.runId);
-  if (!run) return stale();
-  const newest = new Map(
-    [...report.values]
-      .sort((a, b) => a.at.getTime() - b.at.getTime())
-      .map((value) => [`${value.device}\u0000${value.field}`, value]),
-  );
-  await store.database.query(
-    `insert into device_values (device_repository_id, device, field, value, at)
-     select i.device_repository_id, v->>'device', v->>'field', v->'value', (v->>'at')::timestamptz
-       from instances i, jsonb_array_elements($2::text::jsonb) v
-      where i.id = $1::uuid
-     on conflict (device_repository_id, device, field) do update
-        set value = excluded.value, at = excluded.at where device_values.at <= excluded.at`,
-    [run.instanceId, JSON.stringify([...newest.values()])],
-  );
-  return { outcome: 'ACCEPTED', instanceId: run.instanceId };
 }
 
 /** Log lines that one instance keeps; the oldest go first. */

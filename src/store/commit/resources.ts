@@ -197,9 +197,9 @@ export function runParts(updates: readonly InstanceUpdate[]): Sql[] {
   const begins = ends.flatMap(({ id, beginRun }) => (beginRun ? [{ id, run_id: beginRun }] : []));
   if (begins.length > 0) {
     parts.push(sql`begun_runs as (
-      insert into runs (id, organization_id, instance_id, solution_version_id, image, image_tag,
-        started_at)
-      select v.run_id, i.organization_id, i.id,
+      insert into runs (id, organization_id, instance_id, device_repository_id,
+        solution_version_id, image, image_tag, started_at)
+      select v.run_id, i.organization_id, i.id, i.device_repository_id,
              coalesce(i.solution_version_id, (
                select s.id from solution_versions s where s.solution_id = i.solution_id
                 order by s.ordinal desc limit 1)),

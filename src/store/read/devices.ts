@@ -3,11 +3,19 @@
 import type { Store } from '../commit/store.ts';
 import type { Parameter } from '../database/database.ts';
 
+export interface LastValue {
+  readonly field: string;
+  readonly value: unknown;
+  /** By the clock of the runtime's host. */
+  readonly at: string;
+  readonly receivedAt: string;
+}
+
 export interface DeviceRow {
   readonly device: string;
-  /** When its last message arrived. */
+  /** When the last of its values was received. */
   readonly at: string;
-  readonly values: { field: string; value: unknown; at: string }[];
+  readonly values: LastValue[];
 }
 
 export interface DevicePage {
@@ -56,8 +64,8 @@ export async function readDevices(
     ...(query.pattern === null ? [] : [`device ilike ${parameter(query.pattern, 'text')}`]),
   ];
   const having = [
-    ...(query.since ? [`max(at) >= ${parameter(query.since, 'timestamptz')}`] : []),
-    ...(query.until ? [`max(at) < ${parameter(query.until, 'timestamptz')}`] : []),
+    ...(query.since ? [`max(received_at) >= ${parameter(query.since, 'timestamptz')}`] : []),
+    ...(query.until ? [`max(received_at) < ${parameter(query.until, 'timestamptz')}`] : []),
   ];
   const page = [
     ...(query.greaterThan ? [beyond('>', query.greaterThan)] : []),
@@ -70,12 +78,13 @@ export async function readDevices(
               from jsonb_array_elements_text(${parameter(JSON.stringify(repositoryIds), 'text::jsonb')})) wanted
      cross join lateral (
        select coalesce(jsonb_agg(matching), '[]') as matching, count(*)::integer as count
-         from (select device, max(at) as at from device_values
+         from (select device, max(received_at) as at from device_values
                 where ${where.join(' and ')} group by device
                 ${having.length ? `having ${having.join(' and ')}` : ''}) matching) total
      cross join lateral (
        select coalesce(jsonb_agg(jsonb_build_object('device', device, 'at', at, 'values', (
-                select jsonb_agg(jsonb_build_object('field', v.field, 'value', v.value, 'at', v.at)
+                select jsonb_agg(jsonb_build_object('field', v.field, 'value', v.value, 'at', v.at,
+                                                     'receivedAt', v.received_at)
                                  order by v.field)
                   from device_values v
                  where v.device_repository_id = wanted.id and v.device = shown.device))
@@ -86,4 +95,20 @@ export async function readDevices(
     parameters,
   );
   return new Map(rows.map(({ repositoryId, ...found }) => [repositoryId, found]));
+}
+
+/** The last values of a device in the repository of an instance, ordered by field. */
+export function readLastValues(
+  store: Store,
+  instanceId: string,
+  device: string,
+): Promise<LastValue[]> {
+  return store.database.query<LastValue & Record<string, unknown>>(
+    /* sql */ `
+    select v.field, v.value, v.at, v.received_at as "receivedAt"
+      from instances i
+      join device_values v on v.device_repository_id = i.device_repository_id
+     where i.id = $1::uuid and v.device = $2 order by v.field`,
+    [instanceId, device],
+  );
 }

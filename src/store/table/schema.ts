@@ -180,7 +180,12 @@ export const deviceValues = pgTable(
     device: text('device').notNull(),
     field: text('field').notNull(),
     value: jsonb('value').notNull(),
+    /** By the clock of the runtime's host: shown, and compared with nothing. */
     at: time('at').notNull(),
+    receivedAt: time('received_at').notNull().default(sql`clock_timestamp()`),
+    /** `runs.ordinal` of the run in which it was taken, and its place there: the greatest is the last. */
+    runOrdinal: big('run_ordinal').notNull().default(0),
+    number: big('number').notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.deviceRepositoryId, t.device, t.field] })],
 );
@@ -329,6 +334,10 @@ export const runs = pgTable(
     imageDigest: text('image_digest'),
     startedAt: time('started_at').notNull(),
     endedAt: time('ended_at'),
+    /** The order of runs is that of their starts. */
+    ordinal: big('ordinal').notNull().generatedAlwaysAsIdentity(),
+    /** Where values that were taken in it belong; null of runs from before this column. */
+    deviceRepositoryId: uuid('device_repository_id').references(() => deviceRepositories.id),
     /** The number of the last line of its log that was kept; greater ones are new. */
     lastLogNumber: bigint('last_log_number', { mode: 'number' }).notNull().default(0),
   },

@@ -1,0 +1,95 @@
+/**
+ * The last values of devices where the API keeps them (CLOUD): an outbox in the work folder that is
+ * delivered to the API, and what the API has from before.
+ */
+import type { Api, Counters } from './api.ts';
+import { createDelivery } from './delivery.ts';
+import { type DeviceStorage, type LastValue, ValuesUnavailable } from './devices.ts';
+import type { Log } from './log.ts';
+import { type OutboxValue, openValueOutbox } from './value-outbox.ts';
+
+export interface CloudDevicesOptions {
+  readonly folder: string;
+  readonly run: string;
+  readonly api: Pick<Api, 'limits' | 'reportDeviceValues' | 'lastValues'>;
+  readonly counters: Pick<Counters, 'valuesRefused'>;
+  readonly log: Pick<Log, 'warn'>;
+}
+
+/** Devices whose values were asked for; more than so many are forgotten. */
+const mostLearned = 10_000;
+
+/** Opens the outbox, and delivers what it holds. */
+export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
+  const { api, counters, log } = options;
+  const outbox = openValueOutbox(options.folder, options.run);
+  /** Devices of which the outbox has all that the API has. */
+  const learned = new Set<string>();
+  const delivery = createDelivery<OutboxValue>({
+    queue: {
+      get isEmpty() {
+        return outbox.isEmpty;
+      },
+      head: (most) => outbox.head(most),
+      delivered: (values) => outbox.delivered(values),
+      setAside(value, reason) {
+        outbox.setAside(value);
+        counters.valuesRefused += 1;
+        const { device, field } = value;
+        log.warn(
+          `The API refused the value of ${field} of device ${device}; it is set aside until the next ` +
+            `run. ${reason.slice(0, 500)}`,
+        );
+      },
+    },
+    limits: () => {
+      const told = api.limits();
+      return told && { items: told.valuesPerReport, bytes: told.reportBytes };
+    },
+    send: (values) =>
+      api.reportDeviceValues(
+        values.map(({ takenIn, bytes, ...value }) => value),
+        values[0]?.takenIn ?? options.run,
+      ),
+  });
+  if (!outbox.isEmpty) delivery.wake();
+
+  /** Asks the API once for what it has of a device. */
+  async function learn(device: string): Promise<void> {
+    if (learned.has(device)) return;
+    const values = await api.lastValues(device);
+    if (learned.size >= mostLearned) learned.clear();
+    if (values.length > 0) learned.add(device);
+    outbox.learn(device, values);
+  }
+
+  return {
+    keep(device, values, at) {
+      const mostBytes = api.limits()?.valueBytes ?? Number.POSITIVE_INFINITY;
+      for (const [field, value] of values) {
+        const isTooLong = Buffer.byteLength(JSON.stringify(value)) > mostBytes;
+        if (isTooLong) return { tooLong: field, mostBytes };
+      }
+      if (!outbox.put(device, values, at)) return 'FULL';
+      delivery.wake();
+      return 'KEPT';
+    },
+    async last(device) {
+      const failure = await learn(device).catch((error: unknown) => error);
+      const values = outbox.last(device);
+      // Without the API: those that were taken here.
+      if (values.length === 0 && failure !== undefined) {
+        throw new ValuesUnavailable('The API cannot be asked for this device now.');
+      }
+      if (values.length === 0) return undefined;
+      return new Map(
+        values.map(({ field, value, at }): [string, LastValue] => [field, { value, at }]),
+      );
+    },
+    flushed: () => delivery.flushed(),
+    close() {
+      delivery.close();
+      outbox.close();
+    },
+  };
+}

@@ -1,0 +1,129 @@
+/**
+ * Delivers what waits in a queue to the API: oldest first, in batches within the limits that the API
+ * has told, the same batch again until it is settled. Of a batch that the API refuses, ever smaller
+ * parts are sent until the refused item is found; it is set aside and delays none behind it.
+ */
+import type { Answer } from './api.ts';
+import { RequestRejected } from './connection.ts';
+
+/** What one batch may hold. */
+export interface BatchLimits {
+  readonly items: number;
+  /** Of the items as JSON. A single item may be longer. */
+  readonly bytes: number;
+}
+
+export interface DeliveryQueue<T> {
+  readonly isEmpty: boolean;
+  /** The oldest items, one at least; they stay until they are delivered or set aside. */
+  head(most: BatchLimits): readonly T[];
+  delivered(items: readonly T[]): void;
+  /** The first item of the head is refused by the API. */
+  setAside(item: T, reason: string): void;
+}
+
+export interface DeliveryOptions<T> {
+  readonly queue: DeliveryQueue<T>;
+  /** Undefined until the API has told them. */
+  readonly limits: () => BatchLimits | undefined;
+  /** Rejects where the same may succeed later, or with `RequestRejected`. */
+  readonly send: (items: readonly T[]) => Promise<Answer>;
+}
+
+export interface Delivery {
+  /** Something was put in the queue. */
+  wake(): void;
+  /** Resolves when the queue is empty. */
+  flushed(): Promise<void>;
+  /** Sends no more. */
+  close(): void;
+}
+
+/** How long the first item waits for others. */
+const lingerMilliseconds = 200;
+/** Between two batches of a queue that holds more than one. */
+const nextBatchMilliseconds = 20;
+const longestRetryMilliseconds = 3_000;
+/** A request that is rejected so often is rejected for its items, not for the moment. */
+const mostRejections = 3;
+/** Bytes of a list entry in JSON, with the comma. */
+export const jsonBytes = (item: unknown) => Buffer.byteLength(JSON.stringify(item)) + 1;
+
+/** Delivers from now on. */
+export function createDelivery<T>({ queue, limits, send }: DeliveryOptions<T>): Delivery {
+  /** Fewer than the limit while a refused item is looked for. */
+  let partItems = Number.POSITIVE_INFINITY;
+  let failures = 0;
+  let rejections = 0;
+  let isSending = false;
+  let isClosed = false;
+  /** The last batch was settled, and left some behind it. */
+  let isFollowing = false;
+  let timer: NodeJS.Timeout | undefined;
+  const idle: (() => void)[] = [];
+
+  function schedule(isUrgent = idle.length > 0 && failures === 0): void {
+    if (isSending || isClosed || queue.isEmpty) return;
+    if (timer !== undefined && !isUrgent) return;
+    clearTimeout(timer);
+    const linger = isFollowing ? nextBatchMilliseconds : lingerMilliseconds;
+    const wait = Math.min(linger * 2 ** failures, longestRetryMilliseconds);
+    timer = setTimeout(() => void sendPart(), isUrgent ? 0 : wait).unref();
+  }
+
+  async function sendPart(): Promise<void> {
+    timer = undefined;
+    const most = limits();
+    isSending = true;
+    try {
+      if (most === undefined) failures = Math.min(failures + 1, 10);
+      else await sendHead({ ...most, items: Math.min(most.items, partItems) });
+    } finally {
+      isSending = false;
+    }
+    isFollowing = failures === 0 && !queue.isEmpty;
+    if (queue.isEmpty) for (const resolve of idle.splice(0)) resolve();
+    schedule();
+  }
+
+  async function sendHead(most: BatchLimits): Promise<void> {
+    const items = queue.head(most);
+    try {
+      const { code, message, ...answer } = await send(items);
+      if (isClosed) return;
+      failures = 0;
+      rejections = 0;
+      if (answer.__typename === 'RuntimeReportAccepted') {
+        queue.delivered(items);
+        partItems *= 2;
+      } else refuse(items, `${code ?? answer.__typename}: ${message ?? ''}`);
+    } catch (error) {
+      if (isClosed) return;
+      failures = Math.min(failures + 1, 10);
+      const isRejected = error instanceof RequestRejected && !error.retryable;
+      rejections = isRejected ? rejections + 1 : 0;
+      if (isRejected && rejections >= mostRejections) refuse(items, error.message);
+    }
+  }
+
+  function refuse(items: readonly T[], reason: string): void {
+    const [item] = items;
+    if (items.length > 1) partItems = Math.ceil(items.length / 2);
+    else if (item !== undefined) queue.setAside(item, reason);
+  }
+
+  return {
+    wake: () => schedule(),
+    async flushed() {
+      if (queue.isEmpty) return;
+      await new Promise<void>((resolve) => {
+        idle.push(resolve);
+        schedule(true);
+      });
+    },
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,223 @@
+/**
+ * Values of devices on their way to the API, in `outbox.db` of the work folder: the newest of each
+ * field of each device, written before its message is accepted, there until the API has taken it. What
+ * was delivered stays as long as there is room, to answer input commands from.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DeviceValue } from './api.ts';
+import { type BatchLimits, jsonBytes } from './delivery.ts';
+import type { FieldValue } from './fields.ts';
+import { openSqlite } from './sqlite.ts';
+
+/** One value, and the run in which it was taken. */
+export interface OutboxValue extends DeviceValue {
+  readonly takenIn: string;
+  /** What it adds to a report. */
+  readonly bytes: number;
+}
+
+/** A value as the API has it. */
+export type LearnedValue = Pick<DeviceValue, 'field' | 'value' | 'at'>;
+
+/** How much may be kept. */
+export interface OutboxQuota {
+  /** Values that are not delivered yet. */
+  readonly waiting: Amount;
+  /** Values that are delivered, or refused by the API. */
+  readonly settled: Amount;
+}
+
+interface Amount {
+  values: number;
+  bytes: number;
+}
+
+export interface ValueOutbox {
+  readonly isEmpty: boolean;
+  /** Puts the values of one message in place of older ones. False: the quota is reached. */
+  put(device: string, values: ReadonlyMap<string, FieldValue>, at: string): boolean;
+  /** The oldest of one run that wait. */
+  head(most: BatchLimits): readonly OutboxValue[];
+  delivered(values: readonly OutboxValue[]): void;
+  /** Sends it no more in this run; the next one tries again. */
+  setAside(value: OutboxValue): void;
+  /** Keeps what the API has of a device, where nothing newer is here. */
+  learn(device: string, values: readonly LearnedValue[]): void;
+  last(device: string): readonly DeviceValue[];
+  close(): void;
+}
+
+/** What became of a value. */
+const states = { waiting: 0, delivered: 1, refused: 2 } as const;
+
+export const defaultQuota: OutboxQuota = {
+  waiting: { values: 100_000, bytes: 64 * 1024 * 1024 },
+  settled: { values: 50_000, bytes: 32 * 1024 * 1024 },
+};
+
+const fileName = 'outbox.db';
+const table = /* sql */ `
+create table if not exists reported_values (
+  device text not null, field text not null, value text not null, at text not null,
+  run text not null, number integer not null, bytes integer not null, state integer not null,
+  primary key (device, field)) without rowid;
+create index if not exists reported_values_number on reported_values (state, number)`;
+
+/** Whether an earlier run has made one. */
+export const hasOutbox = (folder: string) => existsSync(join(folder, fileName));
+
+/** Opens or makes it. Values that earlier runs of the instance have left behind wait again. */
+export function openValueOutbox(folder: string, run: string, quota = defaultQuota): ValueOutbox {
+  const database = openSqlite(folder, fileName, table);
+  const statements = prepare(database);
+  database.exec(
+    `update reported_values set state = ${states.waiting} where state = ${states.refused}`,
+  );
+  const amounts = (state: string) => statements.amountOf(state).get() as Amount;
+  const waiting = amounts(`= ${states.waiting}`);
+  let settled = amounts(`<> ${states.waiting}`);
+  let { number } = statements.lastNumber.get() as { number: number };
+
+  const write = database.transaction((device: string, rows: readonly Row[], at: string) => {
+    for (const { field, text, bytes } of rows) {
+      number += 1;
+      statements.put.run(device, field, text, at, run, number, bytes, states.waiting);
+    }
+  });
+  const settle = database.transaction((values: readonly OutboxValue[], state: number) => {
+    // One that was replaced meanwhile has another number, and still waits.
+    return values.filter(
+      ({ device, field, number }) =>
+        statements.settle.run(state, device, field, number).changes > 0,
+    );
+  });
+  const keepLearned = database.transaction((device: string, values: readonly LearnedValue[]) => {
+    for (const { field, value, at } of values) {
+      const text = JSON.stringify(value);
+      statements.learn.run(device, field, text, at, jsonBytes(text), run);
+    }
+  });
+
+  function settleAs(state: number, values: readonly OutboxValue[]): void {
+    for (const { bytes } of settle(values, state)) {
+      add(waiting, { values: -1, bytes: -bytes });
+      add(settled, { values: 1, bytes });
+    }
+    makeRoom();
+  }
+
+  function makeRoom(): void {
+    if (isWithin(settled, quota.settled)) return;
+    statements.evict.run(Math.ceil(settled.values / 4));
+    settled = amounts(`<> ${states.waiting}`);
+  }
+
+  return {
+    get isEmpty() {
+      return waiting.values === 0;
+    },
+    put(device, values, at) {
+      const rows = [...values].map(([field, value]): Row => {
+        const bytes = jsonBytes({ device, field, value, at, number });
+        const before = statements.find.get(device, field) as Row['before'];
+        return { field, text: JSON.stringify(value), bytes, before };
+      });
+      const more = { values: 0, bytes: 0 };
+      const replaced = { values: 0, bytes: 0 };
+      for (const { bytes, before } of rows) {
+        const isWaiting = before?.state === states.waiting;
+        add(more, { values: isWaiting ? 0 : 1, bytes: bytes - (isWaiting ? before.bytes : 0) });
+        if (before && !isWaiting) add(replaced, { values: -1, bytes: -before.bytes });
+      }
+      const after = { values: waiting.values + more.values, bytes: waiting.bytes + more.bytes };
+      if (!isWithin(after, quota.waiting)) return false;
+      write(device, rows, at);
+      add(waiting, more);
+      add(settled, replaced);
+      return true;
+    },
+    head(most) {
+      const found = (statements.oldest.all(most.items) as StoredValue[]).map(parsed);
+      let bytes = 0;
+      const over = found.findIndex((value, index) => {
+        bytes += value.bytes;
+        return index > 0 && (bytes > most.bytes || value.takenIn !== found[0]?.takenIn);
+      });
+      return over === -1 ? found : found.slice(0, over);
+    },
+    delivered: (values) => settleAs(states.delivered, values),
+    setAside: (value) => settleAs(states.refused, [value]),
+    learn(device, values) {
+      keepLearned(device, values);
+      settled = amounts(`<> ${states.waiting}`);
+      makeRoom();
+    },
+    last: (device) => (statements.ofDevice.all(device) as StoredValue[]).map(parsed),
+    close: () => database.close(),
+  };
+}
+
+interface Row {
+  readonly field: string;
+  readonly text: string;
+  readonly bytes: number;
+  /** What is kept of the field now. */
+  readonly before: { readonly bytes: number; readonly state: number } | undefined;
+}
+
+interface StoredValue extends Omit<OutboxValue, 'value'> {
+  readonly value: string;
+}
+
+const parsed = ({ value, ...rest }: StoredValue): OutboxValue => ({
+  ...rest,
+  value: JSON.parse(value) as FieldValue,
+});
+
+function prepare(database: ReturnType<typeof openSqlite>) {
+  const columns = 'device, field, value, at, run as "takenIn", number, bytes';
+  const replace = `on conflict (device, field) do update set value = excluded.value,
+    at = excluded.at, run = excluded.run, number = excluded.number, bytes = excluded.bytes,
+    state = excluded.state`;
+  return {
+    find: database.prepare(
+      'select bytes, state from reported_values where device = ? and field = ?',
+    ),
+    put: database.prepare(`insert into reported_values values (?, ?, ?, ?, ?, ?, ?, ?) ${replace}`),
+    learn: database.prepare(
+      `insert into reported_values values (?, ?, ?, ?, '', 0, ?, ${states.delivered}) ${replace}
+        where reported_values.state = ${states.delivered} and reported_values.run <> ?`,
+    ),
+    oldest: database.prepare(
+      `select ${columns} from reported_values where state = ${states.waiting}
+        order by number limit ?`,
+    ),
+    settle: database.prepare(
+      `update reported_values set state = ? where device = ? and field = ? and number = ?
+          and state = ${states.waiting}`,
+    ),
+    evict: database.prepare(
+      `delete from reported_values where (device, field) in (
+         select device, field from reported_values where state <> ${states.waiting}
+          order by number limit ?)`,
+    ),
+    ofDevice: database.prepare(
+      `select ${columns} from reported_values where device = ? order by field`,
+    ),
+    lastNumber: database.prepare('select coalesce(max(number), 0) as number from reported_values'),
+    amountOf: (state: string) =>
+      database.prepare(
+        `select count(*) as "values", coalesce(sum(bytes), 0) as bytes
+           from reported_values where state ${state}`,
+      ),
+  };
+}
+
+function add(amount: Amount, more: Amount): void {
+  amount.values += more.values;
+  amount.bytes += more.bytes;
+}
+
+const isWithin = (amount: Amount, most: Amount) =>
+  amount.values <= most.values && amount.bytes <= most.bytes;
