@@ -40,10 +40,11 @@ export interface Config extends Omit<Read, QueryLimit | 'sampleData'> {
   readonly link: boolean;
 }
 
-const flags = {
-  '--help': 'print this list',
-  '--ephemeral': 'keep nothing: embedded store in memory, hosts end 10 s after the server',
-  '--link': 'print a sign-in link of the running server, and end',
+/** The options of the command line. */
+export const flags = {
+  '--help': 'print this list and exit',
+  '--ephemeral': 'keep nothing: embedded store in memory; hosts end 10 s after the server',
+  '--link': 'print a sign-in link of the running server and exit',
 } as const;
 
 /** A wrong value; the message is one line that names it and the values it takes. */

@@ -8,9 +8,9 @@ import { defaultStreamLimits } from './server/wire/stream-limits.ts';
 
 export interface Setting<Value> {
   readonly name: string;
-  /** As it would stand in the environment; null: unset means something of its own. */
+  /** As written in the environment; null: unset has a meaning of its own. */
   readonly byDefault: string | null;
-  /** The values it takes, as the sentence "NAME takes …" goes on. */
+  /** The values it takes, as the end of the sentence "NAME takes …". */
   readonly takes: string;
   readonly about: string;
   /** Its value is never shown. */
@@ -18,7 +18,7 @@ export interface Setting<Value> {
   readonly schema: z.ZodType<Value, string>;
 }
 
-/** What a schema is and how it is told to people. */
+/** The values that a setting accepts, as a schema and in words. */
 type Kind<Value> = Pick<Setting<Value>, 'takes' | 'schema' | 'secret'>;
 
 const whole = (least: number, most: number): Kind<number> => ({
@@ -96,29 +96,33 @@ const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** Settings by the name that the configuration has for them. */
 export const settings = {
-  port: setting('PORT=4000', whole(0, 65535), 'TCP port of the API; 0 takes a free one'),
+  port: setting('PORT=4000', whole(0, 65535), 'TCP port of the API; 0: any free port'),
   host: setting(
     'HOST=127.0.0.1',
     address,
-    'address to listen on; one that is not loopback needs TLS or ALLOW_INSECURE_HTTP=1',
+    'address to listen on; an address beyond loopback needs TLS or ALLOW_INSECURE_HTTP=1',
   ),
   publicUrl: optional(
     'PUBLIC_URL',
     url('an http or https address without a path', /^https?:\/\/[^/?#@]+\/?$/),
-    'address that browsers and runtimes use, where it is not the one listened on',
+    'address that browsers and runtimes use, if it differs from the one listened on',
   ),
-  allowedHosts: setting('ALLOWED_HOSTS=', hostNames, 'further names that a Host header may have'),
+  allowedHosts: setting(
+    'ALLOWED_HOSTS=',
+    hostNames,
+    'more names that requests may carry in their Host header',
+  ),
   tlsCertFile: optional('TLS_CERT_FILE', path, 'PEM file of the certificate and its chain'),
   tlsKeyFile: optional('TLS_KEY_FILE', path, 'PEM file of its private key'),
   extraCaFile: optional(
     'NODE_EXTRA_CA_CERTS',
     path,
-    'PEM file of private certificate authorities, which the server and runtimes trust beside public ones',
+    'PEM file of private certificate authorities, which the server and the runtimes trust beside public ones',
   ),
   allowInsecureHttp: setting(
     'ALLOW_INSECURE_HTTP=0',
     yes,
-    'listen without TLS where HOST is not loopback: behind a proxy that has it',
+    '1: listen beyond loopback without TLS, behind a proxy that terminates it',
   ),
   databaseUrl: optional(
     'DATABASE_URL',
@@ -128,22 +132,22 @@ export const settings = {
   databaseConnections: setting(
     'DATABASE_CONNECTIONS=10',
     whole(1, 200),
-    'connections for writes, and as many again for reads; a server has four more',
+    'connections for writes, and as many again for reads; a server opens four more',
   ),
   dataDir: setting(
     'DATA_DIR=.data',
     path,
-    'embedded store, the admin token, and the files of hosts of the process driver',
+    'folder of the embedded store, the administrator token, and the files of hosts of the process driver',
   ),
   adminToken: optional(
     'ADMIN_TOKEN',
     secret(text('32 to 512 characters without white space', /^[\x21-\x7e]{32,512}$/)),
-    'token of the administrator; unset: made at the first start, kept in DATA_DIR',
+    'token of the administrator; unset: created at the first start and kept in DATA_DIR',
   ),
   transitionRetentionDays: optional(
     'TRANSITION_RETENTION_DAYS',
     days,
-    'rows of the log, transitions among them, older than this are deleted; unset: none',
+    'age at which rows of the log, transitions included, are deleted; unset: never',
   ),
   dnsZone: setting(
     'DNS_ZONE=instances.test',
@@ -151,81 +155,93 @@ export const settings = {
     'zone of the DNS names of hosts',
   ),
   dnsHost: setting('DNS_HOST=127.0.0.1', address, 'address of the name server'),
-  dnsPort: setting('DNS_PORT=8053', whole(0, 65535), 'port of the name server; 0 takes a free one'),
+  dnsPort: setting(
+    'DNS_PORT=8053',
+    whole(0, 65535),
+    'port of the name server, UDP and TCP; 0: any free port',
+  ),
   heartbeatSeconds: setting(
     'HEARTBEAT_SECONDS=10',
     seconds(0.1, 3600),
-    'time between heartbeats of runtimes',
+    'interval between heartbeats of a runtime',
   ),
   settleSeconds: setting(
     'SETTLE_SECONDS=10',
     seconds(0, 600),
-    'after a start nothing expires in it',
+    'time after a start during which no deadline expires',
   ),
   sampleData: setting(
     'SAMPLE_DATA=auto',
     oneOf('auto', 'on', 'off'),
-    'sample data in an empty store; auto: embedded store, loopback, not in production',
+    'create sample data in an empty store; auto: on the embedded store, on loopback, unless NODE_ENV is production',
   ),
-  logLevel: setting('LOG_LEVEL=info', oneOf(...logLevels), 'least level of the lines of the log'),
-  depth: limit('depth', whole(5, 100), 'levels of a document'),
-  aliases: limit('aliases', whole(0, 1000), 'aliases in a document'),
-  tokens: limit('tokens', whole(500, 20_000), 'words and punctuators in a document'),
-  complexity: limit('complexity', whole(1000, 10_000_000), 'cost: fields times list entries'),
+  logLevel: setting('LOG_LEVEL=info', oneOf(...logLevels), 'lowest level that is logged'),
+  depth: limit('depth', whole(5, 100), 'most levels of nesting in a document'),
+  aliases: limit('aliases', whole(0, 1000), 'most aliases in a document'),
+  tokens: limit('tokens', whole(500, 20_000), 'most tokens in a document'),
+  complexity: limit(
+    'complexity',
+    whole(1000, 10_000_000),
+    'highest cost of a document: its fields, multiplied by the entries of their lists',
+  ),
 };
 
-/** What streams may take. */
+/** Limits of streams. */
 export const streamSettings = {
   socketsPerToken: setting(
     `MAX_SOCKETS_PER_TOKEN=${defaultLimits.socketsPerToken}`,
     whole(1, 1_000_000),
-    'WebSockets that are open with one token',
+    'most WebSockets open with one token',
   ),
   subscriptionsPerToken: setting(
     `MAX_SUBSCRIPTIONS_PER_TOKEN=${defaultLimits.subscriptionsPerToken}`,
     whole(1, 10_000_000),
-    'subscriptions that are open with one token',
+    'most subscriptions open with one token',
   ),
   laggingBytes: setting(
     `STREAM_LAGGING_BYTES=${defaultStreamLimits.laggingBytes}`,
     whole(1024, 2 ** 30),
-    'a subscriber with more bytes waiting is pushed nothing, and catches up when it has read',
+    'unread bytes above which a subscriber gets nothing more until it has read, and then catches up',
   ),
   bufferBytes: setting(
     `STREAM_BUFFER_BYTES=${defaultStreamLimits.bufferBytes}`,
     whole(64 * 1024, 2 ** 30),
-    'a socket with more bytes waiting is closed, and its client comes back',
+    'unread bytes above which a socket is closed with 1013',
   ),
   laggingSeconds: setting(
     `STREAM_LAGGING_SECONDS=${defaultStreamLimits.laggingSeconds}`,
     seconds(1, 3600),
-    'a subscriber that lags and reads nothing for so long is closed',
+    'time without reading after which a lagging subscriber is closed with 1013',
   ),
   totalBufferBytes: setting(
     `STREAM_TOTAL_BUFFER_BYTES=${defaultStreamLimits.totalBufferBytes}`,
     whole(2 ** 20, 2 ** 40),
-    'bytes waiting for all subscribers that lag; over it the furthest behind is closed first',
+    'unread bytes of all lagging subscribers together; above it the one that has lagged longest is closed first',
   ),
   pingSeconds: setting(
     `STREAM_PING_SECONDS=${defaultStreamLimits.pingSeconds}`,
     whole(1, 15),
-    'time between pings; who has not answered by the next is gone',
+    'interval between pings; a socket that has not answered by the next one is closed',
   ),
   busyPercent: setting(
     'STREAM_BUSY_PERCENT=85',
     whole(1, 100),
-    'no new subscriptions while the event loop was busier over 10 s; 100: always',
+    'use of the event loop over 10 s above which new subscriptions are refused; 100: never refused',
   ),
   ringBytes: setting(
     'FEED_RING_BYTES=67108864',
     whole(2 ** 20, 2 ** 36),
-    'recent events kept in memory, so that who comes back does not read the table',
+    'memory for recent events, from which a resuming client is served without reading the table',
   ),
-  ringSeconds: setting('FEED_RING_SECONDS=600', seconds(1, 86_400), 'and how long'),
+  ringSeconds: setting(
+    'FEED_RING_SECONDS=600',
+    seconds(1, 86_400),
+    'time that recent events stay in memory',
+  ),
   catchUpsAtATime: setting(
     'FEED_CATCH_UPS=8',
     whole(1, 100),
-    'reads of the table at a time by those who were away longer',
+    'concurrent reads of the table for clients that resume from before the events in memory',
   ),
 };
 
@@ -238,7 +254,7 @@ export const deadlineSettings = (['instance', 'host'] as const).flatMap((kind) =
     setting: setting(
       `${kind.toUpperCase()}_${state}_DEADLINE_SECONDS=${byDefault}`,
       duration,
-      `time that the ${kind} may be ${state}`,
+      `longest time that the ${kind} may be ${state}`,
     ),
   })),
 );
@@ -246,12 +262,12 @@ export const hostSettings = {
   removal: setting(
     `HOST_REMOVAL_DEADLINE_SECONDS=${defaultDeadlines.removal}`,
     duration,
-    'time that the removal of a host may take',
+    'longest time that the removal of a host may take',
   ),
   healthCheck: setting(
     `HEALTH_CHECK_SECONDS=${defaultDeadlines.healthCheck}`,
     duration,
-    'time between two health checks of a host',
+    'interval between two health checks of a host',
   ),
 };
 export const allSettings: readonly Setting<unknown>[] = [

@@ -1,4 +1,4 @@
-/** Reads the source against the table "Folders of src/" of the architecture: who may import whom. */
+/** Reads the imports of src/ against docs/architecture.md, "Folders of `src/`": who may import whom. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
@@ -287,4 +287,45 @@ test.skipIf(!existsSync(join(root, '.git')))('the top level holds little', () =>
   const texts = ['README.md', 'LICENSE', 'CHANGELOG.md', '.gitignore', 'package-lock.json'];
   const tools = ['biome.json', 'vitest.config.ts', 'drizzle.config.ts'];
   expect(top.filter((name) => ![...ours, ...texts, ...tools].includes(name))).toEqual([]);
+});
+
+describe('docs/architecture.md', () => {
+  const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
+  /** The cells of each row of the table with this heading row. */
+  const rowsBelow = (heading: string) =>
+    (page.split(`${heading}\n`)[1] ?? '')
+      .split('\n\n', 1)[0]
+      ?.split('\n')
+      .slice(1)
+      .map((line) => line.split('|').map((cell) => cell.trim())) ?? [];
+  const quoted = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map((match) => match[1]);
+
+  test('shows who may import whom', () => {
+    const rows = rowsBelow('| Folder | Holds | May import |');
+    const shown = rows
+      .slice(1)
+      .map(([, folder, , cell]) => [
+        quoted(folder)[0],
+        cell === 'nothing' ? [] : (cell ?? '').split(', ').map((each) => each.replaceAll('`', '')),
+      ]);
+    expect(quoted(rows[0]?.[1])).toEqual(expect.arrayContaining([...mayImportEverything]));
+    const expected = Object.entries(mayImport)
+      .filter(([folder]) => existsSync(join(root, 'src', folder)))
+      .map(([folder, entries]) => [
+        `${folder}/`,
+        entries.map((entry) => entry.replace(/^types /, 'types of ')),
+      ]);
+    expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(expected));
+  });
+
+  test('shows the floors', () => {
+    const shown = rowsBelow('| Folder | Floors, lowest first |').map(([, folder, cell]) => [
+      quoted(folder)[0],
+      (cell ?? '')
+        .split('; ')
+        .map((floor) => (floor.startsWith('the files of') ? ['.'] : quoted(floor))),
+    ]);
+    const expected = Object.entries(floors).map(([folder, each]) => [`${folder}/`, each]);
+    expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(expected));
+  });
 });

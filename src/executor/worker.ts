@@ -1,8 +1,8 @@
 /**
  * A worker's life: it registers, beats, watches the beats of its peers by its own
  * monotonic clock and their locks (worker-lock.ts), takes over what a dead one held, and stops its
- * side effects when its own last acknowledged heartbeat is too old. Source: feed.md, "Leases and
- * fencing".
+ * side effects when its own last acknowledged heartbeat is too old. The rules:
+ * docs/feed.md, "Leases and fencing".
  */
 import { setMaxListeners } from 'node:events';
 import type { Store } from '../store/commit/store.ts';

@@ -1,4 +1,4 @@
-/** Cancelling an operation. Source: lifecycle.md, "What a host does to its instances". */
+/** Cancelling an operation. The rules: docs/lifecycle.md, "Cancelling". */
 import type { Change, Context, Snapshot } from './change.ts';
 import { Draft } from './draft.ts';
 import { type Refusal, refuse } from './errors.ts';

@@ -78,7 +78,7 @@ export const deadlinesOfFacts = (): Deadlines => ({
   healthCheck: 60,
 });
 
-/** The deadlines of lifecycle.md. */
+/** The default deadlines: docs/lifecycle.md, "Deadlines". */
 export const defaultDeadlines = deadlinesOfFacts();
 
 function secondsOf<State extends string>(

@@ -1,6 +1,6 @@
 /**
  * Why a command is refused. A refusal writes nothing at all; its message says what to do next.
- * Source: lifecycle.md, "Commands by state".
+ * The rules: docs/lifecycle.md, "Commands".
  */
 export const refusalCodes = [
   'ILLEGAL_TRANSITION',

@@ -1,4 +1,4 @@
-/** What a user's command does to a host. Source: lifecycle.md, first host table. */
+/** What a user's command does to a host. The rules: docs/lifecycle.md, "Commands". */
 import type { Change, Context, HostSnapshot, InstanceSnapshot, Snapshot } from './change.ts';
 import { Draft } from './draft.ts';
 import { stopAll } from './effects.ts';

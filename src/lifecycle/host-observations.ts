@@ -1,7 +1,7 @@
 /**
  * Decides observations of a host: reports of its driver, health checks, deadlines. Null: the
  * observation does not apply in the present state, and nothing is written.
- * Source: lifecycle.md, second host table and "What a host does to its instances".
+ * The rules: docs/lifecycle.md, "Edges" and "Hosts and their instances".
  */
 import {
   type Change,

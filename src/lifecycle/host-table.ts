@@ -1,6 +1,6 @@
 /**
  * Commands and observations of a host by state. Decisions enter the state that these tables name.
- * Source: lifecycle.md, "Host".
+ * Shown in docs/host-states.md.
  */
 import { type HostAction, type HostState, hostStates } from './host.ts';
 import {

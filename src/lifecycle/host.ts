@@ -71,7 +71,7 @@ const within = (
   ifItAnswers: HostState | null = null,
 ): HostDeadline => ({ seconds, onExpiry, ifItAnswers });
 
-/** What is true of a host in each state. Source: lifecycle.md, "Host", and the seeds. */
+/** What is true of a host in each state. Shown in docs/host-states.md, "States". */
 export const hostStateFacts: Readonly<Record<HostState, HostStateFacts>> = {
   OFFLINE: at('AT_REST', 'The host is not allocated and nothing is billed.', {
     billed: false,
@@ -118,7 +118,7 @@ export const downHostStates = statesWhere(({ carriesInstances }) => !carriesInst
 
 const edge = edges<HostState>;
 
-/** Every legal edge; nothing else is ever written. Source: lifecycle.md, second host table. */
+/** Every legal edge; nothing else is ever written. Shown in docs/host-states.md, "Edges". */
 export const hostEdges: readonly Edge<HostState>[] = [
   ...edge(['OFFLINE'], 'DEPLOYING', 'deployHost'),
   ...edge(['DEPLOYING'], 'CONFIGURING_DNS', 'the compute is online and has an address'),

@@ -1,4 +1,4 @@
-/** What a user's command does to an instance. Source: lifecycle.md, "Commands by state". */
+/** What a user's command does to an instance. The rules: docs/lifecycle.md, "Commands". */
 import type { Change, Context, HostSnapshot, InstanceSnapshot, Snapshot } from './change.ts';
 import { isRemoving } from './change.ts';
 import { Draft } from './draft.ts';

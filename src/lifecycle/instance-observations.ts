@@ -1,7 +1,7 @@
 /**
  * Decides observations of an instance: reports of its runtime and driver, deadlines. Null: the
  * observation does not apply in the present state, and nothing is written.
- * Source: lifecycle.md, "Edges (closed set)" and "Reachability is not state".
+ * The rules: docs/lifecycle.md, "Edges" and "Reachability is not state".
  */
 import {
   type Change,

@@ -1,7 +1,6 @@
 /**
  * Commands, observations and host events of an instance by state. Decisions enter the state that
- * these tables name. Source: lifecycle.md, "Commands by state", "Edges (closed set)" and "What
- * a host does to its instances".
+ * these tables name. Shown in docs/instance-states.md.
  */
 import type { RuntimeCommandKind } from './change.ts';
 import {

@@ -75,7 +75,7 @@ const at = (
   ...rest,
 });
 
-/** What is true of an instance in each state. Source: lifecycle.md, first table, and the seeds. */
+/** What is true of an instance in each state. Shown in docs/instance-states.md, "States". */
 export const instanceStateFacts: Readonly<Record<InstanceState, InstanceStateFacts>> = {
   OFFLINE: at('AT_REST', 'The instance is not loaded.'),
   STARTING_RUNTIME: at('TRANSIENT', 'The runtime within the container is starting up.', {
@@ -136,7 +136,7 @@ export const isLiveState = (state: InstanceState): boolean => !isAtRest(state) &
 
 const edge = edges<InstanceState>;
 
-/** Every legal edge; nothing else is ever written. Source: lifecycle.md, "Edges (closed set)". */
+/** Every legal edge; nothing else is ever written. Shown in docs/instance-states.md, "Edges". */
 export const instanceEdges: readonly Edge<InstanceState>[] = [
   ...edge(
     ['OFFLINE', 'STOPPED', ...errorInstanceStates],

@@ -1,5 +1,6 @@
 /**
- * What is metered, and by which rows an interval opens and closes. Source: lifecycle.md, "Metering".
+ * What is metered, and by which rows an interval opens and closes. The rules:
+ * docs/lifecycle.md, "Metering".
  * Times are the database's; every interval names the (resource, sequence) of both rows.
  */
 import { type HostState, hostStateFacts } from './host.ts';

@@ -1,4 +1,4 @@
-/** What an instance lacks to be started, whatever its state. Source: lifecycle.md, "Editions". */
+/** What an instance lacks to be started, whatever its state. The rules: docs/lifecycle.md, "Editions". */
 import type { InstanceAction } from './instance.ts';
 
 export interface StartIssue {

@@ -1,4 +1,4 @@
-/** `graphql-transport-ws` message by message, as its PROTOCOL.md has it, against the real server. */
+/** `graphql-transport-ws`, message by message as its specification defines it, against the real server. */
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';

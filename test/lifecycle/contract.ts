@@ -1,6 +1,6 @@
 /**
- * The tables of lifecycle.md, typed from that page by hand. The code is compared with this, never
- * with itself: nothing here is imported from `src/`.
+ * The contract of both machines, typed by hand. The code is compared with this, never with itself:
+ * nothing here is imported from `src/`. The rules: docs/lifecycle.md.
  */
 const ILL = 'ILLEGAL_TRANSITION';
 const ALR = 'ALREADY_IN_STATE';
@@ -29,7 +29,7 @@ const rows = <Column extends string>(columns: readonly Column[], text: string) =
     ]),
   ) as Record<string, Record<Column, string>>;
 
-/** First table and the deadlines: what is true of each state. */
+/** The facts of each state. */
 export const instanceFacts = rows(
   ['class', 'takesMessages', 'takesInputCommands', 'seconds', 'onExpiry', 'failsTo', 'meter'],
   `
@@ -47,7 +47,7 @@ export const instanceFacts = rows(
   FATAL_ERROR          ERROR     no  no  -   -                    -                    -`,
 );
 
-/** "Commands by state", and a forced stop while an operation is active. */
+/** Commands by state, and a forced stop while an operation is active. */
 export const instanceCells = rows(
   [
     'DEPLOY',
@@ -91,7 +91,7 @@ export const desiredAfter: Record<string, string> = {
 const pairs = (text: string) =>
   new Set(table(text).flatMap(([from, to]) => to.map((state) => `${from} ${state}`)));
 
-/** "Edges (closed set)". */
+/** Every legal edge. */
 export const instanceEdgeSet = pairs(`
   OFFLINE              STARTING_RUNTIME
   STARTING_RUNTIME     INITIALIZING FAILED_TO_INITIALIZE STOPPING OFFLINE
@@ -107,8 +107,8 @@ export const instanceEdgeSet = pairs(`
   FATAL_ERROR          STARTING_RUNTIME OFFLINE`);
 
 /**
- * What an observation leads to, from the triggers of the edges and "Reachability is not state":
- * the state entered, or what is set without a row. A state that is missing ignores it.
+ * What an observation leads to: the state entered, or what is set without a row. A state that is
+ * missing ignores it. The rules: docs/lifecycle.md, "Edges" and "Reachability is not state".
  */
 export const instanceObserved: Record<string, Record<string, string>> = {
   RUNTIME_ONLINE: {
@@ -160,7 +160,7 @@ export const instanceObserved: Record<string, Record<string, string>> = {
   },
 };
 
-/** "What a host does to its instances": where it leads, and for which `desired`. */
+/** Events of a host: the state that its instances enter, and for which `desired`. */
 export const hostEffect: Record<
   string,
   { readonly desired: readonly string[]; readonly enters: Record<string, string> }

@@ -8,15 +8,21 @@ import { instanceEdges, instanceStates } from '../../src/lifecycle/instance.ts';
 import { instanceObservations } from '../../src/lifecycle/instance-table.ts';
 import { mermaidOf } from '../../src/lifecycle/mermaid.ts';
 import { stateMachineOf } from '../../src/lifecycle/state-machine.ts';
+import { accepted, hostCells, instanceCells } from './contract.ts';
 
 const machines = {
-  INSTANCE: { states: instanceStates, edges: instanceEdges, observed: instanceObservations },
-  HOST: { states: hostStates, edges: hostEdges, observed: hostObservations },
+  INSTANCE: {
+    states: instanceStates,
+    edges: instanceEdges,
+    observed: instanceObservations,
+    contract: instanceCells,
+  },
+  HOST: { states: hostStates, edges: hostEdges, observed: hostObservations, contract: hostCells },
 } as const;
 
 describe.each(['INSTANCE', 'HOST'] as const)('the machine of kind %s', (kind) => {
   const machine = stateMachineOf(kind, defaultDeadlines);
-  const { states, edges, observed } = machines[kind];
+  const { states, edges, observed, contract } = machines[kind];
 
   test('is drawn with every state and every edge, and nothing else', () => {
     const lines = mermaidOf(machine).split('\n');
@@ -29,14 +35,19 @@ describe.each(['INSTANCE', 'HOST'] as const)('the machine of kind %s', (kind) =>
     for (const line of drawn) expect(line.split(':')).toHaveLength(2);
   });
 
-  test('has one cell for each command in each state', () => {
-    for (const { cells } of machine.commands) {
-      expect(cells.map(({ state }) => state)).toEqual([...states]);
-      for (const { outcome, code, entersState } of cells) {
-        expect(outcome === 'REFUSED').toBe(code !== null);
-        if (entersState) expect(outcome).toBe('ACCEPTED');
-      }
-    }
+  test('publishes the cells of the contract', () => {
+    const published = machine.commands.flatMap(({ action, cells }) =>
+      cells.map(({ state, outcome, code, entersState }) => [
+        `${state} ${action}`,
+        outcome === 'REFUSED' ? code : (entersState ?? accepted),
+      ]),
+    );
+    const expected = Object.entries(contract).flatMap(([state, cells]) =>
+      Object.entries(cells)
+        .filter(([action]) => action !== 'superseding')
+        .map(([action, cell]) => [`${state} ${action}`, cell]),
+    );
+    expect(Object.fromEntries(published)).toEqual(Object.fromEntries(expected));
   });
 
   test('gives a deadline to every transient state, as configured', () => {

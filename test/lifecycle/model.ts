@@ -141,7 +141,7 @@ function moved<S extends HostSnapshot | InstanceSnapshot>(
   } as unknown as Partial<S>;
 }
 
-/** What must hold after every change. Source: lifecycle.md, "Invariants". */
+/** What must hold after every change. The rules: docs/lifecycle.md, "Invariants". */
 export function checkInvariants({ host: on, instances }: Snapshot): void {
   for (const each of instances) {
     const facts = instanceStateFacts[each.state];

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import * as sets from '../../src/store/table/state-sets.ts';
 
-// By hand from lifecycle.md: SQL that is made from the facts must say what the contract says.
+// Typed by hand: SQL that is made from the facts must agree with it.
 test('the sets of states in SQL', () => {
   expect({ ...sets }).toEqual({
     active: "('QUEUED', 'RUNNING')",

@@ -4,7 +4,7 @@
  *
  *     BEHIND ──── has everything ────► LIVE ──── full ────► BEHIND, until it has drained
  *
- * Source: feed.md, "Fan-out" and "Slow consumers".
+ * The rules: docs/feed.md, "Fan-out" and "Slow consumers".
  */
 import type { LogPosition } from '../../store/log/log.ts';
 import { type Beginning, before, type Channel, type Replay } from '../channel/channel.ts';

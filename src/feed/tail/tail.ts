@@ -2,7 +2,7 @@
  * The one reader of the log in a node. It reads when woken, polls as a safety net, takes pushed rows that
  * follow its position without a gap, and resumes at its position after an outage of the database.
  *
- * Source: feed.md, "Reading the log without losing or reordering".
+ * The rules: docs/feed.md, "Reading the log without losing or reordering".
  */
 
 import type { Reader } from '../../store/database/own-connection.ts';

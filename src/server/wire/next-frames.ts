@@ -3,7 +3,7 @@
  * subscribers in its id alone: the frame is made once, with the id last, patched in for each socket
  * and handed to the kernel; where the kernel takes all of it at once, the same bytes serve the next.
  *
- * Source: feed.md, "Fan-out". What is written here is whole frames, and ws is used without
+ * The rules: docs/feed.md, "Fan-out". What is written here is whole frames, and ws is used without
  * compression and without fragments: so nothing of it can come into the middle of a message of ws.
  */
 import type { Writable } from 'node:stream';

@@ -2,7 +2,7 @@
  * The slow consumers of a node, sockets and event streams alike. Each has a time limit, and the bytes buffered
  * for all of them together are bounded.
  *
- * Source: feed.md, "Slow consumers".
+ * The rules: docs/feed.md, "Slow consumers".
  */
 import type { StreamLimits } from './stream-limits.ts';
 

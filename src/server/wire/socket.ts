@@ -2,7 +2,7 @@
  * The sockets of a node on the side of the network: how much waits for each, which lag, which answer.
  * A socket that does not read is closed so that its client comes back, and nobody else waits for it.
  *
- * Source: feed.md, "Slow consumers".
+ * The rules: docs/feed.md, "Slow consumers".
  */
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';

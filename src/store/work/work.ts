@@ -1,6 +1,6 @@
 /**
  * Work items: claimed with SKIP LOCKED, held under a lease, finished with a fencing token. A worker
- * that has lost its lease can write nothing. See workers.ts and feed.md, "Leases and fencing".
+ * that has lost its lease can write nothing. See workers.ts and docs/feed.md, "Leases and fencing".
  */
 import type { WorkKind } from '../../lifecycle/change.ts';
 import type { Fence } from '../commit/options.ts';

@@ -1,7 +1,7 @@
 /**
  * Workers hold leases on work. A living worker increments its beat and holds an advisory lock through
- * a connection of its own; the leases of a dead worker are taken over. See
- * feed.md, "Leases and fencing".
+ * a connection of its own; the leases of a dead worker are taken over. The rules:
+ * docs/feed.md, "Leases and fencing".
  */
 
 import type { Store } from '../commit/store.ts';
