@@ -255,6 +255,33 @@ test('a pause is done when the accepted messages are', async () => {
   expect(await ask(commands, bed)).toMatchObject({ status: 200 });
 });
 
+test('a pause refuses a body that stalls, and one that drips', async () => {
+  const { world, http, commands } = await running();
+  const stalled = await beginMessage(http, climate);
+  const dripping = await beginMessage(http, { ...climate, padding: ' '.repeat(200) });
+  dripping.drip();
+  await expectDone(world, 'PAUSE');
+  for (const message of [stalled, dripping]) {
+    const answer = (await message.closed).toLowerCase();
+    expect(answer).toContain('http/1.1 503');
+    expect(answer).toContain('connection: close');
+  }
+  expect(await ask(commands, { path: '/climate?bed=bed-1' })).toMatchObject({ status: 404 });
+  expect(await ask(commands, { path: '/status' })).toMatchObject({
+    body: { state: 'PAUSED', counters: { messagesAccepted: 0, messagesRejected: 2 } },
+  });
+  expect(endpointOf(await expectDone(world, 'RESUME'), 'http')).toEqual(http);
+});
+
+test('a stop refuses a body that stalls, of a message and of an input command', async () => {
+  const { world, program, http, commands } = await running();
+  const water = { ...commands, path: '/water' };
+  const stalled = [await beginMessage(http, climate), await beginMessage(water, { bed: 'b' })];
+  await expectDone(world, 'STOP');
+  for (const message of stalled) expect(await message.closed).toContain('HTTP/1.1 503');
+  expect(await program.exit).toBe(0);
+});
+
 test('a stop cuts off a drain that does not end', async () => {
   const { controlPlane, program, http } = await running();
   await beginMessage(http, climate);

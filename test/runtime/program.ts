@@ -153,5 +153,13 @@ export async function beginMessage({ address, port, path }: Endpoint, body: obje
   // The server's 100 says that it has taken the request.
   await continued;
   socket.write(text.slice(0, 10));
-  return { closed, finish: () => socket.write(text.slice(10)) };
+  return {
+    closed,
+    finish: () => socket.write(text.slice(10)),
+    /** Goes on sending, a space at a time, and never ends the body. */
+    drip() {
+      const timer = setInterval(() => socket.write(' '), 200);
+      socket.once('close', () => clearInterval(timer));
+    },
+  };
 }
