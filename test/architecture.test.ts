@@ -13,14 +13,15 @@ const root = fileURLToPath(new URL('..', import.meta.url));
  */
 const mayImport: Record<string, readonly string[]> = {
   lifecycle: [],
+  http: [],
   store: ['lifecycle/'],
   drivers: ['types lifecycle/', 'lifecycle/dns-name.ts'],
   executor: ['lifecycle/', 'store/', 'drivers/driver.ts', 'drivers/dns/provider.ts'],
   feed: ['lifecycle/', 'store/'],
   api: ['lifecycle/', 'store/', 'feed/'],
-  server: ['api/', 'feed/', 'store/'],
+  server: ['api/', 'feed/', 'store/', 'http/'],
   client: [],
-  runtime: [],
+  runtime: ['http/'],
   console: [],
 };
 

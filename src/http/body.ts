@@ -1,5 +1,5 @@
 /** Reads the body of a request: bounded in bytes, and in time once its server is closing. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Drain } from './drain.ts';
 
 export interface BodyOptions {
@@ -8,13 +8,23 @@ export interface BodyOptions {
 }
 
 /** `closing`: it was not whole when the time for bodies was over. `gone`: the client left. */
-export type Body = { readonly bytes: Buffer } | { readonly refusal: 'tooLarge' | 'closing' | 'gone' };
+export type Body =
+  | { readonly bytes: Buffer }
+  | { readonly refusal: 'tooLarge' | 'closing' | 'gone' };
 
-/** A refused body is left where it is: the caller answers, and discards or cuts what still comes. */
-export function readBody(request: IncomingMessage, options: BodyOptions): Promise<Body> {
+/**
+ * Tells a client that waits for it (`Expect: 100-continue`) to send the body, and reads it. A refused
+ * body is left where it is: the caller answers, and discards or cuts what still comes.
+ */
+export function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: BodyOptions,
+): Promise<Body> {
   const { maxBytes, drain } = options;
   if (Number(request.headers['content-length'] ?? 0) > maxBytes)
     return Promise.resolve({ refusal: 'tooLarge' });
+  if (/\b100-continue\b/i.test(request.headers.expect ?? '')) response.writeContinue();
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;

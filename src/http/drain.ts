@@ -24,7 +24,7 @@ export interface Drain {
   close(hurry?: AbortSignal): Promise<void>;
 }
 
-/** Must be called before the server listens. */
+/** Must be called before the server listens. The caller answers `checkContinue` as well as `request`. */
 export function createDrain(server: Server, limits: DrainLimits): Drain {
   /** Every connection, with TLS or before it, with those that were upgraded. */
   const connections = new Set<Socket>();

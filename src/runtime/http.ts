@@ -1,7 +1,8 @@
 /**
  * A guarded HTTP server: bound to one address, the Host checked, a page's Origin refused unless it
  * is allowed, keys compared in constant time, JSON only, everything bounded. Closing it drains:
- * requests that were begun are answered, nothing new is taken.
+ * requests that were begun are answered, nothing new is taken; a body that is not whole within
+ * `bodyMilliseconds` is refused.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import {
@@ -10,7 +11,9 @@ import {
   type OutgoingHttpHeaders,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { readBody } from '../http/body.ts';
+import { createDrain, type Drain } from '../http/drain.ts';
 import type { Guard } from './solution.ts';
 
 /** What a request asked, once it was let in. */
@@ -46,8 +49,11 @@ export interface HttpOptions {
 
 export interface HttpServer {
   readonly port: number;
-  /** Stops listening and resolves when every request that was begun is answered, or cut off. */
-  close(cutOff: AbortSignal): Promise<void>;
+  /**
+   * Stops listening and resolves when every request that was begun is answered, refused, or cut
+   * off, within 6 s. `hurry` refuses at once what is not whole yet.
+   */
+  close(hurry: AbortSignal): Promise<void>;
 }
 
 /** A refusal with its status. */
@@ -64,11 +70,11 @@ class Refused extends Error {
 
 const bodyBytes = 65_536;
 const discardedBytes = 1_048_576;
+const drainLimits = { bodyMilliseconds: 5_000, answerMilliseconds: 1_000 };
+const closingMessage = 'This listener is closing; try again later.';
 
 /** Opens a server. Rejects with the system's error (EADDRINUSE, …) where it cannot listen. */
 export async function openHttp(options: HttpOptions): Promise<HttpServer> {
-  const active = new Map<Socket, number>();
-  let draining = false;
   let hosts: readonly string[] = [];
   const server = createServer({
     requestTimeout: 20_000,
@@ -78,20 +84,9 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     maxHeaderSize: 8_192,
   });
   server.maxConnections = 1_000;
-  server.on('connection', (socket) => {
-    active.set(socket, 0);
-    socket.once('close', () => active.delete(socket));
-  });
-  server.on('request', (request, response) => {
-    const { socket } = request;
-    active.set(socket, (active.get(socket) ?? 0) + 1);
-    response.once('close', () => {
-      const left = (active.get(socket) ?? 1) - 1;
-      if (active.has(socket)) active.set(socket, left);
-      if (draining && left === 0) socket.destroySoon();
-    });
-    void serve(request, response);
-  });
+  const drain = createDrain(server, drainLimits);
+  server.on('request', (request, response) => void serve(request, response));
+  server.on('checkContinue', (request, response) => void serve(request, response));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: options.address, port: options.port, exclusive: true }, resolve);
@@ -109,7 +104,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     let reply: Reply;
     let refusal: string | undefined;
     try {
-      if (draining) throw new Refused(503, 'This listener is closing; try again later.');
+      if (drain.isClosing()) throw new Refused(503, closingMessage);
       const { route, query } = find(request, hosts, options.route);
       if (origin !== undefined) {
         if (!route.guard.allowedOrigins.includes(origin)) {
@@ -126,7 +121,7 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
       }
       checkMethod(request, route);
       checkKey(request, route.guard);
-      const body = route.method === 'POST' ? await readJson(request) : undefined;
+      const body = route.method === 'POST' ? await readJson(request, response, drain) : undefined;
       reply = await route.answer({ query, body });
       Object.assign(headers, reply.headers);
     } catch (error) {
@@ -141,28 +136,13 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
     if (reply.status >= 400 && refusal === undefined && 'error' in reply.body) {
       refusal = String(reply.body.error);
     }
-    if (draining) headers.connection = 'close';
+    if (drain.isClosing()) headers.connection = 'close';
     options.onReply(reply.status, refusal);
     headers['content-type'] = 'application/json; charset=utf-8';
     response.writeHead(reply.status, headers).end(JSON.stringify(reply.body));
   }
 
-  return {
-    port,
-    async close(cutOff) {
-      draining = true;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      // `server.close` would wait for connections that never sent a request.
-      for (const [socket, requests] of active) if (requests === 0) socket.destroy();
-      const cut = () => {
-        for (const socket of active.keys()) socket.destroy();
-      };
-      if (cutOff.aborted) cut();
-      else cutOff.addEventListener('abort', cut, { once: true });
-      await closed;
-      cutOff.removeEventListener('abort', cut);
-    },
-  };
+  return { port, close: (hurry) => drain.close(hurry) };
 }
 
 function hostsOf({ address, hostNames }: HttpOptions, port: number): string[] {
@@ -202,25 +182,26 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-async function readJson(request: IncomingMessage): Promise<unknown> {
+async function readJson(
+  request: IncomingMessage,
+  response: ServerResponse,
+  drain: Drain,
+): Promise<unknown> {
   const { headers } = request;
-  const chunks: Buffer[] = [];
-  let bytes = Number(headers['content-length'] ?? 0);
-  if (bytes > bodyBytes) throw tooLarge();
   const type = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
   const empty = headers['content-length'] === '0' || !hasBody(headers);
   if (empty && type === '') return undefined;
   if (type !== 'application/json' || headers['content-encoding'] !== undefined) {
     throw new Refused(415, 'Send JSON, uncompressed: Content-Type: application/json.');
   }
-  bytes = 0;
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    chunks.push(chunk as Buffer);
-    bytes += (chunk as Buffer).length;
-    if (bytes > bodyBytes) throw tooLarge();
+  const body = await readBody(request, response, { maxBytes: bodyBytes, drain });
+  if ('refusal' in body) {
+    if (body.refusal === 'tooLarge')
+      throw new Refused(413, `A body has ${bodyBytes} bytes at most.`);
+    throw new Refused(503, closingMessage);
   }
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body.bytes));
   } catch {
     throw new Refused(400, 'The body is no JSON in UTF-8.');
   }
@@ -228,10 +209,6 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
 
 function hasBody(headers: IncomingMessage['headers']): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-}
-
-function tooLarge(): Refused {
-  return new Refused(413, `A body has ${bodyBytes} bytes at most.`);
 }
 
 /** Reads on what a refused request still sends, up to a limit, so that its answer arrives. */

@@ -2,21 +2,30 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import type { Drain } from '../http/drain.ts';
 import { isConnectionError } from '../store/database/sql-error.ts';
 import type { Auth } from './auth/auth.ts';
 import { hasCookie, type SignIn } from './auth/sign-in.ts';
 import type { GraphiqlHandler } from './graphiql/graphiql.ts';
 import { completedEventId } from './transport/sse.ts';
-import { tooLargeMessage, type YogaHandler } from './transport/yoga.ts';
+import type { YogaHandler } from './transport/yoga.ts';
 import type { Metrics } from './wire/metrics.ts';
 import { describeError, unavailable } from './wire/request-error.ts';
-import { answerError, answerText, isJson, redirect } from './wire/respond.ts';
+import {
+  answerError,
+  answerText,
+  closingMessage,
+  isJson,
+  readText,
+  redirect,
+} from './wire/respond.ts';
 
 export interface HttpOptions {
   readonly auth: Auth;
   readonly signIn: SignIn;
   readonly graphiql: GraphiqlHandler;
   readonly yoga: YogaHandler;
+  readonly drain: Drain;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly payloadBytes: number;
@@ -100,8 +109,6 @@ export function createHttpListener(options: HttpOptions) {
         'UNSUPPORTED_MEDIA_TYPE',
         'Send { "query": …, "variables": … } with Content-Type: application/json.',
       );
-    if (Number(request.headers['content-length'] ?? 0) > options.payloadBytes)
-      return answerError(response, 'PAYLOAD_TOO_LARGE', tooLargeMessage(options.payloadBytes));
     if (!hasReadableParameters(request))
       return answerError(response, 'BAD_REQUEST', 'variables and extensions must be JSON objects.');
     const wantsEvents = accept.includes('text/event-stream');
@@ -110,8 +117,9 @@ export function createHttpListener(options: HttpOptions) {
       response.writeHead(204).end();
       return;
     }
-    if (request.headers.expect === '100-continue') response.writeContinue();
-    await yoga.handle(request, response, {
+    const body = request.method === 'POST' ? await bodyOf(exchange) : '';
+    if (body === null) return;
+    await yoga.handle(request, response, body, {
       viewer: found.viewer,
       requestId: exchange.requestId,
       transport: wantsEvents ? 'SSE' : 'HTTP',
@@ -119,6 +127,15 @@ export function createHttpListener(options: HttpOptions) {
       lastEventId,
       signal: new AbortController().signal,
     });
+  }
+
+  /** The body of a POST, or null where it was refused. */
+  async function bodyOf({ request, response }: Exchange): Promise<string | null> {
+    const { payloadBytes, drain } = options;
+    const text = await readText(request, response, { maxBytes: payloadBytes, drain });
+    if (text !== '') return text;
+    answerError(response, 'BAD_REQUEST', 'The body is empty: { "query": … } goes there.');
+    return null;
   }
 
   /** GraphiQL, for a session. The page holds no secret, but without a session it is of no use. */
@@ -130,6 +147,10 @@ export function createHttpListener(options: HttpOptions) {
 
   async function route(exchange: Exchange, path: string): Promise<void> {
     const { request, response } = exchange;
+    if (options.drain.isClosing()) {
+      response.setHeader('connection', 'close');
+      return answerError(response, 'UNAVAILABLE', closingMessage);
+    }
     if (!forAnyHost.includes(path) && !auth.isOurHost(request))
       return answerError(
         response,

@@ -7,6 +7,7 @@ import { type GraphQLSchema, printSchema } from 'graphql';
 import type { Logger } from 'pino';
 import type { ServerLimits } from '../api/base/context.ts';
 import type { Viewer } from '../api/base/viewer.ts';
+import { createDrain, type Drain } from '../http/drain.ts';
 import {
   type AccessKeys,
   ensureAdminToken,
@@ -73,11 +74,10 @@ export interface HttpServer {
 /** How often the keys of open sockets are asked for: a revoked one has lost them within 5 s. */
 const recheckMilliseconds = 3_000;
 const pruneMilliseconds = 3_600_000;
-/** Time for answers that are being written, before their connections are cut. */
-const drainMilliseconds = 3_000;
+const drainLimits = { bodyMilliseconds: 2_000, answerMilliseconds: 1_000 };
 
 interface Running {
-  readonly server: Server;
+  readonly drain: Drain;
   readonly keys: AccessKeys;
   readonly sockets: Sockets;
   readonly yoga: YogaHandler;
@@ -117,6 +117,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           minVersion: 'TLSv1.2',
         })
       : createServer();
+    const drain = createDrain(server, drainLimits);
     server.headersTimeout = 10_000;
     server.requestTimeout = 60_000;
     const port = await listen(server, config);
@@ -127,7 +128,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const admission = createAdmission({ ...limits, busyPercent: config.busyPercent });
     const pipeline = createPipeline({ ...options, limits, admission, metrics });
     const slowConsumers = watchSlowConsumers(streamLimits);
-    const yoga = createYogaHandler({ pipeline, payloadBytes, streamLimits, slowConsumers, log });
+    const yoga = createYogaHandler({ pipeline, streamLimits, slowConsumers, log });
     const sockets = createSockets({
       ...{ auth, pipeline, slowConsumers, admission, metrics, log },
       limits: { ...limits, ...streamLimits },
@@ -137,10 +138,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       sockets.closeSocketsOf(accessKeyId);
       yoga.closeStreams(accessKeyId);
     };
-    const signIn = createSignIn({ keys, auth, baseUrl: () => urlOf(port), ended: end });
+    const signIn = createSignIn({ keys, auth, baseUrl: () => urlOf(port), ended: end, drain });
     let sdl: string | null = null;
     const listener = createHttpListener({
-      ...{ auth, signIn, yoga, metrics, log, payloadBytes, ready: options.ready },
+      ...{ auth, signIn, yoga, drain, metrics, log, payloadBytes, ready: options.ready },
       graphiql: createGraphiqlHandler(),
       isExposed: config.publicUrl !== undefined || !isLoopbackAddress(config.host),
       sdl: () => {
@@ -164,7 +165,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       slowConsumers.stop,
       rememberAddress(config.dataDir, { port, host: config.host, tls: hasTls }),
     ];
-    return { server, keys, sockets, yoga, signIn, port, release };
+    return { drain, keys, sockets, yoga, signIn, port, release };
   }
 
   return {
@@ -175,16 +176,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     async stop() {
       if (!running) return;
-      const { server, sockets, yoga, release } = running;
+      const { drain, sockets, yoga, release } = running;
       running = null;
       for (const each of release) each();
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const closed = drain.close();
       yoga.closeStreams();
-      await sockets.stop();
-      server.closeIdleConnections();
-      const cut = setTimeout(() => server.closeAllConnections(), drainMilliseconds);
-      await closed;
-      clearTimeout(cut);
+      await Promise.all([closed, sockets.stop()]);
     },
     createSignInLink: () => started().signIn.createLink(),
     closeSocketsOf(accessKeyId) {

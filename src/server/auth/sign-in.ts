@@ -4,8 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Drain } from '../../http/drain.ts';
 import { type AccessKeys, sessionHours } from '../../store/access-keys.ts';
-import { answerError, answerJson, isJson, readJson } from '../wire/respond.ts';
+import { answerError, answerJson, isJson, readText } from '../wire/respond.ts';
 import { type Auth, cookieOf } from './auth.ts';
 import { signInPage, signInScript, signInStyle } from './sign-in-page.ts';
 
@@ -38,6 +39,7 @@ export function createSignIn(options: {
   auth: Auth;
   baseUrl: () => string;
   ended: (accessKeyId: string) => void;
+  drain: Drain;
 }): SignIn {
   const { keys, auth } = options;
 
@@ -61,12 +63,9 @@ export function createSignIn(options: {
       return answerError(response, 'FORBIDDEN', 'Only the sign-in page of this server signs in.');
     if (!isJson(request))
       return answerError(response, 'UNSUPPORTED_MEDIA_TYPE', 'Send { "code": … } as JSON.');
-    const body = await readJson(request, 1024);
-    const code =
-      typeof body === 'object' && body && 'code' in body && typeof body.code === 'string'
-        ? body.code
-        : '';
-    const session = await keys.exchangeSignInCode(code);
+    const text = await readText(request, response, { maxBytes: 1024, drain: options.drain });
+    if (text === null) return;
+    const session = await keys.exchangeSignInCode(codeOf(text));
     if (!session) {
       const message = 'The link was used before or is older than 10 minutes: npm run link';
       const isTooMuch = auth.failed(request);
@@ -114,6 +113,16 @@ export function createSignIn(options: {
       answerJson(response, 201, { url, expiresAt: expiresAt.toISOString() });
     },
   };
+}
+
+/** The code in a body, or an empty one. */
+function codeOf(text: string): string {
+  try {
+    const body: unknown = JSON.parse(text);
+    return typeof body === 'object' && body && 'code' in body ? String(body.code) : '';
+  } catch {
+    return '';
+  }
 }
 
 /** Does a session's cookie come with it? It need not be a good one. */

@@ -20,8 +20,13 @@ interface ServerContext {
 }
 
 export interface YogaHandler {
-  /** Answers one request of a viewer whose headers have been checked. */
-  handle(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void>;
+  /** Answers one request of a viewer whose headers have been checked; `body` is that of a POST. */
+  handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: string,
+    caller: Caller,
+  ): Promise<void>;
   /** Ends the event streams of this key, or all, for the server stops; their clients come back. */
   closeStreams(accessKeyId?: string): void;
   /** The keys whose event streams are open. */
@@ -30,7 +35,6 @@ export interface YogaHandler {
 
 export function createYogaHandler(options: {
   readonly pipeline: Pipeline;
-  readonly payloadBytes: number;
   readonly streamLimits: StreamLimits;
   readonly slowConsumers: SlowConsumers;
   readonly log: Logger;
@@ -97,16 +101,12 @@ export function createYogaHandler(options: {
     multipart: false,
     batching: false,
     logging: false,
-    maxRequestBodySize: options.payloadBytes,
     fetchAPI: { Response },
     maskedErrors: {
       maskError(error) {
         if (!(error instanceof GraphQLError) || typeof error.extensions.code !== 'string')
           return maskError(error, { requestId: randomUUID(), log });
-        // Yoga's own refusals of requests: too large, no JSON, no query.
-        const { status } = (error.extensions.http ?? {}) as { status?: number };
-        if (status === 413)
-          return refusedRequest('PAYLOAD_TOO_LARGE', tooLargeMessage(options.payloadBytes));
+        // Yoga's own refusals of requests: no JSON, no query.
         return error.extensions.code === 'BAD_REQUEST'
           ? refusedRequest('BAD_REQUEST', error.message)
           : error;
@@ -115,8 +115,9 @@ export function createYogaHandler(options: {
   });
 
   return {
-    async handle(request, response, caller) {
-      await yoga.handle(request, response, { caller, response });
+    async handle(request, response, body, caller) {
+      // Yoga takes a body that has been read from this property, as Express leaves it there.
+      await yoga.handle(Object.assign(request, { body }), response, { caller, response });
     },
     closeStreams(accessKeyId) {
       isStopping ||= accessKeyId === undefined;
@@ -142,6 +143,3 @@ function joinedOrOver(
   );
   return Promise.race([joining, over]);
 }
-
-export const tooLargeMessage = (bytes: number) =>
-  `The body is larger than ${bytes} bytes. Send several documents, and less in each.`;

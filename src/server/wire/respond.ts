@@ -1,5 +1,6 @@
 /** Answers of plain HTTP: a status, a body, and the errors of GraphQL where there is one. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type BodyOptions, readBody } from '../../http/body.ts';
 import { type RequestErrorCode, statusOfCode } from './request-error.ts';
 
 export function answerText(response: ServerResponse, status: number, body: string): void {
@@ -31,18 +32,26 @@ export function redirect(response: ServerResponse, path: string): void {
 export const isJson = ({ headers }: IncomingMessage): boolean =>
   /^application\/(graphql\+)?json\s*(;|$)/i.test(headers['content-type'] ?? '');
 
-/** A small JSON body, or null where it is none or too large. */
-export async function readJson(request: IncomingMessage, mostBytes: number): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > mostBytes) return null;
-    chunks.push(chunk as Buffer);
+/** What is said where a server is closing. */
+export const closingMessage =
+  'The server is closing. Nothing of this request was done: send it again.';
+
+/** A body as text, or null where it was refused, and the request is answered or its client gone. */
+export async function readText(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: BodyOptions,
+): Promise<string | null> {
+  const body = await readBody(request, response, options);
+  if ('bytes' in body) return body.bytes.toString('utf8');
+  if (body.refusal === 'tooLarge')
+    answerError(response, 'PAYLOAD_TOO_LARGE', tooLargeMessage(options.maxBytes));
+  if (body.refusal === 'closing') {
+    response.setHeader('connection', 'close');
+    answerError(response, 'UNAVAILABLE', closingMessage);
   }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  } catch {
-    return null;
-  }
+  return null;
 }
+
+const tooLargeMessage = (bytes: number) =>
+  `The body is larger than ${bytes} bytes. Send several documents, and less in each.`;
