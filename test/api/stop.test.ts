@@ -3,7 +3,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Database } from '../../src/store/database/database.ts';
-import { adminToken, openDatabase, send, startWorld, type World } from './transport-world.ts';
+import { type ApiServer, adminToken, openDatabase, send, startApiServer } from './api-server.ts';
 
 /** The server's own bounds add up to less; the rest is for a busy machine. */
 const boundMilliseconds = 10_000;
@@ -22,7 +22,7 @@ interface Client {
   received(text: string): Promise<void>;
 }
 
-async function open({ port }: World): Promise<Client> {
+async function open({ port }: ApiServer): Promise<Client> {
   const socket = connectTcp(port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());
   socket.on('error', () => undefined);
@@ -50,43 +50,45 @@ async function open({ port }: World): Promise<Client> {
   };
 }
 
-const head = (world: World, more: string) =>
-  `POST /graphql HTTP/1.1\r\nHost: localhost:${world.port}\r\n` +
+const head = (api: ApiServer, more: string) =>
+  `POST /graphql HTTP/1.1\r\nHost: localhost:${api.port}\r\n` +
   `Authorization: Bearer ${adminToken}\r\nContent-Type: application/json\r\n${more}\r\n`;
 
 /** A POST that the server has begun to read: it answered 100 to the headers. */
-async function begin(world: World, body: string, bytes = body.length): Promise<Client> {
-  const client = await open(world);
-  client.socket.write(head(world, `Expect: 100-continue\r\nContent-Length: ${bytes}\r\n`));
+async function begin(api: ApiServer, body: string, bytes = body.length): Promise<Client> {
+  const client = await open(api);
+  client.socket.write(head(api, `Expect: 100-continue\r\nContent-Length: ${bytes}\r\n`));
   await client.received('100 Continue');
   client.socket.write(body);
   return client;
 }
 
 /** Starts a server, lets `occupy` open its clients, and stops it within the bound. */
-async function stopped<T>(occupy: (world: World) => Promise<T>): Promise<{ world: World; of: T }> {
-  const world = await startWorld(database);
-  const of = await occupy(world);
+async function stopped<T>(
+  occupy: (api: ApiServer) => Promise<T>,
+): Promise<{ api: ApiServer; of: T }> {
+  const api = await startApiServer(database);
+  const of = await occupy(api);
   const startedAt = performance.now();
-  await world.stop();
+  await api.stop();
   expect(performance.now() - startedAt).toBeLessThan(boundMilliseconds);
-  return { world, of };
+  return { api, of };
 }
 
 describe('a stop is bounded and answers', () => {
   test('a body that stalls: 503, the connection closed, nothing executed', async () => {
     const mutation = JSON.stringify({ query: 'mutation { touch(name: "stalled") }' });
-    const { world, of } = await stopped((each) => begin(each, mutation, mutation.length + 1));
+    const { api, of } = await stopped((each) => begin(each, mutation, mutation.length + 1));
     const answer = (await of.closed).toLowerCase();
     expect(answer).toContain('http/1.1 503');
     expect(answer).toContain('connection: close');
     expect(answer).toContain('"code":"unavailable"');
-    expect(world.seen.mutations).toEqual([]);
+    expect(api.seen.mutations).toEqual([]);
   });
 
   test('a body that drips: 503', async () => {
-    const { of } = await stopped(async (world) => {
-      const client = await begin(world, '{', 10_000);
+    const { of } = await stopped(async (api) => {
+      const client = await begin(api, '{', 10_000);
       const timer = setInterval(() => client.socket.write(' '), 100);
       client.socket.once('close', () => clearInterval(timer));
       return client;
@@ -95,9 +97,9 @@ describe('a stop is bounded and answers', () => {
   });
 
   test('a chunked body without an end: 503', async () => {
-    const { of } = await stopped(async (world) => {
-      const client = await open(world);
-      client.socket.write(head(world, 'Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n'));
+    const { of } = await stopped(async (api) => {
+      const client = await open(api);
+      client.socket.write(head(api, 'Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n'));
       await client.received('100 Continue');
       client.socket.write('1\r\n{\r\n');
       return client;
@@ -107,24 +109,24 @@ describe('a stop is bounded and answers', () => {
 
   test('a body that is whole in time: 200', async () => {
     const query = JSON.stringify({ query: '{ hello }' });
-    const world = await startWorld(database);
-    const client = await begin(world, query.slice(0, 5), query.length);
-    const stop = world.stop();
-    await refused(world);
+    const api = await startApiServer(database);
+    const client = await begin(api, query.slice(0, 5), query.length);
+    const stop = api.stop();
+    await refused(api);
     client.socket.write(query.slice(5));
     await stop;
     const answer = await client.closed;
     expect(answer).toContain('HTTP/1.1 200');
-    expect(answer).toContain('"hello":"world"');
+    expect(answer).toContain('"hello":"api"');
   });
 });
 
 describe('a stop does not wait for', () => {
   test('silent connections, half headers, and connections that are kept alive', async () => {
-    const { of } = await stopped(async (world) => {
-      const [silent, half, idle] = await Promise.all([open(world), open(world), open(world)]);
+    const { of } = await stopped(async (api) => {
+      const [silent, half, idle] = await Promise.all([open(api), open(api), open(api)]);
       half?.socket.write('POST /graphql HTTP/1.1\r\nHost: lo');
-      idle?.socket.write(`GET /healthz HTTP/1.1\r\nHost: localhost:${world.port}\r\n\r\n`);
+      idle?.socket.write(`GET /healthz HTTP/1.1\r\nHost: localhost:${api.port}\r\n\r\n`);
       await idle?.received('ok\n');
       return [silent, half, idle];
     });
@@ -132,24 +134,24 @@ describe('a stop does not wait for', () => {
   });
 
   test('a sign-in whose body stalls', async () => {
-    const { of } = await stopped(async (world) => {
-      const client = await open(world);
+    const { of } = await stopped(async (api) => {
+      const client = await open(api);
       client.socket.write(
-        `POST /session HTTP/1.1\r\nHost: localhost:${world.port}\r\nContent-Type: application/json\r\n` +
-          `Origin: http://localhost:${world.port}\r\nContent-Length: 100\r\n\r\n{`,
+        `POST /session HTTP/1.1\r\nHost: localhost:${api.port}\r\nContent-Type: application/json\r\n` +
+          `Origin: http://localhost:${api.port}\r\nContent-Length: 100\r\n\r\n{`,
       );
-      await send(world, '/healthz', {});
+      await send(api, '/healthz', {});
       return client;
     });
     expect(await of.closed).toContain('HTTP/1.1 503');
   });
 
   test('an event stream that is not read', async () => {
-    const { of } = await stopped(async (world) => {
-      const client = await open(world);
+    const { of } = await stopped(async (api) => {
+      const client = await open(api);
       const body = JSON.stringify({ query: 'subscription { ticks(count: 1000000) { cursor } }' });
       client.socket.write(
-        `${head(world, `Accept: text/event-stream\r\nContent-Length: ${body.length}\r\n`)}${body}`,
+        `${head(api, `Accept: text/event-stream\r\nContent-Length: ${body.length}\r\n`)}${body}`,
       );
       await client.received('event: next');
       client.socket.pause();
@@ -159,9 +161,9 @@ describe('a stop does not wait for', () => {
   });
 
   test('a WebSocket that answers no close frame', async () => {
-    const { of } = await stopped(async (world) => {
+    const { of } = await stopped(async (api) => {
       const socket = new WebSocket(
-        `${world.url.replace('http', 'ws')}/graphql`,
+        `${api.url.replace('http', 'ws')}/graphql`,
         'graphql-transport-ws',
       );
       socket.on('error', () => undefined);
@@ -174,7 +176,7 @@ describe('a stop does not wait for', () => {
 });
 
 /** Resolves when the server takes no connections any more. */
-async function refused({ port }: World): Promise<void> {
+async function refused({ port }: ApiServer): Promise<void> {
   const accepts = () =>
     new Promise<boolean>((resolve) => {
       const socket = connectTcp(port, '127.0.0.1');

@@ -256,11 +256,11 @@ test('a pause is done when the accepted messages are', async () => {
 });
 
 test('a pause refuses a body that stalls, and one that drips', async () => {
-  const { world, http, commands } = await running();
+  const { controlPlane, http, commands } = await running();
   const stalled = await beginMessage(http, climate);
   const dripping = await beginMessage(http, { ...climate, padding: ' '.repeat(200) });
   dripping.drip();
-  await expectDone(world, 'PAUSE');
+  await expectDone(controlPlane, 'PAUSE');
   for (const message of [stalled, dripping]) {
     const answer = (await message.closed).toLowerCase();
     expect(answer).toContain('http/1.1 503');
@@ -270,14 +270,14 @@ test('a pause refuses a body that stalls, and one that drips', async () => {
   expect(await ask(commands, { path: '/status' })).toMatchObject({
     body: { state: 'PAUSED', counters: { messagesAccepted: 0, messagesRejected: 2 } },
   });
-  expect(endpointOf(await expectDone(world, 'RESUME'), 'http')).toEqual(http);
+  expect(endpointOf(await expectDone(controlPlane, 'RESUME'), 'http')).toEqual(http);
 });
 
 test('a stop refuses a body that stalls, of a message and of an input command', async () => {
-  const { world, program, http, commands } = await running();
+  const { controlPlane, program, http, commands } = await running();
   const water = { ...commands, path: '/water' };
   const stalled = [await beginMessage(http, climate), await beginMessage(water, { bed: 'b' })];
-  await expectDone(world, 'STOP');
+  await expectDone(controlPlane, 'STOP');
   for (const message of stalled) expect(await message.closed).toContain('HTTP/1.1 503');
   expect(await program.exit).toBe(0);
 });
