@@ -117,7 +117,7 @@ describe('a stop is bounded and answers', () => {
     await stop;
     const answer = await client.closed;
     expect(answer).toContain('HTTP/1.1 200');
-    expect(answer).toContain('"hello":"api"');
+    expect(answer).toContain('"hello":"world"');
   });
 });
 
