@@ -48,7 +48,9 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   };
   try {
     const authorities = readAuthorities(config.extraCaFile);
-    const store = await openStore({ ...config, connections: config.databaseConnections, log });
+    const opening = openStore({ ...config, connections: config.databaseConnections, log });
+    const schema = buildSchema(); // While the store waits for its database.
+    const store = await opening;
     closers.push(() => store.close());
     if (config.sampleData && store.isEmpty) {
       await createSampleData(store, store.defaultOrganizationId);
@@ -106,7 +108,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     const http = createHttpServer({
       config,
       store,
-      schema: buildSchema(),
+      schema,
       log,
       version,
       ready: () =>

@@ -1,7 +1,7 @@
 /** The one reader of the environment, and what `--help` says of it. */
 import { isIP } from 'node:net';
-import type { z } from 'zod';
-import { defaultLimits, type ServerLimits } from './api/base/context.ts';
+import type * as z from 'zod';
+import { defaultLimits, type ServerLimits } from './api/base/limits.ts';
 import type { Deadlines } from './lifecycle/change.ts';
 import type { StreamLimits } from './server/wire/stream-limits.ts';
 import {

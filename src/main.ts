@@ -1,23 +1,21 @@
-/** The entry: configuration, signals and the exit code; `app.ts` does the rest. */
+/**
+ * The entry: configuration, signals and the exit code; `app.ts` does the rest. What only a server needs
+ * is loaded once it is known that one was asked for.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino, { type Logger } from 'pino';
-import { type App, createApp } from './app.ts';
+import type { App } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
-import { requestSignInLink } from './server/auth/link.ts';
 import { CannotOpenStore } from './store/database/data-directory.ts';
 
 /** A stop that takes longer than this is cut off; what was held is taken over by its lease. */
 const STOP_MS = 9_000;
 
-process.umask(0o077);
-const config = loadConfig();
-if (config.link) await link(config);
-else await run(config);
-
 async function link(given: Config): Promise<void> {
   try {
+    const { requestSignInLink } = await import('./server/auth/link.ts');
     process.stdout.write(`${(await requestSignInLink(given)).url}\n`);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
@@ -31,6 +29,7 @@ async function run(given: Config): Promise<void> {
   const clean = () => (folder ? rm(folder, { recursive: true, force: true }) : undefined);
   let app: App;
   try {
+    const { createApp } = await import('./app.ts');
     app = await createApp(folder ? { ...given, dataDir: folder } : given, log);
   } catch (error) {
     await clean();
@@ -93,5 +92,10 @@ function hasCode(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && typeof error.code === 'string';
 }
 
-const inspectable = (error: unknown): string =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);
+function inspectable(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+process.umask(0o077);
+const config = loadConfig();
+void (config.link ? link(config) : run(config));

@@ -1,8 +1,8 @@
 /** The settings of the environment: their names, defaults, what they take and what they mean. */
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import { z } from 'zod';
-import { defaultLimits } from './api/base/context.ts';
+import * as z from 'zod';
+import { defaultLimits } from './api/base/limits.ts';
 import { defaultDeadlines } from './lifecycle/change.ts';
 import { defaultStreamLimits } from './server/wire/stream-limits.ts';
 

@@ -4,8 +4,8 @@
  * shape is `schema/solution.schema.json`; what a schema cannot say is checked here.
  */
 import vm from 'node:vm';
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
-import schema from '../../schema/solution.schema.json' with { type: 'json' };
+import type { ErrorObject } from 'ajv/dist/2020.js';
+import { validateShape } from '../../schema/solution-shape.ts';
 
 /** One fault of a document, with the path of the part at fault (`listeners.http.port`). */
 export interface SolutionFault {
@@ -45,9 +45,6 @@ interface Definition {
     }
   >;
 }
-
-const options = { allErrors: true, verbose: true, useDefaults: true, strictTypes: false };
-const validate = new Ajv2020(options).compile<Definition>(schema);
 
 const patternMilliseconds = 50;
 const patternInputLength = 256;
@@ -101,9 +98,9 @@ export function checkSettings(definition: unknown, settings: unknown): SolutionF
 
 function read(definition: unknown): { document?: Definition; faults: SolutionFault[] } {
   const document: unknown = structuredClone(definition);
-  if (validate(document)) return { document, faults: [] };
+  if (validateShape(document)) return { document: document as Definition, faults: [] };
   const faults = new Map<string, SolutionFault>();
-  for (const error of validate.errors ?? []) {
+  for (const error of validateShape.errors ?? []) {
     const fault = readable(error);
     if (fault !== undefined) faults.set(`${fault.path}\n${fault.message}`, fault);
   }

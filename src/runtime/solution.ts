@@ -1,6 +1,6 @@
 /** Loads a solution version with an instance's settings: everything compiled, or every fault. */
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
-import schema from '../../schema/solution.schema.json' with { type: 'json' };
+import type { ErrorObject } from 'ajv/dist/2020.js';
+import { validateShape } from '../../schema/solution-shape.ts';
 import type { FieldValue } from './fields.ts';
 import { type CompiledField, compileField, type Fault, type Field } from './fields.ts';
 
@@ -78,16 +78,10 @@ interface Document {
 
 type Load = { readonly solution: LoadedSolution } | { readonly faults: readonly Fault[] };
 
-const validate = new Ajv2020({
-  allErrors: true,
-  useDefaults: true,
-  strictTypes: false,
-}).compile<Document>(schema);
-
 /** Compiles a solution version with its settings, or names every fault of both. */
 export function loadSolution(source: SolutionSource): Load {
-  const document: unknown = structuredClone(source.definition);
-  if (!validate(document)) return { faults: shapeFaults(validate.errors ?? []) };
+  const document = structuredClone(source.definition) as Document;
+  if (!validateShape(document)) return { faults: shapeFaults(validateShape.errors ?? []) };
   const faults: Fault[] = [];
   const minimum = document.runtime?.minimumVersion;
   if (minimum !== undefined && isOlder(source.runtimeVersion, minimum)) {

@@ -5,7 +5,7 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type GraphQLSchema, printSchema } from 'graphql';
 import type { Logger } from 'pino';
-import type { ServerLimits } from '../api/base/context.ts';
+import type { ServerLimits } from '../api/base/limits.ts';
 import type { Viewer } from '../api/base/viewer.ts';
 import { createDrain, type Drain } from '../http/drain.ts';
 import {

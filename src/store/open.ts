@@ -1,7 +1,6 @@
 /** Opens the store: database, migrations, edges, identity, and the first organization. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Deadlines } from '../lifecycle/change.ts';
 import { hostEdges } from '../lifecycle/host.ts';
 import { instanceEdges } from '../lifecycle/instance.ts';
@@ -12,6 +11,7 @@ import { type MaintenanceLog, startMaintenance } from './database/maintenance.ts
 import { openPglite } from './database/pglite.ts';
 import { openPostgres } from './database/postgres.ts';
 import { sqlState } from './database/sql-error.ts';
+import { copyTemplate, migrations } from './database/template.ts';
 import type { ResourceStore } from './input/caller.ts';
 import { settleEmbeddedEpoch, settleEpoch } from './log/epoch.ts';
 import { type Retention, startRetention } from './log/retention.ts';
@@ -38,7 +38,6 @@ export interface OpenStore extends ResourceStore {
   close(): Promise<void>;
 }
 
-const migrations = fileURLToPath(new URL('../../drizzle', import.meta.url));
 /** The oldest PostgreSQL that works. */
 const oldestServer = 150_000;
 
@@ -103,7 +102,7 @@ async function openEmbedded(options: OpenStoreOptions, folder: string): Promise<
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
-    const database = await openFolder(directory.database);
+    const database = await openFolder(directory.database, directory.epochs.length === 0);
     closers.push(() => database.close());
     const store = await setUpStore(database, options, { close });
     const maintenance = startMaintenance(database, options.log);
@@ -135,8 +134,9 @@ function retain(
   return days === undefined ? null : startRetention(database, { days, log });
 }
 
-async function openFolder(folder: string): Promise<Database> {
+async function openFolder(folder: string, isNew: boolean): Promise<Database> {
   try {
+    if (isNew) copyTemplate(folder);
     return await openPglite(folder);
   } catch (error) {
     throw new CannotOpenStore(
@@ -152,8 +152,7 @@ export async function setUpStore(
   options: Pick<OpenStoreOptions, 'deadlines' | 'dnsZone'>,
   { close }: { close(): Promise<void> },
 ): Promise<OpenStore> {
-  await expectNotNewer(database);
-  await database.migrate(migrations);
+  if (await isOutdated(database)) await database.migrate(migrations);
   await fillEdges(database, 'instance', instanceEdges);
   await fillEdges(database, 'host', hostEdges);
   await database.query(
@@ -189,8 +188,12 @@ export async function appliedMigrations(database: Database): Promise<number> {
   return row?.n ?? 0;
 }
 
-/** @throws CannotOpenStore where the database has migrations that this version does not know */
-async function expectNotNewer(database: Database): Promise<void> {
+/**
+ * Does the database lack migrations?
+ *
+ * @throws CannotOpenStore where it has migrations that this version does not know
+ */
+async function isOutdated(database: Database): Promise<boolean> {
   const known = new Set(readdirSync(migrations));
   let applied: { name: string }[] = [];
   try {
@@ -200,7 +203,7 @@ async function expectNotNewer(database: Database): Promise<void> {
     if (!['42P01', '3F000'].includes(sqlState(error) ?? '')) throw error;
   }
   const unknown = applied.filter(({ name }) => !known.has(name));
-  if (unknown.length === 0) return;
+  if (unknown.length === 0) return applied.length < known.size;
   throw new CannotOpenStore(
     `The database is newer than this version of Instance Manager: it has the migration ${unknown.at(-1)?.name}, which is unknown here. Start the newer version, or restore a backup from before.`,
   );

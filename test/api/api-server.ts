@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { GraphQLError } from 'graphql';
 import { createSchema } from 'graphql-yoga';
 import { pino } from 'pino';
-import { defaultLimits } from '../../src/api/base/context.ts';
+import { defaultLimits } from '../../src/api/base/limits.ts';
 import type { Viewer } from '../../src/api/base/viewer.ts';
 import { parseConfig } from '../../src/config.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
@@ -18,7 +18,7 @@ import {
 } from '../../src/server/server.ts';
 import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Database } from '../../src/store/database/database.ts';
-import { openPglite } from '../../src/store/database/pglite.ts';
+import { openTestPglite } from '../harness/embedded.ts';
 
 export const adminToken = 'test-token-of-the-administrator-0123456789';
 
@@ -48,7 +48,7 @@ export interface ApiServer {
 
 /** One migrated database in memory for all servers of a test file. */
 export async function openDatabase(): Promise<Database> {
-  const database = await openPglite(null);
+  const database = await openTestPglite();
   await database.migrate('drizzle');
   return database;
 }

@@ -12,7 +12,8 @@ import {
   specifiedRules,
   validate,
 } from 'graphql';
-import { type Context, createLoaders, defaultLimits } from '../../src/api/base/context.ts';
+import { type Context, createLoaders } from '../../src/api/base/context.ts';
+import { defaultLimits } from '../../src/api/base/limits.ts';
 import { createSlots } from '../../src/api/base/slots.ts';
 import { buildSchema } from '../../src/api/schema.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';

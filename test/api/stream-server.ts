@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createSchema } from 'graphql-yoga';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';
-import { defaultLimits, type ServerLimits } from '../../src/api/base/context.ts';
+import { defaultLimits, type ServerLimits } from '../../src/api/base/limits.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { Channel, Follower } from '../../src/feed/channel/channel.ts';
 import { ChannelSource, shared } from '../../src/feed/channel/channel-source.ts';

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { GraphQLSchema } from 'graphql';
 import pino from 'pino';
-import { type Context, defaultLimits } from '../../src/api/base/context.ts';
+import type { Context } from '../../src/api/base/context.ts';
+import { defaultLimits } from '../../src/api/base/limits.ts';
 import { createPipeline, type Pipeline } from '../../src/server/execution/pipeline.ts';
 import { createAdmission } from '../../src/server/wire/admission.ts';
 import { createMetrics } from '../../src/server/wire/metrics.ts';

@@ -1,10 +1,9 @@
 /** A server process of its own, as `npm start` runs it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 
 export const adminToken = 'bench-0123456789abcdef0123456789abcdef';
 
@@ -19,8 +18,7 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-const script = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const script = fileURLToPath(new URL('../../src/start.mjs', import.meta.url));
 const giveUpMilliseconds = 60_000;
 
 /** Starts a server on a free port and waits until it is ready. */
@@ -40,7 +38,7 @@ export async function startServer(options: {
   const { PATH, HOME, TMPDIR } = process.env;
   const began = performance.now();
   const flags = [...profiling, ...(options.flags ?? [])];
-  const server = spawn(process.execPath, [...flags, '--import', loader, script], {
+  const server = spawn(process.execPath, [...flags, script], {
     env: {
       ...{ PATH, HOME, TMPDIR },
       PORT: `${port}`,

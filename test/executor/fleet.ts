@@ -18,11 +18,11 @@ import {
 } from '../../src/store/command/runtime-reports.ts';
 import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Database } from '../../src/store/database/database.ts';
-import { openPglite } from '../../src/store/database/pglite.ts';
 import { openPostgres } from '../../src/store/database/postgres.ts';
 import type { ScriptedRuntime } from '../drivers/script.ts';
 import { createScriptedDriver } from '../drivers/scripted.ts';
 import { createTestDatabase } from '../harness/database.ts';
+import { openTestPglite } from '../harness/embedded.ts';
 
 export const actor = { kind: 'USER', name: 'test' } as const;
 
@@ -33,7 +33,7 @@ export async function openDatabase(kind: 'PGLITE' | 'POSTGRES'): Promise<{
   drop(): Promise<void>;
 }> {
   const own = kind === 'POSTGRES' ? await createTestDatabase() : null;
-  const database = own ? openPostgres(own.url, { connections: 8 }) : await openPglite(null);
+  const database = own ? openPostgres(own.url, { connections: 8 }) : await openTestPglite();
   await database.migrate('drizzle');
   for (const [table, edges, type] of [
     ['instance_edges', instanceEdges, 'instance_state'],

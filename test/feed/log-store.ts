@@ -5,9 +5,9 @@ import { createFeed, type Feed, type FeedOptions } from '../../src/feed/feed.ts'
 import type { FeedSubscription } from '../../src/feed/replay/subscription.ts';
 import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Database } from '../../src/store/database/database.ts';
-import { openPglite } from '../../src/store/database/pglite.ts';
 import { openPostgres } from '../../src/store/database/postgres.ts';
 import { createTestDatabase } from '../harness/database.ts';
+import { openTestPglite } from '../harness/embedded.ts';
 
 export type Kind = Database['kind'];
 
@@ -47,7 +47,7 @@ returning revision`;
 
 export async function openLogStore(kind: Kind): Promise<LogStore> {
   const test = kind === 'POSTGRES' ? await createTestDatabase() : null;
-  const database = test ? openPostgres(test.url, { connections: 8 }) : await openPglite(null);
+  const database = test ? openPostgres(test.url, { connections: 8 }) : await openTestPglite();
   await database.migrate('drizzle');
   await database.query(
     `insert into store_identity (id, epoch, cursor_secret)

@@ -5,8 +5,11 @@
  * databases of their own on it (`createTestDatabase`). A test that restarts or stops its server starts
  * one for itself with `startPostgres()`.
  */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { TestProject } from 'vitest/node';
@@ -17,6 +20,8 @@ declare module 'vitest' {
     postgresUrl: string;
   }
 }
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A temporary PostgreSQL of one's own. It ends with this process at the latest, however that ends. */
 export interface TemporaryPostgres {
@@ -74,12 +79,15 @@ export async function startPostgres(): Promise<TemporaryPostgres> {
 
 /** Vitest's global setup. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // The server that tests start, and the template of the embedded store.
+  execFileSync(process.execPath, [join(root, 'src/start.mjs'), '--build'], { stdio: 'inherit' });
+  const folder = mkdtempSync(join(tmpdir(), 'im-run-'));
+  project.provide('runFolder', folder);
   const given = process.env.TEST_DATABASE_URL;
-  if (given) {
-    project.provide('postgresUrl', given);
-    return async () => {};
-  }
-  const postgres = await startPostgres();
-  project.provide('postgresUrl', postgres.url);
-  return () => postgres.stop();
+  const postgres = given ? null : await startPostgres();
+  project.provide('postgresUrl', given ?? postgres?.url ?? '');
+  return async () => {
+    await postgres?.stop();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  };
 }

@@ -3,18 +3,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { createClient } from './client.ts';
 import { processesOf } from './processes.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const startSeconds = 180;
 
 export interface ServerOptions {
@@ -75,7 +73,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     async start() {
       const { NODE_OPTIONS: _, VITEST: __, NODE_ENV: ___, ...inherited } = process.env;
       const begins = output.length;
-      const started = spawn(process.execPath, ['--import', loader, 'src/main.ts'], {
+      const started = spawn(process.execPath, ['src/start.mjs'], {
         cwd: root,
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,6 +1,6 @@
 /** Opening the store: migrations, edges, identity, sample data, and how a refusal is said. */
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,6 +52,33 @@ async function refusal(attempt: Promise<unknown>): Promise<string> {
   expect(message).not.toContain('\n');
   return message;
 }
+
+test('a new embedded store is a copy of the template, and its own', async () => {
+  const state = async (dataDir: string) => {
+    const store = await open(undefined, dataDir);
+    try {
+      return {
+        cluster: await one(store, 'select system_identifier::text from pg_control_system()'),
+        identity: await one<object>(store, 'select epoch, cursor_secret from store_identity'),
+        organization: store.defaultOrganizationId,
+        isEmpty: store.isEmpty,
+      };
+    } finally {
+      await store.close();
+    }
+  };
+  // A start that was cut off while it copied.
+  mkdirSync(join(folder, 'one/pglite.new/base'), { recursive: true });
+  const [first, second] = [await state(join(folder, 'one')), await state(join(folder, 'two'))];
+  expect(second.cluster).toEqual(first.cluster);
+  expect(second.organization).not.toBe(first.organization);
+  for (const [key, value] of Object.entries(first.identity)) {
+    expect(second.identity).not.toHaveProperty(key, value);
+  }
+  expect([first.isEmpty, second.isEmpty]).toEqual([true, true]);
+  expect(warnings).toEqual([]);
+  expect(await state(join(folder, 'one')), 'opened again').toEqual(first);
+});
 
 test.each(storeKinds)(
   'a new store on %s has its edges, identity and organization',

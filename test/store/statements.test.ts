@@ -1,9 +1,9 @@
 /** Statements that are asked for at once: PGlite is sent several of them in one go. */
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { openPglite } from '../../src/store/database/pglite.ts';
 import { sqlState } from '../../src/store/database/sql-error.ts';
+import { openTestPglite } from '../harness/embedded.ts';
 
-const database = await openPglite(null);
+const database = await openTestPglite();
 afterAll(() => database.close());
 
 beforeEach(async () => {
@@ -58,7 +58,7 @@ test('a table that has changed is described anew', async () => {
 });
 
 test('those that wait are answered before the store closes', async () => {
-  const other = await openPglite(null);
+  const other = await openTestPglite();
   const answers = Array.from({ length: 40 }, (_, n) => other.query('select $1::int as n', [n]));
   await other.close();
   expect(await Promise.all(answers)).toEqual(Array.from({ length: 40 }, (_, n) => [{ n }]));

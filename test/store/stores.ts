@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
-import { openPglite } from '../../src/store/database/pglite.ts';
 import { openPostgres } from '../../src/store/database/postgres.ts';
 import type { Caller } from '../../src/store/input/caller.ts';
 import type { SaveResult } from '../../src/store/input/save-result.ts';
@@ -14,6 +13,7 @@ import { createDeviceRepository } from '../../src/store/resource/device-reposito
 import type { CreateInstanceInput } from '../../src/store/resource/instances.ts';
 import { createSolution, publishSolutionVersion } from '../../src/store/resource/solutions.ts';
 import { createTestDatabase } from '../harness/database.ts';
+import { openTestPglite } from '../harness/embedded.ts';
 
 export const storeKinds = ['PGLITE', 'POSTGRES'] as const;
 export type StoreKind = (typeof storeKinds)[number];
@@ -24,7 +24,7 @@ export const zone = 'instances.test';
 export async function openTestStore(kind: StoreKind): Promise<OpenStore> {
   const options = { deadlines: defaultDeadlines, dnsZone: zone };
   if (kind === 'PGLITE') {
-    const database = await openPglite(null);
+    const database = await openTestPglite();
     return setUpStore(database, options, { close: () => database.close() });
   }
   const own = await createTestDatabase();

@@ -5,11 +5,7 @@ import RelayPlugin from '@pothos/plugin-relay';
 import { getTableConfig } from 'drizzle-orm/pg-core';
 import { relations } from '../../store/table/relations.ts';
 import type { Context } from './context.ts';
-
-/** A page has at most so many entries. */
-export const maxPageSize = 200;
-/** And so many where nobody says how many. */
-export const defaultPageSize = 50;
+import { defaultPageSize, maxPageSize } from './limits.ts';
 
 export interface BuilderTypes {
   Context: Context;

@@ -1,42 +1,9 @@
 /** What a resolver is given besides its arguments: who asks, the store, the feed, this server. */
 import type { Feed } from '../../feed/feed.ts';
 import type { Caller, ResourceStore } from '../../store/input/caller.ts';
-import { maxPageSize } from './builder.ts';
+import type { ServerLimits } from './limits.ts';
 import type { Slots } from './slots.ts';
 import type { Viewer } from './viewer.ts';
-
-/** What `server.limits` shows and the server keeps to. */
-export interface ServerLimits {
-  readonly pageSize: number;
-  readonly waitSeconds: number;
-  readonly mutationsPerDocument: number;
-  readonly operationsPerSocket: number;
-  readonly socketsPerToken: number;
-  readonly subscriptionsPerToken: number;
-  readonly waitersPerToken: number;
-  readonly payloadBytes: number;
-  readonly depth: number;
-  readonly aliases: number;
-  readonly tokens: number;
-  readonly complexity: number;
-  readonly idempotencyHours: number;
-}
-
-export const defaultLimits: ServerLimits = {
-  pageSize: maxPageSize,
-  waitSeconds: 60,
-  mutationsPerDocument: 10,
-  operationsPerSocket: 100,
-  socketsPerToken: 10_000,
-  subscriptionsPerToken: 100_000,
-  waitersPerToken: 50,
-  payloadBytes: 1024 * 1024,
-  depth: 16,
-  aliases: 100,
-  tokens: 4000,
-  complexity: 100_000,
-  idempotencyHours: 24,
-};
 
 /** What is the same for every request to this server. */
 export interface ServerFacts {

@@ -1,8 +1,8 @@
 /** Pages of a list: what to read for them, their cursors, and what is checked before. Pure. */
 import { type Column, getColumns, type Table } from 'drizzle-orm';
 import { GraphQLError } from 'graphql';
-import { defaultPageSize, maxPageSize } from '../base/builder.ts';
 import { isUuid } from '../base/ids.ts';
+import { defaultPageSize, maxPageSize } from '../base/limits.ts';
 
 /** A filter as Drizzle's relational queries take it. */
 export type Where = Record<string, unknown>;

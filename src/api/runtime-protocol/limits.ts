@@ -1,5 +1,5 @@
 /** What the API takes of a runtime. It is told with each report, and checked in `input.ts`. */
-import type { ServerLimits } from '../base/context.ts';
+import type { ServerLimits } from '../base/limits.ts';
 
 export interface RuntimeLimits {
   /** Of all values or lines of one report, as JSON: far below a message, which has more in it. */

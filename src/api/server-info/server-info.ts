@@ -1,7 +1,8 @@
 /** `viewer` and `server`: who is asking, and what this server is and allows. */
 import { builder } from '../base/builder.ts';
-import type { ServerFacts, ServerLimits } from '../base/context.ts';
+import type { ServerFacts } from '../base/context.ts';
 import { globalId } from '../base/ids.ts';
+import type { ServerLimits } from '../base/limits.ts';
 import type { Viewer as ViewerShape } from '../base/viewer.ts';
 
 const Organization = builder.drizzleObject('organizations', {

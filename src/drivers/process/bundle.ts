@@ -1,6 +1,6 @@
 /**
- * Bundles a program of this package into one file, so that a host starts in tens of milliseconds
- * and keeps running when the package is updated or removed.
+ * The programs of hosts as one file each, so that a host starts in tens of milliseconds and keeps
+ * running when the package is updated or removed.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -16,9 +16,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { DriverError } from '../driver.ts';
 import { bundleFile, bundleFolder, makeFolder } from './files.ts';
+import { type Program, type ProgramName, programs } from './program.ts';
 
 export interface Bundle {
   /** `sha256:…` of the program and of the packages beside it. */
@@ -27,31 +26,43 @@ export interface Bundle {
   readonly file: string;
 }
 
-/** Have native parts, so they lie beside the program instead of within it. */
-const packagesBeside = ['libsql'];
-/** `ws` looks for these and does without them. */
-const optionalPackages = ['bufferutil', 'utf-8-validate'];
+/** The folder of the build that this server runs from; there is none where it runs from its sources. */
+declare const builtFolder: URL;
 
-/** A program of this package: `.ts` when it runs from source, `.js` when compiled. */
-export function resolveEntry(path: string): string {
-  for (const extension of ['.ts', '.js']) {
-    const file = fileURLToPath(new URL(`${path}${extension}`, import.meta.url));
-    if (existsSync(file)) return file;
+/**
+ * The programs of this package. A build has them: they are read at once, for the build may be replaced
+ * while the server runs. Sources are compiled when a program is asked for.
+ *
+ * @param runtimeEntry the source of another runtime
+ */
+export function findPrograms(runtimeEntry?: string): (name: ProgramName) => Promise<Program> {
+  if (typeof builtFolder === 'undefined' || runtimeEntry !== undefined) {
+    return async (name) => {
+      const { compileProgram } = await import('./compile.ts');
+      return compileProgram(name === 'runtime' ? (runtimeEntry ?? name) : name);
+    };
   }
-  throw new DriverError(
-    'BUNDLE_FAILED',
-    `The program ${path} is missing from this installation. Install the package anew.`,
-    { retryable: false },
-  );
+  const built = new Map(programs.map((name) => [name, readBuilt(name)]));
+  return async (name) => built.get(name) ?? readBuilt(name);
+}
+
+function readBuilt(name: ProgramName): Program {
+  const read = (file: string) => readFileSync(new URL(file, builtFolder), 'utf8');
+  return {
+    text: read(`${name}.mjs`),
+    ...(JSON.parse(read(`${name}.json`)) as Omit<Program, 'text'>),
+  };
 }
 
 /**
- * Bundles a program into `<cache>/<sha256>/main.mjs`, with the packages that it needs beside it.
- * Two servers may do so at once. Takes about 100 ms; an unchanged program is written once.
- * @throws DriverError BUNDLE_FAILED
+ * Puts a program into `<cache>/<sha256>/main.mjs`, with the packages that it needs beside it. Two servers
+ * may do so at once; an unchanged program is written once.
  */
-export async function bundleProgram(entry: string, cache: string): Promise<Bundle> {
-  const { text, packages } = await compile(entry);
+export function bundleProgram(program: Program, cache: string): Bundle {
+  const { text } = program;
+  const packages = new Map<string, string>();
+  const from = dirname(fileURLToPath(import.meta.url));
+  for (const name of program.packages) collectPackage(name, from, packages);
   const hash = createHash('sha256').update(text);
   for (const folder of packages.values()) hash.update(readFileSync(join(folder, 'package.json')));
   const sha = hash.digest('hex');
@@ -106,43 +117,6 @@ function linkOrCopy(source: string, target: string): void {
     linkSync(source, target);
   } catch {
     copyFileSync(source, target);
-  }
-}
-
-async function compile(entry: string): Promise<{ text: string; packages: Map<string, string> }> {
-  try {
-    const result = await build({
-      entryPoints: [entry],
-      bundle: true,
-      write: false,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      external: [...packagesBeside, ...optionalPackages],
-      // Packages in CommonJS call `require` for Node's own modules.
-      banner: {
-        js: "import { createRequire as $createRequire } from 'node:module'; const require = $createRequire(import.meta.url);",
-      },
-      metafile: true,
-      logLevel: 'silent',
-    });
-    const imported = Object.values(result.metafile.outputs).flatMap((output) =>
-      output.imports.filter((one) => one.external).map((one) => one.path),
-    );
-    const packages = new Map<string, string>();
-    for (const name of packagesBeside) {
-      if (imported.some((path) => path === name || path.startsWith(`${name}/`))) {
-        collectPackage(name, dirname(fileURLToPath(import.meta.url)), packages);
-      }
-    }
-    return { text: result.outputFiles[0]?.text ?? '', packages };
-  } catch (error) {
-    throw new DriverError(
-      'BUNDLE_FAILED',
-      `The program ${entry} cannot be bundled: ${(error as Error).message} ` +
-        'Install the package anew, or mend the program.',
-      { retryable: false, cause: error },
-    );
   }
 }
 

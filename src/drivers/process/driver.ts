@@ -15,7 +15,7 @@ import {
   type RuntimeObservation,
   type RuntimeRef,
 } from '../driver.ts';
-import { type Bundle, bundleProgram, placeBundle, resolveEntry } from './bundle.ts';
+import { type Bundle, bundleProgram, findPrograms, placeBundle } from './bundle.ts';
 import { askAgent, askHealth, silent } from './client.ts';
 import {
   type ContainerRecord,
@@ -40,6 +40,7 @@ import { findMarked, isAlive, type ProcessIdentity } from './identity.ts';
 import { createInFlight } from './in-flight.ts';
 import { withHost } from './lock.ts';
 import { readTail } from './output.ts';
+import type { ProgramName } from './program.ts';
 import type { CommandName, Commands } from './protocol.ts';
 
 export interface ProcessDriverOptions {
@@ -48,7 +49,7 @@ export interface ProcessDriverOptions {
   /** Null: hosts live until they are released. Else the server touches the file now and then. */
   readonly lifeline: Lifeline | null;
   readonly log?: { info(fields: object, message: string): void };
-  /** The runtime program; ours unless a test brings one of its own. For tests alone. */
+  /** The source of the runtime program; ours unless a test brings one of its own. For tests alone. */
   readonly runtimeEntry?: string;
 }
 
@@ -69,17 +70,19 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
   const { lifeline: file, log } = options;
   const lifeline = file && { file: resolve(file.file), seconds: file.seconds };
   const calls = createInFlight();
-  const bundles = new Map<string, Promise<Bundle>>();
+  const bundles = new Map<ProgramName, Promise<Bundle>>();
 
-  /** Bundled when first needed, then kept; tried again after a failure. */
-  const bundle = (entry: string): Promise<Bundle> => {
-    const known = bundles.get(entry) ?? bundleProgram(entry, join(folder, 'bundles'));
-    bundles.set(entry, known);
-    known.catch(() => bundles.delete(entry));
+  const programOf = findPrograms(options.runtimeEntry);
+
+  /** Written when first needed, then kept; tried again after a failure. */
+  const bundle = (name: ProgramName): Promise<Bundle> => {
+    const known =
+      bundles.get(name) ??
+      programOf(name).then((program) => bundleProgram(program, join(folder, 'bundles')));
+    bundles.set(name, known);
+    known.catch(() => bundles.delete(name));
     return known;
   };
-  const agentBundle = () => bundle(resolveEntry('./agent'));
-  const runtimeBundle = () => bundle(options.runtimeEntry ?? resolveEntry('../../runtime/main'));
 
   /** Runs a verb of the whole host: alone, and refused where a newer worker has acted. */
   const locked = <T>(
@@ -93,7 +96,7 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
     });
 
   const start = async (host: Host, address: string | null) => {
-    const { file } = await agentBundle();
+    const { file } = await bundle('agent');
     const started = await startAgent(host, { folder, bundle: file, lifeline, address });
     log?.info({ hostId: host.hostId, pid: started.identity.pid }, 'started the agent of a host');
     return started;
@@ -111,7 +114,7 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
   };
 
   const deploy = async (host: Host, image: ContainerImage): Promise<{ imageDigest: string }> => {
-    const runtime = await runtimeBundle();
+    const runtime = await bundle('runtime');
     makeFolder(host.files.containers);
     placeBundle(runtime, host.files.containers);
     const { repository, tag } = image;
@@ -175,7 +178,7 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
     restartHost: ({ hostId }, handle, outerCall) =>
       locked(hostId, outerCall, async (host, call) => {
         const { agent, address } = parseHandle(handle);
-        await agentBundle(); // before anything ends
+        await bundle('agent'); // before anything ends
         await endHost(host, [agent], call.signal);
         const started = await start(host, address);
         return allocated(started.record, started.identity);

@@ -20,7 +20,7 @@ import {
   type SelectionSetNode,
   type ValueNode,
 } from 'graphql';
-import type { ServerLimits } from '../../api/base/context.ts';
+import type { ServerLimits } from '../../api/base/limits.ts';
 import { refusedRequest } from '../wire/request-error.ts';
 
 export type QueryLimits = Pick<

@@ -12,8 +12,8 @@ import {
   getOperationAST,
 } from 'graphql';
 import type { Logger } from 'pino';
-import type { ServerLimits } from '../../api/base/context.ts';
 import { asGraphQLError } from '../../api/base/graphql-stream.ts';
+import type { ServerLimits } from '../../api/base/limits.ts';
 import type { Viewer } from '../../api/base/viewer.ts';
 import { ChannelSource } from '../../feed/channel/channel-source.ts';
 import { refusedToRuns } from '../auth/run-keys.ts';

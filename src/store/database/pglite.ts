@@ -7,12 +7,25 @@ import type { Database, Drizzle, Parameter } from './database.ts';
 import { keepStatements } from './pglite-statements.ts';
 
 /**
+ * WebAssembly that is compiled does not keep Node's event loop alive. A loop that is found empty waits until
+ * the code is optimized as well, a tenth of a second and more: a timer keeps it.
+ */
+async function createClient(folder: string | null): Promise<PGlite> {
+  const keepLoop = setInterval(() => {}, 1000);
+  try {
+    return await PGlite.create(folder ? { dataDir: folder } : {});
+  } finally {
+    clearInterval(keepLoop);
+  }
+}
+
+/**
  * Opens the embedded store.
  *
  * @param folder the data directory of PGlite; null keeps everything in memory (for tests)
  */
 export async function openPglite(folder: string | null): Promise<Database> {
-  const client = await PGlite.create(folder ? { dataDir: folder } : {});
+  const client = await createClient(folder);
   // One generic plan per statement: planning costs more than running. The plan may be made while a
   // table is empty and is kept when the table grows, so sequential scans are off.
   await client.exec('set plan_cache_mode = force_generic_plan; set enable_seqscan = off');

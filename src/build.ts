@@ -1,0 +1,112 @@
+/**
+ * Builds the server and the programs of its hosts into a folder: `main.js`, which loads the rest when it
+ * is needed, `agent.mjs` and `runtime.mjs`. `start.mjs` calls it with the folder of a build that is missing.
+ */
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build, type Plugin } from 'esbuild';
+
+import { bundleOptions, compileProgram } from './drivers/process/compile.ts';
+import { programs } from './drivers/process/program.ts';
+import { makeTemplate } from './store/database/template.ts';
+
+const source = fileURLToPath(new URL('.', import.meta.url));
+
+/** Not JavaScript alone, or too large for a start: these stay packages. */
+const packages = ['@electric-sql/pglite', '@graphql-yoga/render-graphiql'];
+/** What only a server that runs from its sources loads. */
+const ofSources = ['*/compile.ts'];
+/** So many builds are kept: the newest, and that of a server which is just starting. */
+const keptBuilds = 2;
+/** Nobody builds for so long: what is left is of a build that was killed. */
+const abandonedMs = 600_000;
+
+async function main(folder: string): Promise<void> {
+  await makeBuild(folder);
+  await makeTemplate();
+  removeOldBuilds(dirname(folder));
+}
+
+/** Makes the build as a whole or not at all; two processes may make it at once. */
+async function makeBuild(folder: string): Promise<void> {
+  const draft = `${folder}.${process.pid}.tmp`;
+  mkdirSync(draft, { recursive: true });
+  try {
+    for (const name of programs) {
+      const { text, packages } = await compileProgram(name);
+      writeFileSync(join(draft, `${name}.mjs`), text);
+      writeFileSync(join(draft, `${name}.json`), JSON.stringify({ packages }));
+    }
+    await build({
+      ...bundleOptions,
+      entryPoints: [join(source, 'main.ts')],
+      outdir: draft,
+      splitting: true,
+      chunkNames: '[name]-[hash]',
+      external: [...bundleOptions.external, ...packages, ...ofSources],
+      banner: {
+        js: `${bundleOptions.banner.js} const builtFolder = new URL('.', import.meta.url);`,
+      },
+      plugins: [...bundleOptions.plugins, keepSourceUrls(folder)],
+      logLevel: 'warning',
+    });
+    renameSync(draft, folder);
+  } catch (error) {
+    if (!readdirSync(dirname(folder)).includes(basename(folder))) throw error; // Else another was faster.
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+/** `import.meta.url` stays that of the source file, beside which files are looked for. */
+function keepSourceUrls(folder: string): Plugin {
+  const filter = /[\\/](src|schema)[\\/][^.]*\.ts$/;
+  return {
+    name: 'source-urls',
+    setup({ onLoad }) {
+      onLoad({ filter }, ({ path }) => {
+        if (path.includes('node_modules')) return null;
+        const from = relative(folder, path).replaceAll('\\', '/');
+        const contents = readFileSync(path, 'utf8').replaceAll(
+          'import.meta.url',
+          `new URL(${JSON.stringify(from)}, import.meta.url).href`,
+        );
+        return { contents, loader: 'ts' };
+      });
+    },
+  };
+}
+
+function removeOldBuilds(parent: string): void {
+  const folders = readdirSync(parent)
+    .map((name) => ({
+      name,
+      madeMs: statSync(join(parent, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
+    }))
+    .sort((a, b) => b.madeMs - a.madeMs);
+  const kinds = [/^[0-9a-f]{16}$/, /^store-[0-9a-f]{16}$/];
+  const old = kinds.flatMap((kind) =>
+    folders.filter(({ name }) => kind.test(name)).slice(keptBuilds),
+  );
+  const abandoned = folders.filter(
+    ({ name, madeMs }) => name.endsWith('.tmp') && madeMs < Date.now() - abandonedMs,
+  );
+  for (const { name } of [...old, ...abandoned])
+    rmSync(join(parent, name), { recursive: true, force: true });
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  main(process.argv[2] ?? '').catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+    process.exitCode = 1;
+  });
+}

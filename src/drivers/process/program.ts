@@ -1,0 +1,11 @@
+/** The programs that run on hosts. */
+
+export const programs = ['agent', 'runtime'] as const;
+export type ProgramName = (typeof programs)[number];
+
+/** A program in one file. */
+export interface Program {
+  readonly text: string;
+  /** Packages that have to lie beside it. */
+  readonly packages: readonly string[];
+}

@@ -1,0 +1,69 @@
+/**
+ * What `npm start` runs: the server from its build, which is made first where there is none of these
+ * sources. Plain JavaScript on Node alone, so that nothing stands between npm and the server.
+ *
+ *     node src/start.mjs [--build] [OPTIONS OF THE SERVER]
+ *
+ * A build is the folder `build/<digest>/` and its digest is that of all it is made from: sources that
+ * changed have another, so an old build is never served. `--build` makes the build and ends.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import module from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** All that a build is made from; npm lists in the last file what is installed. */
+const inputs = [
+  ...['src', 'schema', 'drizzle', 'package.json', 'tsconfig.json'],
+  'node_modules/.package-lock.json',
+];
+
+const build = join(root, 'build', digestOf(inputs));
+const main = join(build, 'main.js');
+if (!existsSync(main)) makeBuild();
+if (!process.argv.includes('--build')) {
+  // Since Node 22: compiled code is kept, so that the next start need not compile it.
+  module.enableCompileCache?.(join(build, 'compile-cache'));
+  import(pathToFileURL(main).href);
+}
+
+function makeBuild() {
+  const script = join(root, 'src', 'build.ts');
+  const { status } = spawnSync(process.execPath, ['--import', 'tsx', script, build], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status === 0) return;
+  process.stderr.write('The server could not be built. Where packages are missing, run npm ci.\n');
+  process.exit(1);
+}
+
+/** @param {readonly string[]} paths */
+function digestOf(paths) {
+  const hash = createHash('sha256');
+  for (const path of paths) add(hash, path);
+  return hash.digest('hex').slice(0, 16);
+}
+
+/**
+ * Adds a file or all files of a folder, with their names and lengths.
+ *
+ * @param {import('node:crypto').Hash} hash
+ * @param {string} path
+ */
+function add(hash, path) {
+  let content;
+  try {
+    content = readFileSync(join(root, path));
+  } catch (error) {
+    if (error.code === 'ENOENT') return;
+    if (error.code !== 'EISDIR') throw error;
+    for (const name of readdirSync(join(root, path)).sort()) add(hash, `${path}/${name}`);
+    return;
+  }
+  hash.update(`${path}\0${content.length}\0`).update(content);
+}
