@@ -1,6 +1,6 @@
 /**
- * A client of the API's streams, for browsers and Node: it goes on by cursor after every cut, and
- * begins anew with a snapshot where it cannot. Knows nothing of the server but its contract.
+ * A client of the API's streams, for browsers and Node. It resumes by cursor after every cut. If it
+ * cannot, it reads a new snapshot. It depends on the contract alone.
  */
 import { type ConnectionOptions, openConnection } from './connection.ts';
 import { iterate, type StreamItem } from './iterate.ts';
@@ -29,8 +29,8 @@ export { StreamError };
 export interface ResumingClient {
   /**
    * Subscribes: no event is lost, none comes twice. Without a snapshot and without a cursor in
-   * `variables` it begins now. A document without `$after` (`fleet`, `instanceLogs`) is subscribed to
-   * again after a cut, and shows what is there then.
+   * `variables` the stream starts now. A document without `$after` (`fleet`, `instanceLogs`) is
+   * subscribed to again after a cut, and shows the state of that time.
    *
    * @returns a function that unsubscribes
    */
@@ -38,12 +38,12 @@ export interface ResumingClient {
     request: StreamRequest<Snapshot>,
     sink: StreamSink<Data>,
   ): () => void;
-  /** The same as an async iterable, with snapshots among its items, at their place in the order. */
+  /** The same as an async iterable. Snapshots are items, at their position in the order. */
   iterate<Data = Record<string, unknown>, Snapshot = Record<string, unknown>>(
     request: Omit<StreamRequest<Snapshot>, 'onReset'>,
   ): AsyncIterableIterator<StreamItem<Data, Snapshot>, void>;
   /**
-   * Runs a query over the same connection; sent again after a cut, so that a mutation needs an
+   * Runs a query over the same connection. It is sent again after a cut, so a mutation needs an
    * `idempotencyKey`. Rejects with a StreamError.
    */
   query<Data = Record<string, unknown>>(request: OperationRequest): Promise<Data>;
@@ -51,7 +51,9 @@ export interface ResumingClient {
   dispose(): Promise<void>;
 }
 
-/** Makes a client. It connects with the first stream or query. @throws TypeError: no address */
+/**
+ * Makes a client. It connects with the first stream or query. @throws TypeError: invalid address
+ */
 export function createResumingClient(options: ConnectionOptions): ResumingClient {
   const connection = openConnection(options);
   return {

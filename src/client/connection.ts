@@ -1,45 +1,51 @@
 /**
- * The one WebSocket of a client: graphql-ws, which connects when there is something to do, and again
- * for ever whenever the connection ends, however it ends.
+ * The one WebSocket of a client: graphql-ws, which connects on demand and reconnects without limit.
  */
 import { type Client, type ClientOptions, createClient } from 'graphql-ws/client';
 
 export interface ConnectionOptions {
-  /** Of the API, `http(s)` or `ws(s)`; in a browser also a path: `/graphql`. */
+  /** Address of the API, `http(s)` or `ws(s)`; in a browser also a path: `/graphql`. */
   readonly url: string;
   /**
-   * `{ authorization: 'Bearer …' }`, or a function that is asked at each connect. A page that is
-   * signed in by its session needs none.
+   * `{ authorization: 'Bearer …' }`, or a function that is called before each connect. A page that
+   * is signed in by a session needs none.
    */
   readonly connectionParams?: ClientOptions['connectionParams'];
-  /** Where there is no global WebSocket (Node 20): that of `ws`. */
+  /** Required where there is no global WebSocket (Node 20): that of `ws`. */
   readonly webSocketImpl?: unknown;
-  /** So often the server is asked whether it is there; no answer in half that time: connect anew. */
+  /** Interval of pings. Without an answer within half of it the client reconnects. */
   readonly keepAliveSeconds?: number;
-  /** Between two attempts to connect. The first comes within a second, then the wait doubles. */
+  /**
+   * Longest wait between two attempts to connect. The first wait is under a second, then it
+   * doubles.
+   */
   readonly longestWaitSeconds?: number;
-  /** The connection is there, or no longer. */
+  /** Called when the connection is established or lost. */
   readonly onStatus?: (status: 'CONNECTED' | 'DISCONNECTED') => void;
 }
 
 export interface Connection {
   /** As graphql-ws's `subscribe`; unsubscribing is safe at any time. */
   readonly subscribe: Client['subscribe'];
-  /** Calls it once when the connection is disposed of. @returns a function that takes it back */
+  /**
+   * Registers a callback for the disposal of the connection. @returns a function that removes it
+   */
   onDispose(end: () => void): () => void;
-  /** Waits, the longer the more often it was tried, by chance so that not all come at once. */
+  /** Waits with exponential back-off and jitter. */
   pause(attempt: number): Promise<void>;
   /** Closes it for good. */
   dispose(): Promise<void>;
 }
 
 const connectSeconds = 10;
-/** Idle for so long it is closed: what unsubscribes and subscribes again keeps its connection. */
+/**
+ * An idle connection is closed after this time, so unsubscribing and subscribing again keeps it.
+ */
 const idleMilliseconds = 500;
-/** Who shows a wrong token is not let in by asking again. */
+/** A wrong token is not retried. */
 const forbidden = 4403;
 
-/** Prepares a connection. @throws TypeError: the address is none */
+/** Prepares a connection. @throws TypeError: invalid address */
 export function openConnection(options: ConnectionOptions): Connection {
   const { connectionParams, keepAliveSeconds = 10, longestWaitSeconds = 30 } = options;
   const { location, WebSocket } = globalThis as unknown as Page;
@@ -50,7 +56,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   let isConnected = false;
   let silence: ReturnType<typeof setTimeout> | undefined;
 
-  /** No sign of life in this time: the socket is given up, and another one opened. */
+  /** If nothing is received within this time, the socket is terminated and another one opened. */
   function expectSign(seconds: number): void {
     clearTimeout(silence);
     silence = setTimeout(() => client.terminate(), seconds * 1000);
@@ -89,9 +95,11 @@ export function openConnection(options: ConnectionOptions): Connection {
     keepAlive: keepAliveSeconds * 1000,
     lazyCloseTimeout: idleMilliseconds,
     retryAttempts: Number.POSITIVE_INFINITY,
-    // A refused connection is an error, and no close event: graphql-ws would give up.
+    // A refused connection is an error, not a close event; by default graphql-ws would not retry
+    // it.
     shouldRetry: (cause) => (cause as { code?: unknown } | null)?.code !== forbidden,
-    // Its own count begins anew with each connection, even where nothing comes over it.
+    // The counter of graphql-ws restarts with each connection, even if nothing was received over
+    // it.
     retryWait: () => pause(attempts++),
     on: {
       connecting: () => expectSign(connectSeconds),
@@ -101,7 +109,7 @@ export function openConnection(options: ConnectionOptions): Connection {
       pong: (received) => received && heard(),
       message({ type }) {
         if (type !== 'connection_ack') attempts = 0;
-        // What comes is a sign of life, but the answer to the ping is still to come.
+        // A message shows that the server is alive, but the ping is still unanswered.
         if (silence !== undefined) expectSign(keepAliveSeconds / 2);
       },
     },
@@ -110,8 +118,9 @@ export function openConnection(options: ConnectionOptions): Connection {
   return {
     subscribe(payload, sink) {
       const unsubscribe = client.subscribe(payload, sink);
-      // Called while a message is handled, with `complete` in the same piece, it would be counted
-      // twice, and the connection closed under all others: graphql-ws counts who needs it.
+      // graphql-ws counts the users of a connection. An unsubscribe within the handling of a
+      // message that is followed by `complete` would be counted twice, and close the connection for
+      // all.
       return () => queueMicrotask(unsubscribe);
     },
     onDispose,
@@ -119,13 +128,13 @@ export function openConnection(options: ConnectionOptions): Connection {
     async dispose() {
       for (const end of [...ends]) end();
       heard();
-      // It rejects where it was about to connect: then there is nothing to close.
+      // Rejects while a connection is being established; then there is nothing to close.
       await Promise.resolve(client.dispose()).catch(() => {});
     },
   };
 }
 
-/** What a browser has. */
+/** What a browser provides. */
 interface Page {
   readonly location?: { readonly href: string };
   readonly WebSocket?: unknown;
@@ -139,11 +148,11 @@ interface Socket {
 type SocketClass = new (url: string, protocols?: string | string[]) => Socket;
 
 /**
- * A socket that is given up is not heard any more: what it still brings comes again over the next
- * one. Nor is it anybody's error: `ws` raises one where nobody listens if it was still connecting.
+ * A terminated socket is ignored: what it still delivers comes again over the next one. Its errors
+ * are ignored too, because `ws` throws an unhandled one if it was still connecting.
  */
 function forgetful(Implementation: SocketClass | undefined): SocketClass | undefined {
-  if (!Implementation) return undefined; // graphql-ws says what to do.
+  if (!Implementation) return undefined; // graphql-ws throws an error that explains it.
   return class extends Implementation {
     constructor(url: string, protocols?: string | string[]) {
       super(url, protocols);

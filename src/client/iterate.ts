@@ -1,14 +1,14 @@
 /** A stream as an async iterable. */
 import type { Reset, StreamEvent, StreamSink } from './stream.ts';
 
-/** An event, or with `reset` a snapshot that takes the place of all that came before. */
+/** An event, or with `reset` a snapshot that replaces everything before it. */
 export type StreamItem<Data, Snapshot> =
   | (StreamEvent<Data> & { readonly reset?: undefined })
   | { readonly reset: Reset<Snapshot>; readonly data?: undefined };
 
 /**
- * Subscribes, and keeps what has not been taken yet. `return` unsubscribes: a `for await` that is
- * left calls it.
+ * Subscribes, and buffers what has not been taken yet. `return` unsubscribes; leaving a `for await`
+ * calls it.
  */
 export function iterate<Data, Snapshot>(
   subscribe: (sink: StreamSink<Data>, onReset: (reset: Reset<Snapshot>) => void) => () => void,

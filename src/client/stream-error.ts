@@ -1,13 +1,16 @@
-/** Why a stream or a query ended before its time. */
+/** Why a stream or a query ended early. */
 import type { GraphQLFormattedError } from 'graphql';
 
 export class StreamError extends Error {
   override readonly name = 'StreamError';
-  /** `extensions.code` of the first error; CLOSED: the server closed the connection for good. */
+  /**
+   * `extensions.code` of the first error; CLOSED: the server closed the connection and must not be
+   * retried.
+   */
   readonly code: string;
-  /** What GraphQL said; empty where the connection was closed. */
+  /** The GraphQL errors; empty if the connection was closed. */
   readonly errors: readonly GraphQLFormattedError[];
-  /** The WebSocket's code (4403, 4500, …); null for errors of GraphQL. */
+  /** The close code of the WebSocket (4403, 4500, …); null for GraphQL errors. */
   readonly closeCode: number | null;
 
   constructor(message: string, about: Partial<Pick<StreamError, 'code' | 'errors' | 'closeCode'>>) {
@@ -18,7 +21,7 @@ export class StreamError extends Error {
   }
 }
 
-/** What graphql-ws hands to `error`: errors of GraphQL, a close event, or any other error. */
+/** What graphql-ws passes to `error`: GraphQL errors, a close event, or any other error. */
 export function streamErrorOf(cause: unknown): StreamError {
   if (cause instanceof StreamError) return cause;
   if (Array.isArray(cause)) return ofErrors(cause);
@@ -34,7 +37,7 @@ export function ofErrors(errors: readonly GraphQLFormattedError[]): StreamError 
 
 const passing: readonly unknown[] = ['UNAVAILABLE', 'INTERNAL', 'RATE_LIMITED'];
 
-/** Errors of GraphQL alone that are the server's trouble, and not the request's: ask again later. */
+/** GraphQL errors that are caused by the server, not by the request, and may pass. */
 export function mayPass(error: unknown): boolean {
   const errors = error instanceof StreamError ? error.errors : [];
   return errors.length > 0 && errors.every(({ extensions }) => passing.includes(extensions?.code));

@@ -1,12 +1,12 @@
 /**
- * One subscription that goes on where it was, whatever happens to the connection.
+ * One subscription that resumes where it was, whatever happens to the connection.
  *
  *     snapshot ── feedPosition ──► subscribe ── each event's cursor is the new `after` ──┐
  *        ▲                             ▲                                                 │
  *        │                             └── cut off: graphql-ws sends the payload again ──┤
  *        └── CURSOR_EXPIRED, CURSOR_INVALID ─────────────────────────────────────────────┘
  *
- * A snapshot that could not be read for a fault that passes is read again, for ever.
+ * A snapshot that fails with an error that may pass is read again, without limit.
  */
 import type { FormattedExecutionResult } from 'graphql';
 import type { Connection } from './connection.ts';
@@ -19,29 +19,29 @@ export interface OperationRequest {
 }
 
 export interface StreamRequest<Snapshot> extends OperationRequest {
-  /** The variable of the document that takes the cursor: `after`, unless another one is named. */
+  /** The variable of the document that takes the cursor; `after` by default. */
   readonly cursorVariable?: string;
   /**
-   * A query that selects `feedPosition` and what the view shows. It is read first (unless `variables`
-   * have a cursor to begin behind), and again where the cursor cannot be followed any more.
+   * A query that selects `feedPosition` and what the view shows. It is run first (unless
+   * `variables` contain a cursor), and again when the cursor can no longer be followed.
    */
   readonly snapshot?: OperationRequest;
-  /** The snapshot takes the place of all that came before. Events wait for what it returns. */
+  /** The snapshot replaces everything before it. Events wait for the returned promise. */
   readonly onReset?: (reset: Reset<Snapshot>) => unknown;
 }
 
 export interface Reset<Snapshot> {
-  /** INITIAL: the first one. Else what happened to the cursor. */
+  /** INITIAL: the first one. Otherwise what happened to the cursor. */
   readonly reason: 'INITIAL' | 'CURSOR_EXPIRED' | 'CURSOR_INVALID';
-  /** CURSOR_EXPIRED: from here on the log still has everything. */
+  /** CURSOR_EXPIRED: the oldest cursor that is still available. */
   readonly oldestCursor: string | null;
   readonly data: Snapshot;
 }
 
-/** An event; `errors` are about parts of it, which are null. */
+/** An event; `errors` concern parts of it, which are null. */
 export type StreamEvent<Data> = FormattedExecutionResult<Data, { readonly cursor?: string }>;
 
-/** Ends with one call of `error` or `complete`; after unsubscribing none of them is called. */
+/** Ends with one call of `error` or `complete`; after unsubscribing neither is called. */
 export interface StreamSink<Data> {
   next(event: StreamEvent<Data>): void;
   error(error: StreamError | Error): void;
@@ -56,14 +56,14 @@ export function openStream<Data, Snapshot>(
 ): () => void {
   const { query, operationName, cursorVariable = 'after', snapshot, onReset } = request;
   const variables: Record<string, unknown> = { ...request.variables };
-  let shown = new Map<string, PushedRevision>();
+  let shown = new Map<string, ShownResource>();
   let unsubscribed = false;
   let resets = 0;
   let cancel = (): void => {};
 
   async function run(): Promise<void> {
     const resumes = new RegExp(`\\$${cursorVariable}\\b`).test(query);
-    // Without a position a connection that ends before the first event would lose what comes then.
+    // Without a position, events would be lost if the connection ends before the first one arrives.
     if (resumes && variables[cursorVariable] == null) await reset('INITIAL', null);
     while (!unsubscribed) {
       const lost = await follow();
@@ -74,7 +74,7 @@ export function openStream<Data, Snapshot>(
     }
   }
 
-  /** Reads where to begin, and what is there. */
+  /** Reads the snapshot and the position to start at. */
   async function reset(reason: Reset<Snapshot>['reason'], oldestCursor: string | null) {
     const asked = snapshot ?? { query: '{ feedPosition }' };
     const data = await readAtLast<Snapshot & { feedPosition?: unknown }>(asked);
@@ -86,7 +86,9 @@ export function openStream<Data, Snapshot>(
     if (snapshot) await onReset?.({ reason, oldestCursor, data });
   }
 
-  /** The answer, asked for again while the server is in trouble; null: nobody wants it any more. */
+  /**
+   * The answer; the query is repeated while the server has a fault that passes. Null: unsubscribed.
+   */
   async function readAtLast<Data>(asked: OperationRequest): Promise<Data | null> {
     for (let attempt = 0; !unsubscribed; attempt += 1) {
       const reading = readOnce<Data>(connection, asked);
@@ -101,7 +103,9 @@ export function openStream<Data, Snapshot>(
     return null;
   }
 
-  /** Follows the stream to its end: null, or the error that asks for a snapshot. */
+  /**
+   * Follows the stream to its end. Resolves with null, or with the error that requires a snapshot.
+   */
   function follow(): Promise<StreamError | null> {
     return new Promise<StreamError | null>((resolve, reject) => {
       let failed = false;
@@ -114,16 +118,16 @@ export function openStream<Data, Snapshot>(
         stop();
       };
       const stop = connection.subscribe<Data, { cursor?: string }>(
-        // The object that graphql-ws sends again: the cursor in it is always the newest.
+        // graphql-ws sends this object again, so it must always contain the newest cursor.
         { query, operationName, variables },
         {
           next(event) {
-            if (unsubscribed || failed) return; // What was on its way already.
+            if (unsubscribed || failed) return; // It was already in transit.
             try {
               if (isFailure(event)) fail(ofErrors(event.errors ?? []));
               else take(event);
             } catch (error) {
-              fail(error); // Of the caller: its own stream ends, and nobody else's.
+              fail(error); // The error of a callback ends only its own stream.
             }
           },
           error: (cause) => fail(streamErrorOf(cause)),
@@ -144,7 +148,9 @@ export function openStream<Data, Snapshot>(
     if (!Object.values(event.data ?? {}).some(isShown)) sink.next(event);
   }
 
-  /** A transition that the snapshot already showed: it was committed while the snapshot was read. */
+  /**
+   * Is the event older than what the snapshot shows? It was committed while the snapshot was read.
+   */
   function isShown(field: unknown): boolean {
     const { sequence, instance, host, resource } = (field ?? {}) as Record<string, unknown>;
     const { id } = (instance ?? host ?? resource ?? {}) as { id?: unknown };
@@ -171,7 +177,9 @@ export function openStream<Data, Snapshot>(
   };
 }
 
-/** Runs a query. `data` rejects with a StreamError on any error of it, and when it is cancelled. */
+/**
+ * Runs a query. `data` rejects with a StreamError on any error, and when the query is cancelled.
+ */
 export function readOnce<Data>(connection: Connection, request: OperationRequest) {
   let cancel = (): void => {};
   const data = new Promise<Data>((resolve, reject) => {
@@ -184,27 +192,28 @@ export function readOnce<Data>(connection: Connection, request: OperationRequest
   return { data, cancel };
 }
 
-/** Nothing of the event is there, or the stream was refused. */
+/** Does the event contain no data at all, or was the stream refused? */
 function isFailure({ data, errors }: FormattedExecutionResult<unknown, unknown>): boolean {
   return errors !== undefined && Object.values(data ?? {}).every((field) => field === null);
 }
 
-/** How far a snapshot shows a resource, and how deep in it that stands. */
-interface PushedRevision {
+/** The sequence that a snapshot shows of a resource, and the nesting depth at which it shows it. */
+interface ShownResource {
   readonly sequence: number;
   readonly depth: number;
 }
 
 /**
- * What a snapshot shows by `id` and `sequence`. (Not by `key`, which another resource may have later.)
- * Where it has a resource more than once, the outermost row counts, for a history inside has it as it
- * was; and of several the oldest, for they were read one after the other: nothing is left out.
+ * Collects the resources that a snapshot shows, by `id` and `sequence` (not by `key`, which may be
+ * used again). If a resource occurs several times, the outermost occurrence counts, because a
+ * nested history shows older states. Among those the lowest sequence counts: they were read one
+ * after the other, and no event may be left out.
  */
 function shownIn(
   value: unknown,
   depth = 0,
-  shown = new Map<string, PushedRevision>(),
-): Map<string, PushedRevision> {
+  shown = new Map<string, ShownResource>(),
+): Map<string, ShownResource> {
   if (typeof value !== 'object' || value === null) return shown;
   const { id, sequence } = value as Record<string, unknown>;
   if (typeof id === 'string' && typeof sequence === 'number') {

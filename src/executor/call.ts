@@ -1,12 +1,9 @@
-/** One call of a driver: fenced, aborted with the lease, and over when its time is. */
+/** One call of a driver: fenced, aborted with the lease, limited in time. */
 import { type Call, DriverError } from '../drivers/driver.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import type { WorkItem } from '../store/work/work.ts';
 
-/**
- * Calls a driver and waits for `seconds` at most, whatever the driver does with the signal: a
- * black hole holds nobody up.
- */
+/** Calls a driver and waits at most `seconds`, even if the driver ignores the signal. */
 export async function callDriver<T>(
   item: WorkItem,
   options: { signal: AbortSignal; seconds: number; verb: string },
@@ -42,7 +39,9 @@ export async function callDriver<T>(
   }
 }
 
-/** What went wrong, as it is stored: a driver's own words, or that something unexpected happened. */
+/**
+ * The failure as it is stored: the message of the driver, or that something unexpected happened.
+ */
 export function failureOf(error: unknown, stage: string): StoredFailure {
   if (error instanceof DriverError) {
     return {
@@ -65,13 +64,14 @@ export function failureOf(error: unknown, stage: string): StoredFailure {
 }
 
 /**
- * The driver has seen a later token. Of another item for the same resource (a stop beside the kill of
- * its deadline): claimed anew, this one has the latest. Of another worker: this one is its no more.
+ * The driver has seen a later token. If that belongs to another item of the same resource (a stop
+ * beside the kill of its deadline), this item gets the latest token when it is claimed anew. If it
+ * belongs to another worker, this worker has lost the item.
  */
 export const isFenced = (error: unknown): boolean =>
   error instanceof DriverError && error.code === 'FENCED';
 
-/** Can no later attempt succeed? */
+/** Is every later attempt bound to fail? */
 export const isFinal = (error: unknown): boolean =>
   error instanceof DriverError && !error.retryable && !isFenced(error);
 

@@ -1,5 +1,5 @@
 /**
- * Claims work, calls drivers and reports what they observed through the store. It holds nothing
+ * Claims work, calls drivers and reports their observations through the store. It holds no state
  * that a crash could lose: work, leases and deadlines are rows.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -25,18 +25,18 @@ import { hostWork } from './host-work.ts';
 import { runtimeWork } from './runtime-work.ts';
 import { startWorker, type Worker } from './worker.ts';
 
-/** OVER: nothing more to do (what was written has removed the item, or it is void). */
+/** OVER: nothing is left to do (the commit removed the item, or the item is void). */
 export type Outcome =
   | 'OVER'
   | {
       readonly againInSeconds: number;
-      /** Kept where it is the first one. */
+      /** Stored only if it is the first cause. */
       readonly cause?: StoredFailure;
-      /** Not a failed attempt: the count starts anew. */
+      /** Not a failed attempt: the count of attempts restarts. */
       readonly fresh?: boolean;
     };
 
-/** What the work of one item is given. */
+/** What the handler of an item gets. */
 export interface Executing {
   readonly store: Store;
   readonly dns: DnsProvider;
@@ -51,13 +51,13 @@ export interface Executing {
 export interface ExecutorOptions {
   readonly drivers: readonly Driver[];
   readonly dns: DnsProvider;
-  /** Where runtimes find the API: `ws://…/graphql`. */
+  /** The address of the API for runtimes: `ws://…/graphql`. */
   readonly endpoint: () => string;
   /** PEM of authorities that runtimes trust beside the public ones. */
   readonly authorities?: string | null;
   readonly name: string;
   readonly heartbeatSeconds: number;
-  /** After a start, a sleep or an outage nothing expires for so long. */
+  /** After a start, a suspension of the machine or an outage no deadline expires for this long. */
   readonly settleSeconds: number;
   readonly log: {
     warn(details: object, message: string): void;
@@ -66,17 +66,17 @@ export interface ExecutorOptions {
 }
 
 export interface Executor {
-  /** A runtime's socket closed: it may have exited; it is looked at. */
+  /** The socket of a runtime closed; the runtime may have exited, so it is checked. */
   runtimeDisconnected(instanceId: string): void;
-  /** Another node may have made work that is due. */
+  /** Another node may have created work that is due. */
   wake(): void;
-  /** Stops claiming, waits for what it does (a few seconds at most), hands back the rest. */
+  /** Stops claiming, waits a few seconds for running items, and releases the rest. */
   stop(): Promise<void>;
 }
 
 /**
- * Each group has a budget of its own: a driver that hangs in one kind of work holds up nothing else,
- * deadlines least of all.
+ * Each group has a budget of its own, so that a driver that hangs in one kind of work does not
+ * delay other kinds, deadlines least of all.
  */
 const groups: readonly Claimable[] = [
   { kinds: ['HOST_DEADLINE', 'REMOVAL_DEADLINE', 'INSTANCE_DEADLINE'], limit: 32 },
@@ -98,11 +98,11 @@ const groups: readonly Claimable[] = [
   },
 ];
 const POLL_MS = 250;
-/** At least so long between two claims: what comes up meanwhile shares the second. */
+/** Least time between two claims; work that arrives in between is claimed together. */
 const COALESCE_MS = 5;
-/** A connection that was cut without a word answers never; it is not waited for. */
+/** A connection that was cut silently never answers, so queries are limited in time. */
 const ANSWER_SECONDS = 5;
-/** Until what a driver refused for its token is claimed anew, with a later one. */
+/** Delay until an item that a driver refused for its token is claimed anew, with a later token. */
 const FENCED_SECONDS = 0.05;
 const STOP_MS = 2_000;
 const ABORTED_MS = 1_000;
@@ -176,7 +176,7 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
   const settled = (): boolean =>
     performance.now() - worker.steadySince > options.settleSeconds * 1000;
 
-  /** What there is room for, in each group. */
+  /** The free slots of each group. */
   const room = (): Claimable[] =>
     groups
       .filter(({ kinds }) => settled() || !kinds.includes('HOST_DEADLINE'))
@@ -184,7 +184,7 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
         const busy = [...running.keys()].filter(({ kind }) => kinds.includes(kind)).length;
         return { kinds, limit: limit - busy };
       });
-  /** Was a group filled up when work was claimed last? Then an end makes room for more. */
+  /** Did the last claim fill a group? Then the end of an item frees a slot for waiting work. */
   let isFull = false;
 
   let claimFailed = false;
@@ -230,7 +230,7 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
     }
   };
 
-  /** Items whose end could not be written (the database was away); tried again each second. */
+  /** Items that could not be released (the database was unreachable); retried each second. */
   const orphans: WorkItem[] = [];
   const maintain = async (): Promise<void> => {
     const answered = <T>(asked: Promise<T>) => within(ANSWER_SECONDS, asked);
@@ -280,7 +280,7 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
       const atWork = () => Promise.all([maintaining, ...running.values()]);
       await Promise.race([looping.then(atWork), delay(STOP_MS, undefined, { ref: false })]);
       await worker.stop();
-      // Its calls are aborted now.
+      // The calls of running items are aborted by now.
       await Promise.race([atWork(), delay(ABORTED_MS, undefined, { ref: false })]);
     },
   };

@@ -28,7 +28,7 @@ async function target(
   return host && { host, driver: executing.driverOf(host.driver) };
 }
 
-/** A stage of the deployment: a failure that no retry can mend fails it; others are retried. */
+/** A stage of the deployment. A failure that no retry can mend fails it; others are retried. */
 function stage(kind: WorkKind, work: HostWork): HostWork {
   return async (executing, item) => {
     try {
@@ -186,7 +186,7 @@ const checkHost: HostWork = async (executing, item) => {
   if (!found) return 'OVER';
   const facts = hostStateFacts[found.host.state];
   if (!facts.checked) {
-    // Adopted while it starts up: it only learns where the API is.
+    // A host that was adopted while it starts up is only told the address of the API.
     const transient = facts.class === 'TRANSIENT';
     const told = found.host.handle === null || (await answers(executing, item, 10)).answers;
     return told || !transient ? 'OVER' : { againInSeconds: 1 };

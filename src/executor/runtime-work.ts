@@ -1,4 +1,4 @@
-/** What the executor does for instances: their runtimes are started, watched and ended here. */
+/** What the executor does for instances: it starts, watches and ends their runtimes. */
 import type { Driver, Handle, RuntimeObservation, RuntimeRef } from '../drivers/driver.ts';
 import type { WorkKind } from '../lifecycle/change.ts';
 import { instanceStateFacts, isAtRest, isError } from '../lifecycle/instance.ts';
@@ -36,7 +36,7 @@ async function observe(
   item: WorkItem,
   observation: InstanceObservation,
 ): Promise<boolean> {
-  // What a kill came to is the driver's word, even where a deadline asked for it.
+  // The result of a kill is an observation of the driver, even if a deadline asked for it.
   const deadline = observation.kind === 'INSTANCE_DEADLINE' && !observation.kill;
   const decided = await recordInstanceObservation(executing.store, item.resourceId, observation, {
     actor: deadline ? { kind: 'DEADLINE', name: 'deadline' } : { kind: 'DRIVER', name: 'driver' },
@@ -110,7 +110,8 @@ const startRuntime: RuntimeWork = async (executing, item) => {
 const stopRuntime: RuntimeWork = async (executing, item) => {
   const found = await target(executing, item);
   if (found?.instance.state !== 'STOPPING') return 'OVER';
-  // Before its absence is believed: whatever start is still on its way is refused from here on.
+  // Before an absence is believed: this token makes the driver refuse any start that is still
+  // pending.
   await callDriver(item, { signal: executing.signal, seconds: 5, verb: 'stopRuntime' }, (call) =>
     found.driver.stopRuntime(found.handle, found.runtime, call),
   );
@@ -126,7 +127,7 @@ const stopRuntime: RuntimeWork = async (executing, item) => {
   };
 };
 
-/** Ends the runtime by force. Null: it is gone; else why that could not be confirmed. */
+/** Kills the runtime. Null: it is gone; otherwise the reason why that could not be confirmed. */
 async function kill(
   executing: Executing,
   item: WorkItem,
@@ -191,9 +192,9 @@ const continueRestart: RuntimeWork = async (executing, item) => {
   return 'OVER';
 };
 
-/** What a runtime that runs, and has not come as far as it should, has last written; null: none does. */
+/** The last output of a runtime that runs but has not advanced; null if there is none. */
 async function lastWords(executing: Executing, item: WorkItem): Promise<StoredFailure | null> {
-  // Who cannot be asked says nothing, and holds no deadline up.
+  // A host that cannot be asked contributes nothing, and must not delay the deadline.
   const found = await target(executing, item).catch(() => null);
   const seen = found && (await inspect(executing, item, found).catch(() => null));
   if (seen?.state !== 'running' || !seen.logTail) return null;
@@ -202,7 +203,7 @@ async function lastWords(executing: Executing, item: WorkItem): Promise<StoredFa
   return { ...failure, code: 'RUNTIME_BEHIND', message, logTail: seen.logTail };
 }
 
-/** The kill that the deadline of some states asks for before it expires. */
+/** The kill that some deadlines require before they expire. */
 async function killAtDeadline(
   executing: Executing,
   item: WorkItem,
@@ -233,7 +234,7 @@ const instanceDeadline: RuntimeWork = async (executing, item) => {
   return written ? 'OVER' : { againInSeconds: 1 };
 };
 
-/** The first cause that is known of a state that lasts too long. */
+/** The first known cause of a state that lasts too long. */
 const causeOfDelay = async (executing: Executing, item: WorkItem) =>
   (await lastWords(executing, item)) ??
   (await firstCause(executing.store, item.resourceId, ['START_RUNTIME', 'STOP_RUNTIME']));

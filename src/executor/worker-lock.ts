@@ -1,8 +1,8 @@
 /**
- * The lock that a worker holds beside its lease. PostgreSQL frees it when the connection ends that took
- * it, so that peers see at once that a process is gone. A worker that lives and loses it says so, and
- * takes it again; were it taken for dead meanwhile, tokens refuse what it still does, and it stops.
- * Where no session is kept (PGlite, a pooler in between) the lease alone decides.
+ * The advisory lock that a worker holds beside its lease. PostgreSQL frees it when the connection
+ * that took it ends, so peers notice a dead process at once. A living worker that loses the lock
+ * records that, and takes it again. If it was declared dead meanwhile, its tokens are refused and
+ * it stops. Where sessions are not kept (PGlite, a pooler in between) the lease alone decides.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Store } from '../store/commit/store.ts';
@@ -12,32 +12,35 @@ import { disclaimLock, type Peer, takeLock, unlockedPeers } from '../store/work/
 
 export interface WorkerLockOptions {
   readonly epoch: number;
-  /** Nobody is judged before a session is so old: when it was made, all may have lost theirs. */
+  /** Age of a session before it judges peers: when it was opened, all may have lost their locks. */
   readonly settleMs: number;
-  /** A peer that said that it holds its lock does not, nor has it beaten since that was seen first. */
+  /**
+   * A peer that recorded that it holds its lock does not hold it, and has not beaten since that was
+   * first seen.
+   */
   onGone(peer: Peer): Promise<void>;
-  /** Peers took this worker for dead. */
+  /** Peers declared this worker dead. */
   onBuried(): void;
   readonly log: { warn(details: object, message: string): void };
 }
 
 export interface WorkerLock {
-  /** Are peers judged by their locks now? */
+  /** Are peers judged by their locks at present? */
   readonly isWatching: boolean;
   close(): Promise<void>;
 }
 
 const LOOK_MS = 250;
-/** A peer that has lost its lock and lives says so before this is over. */
+/** Time for a living peer that has lost its lock to record that. */
 const CONFIRM_MS = 100;
 const RETRY_MS = 50;
 const MAX_RETRY_MS = 2_000;
-/** A connection that was cut without a word answers never; it is not waited for. */
+/** A connection that was cut silently never answers, so queries are limited in time. */
 const ANSWER_SECONDS = 2;
 
 const pause = (ms: number): Promise<void> => delay(ms, undefined, { ref: false });
 
-/** Takes the lock of a worker, holds it, and watches those of its peers, until it is closed. */
+/** Takes the lock of a worker, holds it, and watches the locks of its peers, until it is closed. */
 export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
   const { openSession } = store.database;
   if (!openSession) return { isWatching: false, close: async () => undefined };
@@ -50,7 +53,10 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
     close = resolve;
   });
 
-  /** Looks until the session ends. False: statements go to changing backends, so it is none. */
+  /**
+   * Watches until the session ends. False: statements reach changing backends, so there is no
+   * session.
+   */
   const watch = async (own: Session, backend: number): Promise<boolean> => {
     const begun = performance.now();
     let suspects = new Map<number, number>();
@@ -79,7 +85,7 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
           isKept = await watch(session, backend);
         }
       } catch {
-        // It ended, or does not answer: another one.
+        // The session ended or does not answer; open another one.
       }
       isWatching = false;
       session.close();

@@ -1,7 +1,7 @@
 /**
- * A worker's life: it registers, beats, watches the beats of its peers by its own
- * monotonic clock and their locks (worker-lock.ts), takes over what a dead one held, and stops its
- * side effects when its own last acknowledged heartbeat is too old. The rules:
+ * The life of a worker: it registers, sends heartbeats, watches the heartbeats of its peers by its
+ * own monotonic clock and their locks (worker-lock.ts), takes over the items of a dead one, and
+ * stops its side effects when its own last acknowledged heartbeat is too old. The rules:
  * docs/feed.md, "Leases and fencing".
  */
 import { setMaxListeners } from 'node:events';
@@ -23,29 +23,32 @@ export interface WorkerOptions {
   readonly log: { warn(details: object, message: string): void };
 }
 
-/** Seen late and judged late by one of these each: so the lease is over 4 s after the last beat. */
+/**
+ * Sending and observing add one interval each, so a lease ends at most 4 s after the last
+ * heartbeat.
+ */
 const BEAT_MS = 400;
-/** A peer whose beat has not changed for so long is dead. */
+/** A peer whose heartbeat has not changed for this long is dead. */
 const LEASE_MS = 3_000;
-/** Own side effects stop when the last acknowledged beat is so old. */
+/** Side effects of this worker stop when its last acknowledged heartbeat is this old. */
 const ABORT_MS = 2_000;
-/** A connection that was cut without a word answers never; it is not waited for. */
+/** A connection that was cut silently never answers, so queries are limited in time. */
 const ANSWER_SECONDS = 2;
 
 export interface Worker {
   /** The epoch to claim with, or null while this worker may not act. */
   readonly epoch: number | null;
-  /** Aborted when this worker may no longer act; a new one is made when it may again. */
+  /** Aborted when this worker may no longer act; replaced when it may again. */
   readonly signal: AbortSignal;
-  /** Monotonic time, in ms, since which the worker has been without interruption. */
+  /** Monotonic time, in ms, since which the worker has run without interruption. */
   readonly steadySince: number;
-  /** Are peers judged by their locks, beside their beats? */
+  /** Are peers judged by their locks, in addition to their heartbeats? */
   readonly watchesLocks: boolean;
-  /** Hands back what it holds, where the database answers within seconds; else its lease ends. */
+  /** Releases its items if the database answers within seconds; otherwise its lease expires. */
   stop(): Promise<void>;
 }
 
-/** Registers a worker and keeps it alive until `stop`, which hands back what it holds. */
+/** Registers a worker and keeps it alive until `stop`, which releases its items. */
 export async function startWorker(store: Store, options: WorkerOptions): Promise<Worker> {
   const { log } = options;
   let epoch: number | null = null;
@@ -78,7 +81,7 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
     });
   };
 
-  /** Tried again with each beat until it is done. */
+  /** Retried with each heartbeat until it succeeds. */
   const adoptNow = async (): Promise<void> => {
     adopts = true;
     await within(ANSWER_SECONDS, adopt(store));
@@ -97,7 +100,7 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
   const takeOver = async (peer: Peer): Promise<void> => {
     const items = await within(ANSWER_SECONDS, bury(store, peer));
     seen.delete(peer.epoch);
-    if (items === null) return; // It lives, or another peer was first.
+    if (items === null) return; // It is alive, or another peer was first.
     log.warn({ worker: peer.epoch, items }, 'took over the work of a dead worker');
     store.committed({ revision: null, work: true });
     await adoptNow();
@@ -107,7 +110,7 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
   const tick = async (): Promise<void> => {
     const now = performance.now();
     if (now - lastTick > 5_000) {
-      // The process slept: observe before anything is judged.
+      // The process was suspended: observe before judging.
       steadySince = now;
       seen = new Map();
     }
@@ -140,7 +143,7 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
   const first = await register();
   begin(first);
   if (store.database.kind === 'PGLITE') {
-    // One process owns the embedded store: every other epoch is of a process that is gone.
+    // One process owns the embedded store, so every other epoch belongs to a process that is gone.
     for (const peer of await peers(store, first)) await bury(store, peer);
   }
   await adopt(store);
@@ -166,7 +169,7 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
     const lost = epoch;
     loseLease();
     seen = new Map();
-    // What it held is requeued as soon as the database answers; peers may do it before.
+    // Its items are requeued as soon as the database answers; peers may do that earlier.
     void bury(store, { epoch: lost }).catch(() => undefined);
   };
 
@@ -200,7 +203,7 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
   };
 }
 
-/** Every call under way listens to the lease's signal: there may be many. */
+/** Every running call listens to the signal of the lease, so there may be many listeners. */
 function leaseController(): AbortController {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);
