@@ -1,11 +1,11 @@
 /**
- * The outside world behind one interface: a dozen verbs, a capabilities value and opaque, stored
- * handles. A driver reports coarse observations (answers, running, exited, unknown); no lifecycle
- * word enters it. Every verb can be repeated: starting the started and stopping the stopped
+ * The interface of a driver: a dozen verbs, a capabilities value and opaque, stored handles. A
+ * driver reports coarse observations (answers, running, exited, unknown) and does not use states of
+ * the lifecycle. Every verb can be repeated: starting what runs and stopping what has stopped
  * succeed, and recovering from a stored handle is ordinary start-up.
  */
 
-/** Where a host can live. One member per driver; the GraphQL enum is derived from it. */
+/** The kinds of drivers. `hostDrivers` of the API lists the same. */
 export const driverKinds = ['PROCESS'] as const;
 export type DriverKind = (typeof driverKinds)[number];
 
@@ -13,14 +13,17 @@ export type DriverKind = (typeof driverKinds)[number];
 export const hostSizes = ['EXTRA_SMALL', 'SMALL', 'MEDIUM', 'LARGE', 'EXTRA_LARGE'] as const;
 export type HostSize = (typeof hostSizes)[number];
 
-/** Opaque to everyone but the driver that made it; stored as JSON beside the resource. */
+/** Opaque to everyone but the driver that created it; stored as JSON beside the resource. */
 export type Handle = { readonly [name: string]: unknown };
 
-/** What travels with every call: who may still act, and when to give up. */
+/** Passed with every call: its fencing token, and when to give up. */
 export interface Call {
-  /** Fencing token of the work item. Whoever has seen a greater one for the same subject refuses it. */
+  /**
+   * Fencing token of the work item. A driver that has seen a greater one for the same subject
+   * refuses it.
+   */
   readonly fence: bigint;
-  /** Aborted when the worker loses its lease, stops, or the call's time is over. */
+  /** Aborted when the worker loses its lease or stops, or the time of the call is over. */
   readonly signal: AbortSignal;
 }
 
@@ -41,7 +44,7 @@ export type HostObservation =
   | { readonly answers: false; readonly reason: string };
 
 export interface ContainerImage {
-  /** Key of the container repository, for people; `image` is what the driver resolves. */
+  /** Key of the container repository, for people; the driver resolves `image`. */
   readonly repository: string;
   readonly image: string;
   readonly tag: string;
@@ -51,13 +54,13 @@ export interface RuntimeRequest {
   readonly instanceId: string;
   readonly instanceKey: string;
   readonly runId: string;
-  /** The run's own key, in clear; reaches the runtime by stdin alone and is never stored. */
+  /** The key of the run, in clear; passed to the runtime by stdin alone and never stored. */
   readonly runKey: string;
-  /** Where the runtime finds the API (`ws://…/graphql`). A driver hands later changes on. */
+  /** Address of the API for the runtime (`ws://…/graphql`). A driver passes on later changes. */
   readonly endpoint: string;
   /**
-   * PEM of authorities that the runtime trusts beside the public ones; null: none. A driver makes a
-   * file of it where the runtime runs, and names that in the runtime's NODE_EXTRA_CA_CERTS.
+   * PEM of authorities that the runtime trusts beside the public ones; null: none. A driver writes
+   * it to a file where the runtime runs, and names that in the NODE_EXTRA_CA_CERTS of the runtime.
    */
   readonly authorities: string | null;
   readonly heartbeatSeconds: number;
@@ -72,7 +75,7 @@ export interface RuntimeRef {
 export type RuntimeObservation =
   | {
       readonly state: 'running';
-      /** As below; absent where the driver cannot tell. */
+      /** As below; absent if the driver cannot tell. */
       readonly logTail?: string;
     }
   | {
@@ -92,21 +95,24 @@ export interface Driver {
     readonly sharedHosts: boolean;
   };
 
-  /** Allocates the compute and resolves when it is online. A repeat finds the first one's host. */
+  /**
+   * Allocates the compute and resolves when it is online. A repeat finds the host of the first
+   * call.
+   */
   allocateHost(host: HostRequest, call: Call): Promise<AllocatedHost>;
 
-  /** Asks the host whether it is there. Hands it the API's current endpoint on the way. */
+  /** Checks whether the host answers, and passes it the current endpoint of the API. */
   checkHost(handle: Handle, endpoint: string, call: Call): Promise<HostObservation>;
 
   /**
-   * Restarts the compute. Resolves when every runtime that was on it is gone for certain and the
-   * restart is under way; `checkHost` then tells when it answers again. The address stays.
+   * Restarts the compute. Resolves when every runtime that was on it is confirmed gone and the
+   * restart is under way; `checkHost` then reports when it answers again. The address stays.
    */
   restartHost(host: HostRequest, handle: Handle, call: Call): Promise<AllocatedHost>;
 
   /**
-   * Releases everything ever allocated for this host, what an interrupted `allocateHost` left
-   * behind included (`handle` is null then). Resolves only when all of it is confirmed gone.
+   * Releases everything ever allocated for this host, including what an interrupted `allocateHost`
+   * left behind (then `handle` is null). Resolves only when all of it is confirmed gone.
    */
   releaseHost(hostId: string, handle: Handle | null, call: Call): Promise<void>;
 
@@ -118,9 +124,9 @@ export interface Driver {
   ): Promise<{ readonly imageDigest: string }>;
 
   /**
-   * Starts the runtime of one run, once: it first proves that no earlier run of the instance is
-   * alive (ends it where one is). A repeat for the same run finds what the first one started;
-   * where that has exited, it starts no second one and resolves all the same.
+   * Starts the runtime of one run, once. It first proves that no earlier run of the instance is
+   * alive, and ends one that is. A repeat for the same run finds what the first call started; if
+   * that has exited, no second one is started and the call resolves.
    */
   startRuntime(
     handle: Handle,
@@ -128,20 +134,20 @@ export interface Driver {
     call: Call,
   ): Promise<{ imageDigest: string }>;
 
-  /** Asks the runtime to end (SIGTERM or its like). Does not wait. */
+  /** Asks the runtime to end (SIGTERM or equivalent). Does not wait. */
   stopRuntime(handle: Handle, runtime: RuntimeRef, call: Call): Promise<void>;
 
-  /** Ends the runtime by force. Resolves only when it is confirmed gone, else rejects. */
+  /** Kills the runtime. Resolves only when it is confirmed gone, otherwise rejects. */
   killRuntime(handle: Handle, runtime: RuntimeRef, call: Call): Promise<void>;
 
-  /** What the runtime is doing now. Never rejects for a host that is silent: that is `unknown`. */
+  /** The state of the runtime now. Does not reject for a silent host: that is `unknown`. */
   inspectRuntime(handle: Handle, runtime: RuntimeRef, call: Call): Promise<RuntimeObservation>;
 
-  /** Lets go of connections and timers of this process. Hosts and runtimes live on. */
+  /** Closes connections and timers of this process. Hosts and runtimes keep running. */
   close(): Promise<void>;
 }
 
-/** A verb that did not succeed, for a reason that the operator can read. */
+/** A verb that failed, for a reason that the operator can read. */
 export class DriverError extends Error {
   override readonly name = 'DriverError';
   readonly code: string;

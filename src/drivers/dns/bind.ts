@@ -12,7 +12,10 @@ export interface BoundPair {
   readonly port: number;
 }
 
-/** A free TCP port is free for UDP too nearly always; so many in a row mean another cause. */
+/**
+ * A free TCP port is nearly always free for UDP too; this many failures in a row have another
+ * cause.
+ */
 const freePortTries = 20;
 
 /**
@@ -25,7 +28,7 @@ export async function bindBoth(
   port: number,
   makeTcp: () => TcpListener,
 ): Promise<BoundPair> {
-  // Looked up once: `localhost` must not mean ::1 to one protocol and 127.0.0.1 to the other.
+  // Resolved once: `localhost` must not mean ::1 for one protocol and 127.0.0.1 for the other.
   const { address, family } = await lookup(host).catch((cause: unknown) => {
     throw listenError({ host, port, protocol: 'UDP' }, cause);
   });

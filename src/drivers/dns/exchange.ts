@@ -16,10 +16,10 @@ export interface Exchanged {
 }
 
 /**
- * Asks a name server once for the A records of a name: over UDP, and over TCP when the answer
- * is too large. Whatever is no answer to this very question (id, name, type) is passed over.
+ * Asks a name server once for the A records of a name: over UDP, and over TCP if the answer is too
+ * large. Anything that does not answer this question (id, name, type) is ignored.
  *
- * @throws the socket's error, or the reason of the signal
+ * @throws the error of the socket, or the reason of the signal
  */
 export async function exchange(
   server: ServerAddress,
@@ -79,7 +79,7 @@ function overUdp(server: ServerAddress, query: Buffer, read: Read, signal: Abort
     const answer = read(message);
     if (answer) resolve(answer);
   });
-  // Connected: the kernel drops what comes from elsewhere, and says when nobody listens there.
+  // Connected: the kernel drops packets from elsewhere, and reports if nobody listens there.
   try {
     socket.connect(server.port, server.address, () => {
       if (!signal.aborted) socket.send(query, (error) => error && reject(error));

@@ -1,7 +1,7 @@
 /**
- * DNS messages as this server reads and writes them. `dns-packet` does the records; the question
- * is read here, because it must go back byte for byte (its case is the asker's nonce, and
- * dns-packet's text form loses dots inside labels and bytes that are no UTF-8).
+ * DNS messages as this server reads and writes them. `dns-packet` handles the records. The question
+ * is parsed here, because it must be echoed byte for byte: its case is a nonce of the client, and
+ * the text form of dns-packet loses dots inside labels and bytes that are not UTF-8.
  */
 import dnsPacket, { type Answer, type OptAnswer } from 'dns-packet';
 
@@ -16,13 +16,13 @@ export const rcodes = {
 } as const;
 export type Rcode = (typeof rcodes)[keyof typeof rcodes];
 
-/** The numbers of the types that this server treats in a way of their own. */
+/** The numbers of the types that this server handles specially. */
 export const types = { A: 1, NS: 2, SOA: 6, OPT: 41, IXFR: 251, AXFR: 252, ANY: 255 } as const;
 export const classIn = 1;
 
-/** What every name server takes over UDP, with or without EDNS. */
+/** What every name server accepts over UDP, with or without EDNS. */
 const smallestUdpBytes = 512;
-/** Fits every path of today without fragments (DNS flag day 2020). */
+/** Avoids fragmentation on today's paths (DNS flag day 2020). */
 export const largestUdpBytes = 1232;
 export const largestTcpBytes = 65_535;
 
@@ -39,11 +39,11 @@ export interface Question {
   readonly name: string;
   /** Lower case, from left to right. */
   readonly labels: readonly string[];
-  /** Letters, digits, hyphens and underscores alone: the text form is the name. */
+  /** Letters, digits, hyphens and underscores only: the text form equals the name. */
   readonly plain: boolean;
   readonly type: number;
   readonly class: number;
-  /** The bytes of the whole question, echoed as they came. */
+  /** The bytes of the whole question, echoed unchanged. */
   readonly bytes: Buffer;
 }
 
@@ -61,7 +61,7 @@ export interface Query {
   readonly edns: Edns | null;
 }
 
-/** An answer without what the query decides: id, question, EDNS. */
+/** An answer without what the query determines: id, question, EDNS. */
 export interface Reply {
   readonly rcode: Rcode;
   readonly authoritative: boolean;
@@ -73,12 +73,12 @@ export interface Reply {
 export type Received =
   /** A question to answer. */
   | { readonly kind: 'question'; readonly query: Query; readonly question: Question }
-  /** Nothing to look up: the header alone calls for this code. */
+  /** Nothing to look up: the header alone requires this code. */
   | { readonly kind: 'refusal'; readonly query: Query; readonly rcode: Rcode }
-  /** No query at all (too short, or itself an answer): silence. */
+  /** Not a query (too short, or itself an answer): no reply. */
   | { readonly kind: 'noise' };
 
-/** Reads one message from the network, whatever it holds. Never throws. */
+/** Reads one message from the network, whatever it contains. Never throws. */
 export function receive(message: Buffer): Received {
   if (message.length < headerBytes) return { kind: 'noise' };
   const flags = message.readUInt16BE(2);
@@ -105,7 +105,7 @@ function readQuestion(message: Buffer): Question | null {
   let at = headerBytes;
   for (;;) {
     const length = message[at];
-    // A pointer (0xc0) has nothing to point at yet, the other high bits are not in use.
+    // A pointer (0xc0) has no target yet; the other high bits are not in use.
     if (length === undefined || length > 63 || at + 1 + length > message.length) return null;
     at += 1;
     if (length === 0) break;
@@ -141,22 +141,22 @@ function readEdns(message: Buffer): Edns | null | 'broken' {
   }
 }
 
-/** How large an answer to this query may be over UDP, in bytes. */
+/** The largest answer to this query over UDP, in bytes. */
 export function udpLimit(query: Query): number {
   const asked = query.edns?.udpPayloadBytes ?? smallestUdpBytes;
   return Math.min(largestUdpBytes, Math.max(smallestUdpBytes, asked));
 }
 
 /**
- * Writes the answer to a query; one that is larger than `limitBytes` goes empty, with the TC bit.
- * @throws where dns-packet notices that a record holds what its type cannot carry
+ * Writes the answer to a query; one larger than `limitBytes` is empty, with the TC bit.
+ * @throws if dns-packet finds that a record contains what its type cannot carry
  */
 export function encodeReply(query: Query, reply: Reply, limitBytes: number): Buffer {
   const whole = encode(query, reply, 0);
   return whole.length <= limitBytes ? whole : encodeTruncated(query, reply);
 }
 
-/** The empty answer that sends the asker to TCP. Hardly larger than the query. */
+/** The empty answer that makes the client retry over TCP. Hardly larger than the query. */
 export function encodeTruncated(query: Query, reply?: Reply): Buffer {
   const { rcode, authoritative } = reply ?? { rcode: rcodes.NOERROR, authoritative: false };
   return encode(query, { rcode, authoritative }, truncatedResponse);
@@ -177,7 +177,7 @@ function encode(query: Query, reply: Reply, extraFlags: number): Buffer {
     additionals: [...(reply.additionals ?? []), ...options],
   });
   if (!query.question) return message;
-  // dns-packet writes no pointers, so a question put in afterwards moves nothing that matters.
+  // dns-packet writes no pointers, so inserting the question afterwards shifts no offsets.
   message.writeUInt16BE(1, 4);
   return Buffer.concat([
     message.subarray(0, headerBytes),

@@ -21,9 +21,9 @@ export interface NameServerLimits extends TcpLimits {
   readonly burst: number;
   /** Sources remembered by the rate limit. */
   readonly maxSources: number;
-  /** UDP queries worked on at a time, of all sources; more are dropped. */
+  /** UDP queries processed concurrently, of all sources; more are dropped. */
   readonly maxInFlight: number;
-  /** A store that does not answer for so long is answered for with SERVFAIL. */
+  /** A look-up that takes longer is answered with SERVFAIL. */
   readonly lookupSeconds: number;
 }
 
@@ -50,7 +50,7 @@ export interface NameServerOptions {
   readonly zone: string;
   /** Address to listen on, UDP and TCP; a specific IPv4 one is also the A record of `ns.<zone>`. */
   readonly host: string;
-  /** 0 takes one that is free for both UDP and TCP. */
+  /** 0: a port that is free for both UDP and TCP. */
   readonly port: number;
   readonly records: ZoneRecords;
   readonly limits?: Partial<NameServerLimits>;
@@ -63,11 +63,11 @@ export interface NameServer {
    * @throws DriverError `DNS_PORT_TAKEN`, `DNS_PORT_FORBIDDEN` or `DNS_LISTEN_FAILED`
    */
   start(): Promise<{ port: number }>;
-  /** Closes sockets and connections; stopping what does not run succeeds. */
+  /** Closes sockets and connections; may be called when not running. */
   stop(): Promise<void>;
-  /** The port in use; before `start` the one that was asked for. */
+  /** The port in use; before `start` the configured one. */
   readonly port: number;
-  /** The address in use; before `start` the host that was asked for. */
+  /** The address in use; before `start` the configured host. */
   readonly address: string;
 }
 
@@ -78,7 +78,7 @@ interface Running {
   readonly port: number;
 }
 
-/** At most one line in so many milliseconds about failed look-ups: a flood must not fill the disk. */
+/** Interval with at most one log line about failed look-ups: a flood must not fill the disk. */
 const logPauseMs = 5_000;
 
 /**
@@ -135,7 +135,7 @@ export function createNameServer(options: NameServerOptions): NameServer {
     serveUdp(bound.udp);
     return bound;
 
-    /** Null where silence is the answer. Never rejects: what goes wrong inside is SERVFAIL. */
+    /** Null: no reply. Never rejects: a failure inside is answered with SERVFAIL. */
     async function respond(message: Buffer, limit: (query: Query) => number) {
       const received = receive(message);
       if (received.kind === 'noise') return null;
@@ -160,17 +160,18 @@ export function createNameServer(options: NameServerOptions): NameServer {
       let limited = 0;
       const send = (reply: Buffer, port: number, address: string) => {
         try {
-          // Errors of a single datagram (an unreachable or impossible sender) are nobody's business.
+          // Errors of single datagrams (an unreachable or impossible sender) are ignored.
           udp.send(reply, port, address, () => {});
         } catch {
-          // The socket was closed while the answer was looked up.
+          // The socket was closed during the look-up.
         }
       };
       udp.on('error', (error) => warn({ err: error }, 'DNS over UDP failed'));
       udp.on('message', (message, { address, port }) => {
         if (port === 0 || message.length > limits.maxMessageBytes) return;
         if (!rate.take(sourceOf(address))) {
-          // Every other one is told to use TCP: a real asker behind a forged flood gets through.
+          // Every second one is told to use TCP, so a real client behind forged packets gets
+          // through.
           limited += 1;
           const received = limited % 2 === 0 ? receive(message) : null;
           if (received?.kind === 'question') send(encodeTruncated(received.query), port, address);

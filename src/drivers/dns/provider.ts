@@ -1,4 +1,4 @@
-/** Whoever keeps the A records of hosts: the name server inside this process, or a later one. */
+/** Keeps the A records of hosts: the name server in this process, or another implementation. */
 export interface DnsProvider {
   readonly kind: string;
   /** Creates or replaces the one A record of a name. */

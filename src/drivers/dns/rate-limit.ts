@@ -1,18 +1,18 @@
 import { isIPv6 } from 'node:net';
 
 export interface RateLimit {
-  /** Takes one token of this source; false when it has none left. */
+  /** Takes one token of this source; false if it has none left. */
   take(source: string): boolean;
-  /** How many sources are remembered now. */
+  /** Number of sources remembered. */
   readonly size: number;
 }
 
 export interface RateLimitOptions {
   /** Tokens that a source gains each second. */
   readonly perSecond: number;
-  /** Tokens that a source has at first, and at most. */
+  /** Tokens that a source has initially, and at most. */
   readonly burst: number;
-  /** Bound of the table. Beyond it the source that asked longest ago is forgotten. */
+  /** Size limit of the table. Above it the least recently active source is forgotten. */
   readonly maxSources: number;
   /** A monotonic clock, in milliseconds. */
   readonly now?: () => number;
@@ -21,7 +21,7 @@ export interface RateLimitOptions {
 /** One token bucket per source, in a table of bounded size. Holds no timer: nothing to close. */
 export function createRateLimit(options: RateLimitOptions): RateLimit {
   const now = options.now ?? (() => performance.now());
-  // A Map keeps insertion order: re-inserted on each use, its first key is the least recent one.
+  // A Map keeps insertion order and entries are re-inserted on use, so the first key is the oldest.
   const buckets = new Map<string, { tokens: number; at: number }>();
 
   return {
@@ -48,8 +48,8 @@ function forgetOldest(buckets: Map<string, unknown>): void {
 }
 
 /**
- * What counts as one source: an IPv4 address, or the /64 of an IPv6 one, for a single subscriber
- * holds a whole /64. An IPv4 address in IPv6 clothes (`::ffff:192.0.2.1`) is the IPv4 one.
+ * The unit that is limited: an IPv4 address, or the /64 of an IPv6 address, because a single
+ * subscriber holds a whole /64. An IPv4-mapped address (`::ffff:192.0.2.1`) counts as the IPv4 one.
  */
 export function sourceOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];

@@ -15,25 +15,26 @@ export interface RecordWriter {
 }
 
 export interface ServerDnsProviderOptions {
-  /** Read anew at each question, so a `NameServer` that starts later can be given as it is. */
+  /** Read for each query, so a `NameServer` that starts later can be passed. */
   readonly server: ServerAddress;
   /** Lower case, without final dot. */
   readonly zone: string;
   readonly records: RecordWriter;
-  /** How long one try may take. */
+  /** Time limit of one attempt. */
   readonly trySeconds?: number;
 }
 
 const tries = 3;
-/** Between tries that failed at once, as where nobody listens yet. */
+/** Pause between attempts that failed at once, as if nobody listens yet. */
 const pauseMs = 100;
 
 /**
- * The DNS provider behind which the name server of this process stands. Publishing writes a
- * record to the store; resolving really asks the server, over the network.
+ * The DNS provider on the name server of this process. Publishing writes a record to the store;
+ * resolving queries the server over the network.
  *
- * Errors are `DriverError`s: `DNS_RECORD_INVALID`; `DNS_REFUSED` (another zone's server answers);
- * `DNS_SILENT` and `DNS_SERVER_FAILED` (retryable). An aborted signal rejects with its reason.
+ * Errors are `DriverError`s: `DNS_RECORD_INVALID`; `DNS_REFUSED` (the server of another zone
+ * answers); `DNS_SILENT` and `DNS_SERVER_FAILED` (retryable). An aborted signal rejects with its
+ * reason.
  */
 export function createServerDnsProvider(options: ServerDnsProviderOptions): DnsProvider {
   return {
@@ -95,8 +96,9 @@ async function ask(
 }
 
 /**
- * Runs one try under a signal that also aborts when its time is over. Not `AbortSignal.any` with
- * `AbortSignal.timeout`: Node 20 may collect such a timeout before it fires, and the try hangs.
+ * Runs one attempt under a signal that also aborts after the time limit. Not `AbortSignal.any` with
+ * `AbortSignal.timeout`: Node 20 may collect such a timeout before it fires, and the attempt would
+ * hang.
  */
 async function withLimit<T>(
   seconds: number,

@@ -2,14 +2,16 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { sourceOf } from './rate-limit.ts';
 
 export interface TcpLimits {
-  /** Open connections, of everyone and of one source. One more is closed at once. */
+  /** Open connections, in total and per source. One more is closed at once. */
   readonly maxConnections: number;
   readonly maxConnectionsPerSource: number;
-  /** A connection on which no whole query came and no answer went out for so long is closed. */
+  /** A connection without a whole query or an answer for this long is closed. */
   readonly idleSeconds: number;
-  /** Queries of one connection that are worked on at a time. The rest waits in the sender's buffer. */
+  /**
+   * Queries of one connection processed concurrently. The rest waits in the buffer of the sender.
+   */
   readonly maxPipelined: number;
-  /** A longer query closes the connection: none that makes sense is near it. */
+  /** A longer query closes the connection: no sensible query comes near it. */
   readonly maxMessageBytes: number;
 }
 
@@ -20,9 +22,9 @@ export interface TcpListener {
 }
 
 interface TcpHandlers {
-  /** May this source ask one more query now? */
+  /** May this source send one more query now? */
   allow(source: string): boolean;
-  /** The answer to one message, or null where it deserves none. Never rejects. */
+  /** The answer to one message, or null for no reply. Never rejects. */
   respond(message: Buffer): Promise<Buffer | null>;
 }
 
@@ -34,7 +36,7 @@ export function createTcpListener(limits: TcpLimits, handlers: TcpHandlers): Tcp
   const connections = new Set<Socket>();
   const perSource = new Map<string, number>();
 
-  // Half-open: who sends a query and then shuts down the sending side still gets the answer.
+  // Half-open: a client that sends a query and shuts down its side still gets the answer.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const source = sourceOf(socket.remoteAddress ?? '');
     const open = perSource.get(source) ?? 0;
@@ -72,8 +74,8 @@ function serve(
   let received: Buffer = Buffer.alloc(0);
   let pending = 0;
   let ended = false;
-  // Only whole queries and whole answers put the deadline off, so neither a query that drips in
-  // nor an answer that nobody reads holds the connection.
+  // Only whole queries and whole answers extend the deadline, so neither a query that arrives byte
+  // by byte nor an answer that is not read keeps the connection open.
   const deadline = setTimeout(() => socket.destroy(), limits.idleSeconds * 1000);
   socket.once('close', () => clearTimeout(deadline));
 

@@ -4,9 +4,9 @@ import { nameServerName } from '../../lifecycle/dns-name.ts';
 import { classIn, type Question, type Reply, rcodes, types } from './message.ts';
 import type { ARecord } from './provider.ts';
 
-/** Where the name server finds its records: the store. Names are lower case, without final dot. */
+/** The source of the records: the store. Names are lower case, without final dot. */
 export interface ZoneRecords {
-  /** The record of exactly this name, or null. A rejection is answered with SERVFAIL. */
+  /** The record of exactly this name, or null. A rejection becomes SERVFAIL. */
   find(name: string): Promise<ARecord | null>;
   /**
    * Is there a record below this name? Such a name exists although it has no record of its own.
@@ -15,12 +15,12 @@ export interface ZoneRecords {
   hasDescendant?(name: string): Promise<boolean>;
 }
 
-/** How long resolvers keep an answer of the zone's own records, and that a name is not there. */
+/** TTL of the zone's own records and of negative answers. */
 const zoneTtlSeconds = 30;
 const negativeTtlSeconds = 5;
 
 export interface Zone {
-  /** The authoritative answer. Rejects when the store does, or holds what is no address. */
+  /** The authoritative answer. Rejects if the store does, or contains an invalid address. */
   answer(question: Question): Promise<Reply>;
 }
 
@@ -71,7 +71,7 @@ export function createZone(zone: string, records: ZoneRecords, address: string):
       : empty(rcodes.NOERROR);
 
   function apex({ type, name }: Question): Reply {
-    // ANY gets one record set (RFC 8482): nothing to amplify.
+    // ANY gets one record set (RFC 8482), so it cannot be used for amplification.
     if (type === types.SOA || type === types.ANY) return found([soa(name)]);
     if (type !== types.NS) return empty(rcodes.NOERROR);
     const ns: Answer = { type: 'NS', name, ttl: zoneTtlSeconds, data: server };
@@ -81,7 +81,7 @@ export function createZone(zone: string, records: ZoneRecords, address: string):
   return {
     async answer(question) {
       if (question.class !== classIn || !isInside(question.labels, zoneLabels)) return refusal;
-      // No transfers: the zone is read name by name.
+      // No zone transfers: the zone is read name by name.
       if (question.type === types.AXFR || question.type === types.IXFR) return refusal;
       if (question.labels.length === zoneLabels.length) return apex(question);
       if (!question.plain) return empty(rcodes.NXDOMAIN);
@@ -91,7 +91,7 @@ export function createZone(zone: string, records: ZoneRecords, address: string):
       const record = await records.find(name);
       if (record) {
         const { ttlSeconds: ttl, address: data } = record;
-        // dns-packet writes whatever it can make of a wrong one.
+        // dns-packet would encode a wrong address without an error.
         if (!isIPv4(data)) throw new Error(`The A record of ${name} holds no IPv4 address.`);
         return addresses(question.type, [{ type: 'A', name: question.name, ttl, data }]);
       }
@@ -103,13 +103,15 @@ export function createZone(zone: string, records: ZoneRecords, address: string):
 
 const refusal: Reply = { rcode: rcodes.REFUSED, authoritative: false };
 
-/** Label by label, for a dot can be inside one. */
+/** Label by label, because a label may contain a dot. */
 function isInside(labels: readonly string[], zone: readonly string[]): boolean {
   const offset = labels.length - zone.length;
   return offset >= 0 && zone.every((label, index) => labels[offset + index] === label);
 }
 
-/** Unix seconds: grows over restarts and nodes without being stored, and never goes back here. */
+/**
+ * Unix seconds: increases over restarts and nodes without being stored, and never decreases here.
+ */
 function createSerial(): () => number {
   let last = 0;
   return () => {

@@ -2,17 +2,17 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /**
- * Where every host answers `/healthz` on its own address. It is fixed so that a probe of an
- * address by binding it also notices the hosts of other installations on this machine, and lies
- * below the ports that systems give out by themselves.
+ * The port on which every host answers `/healthz` on its own address. It is fixed, so that a probe
+ * that binds it also notices hosts of other installations on this machine. It lies below the ports
+ * that systems assign by themselves.
  */
 export const usualHealthPort = 17_100;
 
 const attempts = 32;
 
 /**
- * Picks a loopback address that no other host has, proved by binding it. Systems that hold no
- * more than 127.0.0.1 (macOS) get that; hosts then differ by port.
+ * Picks a loopback address that no other host has, verified by binding it. Systems with no address
+ * but 127.0.0.1 (macOS) get that one; hosts then differ by port.
  * @param taken addresses that are known to be in use
  */
 export async function pickAddress(
@@ -21,7 +21,7 @@ export async function pickAddress(
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     const address = `127.${randomInt(1, 255)}.${randomInt(0, 256)}.${randomInt(1, 255)}`;
     if (taken.has(address)) continue;
-    // Something that listens on the usual port of all addresses leaves no choice but another port.
+    // If something listens on the usual port on all addresses, only another port is left.
     const healthPort = attempt < attempts ? usualHealthPort : 0;
     const problem = await tryBinding(address, healthPort);
     if (problem === null) return { address, healthPort };

@@ -1,10 +1,10 @@
 /**
- * The host agent: one process for each host. It answers `/healthz` on the host's address and the
- * driver's commands on a Unix socket, and is the parent of the host's runtimes. Started as
- * `node main.mjs <work folder> <nonce> <mark>`; outlives the server that started it.
+ * The host agent: one process for each host. It answers `/healthz` on the address of the host and
+ * the commands of the driver on a Unix socket, and is the parent of the runtimes of the host.
+ * Started as `node main.mjs <work folder> <nonce> <mark>`; it outlives the server that started it.
  *
- * It ends itself and its runtimes on SIGTERM, when its lifeline has been still for too long, and
- * when `host.json` names another start of the agent or is gone: then it is a leftover.
+ * It ends itself and its runtimes on SIGTERM, when its lifeline is stale, and when `host.json`
+ * names another start of the agent or is gone: then it is a leftover.
  */
 import { rmSync, statSync } from 'node:fs';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
@@ -94,9 +94,9 @@ async function listenHealth(record: HostRecord): Promise<HttpServer> {
 }
 
 /**
- * Tells whether the lifeline's file has been unchanged, or missing, for its seconds. Counted by
- * this process's own monotonic clock, and in small steps, so that neither a clock that was set
- * nor a machine that slept ends anything.
+ * Reports whether the file of the lifeline has been unchanged or missing for too long. Counted by
+ * the monotonic clock of this process, in small steps, so that neither a clock that was set nor a
+ * suspension of the machine ends anything.
  */
 function watchLifeline(record: HostRecord): () => boolean {
   const { lifeline } = record;

@@ -1,6 +1,6 @@
 /**
- * The programs of hosts as one file each, so that a host starts in tens of milliseconds and keeps
- * running when the package is updated or removed.
+ * Installs the programs of hosts as one file each, so that a host starts in tens of milliseconds
+ * and keeps running when the package is updated or removed.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -26,12 +26,12 @@ export interface Bundle {
   readonly file: string;
 }
 
-/** The folder of the build that this server runs from; there is none where it runs from its sources. */
+/** The folder of the build that this server runs from; null if it runs from its sources. */
 declare const builtFolder: URL;
 
 /**
- * The programs of this package. A build has them: they are read at once, for the build may be replaced
- * while the server runs. Sources are compiled when a program is asked for.
+ * The programs of this package. Those of a build are read at once, because the build may be
+ * replaced while the server runs. Sources are compiled when a program is needed.
  *
  * @param runtimeEntry the source of another runtime
  */
@@ -55,8 +55,8 @@ function readBuilt(name: ProgramName): Program {
 }
 
 /**
- * Puts a program into `<cache>/<sha256>/main.mjs`, with the packages that it needs beside it. Two servers
- * may do so at once; an unchanged program is written once.
+ * Writes a program to `<cache>/<sha256>/main.mjs`, with the packages that it needs beside it. Two
+ * servers may do so concurrently; an unchanged program is written once.
  */
 export function bundleProgram(program: Program, cache: string): Bundle {
   const { text } = program;
@@ -82,14 +82,14 @@ export function bundleProgram(program: Program, cache: string): Bundle {
   return bundle;
 }
 
-/** Puts a bundle into `<target>/<sha256>/`: hard links where the file system has them. */
+/** Puts a bundle into `<target>/<sha256>/`, by hard links if the file system supports them. */
 export function placeBundle(bundle: Bundle, target: string): void {
   const folder = bundleFolder(target, bundle.digest);
   if (existsSync(join(folder, bundleFile))) return;
   placeFolder(folder, (temporary) => linkTree(bundle.folder, temporary));
 }
 
-/** Fills a folder under another name first: it is there as a whole or not at all. */
+/** Fills a folder under another name first, so that it appears as a whole or not at all. */
 function placeFolder(folder: string, fill: (temporary: string) => void): void {
   const temporary = `${folder}.${randomBytes(6).toString('hex')}.tmp`;
   makeFolder(temporary);
@@ -98,7 +98,7 @@ function placeFolder(folder: string, fill: (temporary: string) => void): void {
     renameSync(temporary, folder);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
-    if (!existsSync(join(folder, bundleFile))) throw error; // else another one was faster
+    if (!existsSync(join(folder, bundleFile))) throw error; // otherwise another process was faster
   }
 }
 
@@ -125,7 +125,7 @@ interface PackageJson {
   readonly optionalDependencies?: Record<string, string>;
 }
 
-/** Finds a package and all that it needs, as Node would from `from`. */
+/** Finds a package and all its dependencies, as Node would from `from`. */
 function collectPackage(name: string, from: string, found: Map<string, string>): boolean {
   if (found.has(name)) return true;
   const folder = findPackage(name, from);

@@ -1,10 +1,10 @@
-/** The driver's side of the agent's control socket and of its health check. */
+/** The driver's side of the control socket of the agent, and of its health check. */
 import { get } from 'node:http';
 import { createConnection } from 'node:net';
 import { DriverError } from '../driver.ts';
 import { type Answer, type CommandName, type Commands, maxLineBytes } from './protocol.ts';
 
-/** Longer than anything that an agent does within one command. */
+/** Longer than any command of an agent takes. */
 const answerWithinMs = 12_000;
 
 export interface Ask<Name extends CommandName> {
@@ -18,7 +18,7 @@ export interface Ask<Name extends CommandName> {
 
 /**
  * Sends an agent one command and returns its answer.
- * @throws DriverError HOST_SILENT where none comes, else what the agent refused it with
+ * @throws DriverError HOST_SILENT without an answer, otherwise the error of the agent
  */
 export async function askAgent<Name extends CommandName>(
   ask: Ask<Name>,
@@ -35,7 +35,7 @@ export async function askAgent<Name extends CommandName>(
   throw new DriverError(code, message, { retryable, logTail });
 }
 
-/** The error for an agent that cannot be asked. */
+/** The error for an agent that does not answer. */
 export function silent(hostId: string, reason: string, cause?: unknown): DriverError {
   return new DriverError(
     'HOST_SILENT',
@@ -82,8 +82,8 @@ async function exchange<Name extends CommandName>(ask: Ask<Name>): Promise<strin
 }
 
 /**
- * Asks a host over HTTP whether it is there.
- * @returns null where it is, else why it is not
+ * Checks over HTTP whether a host answers.
+ * @returns null if it does, otherwise the reason
  */
 export async function askHealth(options: {
   address: string;

@@ -1,4 +1,7 @@
-/** Compiles a program of a host into one file. Needs esbuild: builds and tests load it, a server does not. */
+/**
+ * Compiles a program of a host into one file. It needs esbuild, so builds and tests load it, a
+ * server does not.
+ */
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -9,16 +12,16 @@ import { shapeOptions } from '../../../schema/solution-shape.ts';
 import { DriverError } from '../driver.ts';
 import type { Program, ProgramName } from './program.ts';
 
-/** Have native parts, so they lie beside the program instead of within it. */
+/** They have native parts, so they lie beside the program instead of within it. */
 const packagesBeside = ['libsql'];
-/** Beside this file: from its sources `.ts`, compiled `.js`. */
+/** The files beside this one are `.ts` in the sources and `.js` after compilation. */
 const extension = extname(import.meta.url);
 const entries: Readonly<Record<ProgramName, string>> = {
   agent: `./agent${extension}`,
   runtime: `../../runtime/main${extension}`,
 };
 
-/** Puts the compiled check of solution documents in the place of its schema and the compiler. */
+/** Replaces the schema of solution documents and its compiler by the compiled check. */
 const compileSolutionShape: Plugin = {
   name: 'solution-shape',
   setup({ onLoad }) {
@@ -30,14 +33,14 @@ const compileSolutionShape: Plugin = {
   },
 };
 
-/** What all bundles have in common. */
+/** The common options of all bundles. */
 export const bundleOptions = {
   bundle: true,
   platform: 'node',
   format: 'esm',
   target: 'node20',
   plugins: [compileSolutionShape],
-  // `ws` looks for these and does without them.
+  // Optional dependencies of `ws`.
   external: ['bufferutil', 'utf-8-validate'],
   // Packages in CommonJS call `require` for Node's own modules.
   banner: {

@@ -1,4 +1,4 @@
-/** The agent's end of its control socket. */
+/** The agent's side of its control socket. */
 import { chmodSync, readFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -123,8 +123,9 @@ async function perform(request: Request, options: ControlOptions): Promise<objec
 }
 
 /**
- * Hands the endpoint to the host's runtimes by a file. Fenced by itself: a late check must not
- * bring an old endpoint back, and a check must not fence a restart that was decided before it.
+ * Passes the endpoint to the runtimes of the host by a file. It has a fence of its own: a late
+ * check must not restore an old endpoint, and a check must not fence off a restart that was decided
+ * before it.
  */
 function setEndpoint(files: HostFiles, endpoint: string, fence: bigint): void {
   if (typeof endpoint !== 'string' || !/^wss?:\/\//.test(endpoint)) throw badRequest('no endpoint');

@@ -1,6 +1,6 @@
 /**
- * Hosts as processes of this machine: each an agent with a loopback address of its own, each
- * runtime a child of its agent. They outlive the server. Processes are no isolation boundary.
+ * Hosts as processes of this machine: each host is an agent with a loopback address of its own,
+ * each runtime a child of its agent. They outlive the server. Processes are no isolation boundary.
  */
 import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -44,16 +44,19 @@ import type { ProgramName } from './program.ts';
 import type { CommandName, Commands } from './protocol.ts';
 
 export interface ProcessDriverOptions {
-  /** Holds all that this driver keeps: hosts, bundles, locks. Made 0700; one per installation. */
+  /**
+   * Contains everything that this driver stores: hosts, bundles, locks. Mode 0700; one per
+   * installation.
+   */
   readonly folder: string;
-  /** Null: hosts live until they are released. Else the server touches the file now and then. */
+  /** Null: hosts live until they are released. Otherwise the server touches the file regularly. */
   readonly lifeline: Lifeline | null;
   readonly log?: { info(fields: object, message: string): void };
-  /** The source of the runtime program; ours unless a test brings one of its own. For tests alone. */
+  /** The source of the runtime program; tests may pass another one. */
   readonly runtimeEntry?: string;
 }
 
-/** What a handle of this driver holds. */
+/** The content of a handle of this driver. */
 interface ProcessHandle {
   readonly hostId: string;
   readonly address: string;
@@ -63,7 +66,7 @@ interface ProcessHandle {
 /** The driver for hosts on this machine. Several servers may share one folder. */
 export function createProcessDriver(options: ProcessDriverOptions): Driver {
   makeFolder(resolve(options.folder));
-  // Hosts carry marks that are made from this path, so it must have one spelling.
+  // Marks of hosts are derived from this path, so it must have one spelling.
   const folder = realpathSync(resolve(options.folder));
   makeFolder(join(folder, 'hosts'));
   makeFolder(join(folder, 'bundles'));
@@ -74,7 +77,7 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
 
   const programOf = findPrograms(options.runtimeEntry);
 
-  /** Written when first needed, then kept; tried again after a failure. */
+  /** Written on first use, then kept; retried after a failure. */
   const bundle = (name: ProgramName): Promise<Bundle> => {
     const known =
       bundles.get(name) ??
@@ -84,7 +87,7 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
     return known;
   };
 
-  /** Runs a verb of the whole host: alone, and refused where a newer worker has acted. */
+  /** Runs a verb of the whole host: exclusively, and refused if a newer worker has acted. */
   const locked = <T>(
     hostId: string,
     outerCall: Call,
@@ -123,7 +126,7 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
     return { imageDigest: runtime.digest };
   };
 
-  /** Stops or kills; an agent that died is not needed to tell that a run is gone. */
+  /** Stops or kills. The end of a run is known without the agent too, if that has died. */
   const end = async (
     command: 'stopRuntime' | 'killRuntime',
     handle: Handle,
@@ -201,7 +204,7 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
       calls.run(outerCall, async (call) => {
         const { instanceId, runId, runKey, endpoint, heartbeatSeconds } = runtime;
         const host = hostOf(folder, parseHandle(handle).hostId);
-        // A host without instances may never have been told of an image.
+        // A host without instances may never have been given an image.
         if (findAgent(host) && !existsSync(host.files.container)) await deploy(host, runtime.image);
         placeAuthorities(host, runtime.authorities);
         const body = { instanceId, runId, runKey, endpoint, heartbeatSeconds };
@@ -232,7 +235,9 @@ export function createProcessDriver(options: ProcessDriverOptions): Driver {
   };
 }
 
-/** Keeps what the host's runtimes trust beside them: the file that was given may go, they stay. */
+/**
+ * Stores the authorities that the runtimes of the host trust, because the given file may go away.
+ */
 function placeAuthorities({ files }: Host, authorities: string | null): void {
   if (!existsSync(files.host)) return;
   if (authorities === null) rmSync(files.authorities, { force: true });
@@ -244,7 +249,7 @@ function placeAuthorities({ files }: Host, authorities: string | null): void {
 }
 
 /**
- * What records and processes tell of a run whose agent is silent: only an end is certain, for a
+ * What records and processes show of a run whose agent is silent. Only an end is certain, because a
  * run is started once. A released host has no runs.
  */
 function inspectFromOutside(host: Host, name: RuntimeRef): RuntimeObservation | null {

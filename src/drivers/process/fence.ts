@@ -1,10 +1,10 @@
-/** Fencing: whoever has seen an order of a newer worker refuses those of an older one. */
+/** Fencing: an order of an older worker is refused once an order of a newer one was seen. */
 import { readFileSync } from 'node:fs';
 import { DriverError } from '../driver.ts';
 import { writeWhole } from './files.ts';
 
 /**
- * Refuses a token that is smaller than one seen before, and remembers a greater one on disk.
+ * Refuses a token smaller than one seen before, and stores a greater one on disk.
  * @throws DriverError FENCED
  */
 export function raiseFence(path: string, fence: bigint, subject: string): void {
@@ -23,7 +23,7 @@ export function fenced(subject: string, fence: bigint, seen: bigint): DriverErro
   );
 }
 
-/** The greatest token seen; -1 where none was. */
+/** The greatest token seen; -1 if none. */
 export function readFence(path: string): bigint {
   try {
     return BigInt(readFileSync(path, 'utf8').trim());

@@ -6,21 +6,21 @@ import { join } from 'node:path';
 import { DriverError } from '../driver.ts';
 import type { ProcessIdentity } from './identity.ts';
 
-/** `host.json`: what the driver decided. An agent whose nonce is not this one ends itself. */
+/** `host.json`: what the driver decided. An agent with another nonce ends itself. */
 export interface HostRecord {
   readonly hostId: string;
-  /** Names this one start of an agent. */
+  /** Identifies this start of an agent. */
   readonly nonce: string;
   /** Carried by every process of this host, see `findMarked`. */
   readonly mark: string;
   readonly address: string;
-  /** Asked for; 0 where the agent is to choose. */
+  /** Requested port; 0: the agent chooses. */
   readonly healthPort: number;
   readonly socket: string;
   readonly lifeline: Lifeline | null;
 }
 
-/** Without a change of the file for so long, the agent ends itself and its runtimes. */
+/** Without a change of the file for this long, the agent ends itself and its runtimes. */
 export interface Lifeline {
   readonly file: string;
   readonly seconds: number;
@@ -51,7 +51,7 @@ export interface RuntimeRecord {
 export interface RunRecord {
   readonly runId: string;
   readonly imageDigest: string;
-  /** Null between the decision to start it and its start, and where it could not be started. */
+  /** Null between the decision to start and the start, and if it could not be started. */
   readonly identity: ProcessIdentity | null;
   readonly exit: RuntimeExit | null;
 }
@@ -125,10 +125,11 @@ export function hostMark(folder: string, hostId: string): string {
 }
 
 /**
- * Where a host's control socket lies. A socket's path may have no more than 104 (macOS) or 108
- * bytes, and a work folder easily is longer; so it lies in the work folder where it fits, else
- * in a 0700 folder of this user's under the system's temporary folder, named by a hash.
- * @throws DriverError SOCKET_FOLDER_UNSAFE where someone else made that folder
+ * The path of the control socket of a host. The path of a socket is limited to 104 (macOS) or 108
+ * bytes, and a work folder may be longer. So the socket lies in the work folder if it fits,
+ * otherwise in a 0700 folder of this user under the temporary folder of the system, named by a
+ * hash.
+ * @throws DriverError SOCKET_FOLDER_UNSAFE if another user made that folder
  */
 export function socketPath(folder: string, hostFolder: string): string {
   const near = join(hostFolder, 'agent.sock');
@@ -148,7 +149,7 @@ export function socketPath(folder: string, hostFolder: string): string {
   return join(short, `${shortHash(hostFolder).slice(0, 16)}.sock`);
 }
 
-/** Reads a JSON file that this package wrote; null where it is missing or cut off. */
+/** Reads a JSON file that this package wrote; null if it is missing or truncated. */
 export function readJson<T>(path: string): T | null {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as T;
@@ -157,7 +158,7 @@ export function readJson<T>(path: string): T | null {
   }
 }
 
-/** Writes a whole file or nothing: a reader sees the old one or the new one. */
+/** Writes a file atomically: a reader sees the old one or the new one. */
 export function writeWhole(path: string, text: string): void {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
@@ -169,12 +170,12 @@ export function writeWhole(path: string, text: string): void {
   }
 }
 
-/** Writes a value as JSON, whole or not at all. */
+/** Writes a value as JSON, atomically. */
 export function writeJson(path: string, value: unknown): void {
   writeWhole(path, `${JSON.stringify(value)}\n`);
 }
 
-/** Makes a folder that is this user's alone. */
+/** Creates a folder that only this user can access. */
 export function makeFolder(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
 }

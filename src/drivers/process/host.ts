@@ -1,4 +1,4 @@
-/** Starting and ending a host's agent, from outside. */
+/** Starts and ends the agent of a host, from outside. */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -36,7 +36,7 @@ import { aborted } from './lock.ts';
 import { readTail } from './output.ts';
 
 const onlineWithinMs = 15_000;
-/** Longer than the agent's own 1.5 s for its runtimes. */
+/** Longer than the 1.5 s that the agent gives its runtimes. */
 const graceMs = 2_500;
 const forceMs = 8_000;
 
@@ -47,7 +47,7 @@ export interface Host {
   readonly mark: string;
 }
 
-/** What is known of a host by its id alone. */
+/** The host of an id, before any of its files is read. */
 export function hostOf(folder: string, hostId: string): Host {
   return {
     hostId,
@@ -56,7 +56,7 @@ export function hostOf(folder: string, hostId: string): Host {
   };
 }
 
-/** The host's agent as far as files and processes tell: null where none has come up, or it died. */
+/** The agent of the host according to files and processes: null if none has come up, or it died. */
 export function findAgent(host: Host): { record: HostRecord; agent: AgentRecord } | null {
   const record = readJson<HostRecord>(host.files.host);
   const agent = readJson<AgentRecord>(host.files.agent);
@@ -65,8 +65,8 @@ export function findAgent(host: Host): { record: HostRecord; agent: AgentRecord 
 }
 
 /**
- * Starts an agent for a host that has none (see `endHost`). Keeps the host's address.
- * @param options.address the host's, where its files are lost
+ * Starts an agent for a host that has none (see `endHost`). Keeps the address of the host.
+ * @param options.address the address of the host, if its files are lost
  * @throws DriverError HOST_DID_NOT_START
  */
 export async function startAgent(
@@ -108,8 +108,8 @@ export async function startAgent(
 }
 
 /**
- * Waits until the agent answers its socket.
- * @throws DriverError HOST_DID_NOT_START where it ended, HOST_SILENT where it does not answer
+ * Waits until the agent answers on its socket.
+ * @throws DriverError HOST_DID_NOT_START if it ended, HOST_SILENT if it does not answer
  */
 export async function waitOnline(
   host: Host,
@@ -130,10 +130,10 @@ export async function waitOnline(
 }
 
 /**
- * Ends every process of a host: its agent first, politely, so that the runtimes can end well;
+ * Ends every process of a host: first its agent by SIGTERM, so that the runtimes can end orderly;
  * then by force whatever is left, found by records, by the handle and by the mark in its
  * environment. Works for a host whose agent was killed or never recorded.
- * @throws DriverError STILL_ALIVE, ABORTED: then not all is confirmed gone
+ * @throws DriverError STILL_ALIVE, ABORTED: then not everything is confirmed gone
  */
 export async function endHost(
   host: Host,
@@ -161,7 +161,7 @@ export async function endHost(
   );
 }
 
-/** Removes what a host has on disk; its processes are gone already. */
+/** Removes the files of a host whose processes are gone. */
 export function removeFiles(host: Host, folder: string): void {
   rmSync(readJson<HostRecord>(host.files.host)?.socket ?? socketPath(folder, host.files.folder), {
     force: true,

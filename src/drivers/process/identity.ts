@@ -3,14 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * Which process is meant, beyond doubt: a pid alone is no identity, for pids are used again and
- * start from one at every boot. Nothing here signals a process that is not verified first.
+ * Identifies a process. A pid alone does not, because pids are reused and start from one at every
+ * boot. Nothing here signals a process without verifying it first.
  */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** When it started: clock ticks since boot on Linux, a date elsewhere. Compared, never read. */
+  /** When it started: clock ticks since boot on Linux, a date elsewhere. Only compared. */
   readonly startTime: string;
-  /** Which boot of the machine it lived in. */
+  /** The boot of the machine in which it ran. */
   readonly bootId: string;
 }
 
@@ -22,7 +22,7 @@ interface ProcessEntry {
 
 const linux = process.platform === 'linux';
 
-/** The environment variable by which every process of one host is found without any record. */
+/** Environment variable by which every process of one host is found without a record. */
 export const markVariable = 'INSTANCE_MANAGER_MARK';
 
 const bootId = readBootId();
@@ -38,7 +38,7 @@ export function identityOf(pid: number): ProcessIdentity | null {
   return entry && { pid, startTime: entry.startTime, bootId };
 }
 
-/** Whether that very process still runs. A zombie is dead, and so is everything of another boot. */
+/** Does that very process still run? A zombie is dead, and so is every process of another boot. */
 export function isAlive(identity: ProcessIdentity): boolean {
   const entry = readEntry(identity.pid);
   return (
@@ -50,9 +50,9 @@ export function isAlive(identity: ProcessIdentity): boolean {
 }
 
 /**
- * Signals that very process, or its whole group where it leads one; whoever else has its pid by
- * now is left alone.
- * @returns whether there was someone to signal
+ * Signals that very process, or its whole group if it leads one. Another process with the same pid
+ * is not touched.
+ * @returns whether there was a process to signal
  */
 export function signalProcess(
   identity: ProcessIdentity,
@@ -70,7 +70,7 @@ export function signalProcess(
   }
 }
 
-/** The live processes that carry the mark of a host, this one excepted. */
+/** The live processes that carry the mark of a host, except this one. */
 export function findMarked(mark: string): ProcessIdentity[] {
   const found = linux ? scanProc(mark) : scanPs(mark);
   return found
@@ -80,9 +80,9 @@ export function findMarked(mark: string): ProcessIdentity[] {
 }
 
 /**
- * Ends processes by force until `find` has found none of them alive.
- * @param find called again and again: what is still there, new ones included
- * @param options.withinMs how long to try; `signal` ends it earlier
+ * Kills processes until `find` has found none of them alive.
+ * @param find called repeatedly: what is still there, including new ones
+ * @param options.withinMs time limit; `signal` ends it earlier
  * @returns whether all are confirmed gone
  */
 export async function endByForce(
@@ -126,8 +126,8 @@ function readProcStat(pid: number): ProcessEntry | null {
   } catch {
     return null;
   }
-  // The second field is the program's name in parentheses and may hold anything, so count from
-  // the last parenthesis: state is field 3, the group 5, the start time 22.
+  // The second field is the name of the program in parentheses and may contain anything, so count
+  // from the last parenthesis: state is field 3, the group 5, the start time 22.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const state = fields[0] ?? 'X';
   return {

@@ -1,13 +1,13 @@
 import type { Call } from '../driver.ts';
 
-/** The calls that a driver is busy with, so that closing it ends them. */
+/** The running calls of a driver, so that closing it ends them. */
 export interface InFlight {
   /** Runs a call's work with a signal that is aborted by the caller or by `endAll`. */
   run<T>(call: Call, work: (call: Call) => Promise<T>): Promise<T>;
   endAll(): void;
 }
 
-/** Not `AbortSignal.any`: on Node 20 a long-lived source remembers every signal made from it. */
+/** Not `AbortSignal.any`: on Node 20 a long-lived source keeps every signal made from it. */
 export function createInFlight(): InFlight {
   const open = new Set<AbortController>();
   let ended = false;

@@ -1,6 +1,6 @@
 /**
- * One server at a time for each host, and none that a later one has overtaken. Node knows no file
- * lock, but SQLite does: the kernel lets go of it when its owner dies, however it dies.
+ * One server at a time acts on a host, and none that a later one has superseded. Node has no file
+ * locks, but SQLite does: the kernel releases them when their owner dies.
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,9 +10,9 @@ import { raiseFence } from './fence.ts';
 import { makeFolder, safeName } from './files.ts';
 
 /**
- * Runs `work` while no other server acts on the host. Lock and fence lie outside of the host's
- * work folder and outlive it: a late `allocateHost` must not bring back what was released.
- * @throws DriverError FENCED where a greater token was seen; ABORTED where the call ends first
+ * Runs `work` while no other server acts on the host. Lock and fence lie outside the work folder of
+ * the host and outlive it: a late `allocateHost` must not recreate what was released.
+ * @throws DriverError FENCED if a greater token was seen; ABORTED if the call ends first
  */
 export async function withHost<T>(
   options: { folder: string; hostId: string; call: Call },

@@ -1,4 +1,4 @@
-/** The output of a program: a file of bounded size, of which people are shown the end. */
+/** The output of a program: a file of bounded size, whose end is shown to people. */
 import {
   closeSync,
   fstatSync,
@@ -49,8 +49,8 @@ export function escapeTail(text: string, cut: boolean): string {
 }
 
 /**
- * Cuts an output that grew beyond 1 MiB down to its last 256 KiB. Lines that are written in the very
- * moment of the cut may be lost; the writer never notices.
+ * Truncates an output of more than 1 MiB to its last 256 KiB. Lines written at that very moment may
+ * be lost; the writer is not affected.
  */
 export function capOutput(path: string): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;

@@ -6,6 +6,6 @@ export type ProgramName = (typeof programs)[number];
 /** A program in one file. */
 export interface Program {
   readonly text: string;
-  /** Packages that have to lie beside it. */
+  /** Packages that must lie beside it. */
   readonly packages: readonly string[];
 }

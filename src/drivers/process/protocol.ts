@@ -1,7 +1,7 @@
 /**
- * What the driver and the host agent say to each other over the agent's Unix socket: one request
- * and one answer per connection, each one line of JSON. No command line and no path travels: the
- * agent starts nothing but the runtime bundle that lies in its work folder.
+ * The protocol between the driver and the host agent over the Unix socket of the agent: one request
+ * and one answer per connection, each one line of JSON. No command line and no path is sent: the
+ * agent starts nothing but the runtime bundle in its work folder.
  */
 import type { RuntimeObservation } from '../driver.ts';
 
@@ -11,7 +11,7 @@ export const maxLineBytes = 64 * 1024;
 export interface StartRuntime {
   readonly instanceId: string;
   readonly runId: string;
-  /** In clear; goes on to the runtime's stdin and nowhere else. */
+  /** In clear; passed to the stdin of the runtime only. */
   readonly runKey: string;
   readonly endpoint: string;
   readonly heartbeatSeconds: number;
@@ -22,11 +22,11 @@ export interface RuntimeName {
   readonly runId: string;
 }
 
-/** Each command of the agent: what it takes, what it answers. */
+/** Each command of the agent: its parameters and its answer. */
 export interface Commands {
-  /** Who is there. */
+  /** Identifies the agent. */
   hello: { takes: object; answers: { readonly nonce: string } };
-  /** Where the API is now; the host's runtimes read it when they reconnect. */
+  /** The address of the API; the runtimes of the host read it when they reconnect. */
   setEndpoint: { takes: { readonly endpoint: string }; answers: object };
   startRuntime: { takes: StartRuntime; answers: { readonly imageDigest: string } };
   stopRuntime: { takes: RuntimeName; answers: object };
@@ -35,7 +35,7 @@ export interface Commands {
 }
 export type CommandName = keyof Commands;
 
-/** One request. `fence` is decimal, for JSON has no bigint. */
+/** One request. `fence` is decimal, because JSON has no bigint. */
 export type Request = {
   [Name in CommandName]: {
     readonly command: Name;
@@ -49,7 +49,7 @@ export type Answer<Name extends CommandName = CommandName> =
   | { readonly ok: true; readonly body: Commands[Name]['answers'] }
   | { readonly ok: false; readonly error: WireError };
 
-/** A `DriverError` as it travels. */
+/** A `DriverError` as it is sent. */
 export interface WireError {
   readonly code: string;
   readonly message: string;

@@ -1,4 +1,4 @@
-/** The agent's runtimes: at most one of each instance, each with a record on disk. */
+/** The runtimes of the agent: at most one of each instance, each with a record on disk. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ const graceMs = 1_500;
 interface LiveRun {
   readonly runId: string;
   readonly identity: ProcessIdentity;
-  /** Resolves when its exit is on disk. */
+  /** Resolves when its exit is recorded on disk. */
   readonly gone: Promise<void>;
 }
 
@@ -54,7 +54,7 @@ export class RuntimeSupervisor {
 
   /**
    * Ends what an earlier agent of this host has left behind, recorded or not.
-   * @returns how many processes that were; rejects where one cannot be confirmed gone
+   * @returns the number of processes; rejects if one cannot be confirmed gone
    */
   async sweep(): Promise<number> {
     const records = readdirSync(this.#files.runtimes)
@@ -109,7 +109,7 @@ export class RuntimeSupervisor {
     });
   }
 
-  /** Asks that run to end; does nothing where it is not the live one. */
+  /** Asks that run to end; does nothing if it is not the live one. */
   stop(name: RuntimeName, fence: bigint): Promise<void> {
     return this.#inTurn(name.instanceId, async () => {
       this.#admit(name.instanceId, fence);
@@ -118,7 +118,7 @@ export class RuntimeSupervisor {
     });
   }
 
-  /** Ends that run by force and waits until its exit is confirmed and recorded. */
+  /** Kills that run and waits until its exit is confirmed and recorded. */
   kill(name: RuntimeName, fence: bigint): Promise<void> {
     return this.#inTurn(name.instanceId, async () => {
       this.#admit(name.instanceId, fence);
@@ -126,7 +126,9 @@ export class RuntimeSupervisor {
     });
   }
 
-  /** What that run does. One that was never started here, or was replaced since, is exited. */
+  /**
+   * The state of that run. A run that was never started here, or was replaced, counts as exited.
+   */
   inspect(name: RuntimeName): Promise<RuntimeObservation> {
     return this.#inTurn(name.instanceId, async () => {
       const live = this.#live.get(name.instanceId);
@@ -143,8 +145,9 @@ export class RuntimeSupervisor {
   }
 
   /**
-   * Asks every runtime to end, ends by force what has not after 1.5 s, and starts none any more.
-   * @param options.everythingMarked also ends whatever else belongs to this host
+   * Asks every runtime to end, kills those that have not ended after 1.5 s, and starts none any
+   * more.
+   * @param options.everythingMarked also ends all other processes of this host
    * @returns whether all are confirmed gone
    */
   async endAll(options: { everythingMarked: boolean }): Promise<boolean> {
@@ -159,7 +162,7 @@ export class RuntimeSupervisor {
     return gone;
   }
 
-  /** Cuts outputs that grew beyond 1 MiB down to their last 256 KiB. */
+  /** Truncates outputs of more than 1 MiB to their last 256 KiB. */
   capOutputs(): void {
     for (const instanceId of this.#live.keys()) capOutput(this.#files.output(instanceId));
   }
@@ -239,7 +242,7 @@ export class RuntimeSupervisor {
     });
   }
 
-  /** All that a runtime gets: nothing is inherited from this process. */
+  /** The environment of a runtime: nothing is inherited from this process. */
   #environment(runtime: StartRuntime, folder: string): Record<string, string> {
     const { authorities } = this.#files;
     return {
