@@ -1,4 +1,4 @@
-/** Every HTTP request: the checks that come before anything else, then its route. */
+/** Every HTTP request: first the checks that apply to all, then its route. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
@@ -32,7 +32,7 @@ export interface HttpOptions {
   /** The printed schema. */
   readonly sdl: () => string;
   readonly ready: () => Promise<boolean>;
-  /** Whether who reaches the port may be anybody. */
+  /** Is the port reachable beyond loopback? */
   readonly isExposed: boolean;
 }
 
@@ -53,7 +53,7 @@ const headers = {
   'cache-control': 'no-store',
 };
 
-/** Longest time that the rest of a refused body is read and thrown away. */
+/** Longest time that the rest of a refused body is read and discarded. */
 const discardMilliseconds = 5_000;
 
 /** Makes the listener of a `node:http` server. */
@@ -81,10 +81,10 @@ export function createHttpListener(options: HttpOptions) {
     '/graphql': graphql,
   };
   const writable = ['/graphql', '/session', '/session/link'];
-  /** Probes come by an address that is in no list, and learn nothing. */
+  /** Probes use an address that is in no list, and these paths disclose nothing. */
   const forAnyHost = ['/healthz', '/readyz'];
 
-  /** Who asks, unless it is a run or nobody; then the request has been answered. */
+  /** True if the sender is signed in and not a run; otherwise the request has been answered. */
   async function signedIn({ request, response }: Exchange): Promise<boolean> {
     const found = await auth.ofRequest(request);
     if ('viewer' in found && found.viewer.kind !== 'RUN') return true;
@@ -129,7 +129,7 @@ export function createHttpListener(options: HttpOptions) {
     });
   }
 
-  /** The body of a POST, or null where it was refused. */
+  /** The body of a POST, or null if it was refused. */
   async function bodyOf({ request, response }: Exchange): Promise<string | null> {
     const { payloadBytes, drain } = options;
     const text = await readText(request, response, { maxBytes: payloadBytes, drain });
@@ -138,7 +138,7 @@ export function createHttpListener(options: HttpOptions) {
     return null;
   }
 
-  /** GraphiQL, for a session. The page holds no secret, but without a session it is of no use. */
+  /** GraphiQL, for a session. The page contains no secret, but is useless without a session. */
   async function page({ request, response }: Exchange): Promise<void> {
     if (!hasCookie(request, auth) || !(await auth.isSession(request)))
       return redirect(response, '/sign-in');
@@ -186,14 +186,14 @@ export function createHttpListener(options: HttpOptions) {
   };
 }
 
-/** Reads what a refused client still sends, so that it sees the answer, but not for long. */
+/** Reads for a limited time what a refused client still sends, so that it receives the answer. */
 function discard(request: IncomingMessage): void {
   request.resume();
   const timer = setTimeout(() => request.destroy(), discardMilliseconds);
   request.once('close', () => clearTimeout(timer));
 }
 
-/** Of a GET the JSON in its parameters; Yoga would take a fault in it for one of its own. */
+/** Is the JSON in the parameters of a GET valid? Yoga would report a fault in it as its own. */
 function hasReadableParameters({ method, url }: IncomingMessage): boolean {
   if (method !== 'GET') return true;
   const parameters = new URLSearchParams((url ?? '').split('?').slice(1).join('?'));

@@ -1,4 +1,4 @@
-/** The API's server: HTTP, WebSocket and Server-Sent Events over one port and one pipeline. */
+/** The server of the API: HTTP, WebSocket and Server-Sent Events over one port and one pipeline. */
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
@@ -29,7 +29,7 @@ import { createMetrics } from './wire/metrics.ts';
 import { watchSlowConsumers } from './wire/slow-consumers.ts';
 import type { StreamLimits } from './wire/stream-limits.ts';
 
-/** The part of the configuration that the API's server needs. */
+/** The part of the configuration that this server needs. */
 export interface HttpServerConfig {
   readonly port: number;
   readonly host: string;
@@ -41,7 +41,7 @@ export interface HttpServerConfig {
   readonly adminToken?: string;
   readonly limits: ServerLimits;
   readonly streamLimits: StreamLimits;
-  /** Per cent of the event loop's time over which nobody may subscribe. */
+  /** Use of the event loop in per cent above which new subscriptions are refused. */
   readonly busyPercent: number;
 }
 
@@ -54,7 +54,7 @@ export interface HttpServerOptions {
   readonly log: Logger;
   /** Version of the package. */
   readonly version: string;
-  /** Is the store reachable, are the migrations applied? */
+  /** Is the store reachable, and are the migrations applied? */
   readonly ready: () => Promise<boolean>;
   /** The last socket of a run closed. */
   readonly onRuntimeDisconnected?: (instanceId: string, runId: string) => void;
@@ -63,15 +63,15 @@ export interface HttpServerOptions {
 export interface HttpServer {
   /** Opens the keys and listens. The store must be migrated. */
   start(): Promise<{ url: string; port: number }>;
-  /** Stops listening, closes what is open so that clients come back, and waits for the rest. */
+  /** Stops listening, closes what is open so that clients reconnect, and waits for the rest. */
   stop(): Promise<void>;
   /** A link that signs one browser in, for ten minutes. */
   createSignInLink(): Promise<{ url: string; expiresAt: Date }>;
-  /** Ends what a key has open: its session was revoked, or its run is over. */
+  /** Closes everything that a key has open: its session was revoked, or its run is over. */
   closeSocketsOf(accessKeyId: string): void;
 }
 
-/** How often the keys of open sockets are asked for: a revoked one has lost them within 5 s. */
+/** Interval at which the keys of open sockets are checked: a revoked one loses them within 5 s. */
 const recheckMilliseconds = 3_000;
 const pruneMilliseconds = 3_600_000;
 const drainLimits = { bodyMilliseconds: 2_000, answerMilliseconds: 1_000 };
@@ -83,7 +83,7 @@ interface Running {
   readonly yoga: YogaHandler;
   readonly signIn: SignIn;
   readonly port: number;
-  /** What runs by the clock, and what was left on disk. */
+  /** Stops timers and removes files. */
   readonly release: (() => void)[];
 }
 
@@ -191,7 +191,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
 }
 
-/** Listens; requests that come before the listener is set wait in the queue of this same tick. */
+/**
+ * Listens. Requests that arrive before the listener is set are queued until the end of this tick.
+ */
 function listen(server: Server, { port, host }: HttpServerConfig): Promise<number> {
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) => {
@@ -207,7 +209,7 @@ function listen(server: Server, { port, host }: HttpServerConfig): Promise<numbe
   });
 }
 
-/** Calls again and again, never twice at once; a failure is logged, and the next call comes. */
+/** Calls repeatedly, never concurrently. A failure is logged. */
 function every(milliseconds: number, call: () => Promise<void>, log: Logger): () => void {
   let isBusy = false;
   const timer = setInterval(() => {

@@ -1,6 +1,6 @@
 /**
- * Who asks, and from where: tokens, the session's cookie, the origin of a page, the name that a
- * request was sent to. Nothing here knows of GraphQL.
+ * Authentication and origin of a request: tokens, the session cookie, the origin of a page, the
+ * name in the Host header. Independent of GraphQL.
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
@@ -24,19 +24,25 @@ export interface Refused {
 export type Authenticated = { readonly viewer: Viewer } | Refused;
 
 export interface Auth {
-  /** May a request be sent to this name? Else a page of another site could reach a local server. */
+  /**
+   * Is the Host of the request one of ours? Otherwise a page of another site could reach a local
+   * server.
+   */
   isOurHost(request: IncomingMessage): boolean;
-  /** Does it come from a page of this server? `null`: no browser said anything. */
+  /** Does it come from a page of this server? Null: no header of a browser tells. */
   isOwnPage(request: IncomingMessage): boolean | null;
-  /** Does its cookie belong to a session? For pages that a person opens, from wherever. */
+  /** Does its cookie belong to a session? For pages that a person opens, from any origin. */
   isSession(request: IncomingMessage): Promise<boolean>;
-  /** Who sent a request: its `Authorization` header, else the session's cookie. */
+  /** The sender of a request: by its `Authorization` header, otherwise by the session cookie. */
   ofRequest(request: IncomingMessage): Promise<Authenticated>;
-  /** Who opened a socket: `authorizationsOf` the payload of `connection_init`, else as a request. */
+  /**
+   * The sender on a socket: by `authorizationsOf` the payload of `connection_init`, otherwise as
+   * for a request.
+   */
   ofSocket(request: IncomingMessage, payload: unknown): Promise<Authenticated>;
-  /** Counts a failure against its source, and says whether there have been too many. */
+  /** Counts a failure of its source; true if there have been too many. */
   failed(request: IncomingMessage): boolean;
-  /** Name of the session's cookie; sockets of two servers on one machine must not share it. */
+  /** Name of the session cookie. Two servers on one machine must not share it. */
   cookieName(): string;
   readonly secureCookies: boolean;
 }
@@ -134,8 +140,8 @@ export function createAuth(
 }
 
 /**
- * The different values of `authorization` in a payload of `connection_init`: at its top or within
- * `headers`, in any case of letters, as clients in use write it. An empty one counts as none.
+ * The different values of `authorization` in a payload of `connection_init`: at the top or within
+ * `headers`, in any case of letters, as existing clients send it. An empty value counts as none.
  */
 export function authorizationsOf(payload: unknown): unknown[] {
   const top = entriesOf(payload);
@@ -158,7 +164,10 @@ export function cookieOf({ headers }: IncomingMessage, name: string): string | n
   return null;
 }
 
-/** The address that failures are counted against: of IPv6 the network, for a host has many. */
+/**
+ * The address that failures are counted against: of IPv6 the network, because a host has many
+ * addresses.
+ */
 function sourceOf({ socket }: IncomingMessage): string {
   const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
   return isIP(address) === 6 ? address.split(':').slice(0, 4).join(':') : address;
@@ -167,11 +176,11 @@ function sourceOf({ socket }: IncomingMessage): string {
 const failuresAMinute = 10;
 const mostSources = 10_000;
 
-/** Counts failures per source. A right token never asks it, so that nobody can lock others out. */
+/** Counts failures per source. A right token does not consult it, so nobody can lock others out. */
 function createThrottle() {
   const sources = new Map<string, { count: number; until: number }>();
   return {
-    /** One more failure; true where there are too many of late. */
+    /** Counts a failure; true if there are too many within a minute. */
     add(source: string): boolean {
       const now = performance.now();
       const before = sources.get(source);

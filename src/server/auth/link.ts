@@ -1,6 +1,6 @@
 /**
- * `npm run link`: another sign-in link of the server that is running. The embedded store is open in
- * that process alone, so it is asked over HTTP, with the administrator's token.
+ * `npm run link`: a new sign-in link of the running server. Only that process has the embedded
+ * store open, so it is asked over HTTP, with the administrator token.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type RequestOptions, request } from 'node:http';
@@ -16,28 +16,28 @@ interface Address {
 
 const fileOf = (dataDir: string) => join(dataDir, 'server.json');
 
-/** Writes down where the server listens; the function that it returns takes it away. */
+/** Records where the server listens; the returned function removes the record. */
 export function rememberAddress(dataDir: string, address: Address): () => void {
   const text = JSON.stringify({ ...address, pid: process.pid });
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     writeFileSync(fileOf(dataDir), text, { mode: 0o600 });
   } catch {
-    return () => {}; // A link can still be asked for by HOST and PORT.
+    return () => {}; // The address can still be given by HOST and PORT.
   }
   return () => {
     try {
       if (readFileSync(fileOf(dataDir), 'utf8') === text) rmSync(fileOf(dataDir));
     } catch {
-      // Somebody else took it away.
+      // Somebody else removed it.
     }
   };
 }
 
 /**
- * Asks the running server for a sign-in link.
+ * Requests a sign-in link from the running server.
  *
- * @throws with a message that says what to do, where no server answers or it refuses
+ * @throws with a message that says what to do, if no server answers or it refuses
  */
 export async function requestSignInLink(config: {
   readonly dataDir: string;
@@ -82,7 +82,8 @@ function post(
     headers: { authorization: `Bearer ${token}`, host: `localhost:${port}` },
     timeout: 5_000,
   };
-  // The certificate is for the public name and is our own file: that it is the one is enough.
+  // The certificate is issued for the public name, and the file is ours, so the name is not
+  // checked.
   const trust = certFile
     ? { ca: readFileSync(certFile), checkServerIdentity: () => undefined }
     : {};

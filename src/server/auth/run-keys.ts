@@ -1,4 +1,4 @@
-/** What the key of a run may ask for: the operations of the runtime, and nothing behind them. */
+/** What the key of a run may request: the operations of the runtime, and nothing below them. */
 import {
   type DocumentNode,
   type GraphQLError,
@@ -23,7 +23,7 @@ const rootFields: Readonly<Record<string, readonly string[]>> = {
   Subscription: ['__typename', 'runtimeCommands'],
 };
 
-/** Fields below the root that may have fields of their own. */
+/** Fields below the root whose subfields may be selected. */
 const innerFields = [
   'RuntimeCommandCompleted.command',
   'RuntimeReportAccepted.instance',
@@ -31,7 +31,7 @@ const innerFields = [
   'InvalidInput.issues',
 ];
 
-/** Why the key of a run may not run this document; nothing where it may. */
+/** Why the key of a run may not execute this document; empty if it may. */
 export function refusedToRuns(schema: GraphQLSchema, document: DocumentNode): GraphQLError[] {
   const refused = new Set<string>();
   const types = new TypeInfo(schema);

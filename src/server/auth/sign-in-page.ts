@@ -1,4 +1,4 @@
-/** The sign-in page: static, so that the hashes of its script and style are its policy. */
+/** The sign-in page. It is static, so its policy can name the hashes of its script and style. */
 
 export const signInScript = `
 const code = new URLSearchParams(location.hash.slice(1)).get('code');

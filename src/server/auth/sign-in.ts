@@ -1,6 +1,6 @@
 /**
- * How a browser signs in: a link with a single-use code in its fragment, which no server and no log
- * ever sees; the page posts it, and gets a session's cookie for it.
+ * Signs a browser in. The link has a single-use code in its fragment, which no server and no log
+ * sees; the page posts the code and gets a session cookie.
  */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -33,7 +33,7 @@ const policy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** @param options.ended told of a session that was signed out, so that its sockets are closed */
+/** @param options.ended called for a session that was signed out, to close its sockets */
 export function createSignIn(options: {
   keys: AccessKeys;
   auth: Auth;
@@ -125,6 +125,6 @@ function codeOf(text: string): string {
   }
 }
 
-/** Does a session's cookie come with it? It need not be a good one. */
+/** Does the request carry a session cookie, valid or not? */
 export const hasCookie = (request: IncomingMessage, auth: Auth): boolean =>
   cookieOf(request, auth.cookieName()) !== null;

@@ -1,4 +1,4 @@
-/** GraphiQL, all of it from this server: one page, built once, that needs nothing from elsewhere. */
+/** GraphiQL from this server alone: one page, built once, that loads nothing from elsewhere. */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
@@ -12,7 +12,7 @@ interface Page {
   readonly policy: string;
 }
 
-/** Answers with the page. `sign-in.ts` has seen to it that a session asks. */
+/** Answers with the page. The caller has checked that the request belongs to a session. */
 export type GraphiqlHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 export function createGraphiqlHandler(): GraphiqlHandler {
@@ -35,7 +35,7 @@ export function createGraphiqlHandler(): GraphiqlHandler {
   };
 }
 
-/** Nine megabytes, so that they are read only once somebody wants to see them. */
+/** Nine megabytes, so they are read on first use. */
 async function renderPage(): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
   const page = renderGraphiQL({
@@ -57,10 +57,10 @@ async function renderPage(): Promise<Page> {
 }
 
 /**
- * What GraphiQL gets wrong with tabs. It lays them out by animations that a load leaves unfinished: a tab
- * that is pressed then jumps aside, and the click is lost. A tab opened before the editor is there stays
- * empty. And where nothing was edited yet, a reload or a second window begins with one more tab, an empty
- * one, instead of the tab that was open.
+ * Works around three faults of GraphiQL with tabs. Its layout uses animations that are unfinished
+ * after a load: a pressed tab jumps aside, and the click is lost. A tab that is opened before the
+ * editor exists stays empty. And if nothing was edited, a reload or a second window starts with an
+ * additional empty tab instead of the tab that was open.
  */
 const repairs = `<style>
 .graphiql-tab { transform: none !important; }
@@ -77,7 +77,9 @@ try {
 </script>
 `;
 
-/** Scripts of this page alone, by their hashes; the editor's workers are blobs that it makes. */
+/**
+ * Only scripts of this page, by their hashes; the workers of the editor are blobs that it makes.
+ */
 function policyOf(html: string): string {
   const hashes = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(
     ([, script]) => `'sha256-${createHash('sha256').update(`${script}`).digest('base64')}'`,

@@ -1,7 +1,7 @@
 /**
- * The operations of one socket by their ids. An id is free again once its client has completed the
- * operation or is told that it is over, while the server may still be ending it. graphql-ws would
- * take the one that ends for the next of that id: so the next waits until it has.
+ * The operations of one socket by id. An id is free when its client has completed the operation or
+ * was told that it is over, but the server may still be ending it. graphql-ws would confuse the
+ * ending operation with the next one of the same id, so the next one waits.
  */
 import { CloseCode } from 'graphql-ws';
 import { asciiJson, type NextFrames } from '../wire/next-frames.ts';
@@ -38,11 +38,14 @@ class SocketSubscriber extends Subscriber {
 interface Operation {
   isIdFree: boolean;
   subscriber: Subscriber | null;
-  /** The `subscribe` that waits for its id. */
+  /** The `subscribe` that waits for this id. */
   next: string | null;
 }
 
-/** Takes one message; done when it is dealt with, for a `subscribe` when its operation has ended. */
+/**
+ * Handles one message. Resolves when it is handled; for a `subscribe`, when its operation has
+ * ended.
+ */
 type Handle = (text: string) => Promise<void>;
 
 export class SocketOperations {
@@ -54,7 +57,7 @@ export class SocketOperations {
     this.#wire = wire;
   }
 
-  /** Hands on a message of the client, at once or when its id has been ended. */
+  /** Passes on a message of the client, at once or when its id is free. */
   take(text: string, handle: Handle): void {
     const { type, id } = headOf(text);
     const operation = this.#operations.get(id);
@@ -75,7 +78,7 @@ export class SocketOperations {
     if (operation) operation.isIdFree = true;
   }
 
-  /** Where the events of the operation go, if it is a subscription that is shared. */
+  /** The target of the events of the operation, if it is a shared subscription. */
   subscriber(id: string): Subscriber {
     const subscriber = new SocketSubscriber(this.#wire, id);
     const operation = this.#operations.get(id);
@@ -105,7 +108,7 @@ export class SocketOperations {
   }
 }
 
-/** What a message is and of which operation; graphql-ws finds what is wrong with it. */
+/** Type and id of a message; graphql-ws reports what is wrong with it. */
 function headOf(text: string): { type: unknown; id: string } {
   try {
     const { type, id } = JSON.parse(text);

@@ -1,6 +1,7 @@
 /**
- * Results as Server-Sent Events. `id:` is the cursor, so that an EventSource resumes by itself; one
- * whose stream completed comes back with the id `complete` and is told to stay away (204).
+ * Results as Server-Sent Events. `id:` is the cursor, so an EventSource resumes by itself. One
+ * whose stream completed returns with the id `complete` and is answered 204, which ends its
+ * retries.
  */
 import type { ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
@@ -13,7 +14,7 @@ import { Subscriber } from '../wire/subscriber.ts';
 
 export const completedEventId = 'complete';
 
-/** One stream of events. A subscription that is shared writes to it through its group. */
+/** One event stream. A shared subscription writes to it through its group. */
 export class EventStream extends Subscriber implements SlowConsumer {
   readonly response: Response;
   readonly #limits: StreamLimits;
@@ -36,7 +37,8 @@ export class EventStream extends Subscriber implements SlowConsumer {
         start: (controller) => {
           this.#controller = controller;
         },
-        // It is asked for more as soon as there is room, whether what it gave has left or not.
+        // Called as soon as there is room in the queue, even if the connection has not sent what it
+        // got.
         pull: () => {
           if (!this.isFull()) this.#drained();
         },
@@ -44,7 +46,7 @@ export class EventStream extends Subscriber implements SlowConsumer {
       },
       new ByteLengthQueuingStrategy({ highWaterMark: streamLimits.laggingBytes }),
     );
-    // Something must come at once: some clients show nothing of a response before.
+    // Something must be sent at once: some clients show nothing of a response before.
     this.#send('retry: 1000\n\n');
     const headers = {
       'content-type': 'text/event-stream; charset=utf-8',
@@ -54,7 +56,7 @@ export class EventStream extends Subscriber implements SlowConsumer {
     this.response = new Response(body, { headers });
   }
 
-  /** Streams what does not come through a group, then completes. */
+  /** Streams results that do not come through a group, then completes. */
   async follow(results: AsyncIterable<ExecutionResult> | ExecutionResult): Promise<void> {
     const pings = setInterval(() => this.#ping(), this.#limits.pingSeconds * 1000).unref();
     this.left(() => clearInterval(pings));
@@ -76,13 +78,15 @@ export class EventStream extends Subscriber implements SlowConsumer {
     this.#close();
   }
 
-  /** Ends it without `complete`: the client comes back. Who does not read the end is cut. */
+  /**
+   * Ends it without `complete`, so that the client returns. A client that does not read is cut off.
+   */
   close(): void {
     if (this.#controller !== null) setTimeout(() => this.#cut(), goneMs).unref();
     this.#close();
   }
 
-  /** Its connection is over. */
+  /** Its connection has closed. */
   gone(): void {
     this.#close();
   }
@@ -91,7 +95,7 @@ export class EventStream extends Subscriber implements SlowConsumer {
     this.close();
   }
 
-  /** What waits here, and what was handed to the connection and has not left. */
+  /** Bytes queued here, and bytes passed to the connection that it has not sent. */
   get waitingBytes(): number {
     return this.#queuedBytes() + this.#connection.writableLength;
   }
@@ -99,7 +103,7 @@ export class EventStream extends Subscriber implements SlowConsumer {
   isFull(): boolean {
     if (this.#controller === null) return false;
     const { laggingBytes } = this.#limits;
-    // Less than the connection holds back is never drained.
+    // Below its high-water mark the connection emits no `drain`.
     const { writableNeedDrain, writableLength } = this.#connection;
     return (
       this.#queuedBytes() >= laggingBytes || (writableNeedDrain && writableLength > laggingBytes)
@@ -142,7 +146,7 @@ export class EventStream extends Subscriber implements SlowConsumer {
     for (const call of this.#drains.splice(0)) call();
   }
 
-  /** Ends the connection, whatever waits for it. */
+  /** Ends the connection, even with unsent bytes. */
   #cut(): void {
     if (!this.#connection.writableFinished) this.#connection.destroy();
   }

@@ -1,6 +1,7 @@
 /**
- * `graphql-transport-ws` over ws. graphql-ws has the protocol; this file adds admission (host, origin,
- * token), the limits of a socket, and how sockets are ended. A fault of one socket stays its own.
+ * `graphql-transport-ws` over ws. graphql-ws implements the protocol. This file adds admission
+ * (host, origin, token), the limits of a socket, and how sockets are closed. A fault of one socket
+ * does not affect others.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -23,13 +24,13 @@ import type { StreamLimits } from '../wire/stream-limits.ts';
 import { SocketOperations } from './socket-operations.ts';
 
 export interface Sockets {
-  /** Takes over a request for a protocol upgrade. */
+  /** Handles a request for a protocol upgrade. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Closes the sockets that a key opened: it was revoked, or its run is over. */
   closeSocketsOf(accessKeyId: string): void;
   /** The keys whose sockets are open. */
   accessKeyIds(): Iterable<string>;
-  /** Closes all with a code that makes clients come back, and waits until they are gone. */
+  /** Closes all with a code that makes clients reconnect, and waits until they have closed. */
   stop(): Promise<void>;
 }
 
@@ -51,12 +52,12 @@ export interface SocketOptions {
   readonly onRuntimeDisconnected?: (instanceId: string, runId: string) => void;
 }
 
-/** What belongs to a socket, as graphql-ws hands it around. */
+/** The state of a socket, as graphql-ws passes it around. */
 class Extra {
   readonly socket: WebSocket;
   readonly wire: Wire;
   readonly operations: SocketOperations;
-  /** The upgrade's, until the viewer is known. */
+  /** The request of the upgrade, until the viewer is known. */
   request: IncomingMessage | null;
   viewer: Viewer | null = null;
   #ended: AbortController | null = null;
@@ -69,7 +70,7 @@ class Extra {
     this.request = request;
   }
 
-  /** Aborted with the socket; made for those who ask. */
+  /** Aborted with the socket; created on first use. */
   get signal(): AbortSignal {
     this.#ended ??= new AbortController();
     if (this.#isOver) this.#ended.abort();
@@ -84,7 +85,7 @@ class Extra {
 }
 
 const initMilliseconds = 5_000;
-/** Services going away: graphql-ws' client and ours connect again. */
+/** Service going away: the clients of graphql-ws and of this package reconnect. */
 const goingAway = 1001;
 const tryAgainLater = 1013;
 const { Forbidden: forbidden, TooManyInitialisationRequests: tooMany } = CloseCode;
@@ -151,10 +152,11 @@ export function createSockets(options: SocketOptions): Sockets {
         return prepared;
       }
       if (prepared.operation.operation !== 'subscription') return prepared;
-      // Who is served here already stays: it would be at the cost of what it has, and come back with all.
+      // A socket with subscriptions keeps being served: it would lose them, and return with all of
+      // them.
       const isServed = Object.keys(subscriptions).length > 1;
       if (isServed || !admission.isBusy(viewer)) return prepared;
-      // Not an error of the subscription: its client would give it up.
+      // Not an error of the subscription, because the client would give it up.
       wire.close(tryAgainLater, 'The server is busy. Come back with the last cursor.');
       return [refusedRequest('RATE_LIMITED', 'The server is busy. Come back in a moment.')];
     },
@@ -163,7 +165,7 @@ export function createSockets(options: SocketOptions): Sockets {
       const prepared = args as Prepared;
       const result = await pipeline.subscribe(prepared);
       if (result === prepared.caller.subscriber) {
-        // What a subscriber does not need any more would be kept as long as it stays.
+        // Otherwise these would be kept for as long as the subscriber stays.
         Object.assign(prepared, { contextValue: null, variableValues: null, caller: null });
       }
       return result;
@@ -184,7 +186,7 @@ export function createSockets(options: SocketOptions): Sockets {
     const extra = new Extra(socket, wire, request);
     metrics.socketOpened();
     socket.on('pong', () => wire.heard());
-    // ws has already begun to close it with the code that says what was wrong with the frame.
+    // ws has already started to close it with the code that says what was wrong with the frame.
     socket.on('error', (error) => log.debug({ error: error.message }, 'A socket failed.'));
     const failed = (error: unknown) => {
       if (socket.readyState !== socket.OPEN) return;
@@ -256,7 +258,9 @@ export function createSockets(options: SocketOptions): Sockets {
     },
   };
 
-  /** Status line of a refused upgrade, or null. A program sends no Origin; a page must be ours. */
+  /**
+   * The status line of a refused upgrade, or null. A program sends no Origin; a page must be ours.
+   */
   function refusalOf(request: IncomingMessage): string | null {
     if (stopping) return '503 Service Unavailable';
     if (!auth.isOurHost(request)) return '421 Misdirected Request';
@@ -267,16 +271,18 @@ export function createSockets(options: SocketOptions): Sockets {
   }
 }
 
-/** Sends one message of the protocol, behind everything that was written before. */
+/** Sends one message of the protocol, after everything that was written before. */
 function send(socket: WebSocket, wire: Wire, data: string): Promise<void> {
   if (socket.readyState !== socket.OPEN || !wire.admits()) return Promise.resolve();
   return new Promise((resolve) => socket.send(data, () => resolve()));
 }
 
-/** A listener for as long as the socket, so not one that keeps the request of its upgrade. */
+/**
+ * This listener lives as long as the socket, so it must not close over the request of the upgrade.
+ */
 const ignored = () => {};
 
-/** A close frame has room for 123 bytes. */
+/** The reason of a close frame is limited to 123 bytes. */
 const reasonOf = (text = '') => Buffer.from(text).subarray(0, 120).toString().replace('\ufffd', '');
 
 function isClosed(socket: WebSocket): Promise<void> {
@@ -284,7 +290,7 @@ function isClosed(socket: WebSocket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
-/** Answers and lets go of the connection, whatever its client does with its side. */
+/** Answers and closes the connection, even if its client keeps its side open. */
 function answer(socket: Duplex, statusLine: string): void {
   const cut = setTimeout(() => socket.destroy(), goneMs).unref();
   socket.once('close', () => clearTimeout(cut));

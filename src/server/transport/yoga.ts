@@ -1,6 +1,6 @@
 /**
- * GraphQL over HTTP by Yoga: it reads requests and negotiates answers; what is in between is the
- * pipeline's, as for every transport.
+ * GraphQL over HTTP with Yoga, which reads requests and negotiates answers. Everything between is
+ * the pipeline, as for every transport.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -27,7 +27,9 @@ export interface YogaHandler {
     body: string,
     caller: Caller,
   ): Promise<void>;
-  /** Ends the event streams of this key, or all, for the server stops; their clients come back. */
+  /**
+   * Ends the event streams of this key, or all because the server stops; their clients reconnect.
+   */
   closeStreams(accessKeyId?: string): void;
   /** The keys whose event streams are open. */
   accessKeyIds(): Iterable<string>;
@@ -44,7 +46,7 @@ export function createYogaHandler(options: {
   const opened = new WeakMap<Request, EventStream>();
   let isStopping = false;
 
-  /** The stream of a request; it can be closed from now on, whether it is answered yet or not. */
+  /** The stream of a request. It can be closed from now on, even before it is answered. */
   function openStream(request: Request, { caller, response }: ServerContext): EventStream {
     const known = opened.get(request);
     if (known) return known;
@@ -53,7 +55,7 @@ export function createYogaHandler(options: {
     streams.set(stream, caller.viewer.accessKeyId);
     stream.left(() => streams.delete(stream));
     if (isStopping) stream.close();
-    // Its body is not cancelled where nobody reads it: the client had gone before there was a
+    // The body is not cancelled if nobody reads it: the client had left before there was a
     // response, had sent a POST in full, or is answered with JSON.
     if (response.closed || response.destroyed) stream.gone();
     else response.once('close', () => stream.gone());
@@ -66,7 +68,7 @@ export function createYogaHandler(options: {
         const { caller } = context;
         const running = pipeline.run(params, {
           ...caller,
-          // Both are made for those who ask; for the first, those are subscriptions.
+          // Both are created on use; for the first one, only subscriptions use it.
           get subscriber() {
             return caller.transport === 'SSE' ? openStream(request, context) : undefined;
           },
@@ -106,7 +108,7 @@ export function createYogaHandler(options: {
       maskError(error) {
         if (!(error instanceof GraphQLError) || typeof error.extensions.code !== 'string')
           return maskError(error, { requestId: randomUUID(), log });
-        // Yoga's own refusals of requests: no JSON, no query.
+        // Refusals by Yoga itself: no JSON, no query.
         return error.extensions.code === 'BAD_REQUEST'
           ? refusedRequest('BAD_REQUEST', error.message)
           : error;
@@ -116,7 +118,7 @@ export function createYogaHandler(options: {
 
   return {
     async handle(request, response, body, caller) {
-      // Yoga takes a body that has been read from this property, as Express leaves it there.
+      // Yoga takes a body that was already read from this property, as Express sets it.
       await yoga.handle(Object.assign(request, { body }), response, { caller, response });
     },
     closeStreams(accessKeyId) {
@@ -128,18 +130,21 @@ export function createYogaHandler(options: {
   };
 }
 
-/** Who is told to come back while it joins is answered at once, whatever the joining waits for. */
+/**
+ * If the stream is closed while it joins a group, this resolves at once, whatever the join waits
+ * for.
+ */
 function joinedOrOver(
   joining: ReturnType<Pipeline['run']>,
   stream: EventStream,
 ): ReturnType<Pipeline['run']> {
   const over = new Promise<EventStream>((resolve) => stream.left(() => resolve(stream)));
-  // What comes of it too late is let go of.
+  // A result that arrives too late is released.
   joining.then(
     (results) => {
       if (stream.isOver && results !== stream) void stream.follow(results);
     },
-    () => {}, // Whoever awaits it gets it.
+    () => {}, // The error is handled by whoever awaits it.
   );
   return Promise.race([joining, over]);
 }

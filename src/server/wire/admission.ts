@@ -1,16 +1,16 @@
-/** Who may subscribe: so many subscriptions a token, and none while the server has no time left. */
+/** Admission of subscriptions: a limit per token, and none while the event loop is too busy. */
 import { performance } from 'node:perf_hooks';
 import { createSlots } from '../../api/base/slots.ts';
 import type { Viewer } from '../../api/base/viewer.ts';
 
 export interface AdmissionLimits {
   readonly subscriptionsPerToken: number;
-  /** Per cent of the event loop's time, over ten seconds. 100: never busy. */
+  /** Use of the event loop in per cent, over ten seconds. 100: never busy. */
   readonly busyPercent: number;
 }
 
 export interface Admission {
-  /** Is the event loop so busy that a new subscription would be at the cost of those there are? */
+  /** Is the event loop so busy that a new subscription would slow down the existing ones? */
   isBusy(viewer: Viewer): boolean;
   /** Counts a subscription; the function ends it. Null: the token has as many as it may. */
   enter(viewer: Viewer): (() => void) | null;
@@ -34,7 +34,7 @@ export function createAdmission(limits: AdmissionLimits): Admission {
   }, sampleMs).unref();
 
   return {
-    // A runtime that is kept out would be taken for one that is gone.
+    // A runtime that is refused would be taken for one that is gone.
     isBusy: ({ kind }) => isBusy && kind !== 'RUN',
     enter: ({ accessKeyId }) => slots.enter(accessKeyId),
     stop: () => clearInterval(timer),

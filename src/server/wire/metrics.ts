@@ -1,11 +1,11 @@
-/** What Prometheus is told: requests, operations, open sockets, the process and its version. */
+/** The metrics for Prometheus: requests, operations, open sockets, the process and its version. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface Metrics {
   readonly registry: Registry;
   /** One answered HTTP request. */
   request(route: string, method: string, status: number): void;
-  /** One operation that is over, or was refused. */
+  /** One operation that has ended or was refused. */
   operation(transport: string, kind: string, outcome: Outcome): void;
   /** One operation that begins; the function ends it. */
   started(transport: string, kind: string): (outcome: Outcome) => void;

@@ -1,10 +1,11 @@
 /**
- * Results on their way out, serialized once for a whole group. A `next` message differs between
- * subscribers in its id alone: the frame is made once, with the id last, patched in for each socket
- * and handed to the kernel; where the kernel takes all of it at once, the same bytes serve the next.
+ * Outgoing results, serialized once for a whole group. `next` messages of a group differ only in
+ * their id. So a frame is made once, with the id last; for each socket the id is replaced and the
+ * bytes are written. If the kernel takes all of them at once, the same buffer serves the next
+ * socket.
  *
- * The rules: docs/feed.md, "Fan-out". What is written here is whole frames, and ws is used without
- * compression and without fragments: so nothing of it can come into the middle of a message of ws.
+ * The rules: docs/feed.md, "Fan-out". Whole frames are written, and ws is used without compression
+ * and without fragments, so they cannot land in the middle of a message of ws.
  */
 import type { Writable } from 'node:stream';
 import type { ExecutionResult } from 'graphql';
@@ -27,13 +28,13 @@ export class Payload {
     this.hasErrors = hasErrors;
   }
 
-  /** Of the `next` message up to where the subscription's id comes. */
+  /** Bytes of the `next` message before the id of the subscription. */
   get prefixBytes(): number {
     this.#bytes ||= before.length + Buffer.byteLength(this.json) + behind.length;
     return this.#bytes;
   }
 
-  /** Writes the `next` message up to there; where the id comes. */
+  /** Writes the `next` message up to the id; returns the offset of the id. */
   writePrefix(bytes: Buffer, offset: number): number {
     let at = offset + bytes.write(before, offset, 'latin1');
     at += bytes.write(this.json, at);
@@ -55,28 +56,31 @@ export function payloadOf(
   return new Payload(`{${parts.join(',')}}`, known, errors !== undefined);
 }
 
-/** Payloads that go out together. */
+/** Payloads that are written together. */
 export class NextFrames {
   readonly #payloads: readonly Payload[];
   #events: Uint8Array | null = null;
-  /** For ids of the length that came last: those of a group seldom differ in theirs. */
+  /** For ids of the last length; ids of a group rarely differ in length. */
   #template: Template | null = null;
 
   constructor(payloads: readonly Payload[]) {
     this.#payloads = payloads;
   }
 
-  /** Writes `next` messages as WebSocket frames. `id` is the subscription's, as JSON, in ASCII. */
+  /**
+   * Writes `next` messages as WebSocket frames. `id` is the id of the subscription, as JSON, in
+   * ASCII.
+   */
   writeTo(socket: Writable, id: string): void {
     let template = this.#template;
     if (template?.idLength !== id.length) template = this.#templateOf(id.length);
     for (const at of template.idsAt) template.bytes.write(id, at, 'latin1');
     socket.write(template.bytes);
-    // Bytes that still wait belong to this socket.
+    // A buffer with unsent bytes belongs to this socket.
     this.#template = socket.writableLength > 0 ? null : template;
   }
 
-  /** As Server-Sent Events, the cursor their id: the same bytes for all. */
+  /** As Server-Sent Events, with the cursor as id: the same bytes for all. */
   get events(): Uint8Array {
     this.#events ??= Buffer.from(
       this.#payloads
@@ -112,12 +116,12 @@ interface Template {
 }
 
 const closingBrace = 0x7d;
-/** FIN, and a text. */
+/** FIN, and opcode text. */
 const wholeText = 0x81;
 
 const headerBytes = (length: number) => (length < 126 ? 2 : length < 65_536 ? 4 : 10);
 
-/** The header of an unmasked frame of RFC 6455; where the payload begins. */
+/** Writes the header of an unmasked frame of RFC 6455; returns the offset of the payload. */
 function writeHeader(bytes: Buffer, offset: number, length: number): number {
   const at = bytes.writeUInt8(wholeText, offset);
   if (length < 126) return bytes.writeUInt8(length, at);

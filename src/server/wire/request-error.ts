@@ -1,6 +1,6 @@
 /**
- * Errors of requests: those that the caller can do something about have a code and pass; all others
- * are masked, and the log has their cause under the same request id.
+ * Errors of requests. Errors that the caller can act on have a code and pass; all others are
+ * masked, and the log has their cause under the same request id.
  */
 import { GraphQLError, type GraphQLErrorExtensions, type OperationTypeNode } from 'graphql';
 import type { Logger } from 'pino';
@@ -25,7 +25,7 @@ const statusOf = {
 } as const;
 export type RequestErrorCode = keyof typeof statusOf;
 
-/** Codes that a response of media type application/json also tells by its status. */
+/** Codes that set the status of a response of media type application/json too. */
 const always: readonly RequestErrorCode[] = [
   'BAD_REQUEST',
   'UNAUTHENTICATED',
@@ -35,7 +35,7 @@ const always: readonly RequestErrorCode[] = [
   'RATE_LIMITED',
 ];
 
-/** An error about the whole request; nothing of it was run. */
+/** An error about the whole request; nothing of it was executed. */
 export function refusedRequest(
   code: RequestErrorCode,
   message: string,
@@ -53,7 +53,7 @@ const httpOf = (code: RequestErrorCode) => ({
 
 export const statusOfCode = (code: RequestErrorCode): number => statusOf[code];
 
-/** Gives errors of graphql-js about a document, and they are many, a code. */
+/** Adds a code to errors of graphql-js about a document. */
 export function withCode(errors: readonly GraphQLError[], code: RequestErrorCode): GraphQLError[] {
   return errors.map((error) => {
     if (typeof error.extensions.code === 'string') return error;
@@ -66,11 +66,11 @@ export function withCode(errors: readonly GraphQLError[], code: RequestErrorCode
 export interface RequestLog {
   readonly requestId: string;
   readonly log: Logger;
-  /** What was run, if it came to that. */
+  /** The kind of operation, if one was selected. */
   readonly operation?: `${OperationTypeNode}`;
 }
 
-/** What to do where the connection to the database failed, rather than the request. */
+/** What to do if the connection to the database failed, rather than the request. */
 export function unavailable(operation?: RequestLog['operation']): string {
   const cause = 'The database cannot be reached just now.';
   return operation === 'mutation'
@@ -104,15 +104,15 @@ export function maskError(error: unknown, request: RequestLog): GraphQLError {
   });
 }
 
-/** A transport's answer must not carry what is meant for the HTTP layer. */
+/** Removes from an error what is meant for the HTTP layer alone. */
 export function toPlainError(error: GraphQLError): ReturnType<GraphQLError['toJSON']> {
   const { http: _, ...extensions } = error.toJSON().extensions ?? {};
   return { ...error.toJSON(), extensions: extensions as GraphQLErrorExtensions };
 }
 
 /**
- * Did graphql-js make it of what the caller sent? Errors about variables have no path, those about
- * arguments name the node that they stand at.
+ * Was the error caused by the input of the caller? Errors about variables have no path; those about
+ * arguments name the node of the argument.
  */
 function isAboutInput(error: GraphQLError): boolean {
   if (!error.path) return true;
@@ -133,7 +133,9 @@ interface DescribedError {
   readonly cause?: DescribedError;
 }
 
-/** What the log may have of an error: no parameters of statements, no values, no control characters. */
+/**
+ * What may be logged of an error: no parameters of statements, no values, no control characters.
+ */
 export function describeError(error: unknown, depth = 0): DescribedError {
   if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error' };
   const state = sqlState(error);
@@ -153,7 +155,7 @@ export function describeError(error: unknown, depth = 0): DescribedError {
   };
 }
 
-/** Text without control characters; those below U+0020 pino escapes itself. */
+/** Text without control characters; pino escapes those below U+0020 itself. */
 function printable(text: string): string {
   return text.replace(
     /[\u007f-\u009f\u2028\u2029]/g,

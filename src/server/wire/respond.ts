@@ -1,4 +1,4 @@
-/** Answers of plain HTTP: a status, a body, and the errors of GraphQL where there is one. */
+/** Answers of plain HTTP: a status, a body, and errors in the form of GraphQL. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type BodyOptions, readBody } from '../../http/body.ts';
 import { type RequestErrorCode, statusOfCode } from './request-error.ts';
@@ -13,7 +13,7 @@ export function answerJson(response: ServerResponse, status: number, body: objec
     .end(JSON.stringify(body));
 }
 
-/** Refuses a request before GraphQL, in GraphQL's form. */
+/** Refuses a request before GraphQL, in the form of GraphQL. */
 export function answerError(
   response: ServerResponse,
   code: RequestErrorCode,
@@ -24,7 +24,7 @@ export function answerError(
   answerJson(response, statusOfCode(code), { errors: [{ message, extensions: { code } }] });
 }
 
-/** Sends the browser elsewhere on this server. */
+/** Redirects the browser to another path of this server. */
 export function redirect(response: ServerResponse, path: string): void {
   response.writeHead(303, { location: path }).end();
 }
@@ -32,11 +32,11 @@ export function redirect(response: ServerResponse, path: string): void {
 export const isJson = ({ headers }: IncomingMessage): boolean =>
   /^application\/(graphql\+)?json\s*(;|$)/i.test(headers['content-type'] ?? '');
 
-/** What is said where a server is closing. */
+/** The message of a server that is closing. */
 export const closingMessage =
   'The server is closing. Nothing of this request was done: send it again.';
 
-/** A body as text, or null where it was refused, and the request is answered or its client gone. */
+/** A body as text, or null if it was refused: then the request is answered or its client gone. */
 export async function readText(
   request: IncomingMessage,
   response: ServerResponse,

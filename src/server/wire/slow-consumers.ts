@@ -1,6 +1,6 @@
 /**
- * The slow consumers of a node, sockets and event streams alike. Each has a time limit, and the bytes buffered
- * for all of them together are bounded.
+ * The slow consumers of a node, sockets and event streams alike. Each has a time limit, and the
+ * bytes buffered for all of them together are bounded.
  *
  * The rules: docs/feed.md, "Slow consumers".
  */
@@ -37,7 +37,7 @@ export function watchSlowConsumers(
         giveUp(slowConsumer);
       else total += slowConsumer.waitingBytes;
     }
-    // The furthest behind goes first.
+    // The one that has lagged longest is closed first.
     for (const slowConsumer of slowConsumers) {
       if (total <= limits.totalBufferBytes) break;
       total -= slowConsumer.waitingBytes;

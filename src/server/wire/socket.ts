@@ -1,6 +1,6 @@
 /**
- * The sockets of a node on the side of the network: how much waits for each, which lag, which answer.
- * A socket that does not read is closed so that its client comes back, and nobody else waits for it.
+ * The network side of the sockets of a node: unsent bytes, lag, pings. A socket that does not read
+ * is closed, so that its client reconnects and nobody else waits for it.
  *
  * The rules: docs/feed.md, "Slow consumers".
  */
@@ -24,7 +24,7 @@ export class Wire implements SlowConsumer {
     this.#watch = watch;
   }
 
-  /** The socket to write whole frames to; null where it is closing. */
+  /** The socket for whole frames; null while it is closing. */
   get socket(): Duplex | null {
     return this.#client.readyState === this.#client.OPEN ? this.#duplex : null;
   }
@@ -33,16 +33,16 @@ export class Wire implements SlowConsumer {
     return this.#duplex.writableLength;
   }
 
-  /** So much waits that nothing more should be written but answers. */
+  /** Is so much unsent that only answers should still be written? */
   isFull(): boolean {
-    // Less than its stream holds back is never drained.
+    // Below its high-water mark the stream emits no `drain`.
     const { writableNeedDrain } = this.#duplex;
     return writableNeedDrain && this.waitingBytes > this.#watch.limits.laggingBytes;
   }
 
   /**
-   * May something be written? Where too much waits already the socket is closed instead. What is
-   * written may be larger than the limit: it would be no smaller when its client comes back.
+   * May something be written? If too much is unsent already, the socket is closed instead. A single
+   * write may be larger than the limit: it would be no smaller after a reconnect.
    */
   admits(): boolean {
     if (this.waitingBytes <= this.#watch.limits.bufferBytes) return true;
@@ -50,7 +50,7 @@ export class Wire implements SlowConsumer {
     return false;
   }
 
-  /** Calls once when everything that waits has gone to the network. */
+  /** Calls once when everything unsent has been passed to the network. */
   onDrain(call: () => void): void {
     this.#drains.push(call);
     if (this.#drains.length > 1) return;
@@ -69,12 +69,12 @@ export class Wire implements SlowConsumer {
     for (const call of this.#drains.splice(0)) call();
   }
 
-  /** Something came: the peer is there. */
+  /** Something was received: the peer is alive. */
   heard(): void {
     this.#isAlive = true;
   }
 
-  /** Who has not answered the last one is gone. */
+  /** Terminates a socket that has not answered the previous ping. */
   ping(): void {
     if (!this.#isAlive) {
       this.#client.terminate();
@@ -89,7 +89,7 @@ export class Wire implements SlowConsumer {
     this.close(tryAgainLater, 'It does not read what it is sent. Come back with the last cursor.');
   }
 
-  /** Closes with a code, and cuts what does not close. */
+  /** Closes with a code, and terminates the socket if it does not close in time. */
   close(code: number, reason: string): void {
     if (this.#client.readyState !== this.#client.OPEN) return;
     this.#client.close(code, reason);
@@ -118,7 +118,7 @@ export interface Wires {
 }
 
 const tickMs = 1000;
-/** After the close frame, before the connection is cut. */
+/** Time between the close frame and the termination of the connection. */
 export const goneMs = 2_000;
 const tryAgainLater = 1013;
 

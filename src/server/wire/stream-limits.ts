@@ -1,15 +1,15 @@
 /** Limits of the sockets and event streams of a node. */
 
 export interface StreamLimits {
-  /** Nothing more is pushed while so many bytes wait. */
+  /** Nothing more is pushed above this many unsent bytes. */
   readonly laggingBytes: number;
-  /** With more bytes waiting a socket is closed rather than written to. */
+  /** Above this many unsent bytes a socket is closed instead of written to. */
   readonly bufferBytes: number;
-  /** Closed where nothing was read for so long. */
+  /** A lagging subscriber that reads nothing for this long is closed. */
   readonly laggingSeconds: number;
-  /** Bytes that may wait in all sockets and event streams of the node that lag. */
+  /** Unsent bytes of all lagging sockets and event streams of the node. */
   readonly totalBufferBytes: number;
-  /** Time between two pings; who has not answered one by the next is gone. */
+  /** Interval of pings. A socket that has not answered one by the next is closed. */
   readonly pingSeconds: number;
 }
 

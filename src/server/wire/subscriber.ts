@@ -1,13 +1,13 @@
-/** One subscription of one client in its group, as the transport wants to see it. */
+/** One subscription of one client in its group, as its transport uses it. */
 import type { Outlet } from '../../feed/group/group.ts';
 import type { NextFrames } from './next-frames.ts';
 
 /**
- * An async generator that never yields: graphql-ws, or whoever waits for it, keeps the state of the
+ * An async generator that never yields: graphql-ws, or whoever awaits it, keeps the state of the
  * protocol, while the group writes the events. It is done when the subscription is over.
  */
 export abstract class Subscriber implements Outlet<NextFrames>, AsyncGenerator<never, void, void> {
-  /** What an error is to the client. */
+  /** Converts an error for the client. */
   mask: (error: unknown) => unknown = (error) => error;
   #onLeave: (() => void)[] = [];
   #ended: { readonly error?: unknown } | null = null;
@@ -17,7 +17,7 @@ export abstract class Subscriber implements Outlet<NextFrames>, AsyncGenerator<n
   abstract write(frames: NextFrames): void;
   abstract onDrain(call: () => void): void;
 
-  /** Calls once when the subscription is over; at once where it is. */
+  /** Calls once when the subscription is over; at once if it is over already. */
   left(call: () => void): void {
     if (this.#ended) call();
     else this.#onLeave.push(call);
