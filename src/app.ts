@@ -1,4 +1,7 @@
-/** The one place where the parts meet: each line of `createApp` starts one, `stop` ends them in reverse. */
+/**
+ * The one place where the parts meet: each line of `createApp` starts a part, `stop` ends them in
+ * reverse order.
+ */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -24,21 +27,21 @@ import { startNotifier } from './store/log/notifier.ts';
 import { appliedMigrations, openStore } from './store/open.ts';
 import { createSampleData } from './store/sample-data.ts';
 
-/** Agents of hosts end themselves when their embedded store has been silent for so long. */
+/** Host agents end themselves when their embedded store has been silent for this long. */
 const lifelineSeconds = { kept: 600, ephemeral: 10 };
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
 export interface App {
-  /** Where the API is: `http://127.0.0.1:4000`. */
+  /** Address of the API: `http://127.0.0.1:4000`. */
   readonly url: string;
   /** A link that signs one browser in, for ten minutes. */
   createSignInLink(): Promise<string>;
-  /** Ends everything in reverse order; hosts and runtimes live on. */
+  /** Ends everything in reverse order; hosts and runtimes keep running. */
   stop(): Promise<void>;
 }
 
-/** Starts an Instance Manager. Where a part cannot start, those before it are ended again. */
+/** Starts an Instance Manager. If a part cannot start, the parts before it are ended. */
 export async function createApp(config: Config, log: Logger): Promise<App> {
   const closers: (() => Promise<unknown>)[] = [];
   const stop = async (): Promise<void> => {
@@ -152,10 +155,10 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   }
 }
 
-/** A certificate in a PEM file; others have keys beside them, which are not handed on. */
+/** The certificates in a PEM file; keys beside them are not passed on. */
 const certificates = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/g;
 
-/** Node itself only warns where the file cannot be read, and then no runtime would connect. */
+/** Node only warns if the file cannot be read, and then no runtime could connect. */
 function readAuthorities(file: string | undefined): string | null {
   if (file === undefined) return null;
   try {

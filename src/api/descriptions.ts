@@ -1,4 +1,4 @@
-/** The SDL owns the descriptions: they are copied onto the built schema, so nothing is written twice. */
+/** The descriptions of the SDL are copied to the built schema, so that nothing is written twice. */
 import {
   type GraphQLNamedType,
   type GraphQLSchema,
@@ -12,7 +12,7 @@ interface Described {
   description?: string | null;
 }
 
-/** Copies every description of `contract` onto what has the same name in `schema`. */
+/** Copies every description of `contract` to the element of the same name in `schema`. */
 export function copyDescriptions(contract: GraphQLSchema, schema: GraphQLSchema): void {
   copy(contract, schema);
   for (const type of Object.values(schema.getTypeMap())) {

@@ -30,7 +30,7 @@ import './subscription/fleet.ts';
 import './subscription/runtime-log.ts';
 import './runtime-protocol/runtime.ts';
 
-/** Builds the schema, with the descriptions that the SDL owns. */
+/** Builds the schema, with the descriptions of the SDL. */
 export function buildSchema(): GraphQLSchema {
   const schema = builder.toSchema({ sortSchema: false });
   copyDescriptions(loadSchemaSdl().schema, schema);

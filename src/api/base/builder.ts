@@ -1,4 +1,4 @@
-/** The schema builder: plugins and defaults, no types. Those stand in one file per entity. */
+/** The schema builder: plugins and defaults, no types. Types are defined in one file per entity. */
 import SchemaBuilder from '@pothos/core';
 import DrizzlePlugin from '@pothos/plugin-drizzle';
 import RelayPlugin from '@pothos/plugin-relay';
@@ -20,8 +20,8 @@ export interface BuilderTypes {
 }
 
 export const builder = new SchemaBuilder<BuilderTypes>({
-  // The order is behaviour: Drizzle wraps what Relay made of a field, so that the rows under `nodes`
-  // and `edges { node }` are planned into the statement of the field above them.
+  // The order of the plugins matters: Drizzle wraps what Relay made of a field, so that the rows
+  // under `nodes` and `edges { node }` become part of the statement of the field above them.
   plugins: [RelayPlugin, DrizzlePlugin],
   defaultFieldNullability: false,
   drizzle: {
@@ -33,14 +33,14 @@ export const builder = new SchemaBuilder<BuilderTypes>({
   },
   relay: {
     cursorType: 'String',
-    // `node` and `nodes` are written in node.ts, for they must not cross organizations.
+    // `node` and `nodes` are defined in node.ts, because they must not cross organizations.
     nodeQueryOptions: false,
     nodesQueryOptions: false,
     nodesOnConnection: true,
   },
 });
 
-/** What the plugins made of `BuilderTypes`. */
+/** The types that the plugins derive from `BuilderTypes`. */
 export type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : never;
 
 builder.queryType();

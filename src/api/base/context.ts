@@ -1,11 +1,11 @@
-/** What a resolver is given besides its arguments: who asks, the store, the feed, this server. */
+/** The context of resolvers: the viewer, the store, the feed, this server. */
 import type { Feed } from '../../feed/feed.ts';
 import type { Caller, ResourceStore } from '../../store/input/caller.ts';
 import type { ServerLimits } from './limits.ts';
 import type { Slots } from './slots.ts';
 import type { Viewer } from './viewer.ts';
 
-/** What is the same for every request to this server. */
+/** The same for every request to this server. */
 export interface ServerFacts {
   /** Version of the package. */
   readonly version: string;
@@ -14,29 +14,29 @@ export interface ServerFacts {
   readonly limits: ServerLimits;
 }
 
-/** What a resolver may want to know of its request. */
+/** What resolvers may read of their request. */
 export interface RequestFacts {
-  /** Where an EventSource goes on; takes the place of `after`. */
+  /** `Last-Event-ID` of an EventSource; it replaces `after`. */
   readonly lastEventId: string | null;
-  /** Aborted once nobody waits for the answer any more. */
+  /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
 }
 
 export interface Context {
   readonly request?: RequestFacts;
-  /** A runtime's stream of commands ended: it may have exited, and is looked at. */
+  /** The command stream of a runtime ended: the runtime may have exited and is checked. */
   readonly onRuntimeDisconnected?: (instanceId: string) => void;
   readonly store: ResourceStore;
   readonly feed: Feed;
   readonly viewer: Viewer;
   readonly server: ServerFacts;
-  /** `operation(waitSeconds:)` takes one before it waits. */
+  /** `operation(waitSeconds:)` takes a slot before it waits. */
   readonly waiters: Slots;
-  /** Batches the reads of one request that no statement above them could plan. */
+  /** Batches reads of one request that could not be planned into a statement above them. */
   readonly loaders: Loaders;
 }
 
-/** Who saves and commands, as the store wants to know it. */
+/** The viewer as the store identifies a caller. */
 export function callerOf({ viewer }: Context): Caller {
   return {
     organizationId: viewer.organizationId,
@@ -45,14 +45,14 @@ export function callerOf({ viewer }: Context): Caller {
   };
 }
 
-/** Finds many values at once; keys without one are left out of the map. */
+/** Finds many values at once; keys without a value are left out of the map. */
 export type LoadMany<Value> = (keys: readonly string[]) => Promise<ReadonlyMap<string, Value>>;
 
 export interface Loaders {
   /**
-   * The value of a key, read together with all others that are asked for in the same tick under
-   * the same name; null where there is none. Nothing is kept: the next event of a subscription,
-   * which has the same context, reads anew.
+   * The value of a key, or null. All keys requested in the same tick under the same name are read
+   * together. Nothing is cached: the next event of a subscription, which has the same context,
+   * reads again.
    */
   load<Value>(name: string, key: string, loadMany: LoadMany<Value>): Promise<Value | null>;
 }

@@ -1,4 +1,4 @@
-/** The enums that more than one entity uses; their values come from `lifecycle/` and `store/`. */
+/** Enums that several entities use; their values come from `lifecycle/` and `store/`. */
 import { runtimeCommandKinds } from '../../lifecycle/change.ts';
 import { refusalCodes } from '../../lifecycle/errors.ts';
 import { hostActions, hostStates } from '../../lifecycle/host.ts';

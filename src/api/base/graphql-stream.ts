@@ -1,16 +1,18 @@
-/** Streams of the API: iterators that end at once when their reader goes, whatever they wait for. */
+/**
+ * Streams of the API: iterators that end at once when their reader leaves, whatever they wait for.
+ */
 import { GraphQLError } from 'graphql';
 import { CursorError } from '../../feed/channel/cursor.ts';
 
 export interface Step<Out> {
   readonly values: readonly Out[];
-  /** Nothing comes behind these. */
+  /** The stream ends after these. */
   readonly last?: boolean;
 }
 
 /**
- * What `each` makes of the values of a source, one by one. An async generator would not do: its
- * `return` waits for the `next` that is under way.
+ * Maps the values of a source, one by one. An async generator would not do: its `return` waits for
+ * the pending `next`.
  *
  * @param options.onEnd called once, however the stream ends
  */
@@ -75,7 +77,9 @@ export function streamOf<In, Out>(
   };
 }
 
-/** A cursor that cannot be followed, as the caller hears of it; any other error as it is. */
+/**
+ * A cursor that cannot be followed becomes an error for the caller; any other error is unchanged.
+ */
 export function asGraphQLError(error: unknown): unknown {
   if (!(error instanceof CursorError)) return error;
   const { code, message, oldestCursor } = error;
@@ -85,7 +89,7 @@ export function asGraphQLError(error: unknown): unknown {
   });
 }
 
-/** What the caller named is not there, where no result could say so. */
+/** The error for a missing resource, in fields whose result has no refusals. */
 export function notThere(noun: string, reference: string): GraphQLError {
   return new GraphQLError(
     `There is no ${noun} ${JSON.stringify(reference.slice(0, 200))} in your organization. Check its spelling.`,

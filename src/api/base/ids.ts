@@ -1,4 +1,4 @@
-/** Global ids: `Type:uuid` in base64. Arguments take them, or the key. */
+/** Global ids: `Type:uuid` in base64. Arguments accept a global id or a key. */
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 export interface GlobalId {
@@ -6,12 +6,12 @@ export interface GlobalId {
   readonly id: string;
 }
 
-/** The id that the API shows of a row. */
+/** The global id of a row. */
 export function globalId(type: string, id: string): string {
   return Buffer.from(`${type}:${id}`).toString('base64');
 }
 
-/** What a global id names; null where it is none. */
+/** Type and uuid of a global id; null if it is not one. */
 export function parseGlobalId(text: string): GlobalId | null {
   const decoded = Buffer.from(text, 'base64').toString('utf8');
   const colon = decoded.indexOf(':');
@@ -21,27 +21,30 @@ export function parseGlobalId(text: string): GlobalId | null {
   return { type, id };
 }
 
-/** Is it a uuid, as columns of that type take it? */
+/** Is it a uuid that a column of that type accepts? */
 export function isUuid(text: unknown): text is string {
   return typeof text === 'string' && uuid.test(text);
 }
 
 /**
- * What to hand to the store for an argument that takes an id or a key: the uuid of a global id of
- * this type, anything else as it is. An id of another type stays itself, which is never a key.
+ * The reference for the store, of an argument that accepts an id or a key: the uuid of a global id
+ * of this type, anything else unchanged. An id of another type stays unchanged and matches no key.
  */
 export function referenceOf(type: string, idOrKey: string): string {
   const parsed = parseGlobalId(idOrKey);
   return parsed?.type === type ? parsed.id : idOrKey;
 }
 
-/** Picks a row by global id or key, for the `where` of a read. Never matches an id of another type. */
+/**
+ * Selects a row by global id or key, for the `where` of a read. Never matches an id of another
+ * type.
+ */
 export function named(type: string, idOrKey: string): { id: string } | { key: string } {
   const parsed = parseGlobalId(idOrKey);
   return parsed?.type === type ? { id: parsed.id } : { key: idOrKey };
 }
 
-/** Picks the rows that any of these global ids or keys name. */
+/** Selects the rows that any of these global ids or keys name. */
 export function anyNamed(
   type: string,
   idsOrKeys: readonly string[],

@@ -1,11 +1,11 @@
-/** What the server keeps to. Stands alone, so that the settings need not load the schema. */
+/** The limits of the server. Imports nothing, so that the settings need not load the schema. */
 
-/** A page has at most so many entries. */
+/** Most entries of a page. */
 export const maxPageSize = 200;
-/** And so many where nobody says how many. */
+/** Entries of a page if the caller gives no number. */
 export const defaultPageSize = 50;
 
-/** What `server.limits` shows and the server keeps to. */
+/** The limits that the server keeps, as `server.limits` shows them. */
 export interface ServerLimits {
   readonly pageSize: number;
   readonly waitSeconds: number;

@@ -4,7 +4,7 @@ import { builder } from './builder.ts';
 
 const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/i;
 
-/** A point in time as the API shows it: UTC, milliseconds. */
+/** A point in time as the API shows it: UTC, with milliseconds. */
 export function dateTimeOf(value: Date | string): string {
   return new Date(value).toISOString();
 }

@@ -1,8 +1,8 @@
-/** Who asks: what a token, a session's cookie or a run's key proves, and nothing more. */
+/** The viewer: what a token, a session cookie or the key of a run proves. */
 
 interface Identity {
   readonly organizationId: string;
-  /** The access key that was shown; revoking it ends everything that it opened. */
+  /** The access key that was used; revoking it ends everything that it opened. */
   readonly accessKeyId: string;
   readonly name: string;
 }
@@ -17,7 +17,7 @@ export interface SessionViewer extends Identity {
   readonly kind: 'SESSION';
 }
 
-/** A runtime: sees and does what its own run needs, for its own instance alone. */
+/** A runtime: it may read and do what its own run needs, for its own instance alone. */
 export interface RunViewer extends Identity {
   readonly kind: 'RUN';
   readonly runId: string;

@@ -1,4 +1,6 @@
-/** Devices and their last values, where the API keeps them: a list made of the rows of their fields. */
+/**
+ * Devices and their last values, if the API stores them: a list made of the rows of their fields.
+ */
 
 import { type DevicePage, type DeviceRow, readDevices } from '../../store/read/devices.ts';
 import { deviceValues } from '../../store/table/schema.ts';
@@ -59,7 +61,9 @@ export interface DeviceArguments extends PageArguments {
   orderBy?: Parameters<typeof deviceOrder.of>[0];
 }
 
-/** A page of one repository's devices; those of all repositories in a request are read at once. */
+/**
+ * A page of the devices of one repository; those of all repositories in a request are read at once.
+ */
 export async function devicesOf(repositoryId: string, args: DeviceArguments, context: Context) {
   const order = deviceOrder.of(args.orderBy);
   const { after, before, direction, limit } = boundsOf(deviceValues, order, args);

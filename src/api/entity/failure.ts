@@ -1,4 +1,4 @@
-/** What went wrong, and what made something happen. */
+/** Failures, and the causes of transitions. */
 import type { StoredFailure } from '../../store/table/schema.ts';
 import { builder } from '../base/builder.ts';
 import { findOperation, findTransition, type TransitionReference } from '../list/rows.ts';
@@ -7,11 +7,11 @@ import { Transition } from './transition.ts';
 
 export interface FailureShape extends StoredFailure {
   readonly when: Date | string;
-  /** The resource in whose history the transition stands; null: none was caused. */
+  /** The resource whose history contains the transition; null: no transition caused it. */
   readonly resourceId: string | null;
 }
 
-/** A stored failure as the API shows it. `since` tells the time where none was stored. */
+/** A stored failure as the API shows it. `since` is used if no time was stored. */
 export function failureOf(
   failure: StoredFailure | null,
   { resourceId, since }: { resourceId: string | null; since: Date | string },
@@ -34,7 +34,7 @@ Failure.implement({
       resolve: async ({ resourceId, sequence, when }, _args, context) => {
         if (!resourceId || !sequence) return null;
         const row = await findTransition(context, { resourceId, sequence });
-        // At another time it is the transition before, and the failure made none.
+        // At another time it is the previous transition, which did not cause the failure.
         const apart = row ? Math.abs(row.at.getTime() - new Date(when).getTime()) : 0;
         return apart > 1 ? null : row;
       },

@@ -1,4 +1,4 @@
-/** Hosts: the type, its list and its queries. What is asked of them stands in host-commands.ts. */
+/** Hosts: the type, its list and its queries. Commands are in host-commands.ts. */
 import type { InputRef } from '@pothos/core';
 import type { HostState as HostStateName } from '../../lifecycle/host.ts';
 import { allowedHostActions } from '../../lifecycle/host-commands.ts';
@@ -17,7 +17,7 @@ import { Label, LabelFilter, labelsOf, Resource } from './node.ts';
 import { activeOperationOf, operationList } from './operation.ts';
 import { hostTransitionList } from './transition.ts';
 
-/** The same tuple as the drivers'; a test compares them. */
+/** The same tuple as `driverKinds` of the drivers; a test compares them. */
 export const hostDrivers = ['PROCESS'] as const;
 export const HostDriver = builder.enumType('HostDriver', { values: hostDrivers });
 
@@ -108,7 +108,7 @@ export const Host = builder.drizzleNode('hosts', {
   }),
 });
 
-/** What the state machine decides by; null for an archived host. */
+/** The input of the state machine; null for an archived host. */
 function hostFacts({ loaders, store }: Context, id: string) {
   return loaders.load('hostFacts', id, (ids) => readHostFacts(store, ids));
 }

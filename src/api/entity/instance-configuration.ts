@@ -1,4 +1,4 @@
-/** How an instance is deployed: its configuration by edition, its runs, and where it listens. */
+/** The deployment of an instance: its configuration by edition, its runs, and its endpoints. */
 import type { InferSelectModel } from 'drizzle-orm';
 import type { instances, StoredEndpoint } from '../../store/table/schema.ts';
 import { builder } from '../base/builder.ts';
@@ -52,7 +52,7 @@ const ClusterConfiguration = builder.drizzleObject('instances', {
   }),
 });
 
-/** A union over the columns of the instance's own row. */
+/** A union over the columns of the row of the instance. */
 export const InstanceConfiguration = builder.unionType('InstanceConfiguration', {
   types: [AppConfiguration, ContainerConfiguration, ClusterConfiguration],
   resolveType: (row) => typeOf[(row as InferSelectModel<typeof instances>).edition],
@@ -74,7 +74,7 @@ export const InstanceRun = builder.drizzleObject('runs', {
 });
 
 export interface EndpointShape extends StoredEndpoint {
-  /** The host's name; null while it has no record. */
+  /** The DNS name of the host; null while it has no record. */
   readonly dnsName: string | null;
 }
 

@@ -1,4 +1,4 @@
-/** What lists of instances are picked and ordered by. */
+/** Filter and order of lists of instances. */
 import type { InputRef } from '@pothos/core';
 import { type Column, eq, type SQL, sql } from 'drizzle-orm';
 import type {
@@ -80,7 +80,7 @@ export const instanceOrder = defineOrder('Instance', {
   initial: { field: 'KEY', direction: 'asc' },
 });
 
-/** The viewer's instances that match. */
+/** The instances of the viewer that match. */
 export function instancesWhere(
   filter: InstanceFilterShape | null | undefined,
   context: Context,

@@ -1,4 +1,4 @@
-/** Instances: the type, its list and its queries. What is asked of them: instance-commands.ts. */
+/** Instances: the type, its list and its queries. Commands are in instance-commands.ts. */
 import { isConverged } from '../../lifecycle/instance.ts';
 import { allowedInstanceActions, takes } from '../../lifecycle/instance-commands.ts';
 import { readInstanceFacts, readSecretNames, readStatesAt } from '../../store/read/reads.ts';
@@ -79,7 +79,7 @@ export const Instance = builder.drizzleNode('instances', {
     edition: t.field({ type: Edition, resolve: ({ edition }) => edition }),
     configuration: t.field({
       type: InstanceConfiguration,
-      // The members of the union read the columns of this very row.
+      // The members of the union read the columns of this row.
       resolve: (instance) => instance as never,
     }),
     settings: t.field({
@@ -138,7 +138,7 @@ export const Instance = builder.drizzleNode('instances', {
   }),
 });
 
-/** What the state machine decides by; null for an archived instance. */
+/** The input of the state machine; null for an archived instance. */
 function instanceFacts({ loaders, store }: Context, id: string) {
   return loaders.load('instanceFacts', id, (ids) => readInstanceFacts(store, ids));
 }

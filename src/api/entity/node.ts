@@ -1,6 +1,7 @@
 /**
- * What all entities share: Node, Resource, labels, actors, spans of time; and `node`, `nodes`, which
- * find an object of the viewer's organization again. `Failure` and `Cause` stand in failure.ts.
+ * What all entities share: Node, Resource, labels, actors, spans of time; and `node`, `nodes`,
+ * which find an object of the organization of the viewer by id. `Failure` and `Cause` are in
+ * failure.ts.
  */
 import { brandWithType } from '@pothos/core';
 import { GraphQLError, type GraphQLResolveInfo } from 'graphql';
@@ -12,7 +13,7 @@ import { parseGlobalId } from '../base/ids.ts';
 
 export const Node = builder.nodeInterfaceRef();
 
-/** A row of `instances` or `hosts`; `asResource` brands it with its type. */
+/** A row of `instances` or `hosts`; `asResource` marks it with its type. */
 export interface ResourceRow {
   readonly id: string;
   readonly key: string;
@@ -73,7 +74,7 @@ export const Actor = builder.objectRef<ActorShape>('Actor').implement({
   fields: (t) => ({ kind: t.expose('kind', { type: ActorKind }), name: t.exposeString('name') }),
 });
 
-/** The tables behind what `node` finds, by type name. */
+/** The table of each type that `node` finds. */
 const nodeTables = {
   Instance: 'instances',
   Host: 'hosts',
@@ -87,20 +88,20 @@ export type NodeTypeName = keyof typeof nodeTables;
 
 const resourceTypes = { INSTANCE: 'Instance', HOST: 'Host' } as const;
 
-/** Tells GraphQL of which type the row of an interface or union is. */
+/** Marks a row with its type, for fields that return an interface or a union. */
 export function asNode<Row extends object>(type: NodeTypeName, row: Row): Row {
   brandWithType(row, type as never);
   return row;
 }
 
-/** The same by kind of resource: what a field of type Resource returns. */
+/** The same by kind of resource, for fields of type Resource. */
 export function asResource<Row extends ResourceRow>(kind: ResourceKindName, row: Row): Row {
   return asNode(resourceTypes[kind], row);
 }
 
 /**
- * Rows of the viewer's organization by uuid, archived ones too, with all that is selected of them in
- * one statement; branded. For fields that no relation leads to.
+ * Rows of the organization of the viewer by uuid, archived ones included, with everything selected
+ * of them in one statement, and marked with their type. For fields that no relation leads to.
  */
 export async function findNodes<Row extends object = ResourceRow>(
   type: NodeTypeName,
@@ -122,7 +123,7 @@ export async function findNodes<Row extends object = ResourceRow>(
   return new Map(rows.map((row) => [row.id, asNode(type, row)]));
 }
 
-/** One of them; null where there is none. */
+/** One of them; null if there is none. */
 export async function findNode<Row extends object = ResourceRow>(
   type: NodeTypeName,
   id: string,
@@ -132,8 +133,8 @@ export async function findNode<Row extends object = ResourceRow>(
 }
 
 /**
- * The instance or host of that uuid, for a field of type Resource; read together with all others that
- * the same field asks for in the same tick.
+ * The instance or host with that uuid, for a field of type Resource. All that the same field
+ * requests in the same tick are read together.
  */
 export function findResource(
   { kind, id }: { kind: ResourceKindName; id: string },
@@ -145,7 +146,7 @@ export function findResource(
   );
 }
 
-/** Which field of the document it is: its path without the places in lists. */
+/** Identifies the field in the document: its path without the indexes of lists. */
 function responseKeys({ path }: GraphQLResolveInfo): string[] {
   const keys: string[] = [];
   for (let at: typeof path | undefined = path; at; at = at.prev)
@@ -159,7 +160,9 @@ interface Plan {
   readonly where: object;
 }
 
-/** The query for all that `info` selects on a type; the plugin's own, named by a string. */
+/**
+ * The query for everything that `info` selects of a type; internal to the plugin, found by name.
+ */
 let planOf: (type: NodeTypeName, plan: Plan) => object = () => {
   throw new Error('The schema is not built.');
 };

@@ -68,9 +68,9 @@ export const Operation = builder.drizzleNode('operations', {
 
 const isActive = { status: { in: [...activeStatuses] } };
 
-/** The operation under way, as a field of an instance or a host. */
+/** The active operation, as a field of an instance or a host. */
 export function activeOperationOf(builderOf: object): FieldRef<Types, unknown> {
-  // The two tables name their relation alike; no type of Pothos' speaks of both.
+  // Both tables have a relation of this name, but the types of Pothos cannot express that.
   const t = builderOf as {
     field(options: object): FieldRef<Types, unknown>;
   };

@@ -69,7 +69,7 @@ const solutionVersionList = defineList({
       publishedAt: t.field({ type: TimeRange }),
     }),
   }),
-  // Within a solution the ordinal tells versions apart that were published in one millisecond.
+  // The ordinal distinguishes versions of a solution that were published in one millisecond.
   order: defineOrder('SolutionVersion', {
     by: { PUBLISHED_AT: 'publishedAt' },
     unique: ['ordinal'],

@@ -19,9 +19,12 @@ import { Instance } from './instance.ts';
 import { Actor, asResource, Resource, TimeRange } from './node.ts';
 import { Operation } from './operation.ts';
 
-/** The resource of a transition: state, stateSince and sequence as of it, the rest as it is now. */
+/**
+ * The resource of a transition: state, stateSince and sequence as of the transition, the rest as it
+ * is now.
+ */
 function asOf<Row extends object>(row: Row, { at, sequence, ...log }: LogRow): Row {
-  // In place: what is planned beneath is known by the row itself.
+  // Changed in place, because the plan of nested selections is attached to the row object.
   return Object.assign(row, {
     state: log.instanceTo ?? log.hostTo,
     stateSince: at,
@@ -52,7 +55,7 @@ export const Transition = builder.drizzleInterface('log', {
     cursor: t.field({
       type: 'Cursor',
       resolve: (row, _args, { feed }) =>
-        // An event of the feed has its own.
+        // An event of the feed carries its own.
         'cursor' in row && typeof row.cursor === 'string'
           ? row.cursor
           : feed.cursorOf(row.organizationId, row),
@@ -185,7 +188,7 @@ export const HostTransitionFilter: InputRef<HostTransitionFilterShape> = builder
   },
 );
 
-/** The uuids of operations that a filter names by global id; others name nothing. */
+/** The uuids of the operations that a filter names by global id; anything else matches nothing. */
 export function operationIds(ids: readonly string[]): string[] {
   return ids
     .map(parseGlobalId)
@@ -206,7 +209,7 @@ const steps = (filter: StepFilter | null | undefined, context: Context): Where =
     within('at', filter?.at),
   );
 
-/** Rows whose state of either kind has any of these names; a name of no state matches nothing. */
+/** Rows with any of these states, of either kind; an unknown name matches nothing. */
 function named(columns: { instance: string; host: string }, states?: readonly string[] | null) {
   if (!states) return {};
   const known = (all: readonly string[]) => states.filter((state) => all.includes(state));

@@ -1,7 +1,7 @@
 /**
- * Every list of the API: one definition gives its connection type, its order and the fields that
- * show it, on Query and on the resources that it belongs to. Related lists are planned into the
- * statement of the row above them; a root list is one statement, its total count another.
+ * Every list of the API: one definition gives the connection type, the order and the fields, on
+ * Query and on the resources that the list belongs to. Related lists are planned into the statement
+ * of the row above them; a root list is one statement, its total count another.
  */
 import type { FieldRef, InputRef } from '@pothos/core';
 import type { Table } from 'drizzle-orm';
@@ -31,7 +31,7 @@ export interface OrderDefinition {
  * Defines `<name>Order` and `<name>OrderField`.
  *
  * @param options.by the columns of each field, by its name in the API
- * @param options.unique columns that break ties; `id` where nothing is said
+ * @param options.unique columns that break ties; `id` by default
  */
 export function defineOrder(
   name: string,
@@ -68,21 +68,24 @@ export function defineOrder(
 }
 
 export interface ListOptions<Filter> {
-  /** `Solution` makes SolutionConnection and SolutionEdge. */
+  /** `Solution` gives SolutionConnection and SolutionEdge. */
   readonly name: string;
   /** The type of its nodes: a drizzle ref over `table`. */
   readonly type: object;
   readonly table: TableName;
   readonly filter: InputRef<Filter>;
   readonly order: OrderDefinition;
-  /** What is shown: of the viewer's organization, not archived, and matching the filter. */
+  /**
+   * The rows of the list: those of the organization of the viewer, not archived, that match the
+   * filter.
+   */
   where(filter: Filter | null | undefined, context: Context): Where;
 }
 
 export interface List<Filter> {
   readonly filter: InputRef<Filter>;
   readonly where: ListOptions<Filter>['where'];
-  /** The list as a field of Query; nullable, as root fields are. */
+  /** The list as a field of Query; nullable, like all root fields. */
   root(t: object): FieldRef<Types, unknown>;
   /** The list as a field of a row: the rows of one of its relations. */
   related(t: object, relation: string, parent: TableName): FieldRef<Types, unknown>;
@@ -90,7 +93,7 @@ export interface List<Filter> {
 
 type ListArguments = PageArguments & { filter?: unknown; orderBy?: OrderArgument | null };
 
-/** Defines a list: its connection type at once, its fields where they are asked for. */
+/** Defines a list: its connection type at once, its fields on demand. */
 export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
   const { table } = relations[options.table];
   const Connection = builder.connectionObject({
@@ -159,7 +162,8 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
           type: options.type,
           args: listArgs(t),
           extensions: {
-            // The plugin's own name for `select`, which also tells what is selected of the page.
+            // The name that the plugin uses for `select`; it also tells what is selected of the
+            // page.
             pothosDrizzleSelect: (
               args: ListArguments,
               context: Context,
@@ -185,7 +189,7 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
                   : {},
               };
             },
-            // Asked of a row that some other statement may have read.
+            // Resolved for a row that another statement may have read.
             pothosDrizzleLoaded: (row: Record<string, unknown>, info: GraphQLResolveInfo) => {
               const names = selectedNames(info);
               const count = names.delete('totalCount');
@@ -208,7 +212,7 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
   };
 }
 
-/** The names of the fields that are selected of what a field returns, through fragments. */
+/** The names of the selected subfields, through fragments. */
 function selectedNames({ fieldNodes, fragments }: GraphQLResolveInfo): Set<string> {
   const names = new Set<string>();
   const collect = (set: SelectionSetNode | undefined): void => {
@@ -223,7 +227,10 @@ function selectedNames({ fieldNodes, fragments }: GraphQLResolveInfo): Set<strin
   return names;
 }
 
-/** What of Pothos' field builders a list needs; their own types do not reach through a helper. */
+/**
+ * The part of the field builders of Pothos that a list needs; their types do not pass through a
+ * helper.
+ */
 interface FieldBuilder {
   arg(options: { type: unknown }): never;
   connection(
@@ -250,7 +257,7 @@ function readsOf(context: Context, table: TableName) {
   };
 }
 
-/** The rows of a connection are those under `nodes` and those under `edges { node }`. */
+/** The rows of a connection are those under `nodes` and under `edges { node }`. */
 function nodePaths(typeName: string) {
   return {
     getType: () => typeName,

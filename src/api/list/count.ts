@@ -1,4 +1,7 @@
-/** Counts of the rows that match a filter: of a table, or of a relation inside its parent's statement. */
+/**
+ * Counts of the rows that match a filter: of a table, or of a relation within the statement of its
+ * parent.
+ */
 import {
   aliasedTable,
   and,
@@ -28,7 +31,7 @@ export function whereSql(name: TableName, where: Where, table?: Table): SQL | un
   return chunks && sql.join(chunks);
 }
 
-/** Counts the rows of a table that match; a statement of its own. */
+/** Counts the matching rows of a table, in a statement of its own. */
 export function countRows(context: Context, name: TableName, where: Where): Promise<number> {
   const table = relations[name].table as Table;
   return context.store.database.drizzle.$count(table as never, whereSql(name, where));
@@ -43,8 +46,8 @@ interface RelatedCount {
 const counts = new WeakMap<object, Map<string, unknown>>();
 
 /**
- * Counts the matching rows of a relation, inside the statement that reads its parent. The planner
- * compares such functions by identity: the same count must be the same function.
+ * Counts the matching rows of a relation, within the statement that reads its parent. The planner
+ * compares such functions by identity, so the same count must be the same function.
  */
 export function countRelated(context: Context, filter: unknown, count: RelatedCount): unknown {
   const known = counts.get(context) ?? new Map<string, unknown>();

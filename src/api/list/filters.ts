@@ -1,18 +1,18 @@
-/** What filters of several lists have in common, as conditions of Drizzle's relational queries. */
+/** Conditions that the filters of several lists share, for the relational queries of Drizzle. */
 import type { Context } from '../base/context.ts';
 import type { Where } from './page.ts';
 
-/** Rows of the viewer's organization alone. */
+/** Only rows of the organization of the viewer. */
 export function owned({ viewer }: Context): Where {
   return { organizationId: viewer.organizationId };
 }
 
-/** One column is any of these; nothing where nothing was asked. */
+/** The column has any of these values; no condition without a value. */
 export function anyOf(column: string, values: readonly unknown[] | null | undefined): Where {
   return values ? { [column]: { in: [...values] } } : {};
 }
 
-/** One column is this; nothing where nothing was asked. */
+/** The column has this value; no condition without a value. */
 export function equal(column: string, value: unknown): Where {
   return value == null ? {} : { [column]: { eq: value } };
 }
@@ -22,7 +22,7 @@ export interface Span {
   until?: Date | null;
 }
 
-/** One column lies within a span: its beginning included, its end not. */
+/** The column lies within a span that includes its beginning and excludes its end. */
 export function within(column: string, span: Span | null | undefined): Where {
   if (!span?.since && !span?.until) return {};
   return {
@@ -33,19 +33,21 @@ export function within(column: string, span: Span | null | undefined): Where {
   };
 }
 
-/** `text` as a pattern of ILIKE that finds it anywhere, its own `%` and `_` taken literally. */
+/** A pattern of ILIKE that finds `text` anywhere, with `%` and `_` taken literally. */
 export function containing(text: string): string {
   return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 }
 
-/** What every filter of a configured resource has. */
+/** The fields of every filter of a configured resource. */
 export interface ResourceFilter {
   key?: readonly string[] | null;
   text?: string | null;
   archived?: boolean | null;
 }
 
-/** The viewer's rows that match, and of these the archived ones or, as a rule, the others. */
+/**
+ * The matching rows of the viewer: archived ones if the filter asks for them, otherwise the others.
+ */
 export function resources(filter: ResourceFilter | null | undefined, context: Context): Where {
   const pattern = filter?.text ? containing(filter.text) : null;
   return {
@@ -56,7 +58,7 @@ export function resources(filter: ResourceFilter | null | undefined, context: Co
   };
 }
 
-/** All of these conditions; each may have an `OR` of its own. */
+/** All of these conditions; each may contain an `OR`. */
 export function allOf(...conditions: readonly Where[]): Where {
   return { AND: conditions.filter((condition) => Object.keys(condition).length > 0) };
 }

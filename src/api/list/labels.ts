@@ -1,4 +1,4 @@
-/** Picking resources by their labels. */
+/** Filters resources by their labels. */
 import { and, type Column, type SQL, sql } from 'drizzle-orm';
 import type { Where } from './page.ts';
 
@@ -7,7 +7,7 @@ export interface LabelFilterShape {
   readonly value?: readonly string[] | null;
 }
 
-/** One condition for each label that a filter asks for. */
+/** One condition for each label of a filter. */
 export function labelled(filters: readonly LabelFilterShape[] | null | undefined): Where[] {
   return (filters ?? []).map(({ name, value }) => ({
     RAW: ({ labels }: { labels: Column }): SQL | undefined => {

@@ -1,14 +1,14 @@
-/** Pages of a list: what to read for them, their cursors, and what is checked before. Pure. */
+/** Pages of a list: what to read, cursors, and the checks of arguments. Pure. */
 import { type Column, getColumns, type Table } from 'drizzle-orm';
 import { GraphQLError } from 'graphql';
 import { isUuid } from '../base/ids.ts';
 import { defaultPageSize, maxPageSize } from '../base/limits.ts';
 
-/** A filter as Drizzle's relational queries take it. */
+/** A filter for the relational queries of Drizzle. */
 export type Where = Record<string, unknown>;
 export type Direction = 'asc' | 'desc';
 
-/** The order of a list: what it is called in cursors, and its columns down to a unique one. */
+/** The order of a list: its name in cursors, and its columns, the last of which is unique. */
 export interface Order {
   readonly name: string;
   readonly columns: readonly string[];
@@ -31,24 +31,24 @@ export interface Page {
   readonly columns: Record<string, true>;
 }
 
-/** Where a page lies: the values of its cursors, by column of the order, and which way it is read. */
+/** The bounds of a page: the values of its cursors, by column of the order, and the direction. */
 export interface Bounds {
   readonly after: readonly unknown[] | null;
   readonly before: readonly unknown[] | null;
-  /** As it is read: backwards from the end where `last` was asked for. */
+  /** The direction of reading: backwards from the end if `last` was given. */
   readonly direction: Direction;
   readonly limit: number;
 }
 
-/** The caller sent something that this API does not take; `message` says what would be right. */
+/** The caller sent something that is not accepted; `message` says what would be right. */
 export function badInput(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
 }
 
 /**
- * Where a page lies.
+ * The bounds of a page.
  *
- * @throws a GraphQLError where the arguments are out of bounds or a cursor is not of this order
+ * @throws a GraphQLError if the arguments are out of range or a cursor does not fit this order
  */
 export function boundsOf(table: Table, order: Order, args: PageArguments): Bounds {
   return {
@@ -76,7 +76,7 @@ export function planPage(table: Table, where: Where, order: Order, args: PageArg
   };
 }
 
-/** Makes the connection of the rows that a page's plan has read. */
+/** Makes the connection from the rows that the plan of a page has read. */
 export function connectionOf<Row extends object>(
   rows: readonly Row[],
   order: Order,
@@ -119,7 +119,7 @@ function opposite(direction: Direction): Direction {
   return direction === 'asc' ? 'desc' : 'asc';
 }
 
-/** The rows behind or before a cursor; its first condition is there for the index to use. */
+/** The rows after or before a cursor. The first condition allows the use of an index. */
 function beyond(order: Order, values: readonly unknown[], side: 'after' | 'before'): Where {
   const greater = (order.direction === 'asc') === (side === 'after');
   const operator = greater ? 'gt' : 'lt';
@@ -162,7 +162,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** A value of a cursor as the column takes it; undefined where it does not. */
+/** The value of a cursor for the column; undefined if it does not fit. */
 function columnValue(column: Column, value: unknown): unknown {
   if (column.dataType.startsWith('number') || column.dataType.startsWith('bigint')) {
     return Number.isSafeInteger(value) ? value : undefined;

@@ -1,4 +1,4 @@
-/** Rows of the viewer's organization that no relation leads to, read in batches and as they are. */
+/** Rows of the organization of the viewer that no relation leads to, read in batches. */
 import type { InferSelectModel } from 'drizzle-orm';
 import type { log, operations } from '../../store/table/schema.ts';
 import type { Context } from '../base/context.ts';
@@ -6,7 +6,7 @@ import type { Context } from '../base/context.ts';
 export type OperationRow = InferSelectModel<typeof operations>;
 export type LogRow = InferSelectModel<typeof log>;
 
-/** The operation of that uuid; null where it is not the viewer's, or no longer kept. */
+/** The operation with that uuid; null if it is not the viewer's or no longer stored. */
 export function findOperation(
   context: Context,
   id: string | null | undefined,
@@ -18,7 +18,7 @@ export function findOperation(
   });
 }
 
-/** Operations as they are now, past the loaders. */
+/** Operations at this moment, read without the loaders. */
 export function readOperations(context: Context, ids: readonly string[]): Promise<OperationRow[]> {
   const { store, viewer } = context;
   return store.database.drizzle.query.operations.findMany({
@@ -31,7 +31,7 @@ export interface TransitionReference {
   readonly sequence: number;
 }
 
-/** The transition that a resource made at that sequence; null where it is no longer in the log. */
+/** The transition of a resource with that sequence; null if it is no longer in the log. */
 export function findTransition(
   context: Context,
   reference: TransitionReference | null,

@@ -1,4 +1,4 @@
-/** What lifecycle commands to instances and hosts have in common. */
+/** What lifecycle commands to instances and hosts share. */
 
 import { hashInput } from '../../store/command/idempotency.ts';
 import type { Command } from '../../store/command/lifecycle-commands.ts';
@@ -11,7 +11,7 @@ export interface CommandInput extends CommonInput {
   expectedSequence?: number | null;
 }
 
-/** The command as the store takes it; `reference` is a uuid or a key. */
+/** The command for the store; `reference` is a uuid or a key. */
 export function commandOf(
   context: Context,
   field: string,
@@ -29,7 +29,7 @@ export function commandOf(
   };
 }
 
-/** What is wrong with the fields that every command has; null: nothing. */
+/** Faults in the fields that every command has; null: none. */
 export function refusedFields(input: CommonInput): InvalidInputShape | null {
   const problems = new Problems();
   checkCommon(problems, input);

@@ -1,4 +1,4 @@
-/** What can be asked of a host: its lifecycle commands. They never wait for the work. */
+/** The lifecycle commands of a host. They never wait for the work. */
 import type { HostAction } from '../../lifecycle/host.ts';
 import { commandHost } from '../../store/command/lifecycle-commands.ts';
 import { builder } from '../base/builder.ts';

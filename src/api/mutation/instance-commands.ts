@@ -1,4 +1,4 @@
-/** What can be asked of an instance: its lifecycle commands. They never wait for the work. */
+/** The lifecycle commands of an instance. They never wait for the work. */
 import type { InstanceAction } from '../../lifecycle/instance.ts';
 import { commandInstance } from '../../store/command/lifecycle-commands.ts';
 import { builder } from '../base/builder.ts';

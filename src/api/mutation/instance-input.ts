@@ -1,4 +1,4 @@
-/** The inputs of the saves of instances. */
+/** The inputs for creating and editing instances. */
 import { builder } from '../base/builder.ts';
 import { DeploymentType, Edition, HostSize, StorageLocation } from '../base/enums.ts';
 import { LabelInput } from '../entity/node.ts';
@@ -100,7 +100,7 @@ const types = {
   host: 'Host',
 } as const;
 
-/** An input with all its references as the store takes them. */
+/** An input with its references resolved for the store. */
 export function instanceReferences<Input extends References>(input: Input): Input {
   const resolved = withReferences<References>(input, types) as Input;
   if (!input.configuration) return resolved;

@@ -1,4 +1,4 @@
-/** Commands that a state machine refuses, and what turns a command's answer into a member of a result. */
+/** Refused commands as types of the API, and the members of results of commands. */
 import { type GraphQLResolveInfo, Kind, type SelectionSetNode } from 'graphql';
 import type { Refusal } from '../../lifecycle/errors.ts';
 import type { HostAction, HostState } from '../../lifecycle/host.ts';
@@ -115,18 +115,19 @@ export const RuntimeReportRefused = builder
   .objectRef<ReportRefusedShape>('RuntimeReportRefused')
   .implement({ interfaces: [UserError, CommandRefused] });
 
-/** An accepted command: the resource and the operation that began, as uuids. */
+/** An accepted command: the uuids of the resource and of the operation that began. */
 export interface Accepted<Name extends string> {
   readonly __typename: Name;
   readonly resourceId: string;
   readonly operationId: string;
-  /** Both as the command committed them; null where they are to be read, as they are now. */
+  /** Both as the command committed them; null if they must be read. */
   readonly rows: WrittenRows | null;
 }
 
 /**
- * The resource or the operation of an accepted command: as it was committed where nothing beneath it is
- * asked for. Else it is read with that in one statement, so that all of it is of one moment.
+ * The resource or the operation of an accepted command: as it was committed, if nothing nested is
+ * selected. Otherwise it is read together with the nested selection in one statement, so that all
+ * of it is of one moment.
  */
 export async function acceptedRow(
   row: Readonly<Record<string, unknown>> | undefined,
@@ -147,7 +148,7 @@ function hasLeavesOnly(set: SelectionSetNode | undefined, info: GraphQLResolveIn
   });
 }
 
-/** The member of a result union for what a lifecycle command answered. */
+/** The member of a result union for the answer to a lifecycle command. */
 export function commandResult<Name extends string, Refused>(
   accepted: Name,
   result: CommandResult,
@@ -180,7 +181,7 @@ const refusalOf = (refusal: Refusal): CommandRefusedShape => ({
   refusal,
 });
 
-/** A command to the one instance of `snapshot`, refused. */
+/** A refused command to the one instance of `snapshot`. */
 export function refusedInstance(
   action: InstanceAction,
   refusal: Refusal,
@@ -197,7 +198,7 @@ export function refusedInstance(
   };
 }
 
-/** A command to the host of `snapshot`, refused. */
+/** A refused command to the host of `snapshot`. */
 export function refusedHost(
   action: HostAction,
   refusal: Refusal,
@@ -214,12 +215,12 @@ export function refusedHost(
   };
 }
 
-/** A cancellation, refused. */
+/** A refused cancellation. */
 export function refusedOperation(refusal: Refusal): OperationRefusedShape {
   return { __typename: 'OperationCommandRefused', ...refusalOf(refusal) };
 }
 
-/** A runtime's report, refused. */
+/** A refused report of a runtime. */
 export function refusedReport(refusal: Refusal): ReportRefusedShape {
   return { __typename: 'RuntimeReportRefused', ...refusalOf(refusal) };
 }

@@ -1,12 +1,12 @@
 /** Fields that the inputs of many mutations share. */
 import type { builder } from '../base/builder.ts';
 
-/** What builds the fields of an input type. */
+/** The builder of the fields of an input type. */
 export type InputFields = Parameters<
   Extract<Parameters<typeof builder.inputType>[1]['fields'], (...args: never[]) => unknown>
 >[0];
 
-/** Of every mutation's input. */
+/** Of the input of every mutation. */
 export const commonFields = (t: InputFields) => ({
   idempotencyKey: t.string(),
   reason: t.string(),

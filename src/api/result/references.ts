@@ -1,7 +1,7 @@
-/** References inside of inputs: global ids become what the store takes, keys stay. */
+/** References within inputs: global ids become uuids for the store, keys stay. */
 import { referenceOf } from '../base/ids.ts';
 
-/** An input with its references resolved; what is absent or null stays so. */
+/** An input with its references resolved; absent and null values stay so. */
 export function withReferences<Input extends object>(
   input: Input,
   types: { readonly [Field in keyof Input]?: string },

@@ -1,6 +1,6 @@
 /**
- * Expected refusals that any mutation may answer with, and what turns a save's answer into one. The
- * refusals of the state machines stand in refusals.ts.
+ * Expected refusals that any mutation may answer with, and the members of results of mutations of
+ * the catalogue. Refusals of the state machines are in refusals.ts.
  */
 import type { ObjectParam } from '@pothos/core';
 import type { InputIssue as InputIssueShape, SaveResult } from '../../store/input/save-result.ts';
@@ -70,10 +70,10 @@ export const Conflict = builder.objectRef<ConflictShape>('Conflict').implement({
   }),
 });
 
-/** What every result's refusals come to, before those of a state machine. */
+/** The refusals of every result, except those of a state machine. */
 export type RefusedInput = InvalidInputShape | ResourceNotFoundShape | ConflictShape;
 
-/** A union of an accepted type and refusals; its members are told apart by `__typename`. */
+/** A union of an accepted type and refusals, distinguished by `__typename`. */
 export function resultType<Member extends ObjectParam<Types>>(
   name: string,
   types: readonly Member[],
@@ -109,7 +109,9 @@ export function invalidInput(issues: readonly InputIssueShape[]): InvalidInputSh
   };
 }
 
-/** What the input names is not there. `reference` is a uuid where a global id was given. */
+/**
+ * Something that the input names does not exist. `reference` is a uuid if a global id was given.
+ */
 export function notFound(kind: string, reference: string): ResourceNotFoundShape {
   const entity = entityKinds.find((known) => known === kind || typeNames[known] === kind);
   const what = entity ?? 'INSTANCE';
@@ -124,7 +126,7 @@ export function notFound(kind: string, reference: string): ResourceNotFoundShape
   };
 }
 
-/** The input collides with what is there. */
+/** The input conflicts with what exists. */
 export function conflict(result: Extract<SaveResult, { outcome: 'CONFLICT' }>): ConflictShape {
   const { code, message, currentVersion, currentSequence } = result;
   return { __typename: 'Conflict', code, message, currentVersion, currentSequence };
@@ -137,8 +139,8 @@ export interface Saved<Name extends string> {
 }
 
 /**
- * The member of a result union for what a save answered. `accepted` names the type of success. A
- * deletion that the state machine refuses goes through `refusedInstance` or `refusedHost` instead.
+ * The member of a result union for the outcome of a save. `accepted` names the type of success. A
+ * deletion that the state machine refuses uses `refusedInstance` or `refusedHost` instead.
  */
 export function saveResult<Name extends string>(
   accepted: Name,
@@ -160,7 +162,7 @@ export function saveResult<Name extends string>(
   }
 }
 
-/** The same for a creation whose input names nothing that could be missing. */
+/** The same for a creation whose input cannot name anything missing. */
 export function creationResult<Name extends string>(
   accepted: Name,
   result: SaveResult,

@@ -1,4 +1,4 @@
-/** What runtimes send, and what is checked of it: a runtime of another make may send anything. */
+/** The input of runtimes and its checks. A runtime of another make may send anything. */
 import type { InputIssue } from '../../store/input/save-result.ts';
 import { builder } from '../base/builder.ts';
 import { EndpointKind, LogLevel } from '../base/enums.ts';
@@ -88,7 +88,7 @@ export const ReportLogsInput = builder.inputType('ReportLogsInput', {
 
 const most = { endpoints: 100, name: 200 };
 
-/** What Postgres can not store in a text, or in JSON. */
+/** What Postgres cannot store in a text, or in JSON. */
 const unstorable = /[\0\p{Surrogate}]/u;
 const notStorable = 'It has the character 0 or half a character.';
 const address = /^[0-9a-fA-F.:]{2,45}$/;
@@ -98,7 +98,7 @@ const path = /^\/[\x21-\x7e]{0,499}$/;
 class Issues {
   readonly found: InputIssue[] = [];
 
-  /** Notes it where `wrong` is true. */
+  /** Records the fault if `wrong` is true. */
   when(wrong: boolean, at: string, message: string): void {
     if (wrong && this.found.length < 20) this.found.push({ path: at, message });
   }
@@ -109,7 +109,7 @@ class Issues {
   }
 }
 
-/** What is wrong with a completion. */
+/** Faults of a completion. */
 export function checkCompletion(
   input: typeof CompleteRuntimeCommandInput.$inferInput,
   limits: RuntimeLimits,
@@ -133,7 +133,7 @@ export function checkCompletion(
   return issues.found;
 }
 
-/** What is wrong with a report. */
+/** Faults of a report. */
 export function checkReport(input: typeof ReportRuntimeInput.$inferInput, limits: RuntimeLimits) {
   const issues = new Issues();
   issues.text(input.message ?? '', 'message', limits.textCharacters);
@@ -143,7 +143,7 @@ export function checkReport(input: typeof ReportRuntimeInput.$inferInput, limits
   return issues.found;
 }
 
-/** What is wrong with values of devices. */
+/** Faults of values of devices. */
 export function checkDeviceValues(
   { values }: typeof ReportDeviceValuesInput.$inferInput,
   limits: RuntimeLimits,
@@ -166,13 +166,13 @@ export function checkDeviceValues(
   return issues.found;
 }
 
-/** A value as text, with whatever is hidden behind escapes of JSON. */
+/** A value as text, with the escapes of JSON resolved. */
 function textOf(value: unknown): string {
   const text = JSON.stringify(value).replaceAll('\\\\', '');
   return text.replace(/\\u(0000|d[89a-f][0-9a-f]{2})/gi, '\0');
 }
 
-/** What is wrong with lines of a log. */
+/** Faults of lines of a log. */
 export function checkLogLines(
   { lines }: typeof ReportLogsInput.$inferInput,
   limits: RuntimeLimits,

@@ -1,14 +1,14 @@
-/** What the API takes of a runtime. It is told with each report, and checked in `input.ts`. */
+/** The limits for runtimes. They are sent with each report, and checked in `input.ts`. */
 import type { ServerLimits } from '../base/limits.ts';
 
 export interface RuntimeLimits {
-  /** Of all values or lines of one report, as JSON: far below a message, which has more in it. */
+  /** All values or lines of one report, as JSON: far below a message, which contains more. */
   readonly reportBytes: number;
   readonly valuesPerReport: number;
-  /** Of one value, as JSON: the body of a device's message, which is the most that a runtime takes. */
+  /** One value, as JSON: the body of a device message, which is the most that a runtime accepts. */
   readonly valueBytes: number;
   readonly logLinesPerReport: number;
-  /** Of one line of a log, and of a message. */
+  /** One line of a log, or a message. */
   readonly textCharacters: number;
 }
 

@@ -1,4 +1,4 @@
-/** The runtime's side: its commands, and what it reports. Only the key of its run opens it. */
+/** The protocol of runtimes: commands and reports. Only the key of a run gives access. */
 import { GraphQLError } from 'graphql';
 import { refuse } from '../../lifecycle/errors.ts';
 import { reportDeviceValues } from '../../store/command/device-values.ts';
@@ -52,9 +52,9 @@ const RuntimeCommand = builder.objectRef<RuntimeCommandRow>('RuntimeCommand').im
 });
 
 /**
- * The run that asks.
+ * The run that sends the request.
  *
- * @throws a GraphQLError where it is no run's key
+ * @throws a GraphQLError if the viewer is not a run
  */
 function runOf({ viewer }: Context): RunViewer {
   if (viewer.kind === 'RUN') return viewer;
@@ -133,13 +133,13 @@ const ReportRuntimeResult = resultType('ReportRuntimeResult', [
   ResourceNotFound,
 ]);
 
-/** A report that names another run than its key does. */
+/** A report that names another run than its key. */
 const ofAnotherRun = () =>
   refusedReport(
     refuse('STALE_REPORT', 'The report names another run than the one of its key. Exit.'),
   );
 
-/** The member of a result for what the store answered, where it was not accepted. */
+/** The member of a result for a report that the store did not accept. */
 function notAccepted(result: Exclude<ReportResult, { outcome: 'ACCEPTED' }>) {
   switch (result.outcome) {
     case 'REFUSED':
@@ -153,7 +153,7 @@ function notAccepted(result: Exclude<ReportResult, { outcome: 'ACCEPTED' }>) {
   }
 }
 
-/** Makes a report of the run of `input`, unless something is wrong with it. */
+/** Executes a report of the run of `input`, unless the input has a fault. */
 async function report(
   context: Context,
   input: { run: string },

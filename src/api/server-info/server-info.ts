@@ -1,4 +1,4 @@
-/** `viewer` and `server`: who is asking, and what this server is and allows. */
+/** `viewer` and `server`: who sends the request, and what this server is and allows. */
 import { builder } from '../base/builder.ts';
 import type { ServerFacts } from '../base/context.ts';
 import { globalId } from '../base/ids.ts';

@@ -1,4 +1,4 @@
-/** `stateMachine`: both lifecycles as data, as the server itself decides by. */
+/** `stateMachine`: both lifecycles as data, the same tables that the server decides by. */
 import { mermaidOf } from '../../lifecycle/mermaid.ts';
 import {
   type MachineCell,

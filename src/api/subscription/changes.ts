@@ -1,4 +1,4 @@
-/** `changes`: all that a live view needs, from the one log; and `feedPosition`, where it begins. */
+/** `changes`: everything that a live view needs, from the one log. */
 
 import { shared } from '../../feed/channel/channel-source.ts';
 import type { Bookmark as BookmarkEvent, FeedEvent, LogEvent } from '../../feed/channel/event.ts';
@@ -76,7 +76,7 @@ const ChangeFilter = builder.inputType('ChangeFilter', {
   }),
 });
 
-/** Which changes a filter picks, and the resources that it names. */
+/** The changes that a filter selects, and the resources that it names. */
 function selectionOf(context: Context, filter: ChangeFilterShape | null | undefined) {
   const { resourceKind, instance, host } = filter ?? {};
   const all = [
@@ -94,7 +94,9 @@ async function lookUp(all: readonly NamedResources[]): Promise<void> {
   for (const each of all) await each.lookUp();
 }
 
-/** What is left out for a later one of the same: a state is never left out for an edit of a label. */
+/**
+ * A later change with the same key replaces this one. An edit of a label never replaces a state.
+ */
 const kindOfResource = (event: FeedEvent): string =>
   event.kind === 'BOOKMARK' ? '' : `${event.resourceId} ${event.kind}`;
 

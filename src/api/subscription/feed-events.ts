@@ -1,4 +1,4 @@
-/** The feed as the API streams it: one row of the log after the other, in the order of the commits. */
+/** The feed as the API streams it: the rows of the log, in the order of the commits. */
 import type { Beginning } from '../../feed/channel/channel.ts';
 import { ChannelSource, type ChannelSourceOptions } from '../../feed/channel/channel-source.ts';
 import type { FeedEvent, LogEvent } from '../../feed/channel/event.ts';
@@ -10,14 +10,14 @@ import { badInput } from '../list/page.ts';
 import type { LogRow } from '../list/rows.ts';
 import type { NamedResources } from './named-resources.ts';
 
-/** A row of the log; its cursor is what the transports hand out in `extensions` too. */
+/** A row of the log with its cursor, which the transports send in `extensions`. */
 export type EventRow = LogRow & { readonly cursor: string };
 
 /** An event in the columns of its table, which the types of the API read. */
 export function rowOf(event: LogEvent): EventRow {
   const { from, to } = event;
   const ofInstance = event.resourceKind === 'INSTANCE';
-  // Each by its name: this is done for every event, and spreading takes ten times as long.
+  // Listed one by one: this runs for every event, and spreading takes ten times as long.
   const row: Record<keyof EventRow, unknown> = {
     revision: event.revision,
     place: event.place,
@@ -44,11 +44,14 @@ export function rowOf(event: LogEvent): EventRow {
 
 type FeedOptions = Omit<ChannelOptions, 'organizationId'> &
   Pick<ChannelSourceOptions<FeedEvent>, 'bookmarkSeconds' | 'latestBy'> & {
-    /** What the selection asks for by name; null: nothing. */
+    /** What the selection names; null: nothing. */
     readonly named?: Pick<NamedResources, 'lookUp'> | null;
   };
 
-/** The feed of the viewer's organization, for a subscription with the arguments `after` and `last`. */
+/**
+ * The feed of the organization of the viewer, for a subscription with the arguments `after` and
+ * `last`.
+ */
 export function feedSource(
   context: Context,
   { resourceId, matches, named, ...options }: FeedOptions,
@@ -63,7 +66,8 @@ export function feedSource(
     async beginning(args, lastEventId) {
       const from = beginning(args, lastEventId);
       if (!named) return from;
-      // The place first: what is created behind it says its key in the row of its creation.
+      // The position is taken first: a resource created after it has its key in the row of its
+      // creation.
       const after = from.after ?? (await feed.position(organizationId));
       await named.lookUp();
       return { after };
@@ -71,14 +75,15 @@ export function feedSource(
   });
 }
 
-/** A stream that goes on begins behind what was received last, whatever it began with at first. */
+/** A stream that resumes starts after what was received last, whatever it started with. */
 function beginning(args: Record<string, unknown>, lastEventId: string | null): Beginning {
   const { after, last } = args as { after?: string | null; last?: number | null };
   if (lastEventId) return { after: lastEventId };
   if (last != null && (last < 1 || last > 200)) {
     throw badInput(`\`last\` is ${last}; it takes 1 to 200.`);
   }
-  // `after` wins, so that a client that resumes may leave the rest of its document as it is.
+  // `after` takes precedence, so that a resuming client may leave the rest of its document
+  // unchanged.
   return after == null ? { last } : { after };
 }
 
@@ -87,7 +92,7 @@ const nouns = { Instance: 'instance', Host: 'host' } as const;
 /**
  * The uuid of the resource that an argument names, archived or not.
  *
- * @throws a GraphQLError where there is none
+ * @throws a GraphQLError if there is none
  */
 export async function resourceIdOf(
   context: Context,

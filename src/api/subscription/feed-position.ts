@@ -1,6 +1,6 @@
 /**
- * `feedPosition` is read before anything else in its request: a change that a later read shows may
- * come again, but none that no read shows is left out.
+ * `feedPosition` is read before everything else in its request. A change that a later read shows
+ * may come again, but no change is left out.
  */
 import {
   defaultFieldResolver,
@@ -11,10 +11,10 @@ import {
 } from 'graphql';
 import type { Context } from '../base/context.ts';
 
-/** By execution: each has variables of its own. */
+/** By variables object, which is unique to each execution. */
 const positions = new WeakMap<object, Promise<string>>();
 
-/** The position that this execution reads at; the first to ask takes it. */
+/** The position of this execution; the first caller reads it. */
 export function positionOf(context: Context, info: GraphQLResolveInfo): Promise<string> {
   const known = positions.get(info.variableValues);
   if (known) return known;
@@ -23,7 +23,7 @@ export function positionOf(context: Context, info: GraphQLResolveInfo): Promise<
   return position;
 }
 
-/** Makes every field of Query wait for the position, in documents that ask for it. */
+/** Makes every field of Query wait for the position, in documents that select it. */
 export function readPositionFirst(schema: GraphQLSchema): void {
   for (const field of Object.values(schema.getQueryType()?.getFields() ?? {})) {
     if (field.name === 'feedPosition') continue;

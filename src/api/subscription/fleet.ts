@@ -12,7 +12,7 @@ import { hostList } from '../entity/host.ts';
 import { instanceList } from '../entity/instance.ts';
 import { whereSql } from '../list/count.ts';
 
-/** Counted at most so often for a group of subscribers, and never twice at once. */
+/** Least interval between two counts for a group of subscribers; counts never overlap. */
 const updateMilliseconds = 250;
 
 interface StateCount<State> {
@@ -81,10 +81,10 @@ const FleetFilter = builder.inputType('FleetFilter', {
 
 type Filter = typeof FleetFilter.$inferInput | null | undefined;
 
-/** Archived resources are never counted, whatever the filter says. */
+/** Archived resources are never counted, whatever the filter is. */
 async function summaryOf(filter: Filter, context: Context): Promise<Fleet> {
   const { store, feed, viewer } = context;
-  // The cursor first: what it stands for is in the counts, at least.
+  // The cursor is read first, so that the counts include at least everything up to it.
   const cursor = await feed.position(viewer.organizationId);
   const counts = await countFleet(store, {
     instances: whereSql(
@@ -115,13 +115,13 @@ builder.subscriptionField('fleet', (t) =>
       const { organizationId } = viewer;
       let latest: Fleet | null = null;
       const changes = feed.subscribe({ organizationId });
-      // The first count must not be older than the first change that is heard of.
+      // The first count must not be older than the first change that is received.
       await changes.ready();
       return new ChannelSource({
         channel: createLatest({
           ticks: changes,
           async read() {
-            // Nothing is counted again because others come.
+            // A new subscriber does not cause another count.
             if (latest?.cursor !== (await feed.position(organizationId)))
               latest = await summaryOf(filter, context);
             return latest;

@@ -1,19 +1,19 @@
-/** Instances or hosts that a subscription names, those included that are created while it runs. */
+/** Instances or hosts that a subscription names, including those created while it runs. */
 import type { LogEvent } from '../../feed/channel/event.ts';
 import type { Context } from '../base/context.ts';
 import { parseGlobalId } from '../base/ids.ts';
 
 export interface NamedResources {
-  /** Is the event of one of them? Asked of each event in the order of the log. */
+  /** Does the event belong to one of them? Called for each event in the order of the log. */
   has(event: LogEvent): boolean;
   /**
-   * Looks up the keys that mean nothing yet. What is created behind the place from which events are
-   * asked about needs none of it.
+   * Looks up the keys that are still unknown. Resources created after the position from which
+   * events are passed in need no look-up.
    */
   lookUp(): Promise<void>;
 }
 
-/** Those that any of these global ids or keys name, archived or not. */
+/** The resources that any of these global ids or keys name, archived or not. */
 export function namedResources(
   { store, viewer }: Context,
   type: 'Instance' | 'Host',
@@ -21,7 +21,7 @@ export function namedResources(
 ): NamedResources {
   const kind = type === 'Instance' ? 'INSTANCE' : 'HOST';
   const ids = new Set<string>();
-  /** A key is never given again: what it was found to mean it means for good. */
+  /** A key is never reused, so its resource never changes. */
   const unknown = new Set<string>();
   for (const idOrKey of idsOrKeys) {
     const parsed = parseGlobalId(idOrKey);

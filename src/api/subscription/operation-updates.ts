@@ -26,14 +26,14 @@ import { Conflict, InvalidInput, ResourceNotFound, resultType } from '../result/
 const isOver = ({ status }: OperationRow): boolean =>
   !activeStatuses.some((active) => active === status);
 
-/** Refusals name operations by their bare uuid; that is taken as well. */
+/** Refusals name operations by their bare uuid, so that is accepted as well. */
 function operationId(reference: string): string | null {
   if (isId(reference)) return reference;
   const parsed = parseGlobalId(reference);
   return parsed?.type === 'Operation' ? parsed.id : null;
 }
 
-/** Waits until an operation is over (or is not there), or the time is. */
+/** Waits until the operation has ended (or does not exist), or the time is over. */
 async function waitForEnd(context: Context, id: string, seconds: number): Promise<void> {
   const release = context.waiters.enter(context.viewer.accessKeyId);
   if (!release) {

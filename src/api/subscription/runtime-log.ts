@@ -10,10 +10,10 @@ import { LogLevel } from '../base/enums.ts';
 import { badInput } from '../list/page.ts';
 import { resourceIdOf } from './feed-events.ts';
 
-/** Under which topic the feed tells of new lines. */
+/** The topic of the feed for new lines. */
 export const logTopic = (instanceId: string): string => `logs:${instanceId}`;
 
-/** Lines read at once. */
+/** Lines read per statement. */
 const PAGE = 500;
 
 const LogLine = builder.objectRef<StoredLogLine>('LogLine').implement({
@@ -26,14 +26,14 @@ const LogLine = builder.objectRef<StoredLogLine>('LogLine').implement({
   }),
 });
 
-/** A line at its place: the lines of all runtimes are counted together, in the order of runs. */
+/** A line with its position: ids count the lines of all runtimes, and increase in the order of runs. */
 interface PlacedLine extends LogPosition {
   readonly line: StoredLogLine;
 }
 
 const placed = (line: StoredLogLine): PlacedLine => ({ revision: line.id, place: 0, line });
 
-/** The lines of an instance, from the newest of now on. */
+/** The lines of an instance from now on. */
 async function linesOf(
   { store, feed }: Pick<Context, 'store' | 'feed'>,
   instanceId: string,
@@ -82,7 +82,7 @@ async function linesOf(
         if (tail > 0) first = lines;
       };
       const ready = 'revision' in from ? Promise.resolve() : begin(from.last ?? 0);
-      ready.catch(() => {}); // Whoever awaits it gets it.
+      ready.catch(() => {}); // The error is handled by whoever awaits it.
       return {
         ready: () => ready,
         get position() {
