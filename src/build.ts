@@ -1,6 +1,6 @@
 /**
- * Builds the server and the programs of its hosts into a folder: `main.js`, which loads the rest when it
- * is needed, `agent.mjs` and `runtime.mjs`. `start.mjs` calls it with the folder of a build that is missing.
+ * Builds the server and the programs of its hosts into a folder: `main.js`, which loads the rest on
+ * demand, `agent.mjs` and `runtime.mjs`. `start.mjs` calls it with the folder of a missing build.
  */
 import {
   mkdirSync,
@@ -21,13 +21,15 @@ import { makeTemplate } from './store/database/template.ts';
 
 const source = fileURLToPath(new URL('.', import.meta.url));
 
-/** Not JavaScript alone, or too large for a start: these stay packages. */
+/**
+ * Packages that are not only JavaScript, or too large to be loaded at every start, are not bundled.
+ */
 const packages = ['@electric-sql/pglite', '@graphql-yoga/render-graphiql'];
-/** What only a server that runs from its sources loads. */
+/** Loaded only by a server that runs from its sources. */
 const ofSources = ['*/compile.ts'];
-/** So many builds are kept: the newest, and that of a server which is just starting. */
+/** Builds that are kept: the newest, and that of a server which is just starting. */
 const keptBuilds = 2;
-/** Nobody builds for so long: what is left is of a build that was killed. */
+/** No build takes this long: an older draft is left over from a build that was killed. */
 const abandonedMs = 600_000;
 
 async function main(folder: string): Promise<void> {
@@ -36,7 +38,7 @@ async function main(folder: string): Promise<void> {
   removeOldBuilds(dirname(folder));
 }
 
-/** Makes the build as a whole or not at all; two processes may make it at once. */
+/** Makes the build atomically; two processes may do so concurrently. */
 async function makeBuild(folder: string): Promise<void> {
   const draft = `${folder}.${process.pid}.tmp`;
   mkdirSync(draft, { recursive: true });
@@ -61,13 +63,13 @@ async function makeBuild(folder: string): Promise<void> {
     });
     renameSync(draft, folder);
   } catch (error) {
-    if (!readdirSync(dirname(folder)).includes(basename(folder))) throw error; // Else another was faster.
+    if (!readdirSync(dirname(folder)).includes(basename(folder))) throw error; // Otherwise another process was faster.
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }
 }
 
-/** `import.meta.url` stays that of the source file, beside which files are looked for. */
+/** `import.meta.url` keeps the value of the source file, because files are found relative to it. */
 function keepSourceUrls(folder: string): Plugin {
   const filter = /[\\/](src|schema)[\\/][^.]*\.ts$/;
   return {

@@ -1,4 +1,4 @@
-/** The one reader of the environment, and what `--help` says of it. */
+/** The reader of the environment, and the text of `--help`. */
 import { isIP } from 'node:net';
 import type * as z from 'zod';
 import { defaultLimits, type ServerLimits } from './api/base/limits.ts';
@@ -19,7 +19,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 type Read<Settings extends Record<string, Setting<unknown>> = typeof settings> = {
   readonly [Key in keyof Settings]: z.output<Settings[Key]['schema']>;
 };
-/** What the feed keeps and reads. */
+/** Limits of the feed. */
 interface FeedLimits {
   readonly ringBytes: number;
   readonly ringSeconds: number;
@@ -32,11 +32,11 @@ export interface Config extends Omit<Read, QueryLimit | 'sampleData'> {
   readonly streamLimits: StreamLimits;
   readonly busyPercent: number;
   readonly feed: FeedLimits;
-  /** Whether an empty store gets the sample data. */
+  /** Does an empty store get the sample data? */
   readonly sampleData: boolean;
-  /** Nothing is kept: the embedded store in memory, and hosts that end 10 s after the server. */
+  /** Nothing is kept: the embedded store is in memory, and hosts end 10 s after the server. */
   readonly ephemeral: boolean;
-  /** Asked for a sign-in link of the running server, not for a server. */
+  /** A sign-in link of the running server was requested, not a server. */
   readonly link: boolean;
 }
 
@@ -47,7 +47,7 @@ export const flags = {
   '--link': 'print a sign-in link of the running server and exit',
 } as const;
 
-/** A wrong value; the message is one line that names it and the values it takes. */
+/** A wrong value; the message is one line that names it and the accepted values. */
 export class ConfigError extends Error {}
 
 /** Reads the settings. Throws a `ConfigError` at the first wrong one. */
@@ -85,14 +85,14 @@ export function parseConfig(environment: Environment, args: readonly string[] = 
   };
 }
 
-/** Is this address of the machine itself alone? */
+/** Is this a loopback address? */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 /**
- * The configuration of this process. Ends it after `--help`, and with one line and code 1 where a
- * value is wrong.
+ * The configuration of this process. Exits after `--help`, and with code 1 and one line after a
+ * wrong value.
  */
 export function loadConfig(): Config {
   const args = process.argv.slice(2);
@@ -109,7 +109,7 @@ export function loadConfig(): Config {
   }
 }
 
-/** The whole list, with the values each setting takes and its default. */
+/** The whole list, with the accepted values and the default of each setting. */
 export function helpText(): string {
   const lines = allSettings.flatMap(({ name, byDefault, takes, about }) => [
     `  ${name}${byDefault ? `=${byDefault}` : ''}`,
@@ -174,7 +174,7 @@ function checkTogether(read: Read, ephemeral: boolean): void {
     throw new ConfigError('--ephemeral takes the embedded store: unset DATABASE_URL.');
 }
 
-/** A value in one line, without control characters, not longer than a person reads. */
+/** A value in one line, without control characters, shortened. */
 function shown(value: string): string {
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
 }

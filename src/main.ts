@@ -1,6 +1,6 @@
 /**
- * The entry: configuration, signals and the exit code; `app.ts` does the rest. What only a server needs
- * is loaded once it is known that one was asked for.
+ * The entry: configuration, signals and the exit code; `app.ts` does the rest. What only a server
+ * needs is loaded once a server was asked for.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import type { App } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
 import { CannotOpenStore } from './store/database/data-directory.ts';
 
-/** A stop that takes longer than this is cut off; what was held is taken over by its lease. */
+/** A stop that takes longer than this is cut off; the leases of its work are taken over. */
 const STOP_MS = 9_000;
 
 async function link(given: Config): Promise<void> {
@@ -62,8 +62,8 @@ async function run(given: Config): Promise<void> {
 }
 
 /**
- * The log: one JSON line an event on stderr; never a variable, a header, a setting or a key. Values
- * that may hold secrets are cut out wherever they turn up.
+ * The log: one JSON line per event on stderr, without variables, headers, settings and keys. Values
+ * that may contain secrets are removed wherever they occur.
  */
 function createLog(level: string): Logger {
   return pino(
@@ -87,7 +87,7 @@ function createLog(level: string): Logger {
   );
 }
 
-/** Errors that are made for the operator (a taken port, say) carry a code and one line. */
+/** Errors made for the operator (such as a port in use) carry a code and one line. */
 function hasCode(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && typeof error.code === 'string';
 }

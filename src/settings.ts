@@ -1,4 +1,4 @@
-/** The settings of the environment: their names, defaults, what they take and what they mean. */
+/** The settings of the environment: name, default, accepted values and meaning. */
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import * as z from 'zod';
@@ -94,7 +94,7 @@ const limit = (name: QueryLimit, kind: Kind<number>, about: string) =>
   setting(`MAX_QUERY_${name.toUpperCase()}=${defaultLimits[name]}`, kind, about);
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
-/** Settings by the name that the configuration has for them. */
+/** Settings by their name in the configuration. */
 export const settings = {
   port: setting('PORT=4000', whole(0, 65535), 'TCP port of the API; 0: any free port'),
   host: setting(
@@ -246,7 +246,7 @@ export const streamSettings = {
 };
 
 const duration = seconds(0.1, 86_400);
-/** One deadline per transient state, named after it. */
+/** One deadline per transient state. */
 export const deadlineSettings = (['instance', 'host'] as const).flatMap((kind) =>
   Object.entries(defaultDeadlines[kind]).map(([state, byDefault]) => ({
     kind,

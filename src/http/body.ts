@@ -7,14 +7,14 @@ export interface BodyOptions {
   readonly drain: Pick<Drain, 'onBodiesOver'>;
 }
 
-/** `closing`: it was not whole when the time for bodies was over. `gone`: the client left. */
+/** `closing`: it was not complete when the time for bodies was over. `gone`: the client left. */
 export type Body =
   | { readonly bytes: Buffer }
   | { readonly refusal: 'tooLarge' | 'closing' | 'gone' };
 
 /**
- * Tells a client that waits for it (`Expect: 100-continue`) to send the body, and reads it. A refused
- * body is left where it is: the caller answers, and discards or cuts what still comes.
+ * Tells a client that waits for it (`Expect: 100-continue`) to send the body, and reads it. The
+ * rest of a refused body stays unread: the caller answers, and discards or cuts it.
  */
 export function readBody(
   request: IncomingMessage,
@@ -45,7 +45,7 @@ export function readBody(
     request.on('data', take).once('end', end).once('close', gone);
     if (request.destroyed) return gone();
     callOff = drain.onBodiesOver(() => {
-      // What is whole has been accepted, and is read from memory.
+      // A complete body has been accepted, and is read from memory.
       if (!request.complete) settle({ refusal: 'closing' });
     });
   });

@@ -1,34 +1,40 @@
 /**
- * Closes a `node:http` or `node:https` server within a bound of its own. Requests whose bodies are
- * whole are answered. Closing a server ends Node's own check of request time-outs, so a body that
- * stalls or drips would hold it open for ever: it has `bodyMilliseconds`, then its reader is told,
- * who refuses it. After `answerMilliseconds` more every connection is cut, whatever it does.
+ * Closes a `node:http` or `node:https` server within a time limit. Complete requests are answered.
+ * Closing a server ends Node's own check of request time-outs, so a body that stalls or arrives
+ * byte by byte would keep it open without limit. It has `bodyMilliseconds`; then its reader refuses
+ * it. After `answerMilliseconds` more, every connection is cut.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 
 export interface DrainLimits {
-  /** Time for bodies that are on their way. */
+  /** Time for bodies that are being received. */
   readonly bodyMilliseconds: number;
-  /** Time after that for answers that are being made or written. */
+  /** Additional time for answers that are being made or written. */
   readonly answerMilliseconds: number;
 }
 
 export interface Drain {
-  /** Whether the server is closing: it takes no request any more. */
+  /** Is the server closing? It accepts no more requests. */
   isClosing(): boolean;
-  /** Calls once the time for bodies is over, or at once where it is. Returns how to call it off. */
+  /**
+   * Calls once the time for bodies is over, or at once if it is over already. Returns a function
+   * that cancels it.
+   */
   onBodiesOver(call: () => void): () => void;
-  /** Stops listening; resolves when every connection is closed. `hurry` ends the waiting early. */
+  /** Stops listening; resolves when every connection is closed. `hurry` shortens the wait. */
   close(hurry?: AbortSignal): Promise<void>;
 }
 
-/** Must be called before the server listens. The caller answers `checkContinue` as well as `request`. */
+/**
+ * Must be called before the server listens. The caller handles `checkContinue` as well as
+ * `request`.
+ */
 export function createDrain(server: Server, limits: DrainLimits): Drain {
-  /** Every connection, with TLS or before it, with those that were upgraded. */
+  /** Every connection, with TLS or before it, upgraded ones included. */
   const connections = new Set<Socket>();
-  /** Connections of HTTP with the number of their open requests. */
+  /** HTTP connections with the number of their open requests. */
   const requests = new Map<Socket, number>();
   const readers = new Set<() => void>();
   let isClosing = false;

@@ -1,9 +1,9 @@
-/** The part of the API that a runtime uses, typed: one function per mutation. */
+/** The part of the API that a runtime uses, typed: one function per request. */
 import type { Connection } from './connection.ts';
 import type { FieldValue } from './fields.ts';
 import type { LogLine } from './log-line.ts';
 
-/** One command to this run. */
+/** A command to this run. */
 export interface RuntimeCommand {
   readonly id: string;
   readonly kind: 'LOAD_SOLUTION' | 'START_LISTENING' | 'PAUSE' | 'RESUME' | 'STOP';
@@ -11,7 +11,7 @@ export interface RuntimeCommand {
   readonly payload: unknown;
 }
 
-/** Where the runtime listens. */
+/** An address where the runtime listens. */
 export interface Endpoint {
   readonly kind: 'MESSAGES' | 'INPUT_COMMANDS';
   readonly name: string;
@@ -21,31 +21,31 @@ export interface Endpoint {
   readonly path: string;
 }
 
-/** How a command ended. */
+/** The result of a command. */
 export interface CommandResult {
   readonly outcome: 'DONE' | 'FAILED';
   readonly message?: string;
   readonly endpoints?: readonly Endpoint[];
 }
 
-/** What was counted since the run began. */
+/** Counted since the run began. */
 export interface Counters {
   messagesAccepted: number;
   messagesRejected: number;
   inputCommands: number;
-  /** Values of devices that the API refused, after their messages were accepted. */
+  /** Values of devices that the API refused after their messages had been accepted. */
   valuesRefused: number;
 }
 
-/** What the API takes, as it says in its answer to ONLINE. */
+/** The limits of the API, from its answer to ONLINE. */
 export interface RuntimeLimits {
-  /** Of all values or lines of one report, as JSON. */
+  /** All values or lines of one report, as JSON. */
   readonly reportBytes: number;
   readonly valuesPerReport: number;
-  /** Of one value, as JSON. */
+  /** One value, as JSON. */
   readonly valueBytes: number;
   readonly logLinesPerReport: number;
-  /** Of one line of a log, and of a message. */
+  /** One line of a log, or a message. */
   readonly textCharacters: number;
 }
 
@@ -55,11 +55,11 @@ export interface DeviceValue {
   readonly field: string;
   readonly value: FieldValue;
   readonly at: string;
-  /** Its place in the order in which the values of the run were taken. */
+  /** Its place in the order in which the run accepted values. */
   readonly number: number;
 }
 
-/** What the API answered: a success, or a refusal with its code. */
+/** The answer of the API: a success, or a refusal with its code. */
 export interface Answer {
   readonly __typename: string;
   readonly code?: string;
@@ -72,17 +72,17 @@ export interface Answer {
 export const commandsDocument =
   'subscription RuntimeCommands { runtimeCommands { id kind run payload } }';
 
-/** The API as one run sees it. Each request rejects while there is no connection. */
+/** The API as one run uses it. Each request rejects while there is no connection. */
 export interface Api {
-  /** What the API takes; undefined until it has said so. */
+  /** The limits of the API; undefined until it has sent them. */
   limits(): RuntimeLimits | undefined;
   complete(command: string, result: CommandResult): Promise<Answer>;
   reportOnline(): Promise<Answer>;
   reportHeartbeat(counters: Counters): Promise<Answer>;
   reportFault(message: string): Promise<Answer>;
-  /** Values that were taken in that run of the instance. */
+  /** Values that were accepted in that run of the instance. */
   reportDeviceValues(values: readonly DeviceValue[], takenIn: string): Promise<Answer>;
-  /** What the API has of a device. */
+  /** The values of a device that the API has. */
   lastValues(device: string): Promise<readonly Pick<DeviceValue, 'field' | 'value' | 'at'>[]>;
   reportLogs(lines: readonly LogLine[]): Promise<Answer>;
 }
@@ -140,7 +140,7 @@ export function createApi(run: string, connection: Pick<Connection, 'request' | 
   };
 }
 
-/** A refusal that may pass later counts as not sent; any other is final. */
+/** A refusal that may pass counts as not sent; any other is final. */
 function settled(answer: Answer): Answer {
   if (answer.retryable === true) throw new Error(answer.message ?? 'refused for now');
   return answer;

@@ -1,6 +1,6 @@
 /**
- * The last values of devices where the API keeps them (CLOUD): an outbox in the work folder that is
- * delivered to the API, and what the API has from before.
+ * The last values of devices, if the API stores them (CLOUD): an outbox in the work folder that is
+ * delivered to the API, and earlier values that the API has.
  */
 import type { Api, Counters } from './api.ts';
 import { createDelivery } from './delivery.ts';
@@ -16,14 +16,14 @@ export interface CloudDevicesOptions {
   readonly log: Pick<Log, 'warn'>;
 }
 
-/** Devices whose values were asked for; more than so many are forgotten. */
+/** Devices whose earlier values are cached; above this number they are requested again. */
 const mostLearned = 10_000;
 
-/** Opens the outbox, and delivers what it holds. */
+/** Opens the outbox, and delivers its content. */
 export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
   const { api, counters, log } = options;
   const outbox = openValueOutbox(options.folder, options.run);
-  /** Devices of which the outbox has all that the API has. */
+  /** Devices of which the outbox has all values that the API has. */
   const learned = new Set<string>();
   const delivery = createDelivery<OutboxValue>({
     queue: {
@@ -54,7 +54,7 @@ export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
   });
   if (!outbox.isEmpty) delivery.wake();
 
-  /** Asks the API once for what it has of a device. */
+  /** Requests the values of a device from the API, once. */
   async function learn(device: string): Promise<void> {
     if (learned.has(device)) return;
     const values = await api.lastValues(device);
@@ -77,7 +77,7 @@ export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
     async last(device) {
       const failure = await learn(device).catch((error: unknown) => error);
       const values = outbox.last(device);
-      // Without the API: those that were taken here.
+      // Without the API: the values that were accepted here.
       if (values.length === 0 && failure !== undefined) {
         throw new ValuesUnavailable('The API cannot be asked for this device now.');
       }

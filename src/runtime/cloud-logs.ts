@@ -1,7 +1,7 @@
 /**
- * Sends the log to the API. A batch is sent again, the same lines, until it is settled: the API keeps a
- * number once, so an answer that was lost costs nothing. A line that the API refuses is replaced by
- * one that says so.
+ * Sends the log to the API. A batch is repeated unchanged until it is settled: the API stores each
+ * number once, so a lost answer does no harm. A line that the API refuses is replaced by a line
+ * that says so.
  */
 import type { Api } from './api.ts';
 import { createDelivery, jsonBytes } from './delivery.ts';
@@ -9,7 +9,7 @@ import type { LogStorage } from './log.ts';
 import type { LogLine } from './log-line.ts';
 import { createWaitingLines } from './waiting-lines.ts';
 
-/** Keeps lines through the API; of more than there is room for the oldest are dropped. */
+/** Stores lines through the API. If there is no room, the oldest are dropped. */
 export function createCloudLogs(api: Pick<Api, 'reportLogs' | 'limits'>): LogStorage {
   const waiting = createWaitingLines();
   /** Lines that may have been sent: they are never dropped, and keep their order. */
@@ -60,7 +60,7 @@ export function createCloudLogs(api: Pick<Api, 'reportLogs' | 'limits'>): LogSto
   };
 }
 
-/** How many of the first lines fit; one at least. The limits may be smaller than they were. */
+/** The number of leading lines that fit; at least one. The limits may have become smaller. */
 function fitting(lines: readonly LogLine[], most: { items: number; bytes: number }): number {
   let bytes = 0;
   const over = lines.findIndex((line) => {

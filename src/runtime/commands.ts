@@ -1,6 +1,6 @@
 /**
- * The commands of a run: executed in order, each once, and its completion sent until the API has
- * acknowledged it. A command that comes again is not executed again: its completion is sent again.
+ * The commands of a run. They are executed in order, each once. A completion is repeated until the
+ * API has acknowledged it. If a command arrives again, only its completion is sent again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Api, CommandResult, RuntimeCommand } from './api.ts';
@@ -16,18 +16,21 @@ export interface CommandQueueOptions {
   readonly run: string;
   readonly api: Pick<Api, 'complete'>;
   readonly log: Log;
-  /** Executes one command. Never rejects for a reason that the operator can mend: that is FAILED. */
+  /**
+   * Executes one command. A failure that the operator can mend is the result FAILED, not a
+   * rejection.
+   */
   readonly execute: (command: RuntimeCommand) => Promise<CommandResult>;
-  /** Called as soon as STOP comes, before what is under way is done. */
+  /** Called as soon as STOP arrives, before running work has ended. */
   readonly onStopReceived: () => void;
-  /** Called after STOP was done and its completion was acknowledged or given up. */
+  /** Called after STOP is done and its completion was acknowledged or given up. */
   readonly onStopped: () => void;
 }
 
 const stopAcknowledgeMilliseconds = 5_000;
 const longestRetryMilliseconds = 2_000;
 
-/** An empty queue. */
+/** Creates an empty queue. */
 export function createCommandQueue(options: CommandQueueOptions): CommandQueue {
   const { run, api, log } = options;
   const received = new Set<string>();

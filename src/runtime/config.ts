@@ -1,23 +1,25 @@
-/** What a runtime is told: by the environment, and its key by the first line of stdin alone. */
+/**
+ * The configuration of a runtime: from the environment, and its key from the first line of stdin.
+ */
 import { readFile, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { Readable } from 'node:stream';
 
-/** What a runtime was told. The run's key is not part of it, so that it can be shown. */
+/** The configuration. It does not contain the key of the run, so it may be shown. */
 export interface RuntimeConfig {
   readonly instance: string;
   readonly run: string;
-  /** IP address that everything is bound to. */
+  /** The IP address that everything listens on. */
   readonly address: string;
   readonly workFolder: string;
   readonly heartbeatSeconds: number;
-  /** DNS names that a request's Host may carry beside the address. */
+  /** DNS names that the Host of a request may carry, besides the address. */
   readonly hostNames: readonly string[];
-  /** Where the API is now; asked before each connection. */
+  /** The present address of the API; called before each connection. */
   readonly endpoint: () => Promise<string>;
 }
 
-/** The runtime was told something that it cannot start with. */
+/** The configuration is wrong. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
@@ -25,7 +27,7 @@ export class ConfigError extends Error {
 const keyLineBytes = 16_384;
 const keyTimeoutMilliseconds = 10_000;
 
-/** Reads the environment. Rejects with a `ConfigError` that names every variable at fault. */
+/** Reads the environment. Rejects with a `ConfigError` that names every faulty variable. */
 export async function readConfig(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<RuntimeConfig> {
@@ -90,7 +92,7 @@ function parseKey(line: string): string {
       if (typeof parsed.runKey === 'string' && parsed.runKey !== '') return parsed.runKey;
     }
   } catch {
-    // Told below, without the text: it may hold a part of the key.
+    // Reported below without the text, which may contain a part of the key.
   }
   throw new ConfigError('The first line of stdin must be {"runKey":"…"}.');
 }

@@ -1,7 +1,7 @@
 /**
- * The one connection to the API, kept up for ever: graphql-ws over `ws`. Every connection begins
- * with the subscription to the commands and the report that the runtime is up. Whoever sends while
- * there is none is told at once (`Disconnected`) and tries again.
+ * The one connection to the API, kept up without limit: graphql-ws over `ws`. Every connection
+ * begins with the subscription to the commands and the report ONLINE. A request without a
+ * connection is rejected at once (`Disconnected`); the caller retries.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, createClient } from 'graphql-ws';
@@ -9,16 +9,16 @@ import WebSocket from 'ws';
 import { type Answer, commandsDocument, type RuntimeCommand } from './api.ts';
 import type { Log } from './log.ts';
 
-/** There is no connection now; the same may succeed later. */
+/** There is no connection now; a retry may succeed. */
 export class Disconnected extends Error {
   override readonly name = 'Disconnected';
 }
 
-/** The API answered with an error instead of a result; the connection stands. */
+/** The API answered with an error instead of a result; the connection stays open. */
 export class RequestRejected extends Error {
   override readonly name = 'RequestRejected';
   readonly code: string;
-  /** Whether the same may succeed later: the error is about the moment, not about what was sent. */
+  /** May a retry succeed? Then the error is not about the content of the request. */
   readonly retryable: boolean;
 
   constructor(code: string, message: string) {
@@ -28,7 +28,7 @@ export class RequestRejected extends Error {
   }
 }
 
-/** The API knows this run no more: the runtime exits. */
+/** The run is over for the API: the runtime exits. */
 export class RunEnded extends Error {
   override readonly name = 'RunEnded';
 }
@@ -39,7 +39,7 @@ export interface Connection {
    * `RunEnded`.
    */
   request(document: string, input: object): Promise<Answer>;
-  /** Asks for what a query has under the alias `result`. Rejects as `request` does. */
+  /** Runs a query whose field is aliased `result`. Rejects as `request` does. */
   query<Result>(document: string, variables: Record<string, unknown>): Promise<Result>;
   /** Closes it for good. */
   close(): Promise<void>;
@@ -66,14 +66,14 @@ const codesOfTheMoment: readonly string[] = [
   'UNAUTHENTICATED',
   'FORBIDDEN',
 ];
-/** Close code of a peer that was sent more than it takes. */
+/** Close code of a peer that received a message larger than it accepts. */
 const messageTooBig = 1009;
 const requestMilliseconds = 15_000;
 const pingMilliseconds = 10_000;
 const pongMilliseconds = 5_000;
 const firstWaitMilliseconds = 200;
 const longestWaitMilliseconds = 5_000;
-/** The server is busy: come back, but not at once. */
+/** The server is busy: reconnect, but not at once. */
 const tryAgainLater = 1013;
 /** Close codes that mean that the key, and with it the run, is no longer valid. */
 const runEndedCodes: readonly number[] = [4401, 4403];
@@ -84,7 +84,7 @@ class BoundedWebSocket extends WebSocket {
   }
 }
 
-/** Connects, and connects again whenever the connection ends, until closed or the run is over. */
+/** Connects and reconnects until it is closed or the run is over. */
 export function openConnection(options: ConnectionOptions): Connection {
   const closing = new AbortController();
   let online: Client | undefined;
@@ -119,7 +119,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     }
     let pong: NodeJS.Timeout | undefined;
     let client: Client | undefined;
-    /** Why there is no connection, where it is known: the close that follows says nothing. */
+    /** The reason of a failed connection, if it is known; the close event that follows has none. */
     let problem = '';
     const terminate = () => client?.terminate();
     let dispose: () => void = () => {};
@@ -159,7 +159,7 @@ export function openConnection(options: ConnectionOptions): Connection {
           error: (event) => {
             problem = describe(event).reason;
           },
-          // A peer that is gone without a word is found by its missing pong.
+          // A peer that vanished silently is detected by its missing pong.
           ping: (received) => {
             if (!received) pong = setTimeout(terminate, pongMilliseconds);
           },
@@ -240,7 +240,7 @@ function execute<Result>(
   });
 }
 
-/** Errors of GraphQL come as a list; what ends a connection as one event, error or text. */
+/** GraphQL errors come as a list; the end of a connection as one event, error or text. */
 function failureOf(reason: unknown): Disconnected | RequestRejected {
   if (Array.isArray(reason)) {
     const first = reason[0] as { message?: unknown; extensions?: { code?: unknown } } | undefined;
@@ -253,7 +253,7 @@ function failureOf(reason: unknown): Disconnected | RequestRejected {
     : new Disconnected(closed.reason);
 }
 
-/** Full jitter: clients that lost one server together do not come back together. */
+/** Full jitter: clients that lost one server together do not reconnect together. */
 function waitMilliseconds(failures: number, code: number): number {
   const first = code === tryAgainLater ? 1_000 : firstWaitMilliseconds;
   const longest = Math.min(first * 2 ** Math.min(failures - 1, 10), longestWaitMilliseconds);

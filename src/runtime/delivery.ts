@@ -1,12 +1,12 @@
 /**
- * Delivers what waits in a queue to the API: oldest first, in batches within the limits that the API
- * has told, the same batch again until it is settled. Of a batch that the API refuses, ever smaller
- * parts are sent until the refused item is found; it is set aside and delays none behind it.
+ * Delivers the items of a queue to the API: oldest first, in batches within the limits that the API
+ * has sent, the same batch again until it is settled. If the API refuses a batch, ever smaller
+ * parts are sent until the refused item is found. That is set aside and delays no other item.
  */
 import type { Answer } from './api.ts';
 import { RequestRejected } from './connection.ts';
 
-/** What one batch may hold. */
+/** The limits of one batch. */
 export interface BatchLimits {
   readonly items: number;
   /** Of the items as JSON. A single item may be longer. */
@@ -15,49 +15,49 @@ export interface BatchLimits {
 
 export interface DeliveryQueue<T> {
   readonly isEmpty: boolean;
-  /** The oldest items, one at least; they stay until they are delivered or set aside. */
+  /** The oldest items, at least one; they stay until they are delivered or set aside. */
   head(most: BatchLimits): readonly T[];
   delivered(items: readonly T[]): void;
-  /** The first item of the head is refused by the API. */
+  /** The API refused the first item of the head. */
   setAside(item: T, reason: string): void;
 }
 
 export interface DeliveryOptions<T> {
   readonly queue: DeliveryQueue<T>;
-  /** Undefined until the API has told them. */
+  /** Undefined until the API has sent them. */
   readonly limits: () => BatchLimits | undefined;
-  /** Rejects where the same may succeed later, or with `RequestRejected`. */
+  /** Rejects if a retry may succeed, or with `RequestRejected`. */
   readonly send: (items: readonly T[]) => Promise<Answer>;
 }
 
 export interface Delivery {
-  /** Something was put in the queue. */
+  /** Call it after an item was put in the queue. */
   wake(): void;
   /** Resolves when the queue is empty. */
   flushed(): Promise<void>;
-  /** Sends no more. */
+  /** Stops sending. */
   close(): void;
 }
 
-/** How long the first item waits for others. */
+/** Delay before the first item is sent, so that others can join its batch. */
 const lingerMilliseconds = 200;
-/** Between two batches of a queue that holds more than one. */
+/** Delay between two batches of a queue that holds more than one. */
 const nextBatchMilliseconds = 20;
 const longestRetryMilliseconds = 3_000;
-/** A request that is rejected so often is rejected for its items, not for the moment. */
+/** After this many rejections a request is taken to be refused for its items. */
 const mostRejections = 3;
 /** Bytes of a list entry in JSON, with the comma. */
 export const jsonBytes = (item: unknown) => Buffer.byteLength(JSON.stringify(item)) + 1;
 
-/** Delivers from now on. */
+/** Starts to deliver. */
 export function createDelivery<T>({ queue, limits, send }: DeliveryOptions<T>): Delivery {
-  /** Fewer than the limit while a refused item is looked for. */
+  /** Below the limit while a refused item is searched for. */
   let partItems = Number.POSITIVE_INFINITY;
   let failures = 0;
   let rejections = 0;
   let isSending = false;
   let isClosed = false;
-  /** The last batch was settled, and left some behind it. */
+  /** The last batch was settled, and more items are waiting. */
   let isFollowing = false;
   let timer: NodeJS.Timeout | undefined;
   const idle: (() => void)[] = [];

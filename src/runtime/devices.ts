@@ -1,45 +1,44 @@
 /**
- * The last value of each field of each device, and where they are kept on the host alone (LOCAL): in
- * SQLite in the work folder. Bounded: a device too many is refused.
+ * The last value of each field of each device, and its storage on the host alone (LOCAL): SQLite in
+ * the work folder. The number of devices is bounded.
  */
 import type { FieldValue } from './fields.ts';
 import { openSqlite } from './sqlite.ts';
 
-/** A last value and when its message was taken. */
+/** A last value, and when its message was accepted. */
 export interface LastValue {
   readonly value: FieldValue;
   readonly at: string;
 }
 
-/** What became of the values of a message. Nothing of it is kept unless all is. */
+/** The outcome for the values of a message. Either all are stored or none. */
 export type Kept =
   | 'KEPT'
   /** There is no room now. */
   | 'FULL'
-  /** It can never be delivered: this field is longer than the API takes. */
+  /** It could never be delivered: this field is longer than the API accepts. */
   | { readonly tooLong: string; readonly mostBytes: number };
 
-/** The last values of a device cannot be had now. */
+/** The last values of a device are not available now. */
 export class ValuesUnavailable extends Error {
   override readonly name = 'ValuesUnavailable';
 }
 
 export interface DeviceStorage {
-  /** Keeps the values of one message. What is kept outlives the process. */
+  /** Stores the values of one message. They outlive the process. */
   keep(device: string, values: ReadonlyMap<string, FieldValue>, at: string): Kept;
   /**
-   * The last values of a device; undefined where it never sent any. Rejects with
-   * `ValuesUnavailable`.
+   * The last values of a device; undefined if it never sent any. Rejects with `ValuesUnavailable`.
    */
   last(device: string): Promise<ReadonlyMap<string, LastValue> | undefined>;
-  /** Resolves when everything kept is where it belongs. */
+  /** Resolves when everything stored has reached its destination. */
   flushed(): Promise<void>;
   close(): void;
 }
 
 const mostDevices = 10_000;
 
-/** Keeps values in `devices.db` of the work folder, each before its message is accepted. */
+/** Stores values in `devices.db` of the work folder, before their message is accepted. */
 export function openLocalDevices(folder: string): DeviceStorage {
   const table =
     'create table if not exists device_values (device text not null, field text not null, ' +

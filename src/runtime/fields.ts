@@ -1,4 +1,4 @@
-/** Fields of messages and input commands, and settings: what a value must be. */
+/** Fields of messages and input commands, and settings: the checks of their values. */
 import vm from 'node:vm';
 
 export type FieldValue = string | number | boolean;
@@ -13,13 +13,13 @@ export interface Field {
   readonly pattern?: string;
 }
 
-/** One fault, with the path of what is at fault. */
+/** A fault, with the path of the faulty value. */
 export interface Fault {
   readonly path: string;
   readonly message: string;
 }
 
-/** Checks a value: the fault in words, never with the value itself; undefined where it fits. */
+/** Checks a value. Returns the fault without the value itself; undefined if there is none. */
 export type ValueCheck = (value: unknown) => string | undefined;
 
 /** A compiled field. */
@@ -36,13 +36,13 @@ const sandbox = vm.createContext(Object.create(null));
 const matching = new vm.Script('pattern.test(text)');
 const jsonNumber = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
-/** Compiles a field. Throws a `SyntaxError` where its pattern is none. */
+/** Compiles a field. Throws a `SyntaxError` if its pattern is invalid. */
 export function compileField(field: Field): CompiledField {
   const pattern = field.pattern === undefined ? undefined : new RegExp(field.pattern, 'u');
   return { type: field.type, required: field.required, check: valueCheck(field, pattern) };
 }
 
-/** Checks an object of values; `given` may hold the names in `others` too. */
+/** Checks an object of values; `given` may also contain the names in `others`. */
 export function checkValues(
   fields: ReadonlyMap<string, CompiledField>,
   given: Readonly<Record<string, unknown>>,
@@ -67,7 +67,7 @@ export function checkValues(
   return { values, faults };
 }
 
-/** Reads a query as an object of values: text becomes what its field's type asks for. */
+/** Reads a query as an object of values: text is converted to the type of its field. */
 export function valuesOfQuery(
   fields: ReadonlyMap<string, CompiledField>,
   query: URLSearchParams,
@@ -129,7 +129,7 @@ function stringFault(field: Field, pattern: RegExp | undefined, value: unknown) 
   return pattern === undefined ? undefined : mismatch(pattern, value);
 }
 
-/** Matches in a context that can be interrupted: a pattern may take exponential time. */
+/** Matches in a context that can be interrupted, because a pattern may take exponential time. */
 function mismatch(pattern: RegExp, text: string): string | undefined {
   try {
     Object.assign(sandbox, { pattern, text });

@@ -5,7 +5,7 @@ import { checkValues, type Fault, faultText, valuesOfQuery } from './fields.ts';
 import { type Call, type HttpServer, openHttp, type Reply, type Route } from './http.ts';
 import type { InputCommand, LoadedSolution, MessageListener } from './solution.ts';
 
-/** It could not be opened; the message is for the operator. */
+/** A listener could not be opened; the message is for the operator. */
 export class CannotListen extends Error {
   override readonly name = 'CannotListen';
 }
@@ -16,23 +16,23 @@ export interface ListeningOptions {
   readonly solution: LoadedSolution;
   readonly devices: DeviceStorage;
   readonly counters: Counters;
-  /** What the input command STATUS answers. */
+  /** The answer to the input command STATUS. */
   readonly status: () => object;
-  /** Told of what went wrong inside, for the log. */
+  /** Called with an internal error, for the log. */
   readonly onError: (text: string) => void;
-  /** Told of refused messages, for the log. */
+  /** Called with a refused message, for the log. */
   readonly onRejected: (text: string) => void;
 }
 
 export interface Listening {
   /** Opens the input commands. Rejects with `CannotListen`. */
   openInputCommands(): Promise<void>;
-  /** Opens every message listener, or none; a port once taken is asked for again. */
+  /** Opens every message listener, or none. A port that was used before is used again. */
   openMessages(): Promise<void>;
   /** Closes the message listeners; resolves when their accepted messages are done. */
   closeMessages(cutOff: AbortSignal): Promise<void>;
   closeAll(cutOff: AbortSignal): Promise<void>;
-  /** What is open now. */
+  /** The open endpoints. */
   endpoints(): Endpoint[];
 }
 
@@ -40,7 +40,7 @@ const inputCommandsName = 'input-commands';
 const deviceCharacters = 128;
 const retryAfterSeconds = 10;
 
-/** Opens nothing yet. */
+/** Creates the listeners; none is open yet. */
 export function createListening(options: ListeningOptions): Listening {
   const { address, solution, counters } = options;
   const open = new Map<string, { server: HttpServer; endpoint: Endpoint }>();

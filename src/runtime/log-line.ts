@@ -1,6 +1,6 @@
 /** One line of the log of a runtime. */
 export interface LogLine {
-  /** Its place within the run, from 1 on; the order of lines is that of their numbers. */
+  /** Its place within the run, from 1 on. Lines are ordered by it. */
   readonly number: number;
   readonly at: string;
   readonly level: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';

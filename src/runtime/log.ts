@@ -1,18 +1,18 @@
 /**
  * The log of a runtime: to stdout, and to the working storage once it is known: SQLite in the work
- * folder (LOCAL) or the API (CLOUD). Each line has a number within
- * the run. Bounded everywhere; one line says how many were dropped, in their place.
+ * folder (LOCAL) or the API (CLOUD). Each line has a number within the run. Everything is bounded;
+ * one line says how many were dropped, in their place.
  */
 import type { LogLine } from './log-line.ts';
 import { openSqlite } from './sqlite.ts';
 import { createWaitingLines } from './waiting-lines.ts';
 
-/** Where lines go. */
+/** The destination of lines. */
 export interface LogStorage {
   append(line: LogLine): void;
-  /** Resolves when what was appended is kept. */
+  /** Resolves when everything appended is stored. */
   flushed(): Promise<void>;
-  /** Returns the lines that are not kept, oldest first. */
+  /** Returns the lines that are not stored, oldest first. */
   close(): LogLine[];
 }
 
@@ -20,7 +20,7 @@ export interface Log {
   info(text: string): void;
   warn(text: string): void;
   error(text: string): void;
-  /** From now on lines go there, those written before first. */
+  /** Lines go there from now on, starting with those written before. */
   keepIn(storage: LogStorage): void;
   flushed(): Promise<void>;
   close(): void;
@@ -31,7 +31,7 @@ const earlyAtOnce = { items: 1_000, bytes: 1024 * 1024 };
 const localRows = 50_000;
 const pruneEvery = 1_000;
 
-/** A log that goes to `print` and remembers its first lines until it gets a storage. */
+/** A log that goes to `print`, and keeps its first lines until it gets a storage. */
 export function createLog(print: (text: string) => void): Log {
   const early = createWaitingLines();
   let number = 0;
@@ -47,7 +47,7 @@ export function createLog(print: (text: string) => void): Log {
     try {
       to.append(line);
     } catch (error) {
-      // A full disk must not end the runtime: the line was printed.
+      // A full disk must not end the runtime; the line was printed.
       print(`${line.at} ERROR The log cannot be kept: ${String(error)}\n`);
     }
   }
@@ -67,7 +67,7 @@ export function createLog(print: (text: string) => void): Log {
   };
 }
 
-/** Keeps the newest lines in `logs.db` of the work folder. */
+/** Stores the newest lines in `logs.db` of the work folder. */
 export function openLocalLogs(folder: string): LogStorage {
   const table =
     'create table if not exists logs ' +

@@ -1,11 +1,11 @@
-/** The runtime program: reads what it is told, runs, and exits with the code of `exitCodes`. */
+/** The runtime program: reads its configuration, runs, and exits with a code of `exitCodes`. */
 import { ConfigError, readConfig, readRunKey } from './config.ts';
 import { createLog } from './log.ts';
 import { exitCodes, startRuntime } from './runtime.ts';
 
 async function main(): Promise<number> {
   process.umask(0o077);
-  // Whoever read the output may be gone.
+  // The reader of the output may be gone.
   for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
   const log = createLog((text) => process.stdout.write(text));
   try {

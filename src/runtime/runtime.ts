@@ -19,24 +19,24 @@ import { type Log, openLocalLogs } from './log.ts';
 import { type LoadedSolution, loadSolution } from './solution.ts';
 import { hasOutbox } from './value-outbox.ts';
 
-/** How the program ends. */
+/** Exit codes of the program. */
 export const exitCodes = {
-  /** Told to stop, by STOP or a signal. */
+  /** Stopped, by STOP or a signal. */
   stopped: 0,
-  /** Something that it could not recover from; it was reported as FAULT. */
+  /** A fault that it could not recover from; it was reported as FAULT. */
   fault: 1,
   /** The environment or the key was wrong; nothing was opened. */
   misconfigured: 2,
-  /** The run is over: the API knows it no more. */
+  /** The run is over for the API. */
   runEnded: 3,
 } as const;
 
 export interface Runtime {
-  /** Resolves with the exit code, everything closed. */
+  /** Resolves with the exit code when everything is closed. */
   readonly finished: Promise<number>;
   /** Closes everything, as STOP does, and finishes. */
   stop(): Promise<void>;
-  /** Reports what it cannot recover from, within a second, and finishes. */
+  /** Reports a fault that it cannot recover from, within a second, and finishes. */
   fault(error: unknown): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ interface LoadPayload {
 
 const drainMilliseconds = 5_000;
 const flushMilliseconds = 2_000;
-/** Far within the deadline of PAUSING. */
+/** Well within the deadline of PAUSING. */
 const pauseFlushMilliseconds = 10_000;
 const faultMilliseconds = 1_000;
 
@@ -187,7 +187,7 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
     }
     phase = 'PAUSING';
     await listening.closeMessages(hurry.signal);
-    // What is left then is delivered while the instance is paused, or in the next run.
+    // The rest is delivered while the instance is paused, or in the next run.
     await Promise.race([within(pauseFlushMilliseconds, devices.flushed()), hurried]);
     phase = 'PAUSED';
     return { outcome: 'DONE', endpoints: listening.endpoints() };
@@ -211,12 +211,12 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
     await api.reportHeartbeat(counters).catch(() => {});
   }
 
-  /** Accepted messages get a few seconds, then they are cut off: the one who stops us waits. */
+  /** Running requests get a few seconds, then they are cut off, because the stop has a deadline. */
   function hurryUp(): void {
     setTimeout(() => hurry.abort(), drainMilliseconds).unref();
   }
 
-  /** Closes what takes anything, and keeps what was taken. A repeat waits for the first. */
+  /** Closes all listeners and stores what was accepted. A repeat waits for the first call. */
   function close(): Promise<void> {
     closing ??= (async () => {
       phase = 'CLOSED';
@@ -227,7 +227,7 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
     return closing;
   }
 
-  /** The first reason to end is the one that counts. */
+  /** Only the first reason to end counts. */
   function end(code: number, text: string): Promise<void> {
     ending ??= shutDown(code, text);
     return ending;

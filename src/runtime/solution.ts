@@ -1,17 +1,19 @@
-/** Loads a solution version with an instance's settings: everything compiled, or every fault. */
+/**
+ * Loads a solution version with the settings of an instance: everything compiled, or every fault.
+ */
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import { validateShape } from '../../schema/solution-shape.ts';
 import type { FieldValue } from './fields.ts';
 import { type CompiledField, compileField, type Fault, type Field } from './fields.ts';
 
-/** Who may send. */
+/** The access rules of a listener or a command. */
 export interface Guard {
-  /** The key that a request carries; null: none is asked for. */
+  /** The key that a request must carry; null: none. */
   readonly key: string | null;
   readonly allowedOrigins: readonly string[];
 }
 
-/** A listener with the messages that it takes. */
+/** A listener with the messages that it accepts. */
 export interface MessageListener {
   readonly name: string;
   readonly port: number;
@@ -20,7 +22,7 @@ export interface MessageListener {
   readonly messages: ReadonlyMap<string, ReadonlyMap<string, CompiledField>>;
 }
 
-/** What an input command answers. */
+/** The kinds of answers to an input command. */
 export type CommandAnswer =
   | { readonly kind: 'STATUS' | 'ECHO' }
   | { readonly kind: 'DEVICE_VALUES'; readonly parameter: string }
@@ -44,13 +46,13 @@ export interface LoadedSolution {
   readonly settings: ReadonlyMap<string, FieldValue>;
 }
 
-/** What LOAD_SOLUTION hands over. */
+/** The input of LOAD_SOLUTION. */
 export interface SolutionSource {
   readonly key: string;
   readonly version: string;
   readonly definition: unknown;
   readonly settings: Readonly<Record<string, unknown>>;
-  /** Version of this runtime, against `runtime.minimumVersion`. */
+  /** The version of this runtime, compared with `runtime.minimumVersion`. */
   readonly runtimeVersion: string;
 }
 
@@ -78,7 +80,7 @@ interface Document {
 
 type Load = { readonly solution: LoadedSolution } | { readonly faults: readonly Fault[] };
 
-/** Compiles a solution version with its settings, or names every fault of both. */
+/** Compiles a solution version with its settings, or lists every fault of both. */
 export function loadSolution(source: SolutionSource): Load {
   const document = structuredClone(source.definition) as Document;
   if (!validateShape(document)) return { faults: shapeFaults(validateShape.errors ?? []) };
@@ -228,7 +230,7 @@ function loadGuard({ document, faults, settings }: Loader, path: string, part: G
     return { key: '', allowedOrigins };
   }
   const key = settings.get(part.keySetting);
-  // A missing or faulty setting was named before; an empty key would let everyone in.
+  // A missing or faulty setting was reported before; an empty key would admit everyone.
   if (typeof key !== 'string') return { key: '', allowedOrigins };
   if (!/^[\x21-\x7e]+$/.test(key)) {
     const message = 'is a key: one or more visible ASCII characters, no spaces';

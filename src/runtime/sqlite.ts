@@ -1,8 +1,11 @@
-/** SQLite files of the work folder, for what stays on the host. */
+/** SQLite files in the work folder, for what stays on the host. */
 import { join } from 'node:path';
 import Database from 'libsql';
 
-/** Opens or makes one. Survives a kill of the process; a loss of power may cost the last writes. */
+/**
+ * Opens or creates one. It survives a kill of the process; a loss of power may lose the last
+ * writes.
+ */
 export function openSqlite(folder: string, name: string, table: string): Database.Database {
   const database = new Database(join(folder, name));
   database.pragma('journal_mode = WAL');

@@ -1,7 +1,7 @@
 /**
- * Values of devices on their way to the API, in `outbox.db` of the work folder: the newest of each
- * field of each device, written before its message is accepted, there until the API has taken it. What
- * was delivered stays as long as there is room, to answer input commands from.
+ * Values of devices that wait for the API, in `outbox.db` of the work folder: the newest of each
+ * field of each device. A value is written before its message is accepted, and stays until the API
+ * has taken it. Delivered values stay while there is room, to answer input commands.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,21 +10,21 @@ import { type BatchLimits, jsonBytes } from './delivery.ts';
 import type { FieldValue } from './fields.ts';
 import { openSqlite } from './sqlite.ts';
 
-/** One value, and the run in which it was taken. */
+/** A value, and the run in which it was accepted. */
 export interface OutboxValue extends DeviceValue {
   readonly takenIn: string;
   /** What it adds to a report. */
   readonly bytes: number;
 }
 
-/** A value as the API has it. */
+/** A value as the API returns it. */
 export type LearnedValue = Pick<DeviceValue, 'field' | 'value' | 'at'>;
 
-/** How much may be kept. */
+/** Limits of the content. */
 export interface OutboxQuota {
   /** Values that are not delivered yet. */
   readonly waiting: Amount;
-  /** Values that are delivered, or refused by the API. */
+  /** Values that were delivered, or refused by the API. */
   readonly settled: Amount;
 }
 
@@ -35,20 +35,20 @@ interface Amount {
 
 export interface ValueOutbox {
   readonly isEmpty: boolean;
-  /** Puts the values of one message in place of older ones. False: the quota is reached. */
+  /** Stores the values of one message; they replace older ones. False: the quota is reached. */
   put(device: string, values: ReadonlyMap<string, FieldValue>, at: string): boolean;
-  /** The oldest of one run that wait. */
+  /** The oldest waiting values of one run. */
   head(most: BatchLimits): readonly OutboxValue[];
   delivered(values: readonly OutboxValue[]): void;
-  /** Sends it no more in this run; the next one tries again. */
+  /** Does not send it again in this run; the next run tries again. */
   setAside(value: OutboxValue): void;
-  /** Keeps what the API has of a device, where nothing newer is here. */
+  /** Stores the values that the API has of a device, unless newer ones are here. */
   learn(device: string, values: readonly LearnedValue[]): void;
   last(device: string): readonly DeviceValue[];
   close(): void;
 }
 
-/** What became of a value. */
+/** The state of a value. */
 const states = { waiting: 0, delivered: 1, refused: 2 } as const;
 
 export const defaultQuota: OutboxQuota = {
@@ -64,10 +64,10 @@ create table if not exists reported_values (
   primary key (device, field)) without rowid;
 create index if not exists reported_values_number on reported_values (state, number)`;
 
-/** Whether an earlier run has made one. */
+/** Has an earlier run created one? */
 export const hasOutbox = (folder: string) => existsSync(join(folder, fileName));
 
-/** Opens or makes it. Values that earlier runs of the instance have left behind wait again. */
+/** Opens or creates it. Values that earlier runs of the instance left behind wait again. */
 export function openValueOutbox(folder: string, run: string, quota = defaultQuota): ValueOutbox {
   const database = openSqlite(folder, fileName, table);
   const statements = prepare(database);
@@ -86,7 +86,7 @@ export function openValueOutbox(folder: string, run: string, quota = defaultQuot
     }
   });
   const settle = database.transaction((values: readonly OutboxValue[], state: number) => {
-    // One that was replaced meanwhile has another number, and still waits.
+    // A value that was replaced meanwhile has another number, and still waits.
     return values.filter(
       ({ device, field, number }) =>
         statements.settle.run(state, device, field, number).changes > 0,
@@ -162,7 +162,7 @@ interface Row {
   readonly field: string;
   readonly text: string;
   readonly bytes: number;
-  /** What is kept of the field now. */
+  /** The present value of the field. */
   readonly before: { readonly bytes: number; readonly state: number } | undefined;
 }
 

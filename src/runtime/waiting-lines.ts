@@ -1,18 +1,18 @@
-/** Log lines that wait for a place to go, bounded; one line stands for those that were dropped. */
+/** Log lines that wait for a destination, bounded. One line stands for those that were dropped. */
 import { type BatchLimits, jsonBytes } from './delivery.ts';
 import type { LogLine } from './log-line.ts';
 
 export interface WaitingLines {
   readonly isEmpty: boolean;
   append(line: LogLine): void;
-  /** Takes out the oldest: at most so many, of at most so many bytes, but one at least. */
+  /** Takes out the oldest lines within these limits, but at least one. */
   take(most: BatchLimits): LogLine[];
 }
 
 const capacityLines = 5_000;
 const capacityBytes = 4 * 1024 * 1024;
 
-/** None yet. Where there is no room for one more, the oldest is dropped. */
+/** Creates an empty buffer. If there is no room for another line, the oldest is dropped. */
 export function createWaitingLines(): WaitingLines {
   const waiting: { readonly line: LogLine; readonly bytes: number }[] = [];
   let waitingBytes = 0;
@@ -25,7 +25,7 @@ export function createWaitingLines(): WaitingLines {
     return oldest?.line;
   }
 
-  /** It has the number of the last line that it stands for, so the order holds. */
+  /** It has the number of the last line that it stands for, which keeps the order. */
   function takeDropped(): LogLine[] {
     if (lastDropped === undefined) return [];
     const { number, at } = lastDropped;

@@ -15,14 +15,14 @@ export type Checked =
   | { readonly errors: readonly GraphQLError[] };
 
 export interface Documents {
-  /** The outcome of an earlier validation of the same text. */
+  /** The result of an earlier validation of the same text. */
   known(query: string): Checked | undefined;
   parse(query: string): Checked;
   /** Validation by graphql-js. */
   validate(query: string, document: DocumentNode): Checked;
 }
 
-/** As the specification's next version has it: a subscription has its field or it does not. */
+/** As in the next version of the specification: the field of a subscription is unconditional. */
 const unconditionalSubscription: ValidationRule = (context) => ({
   OperationDefinition({ operation, selectionSet }) {
     if (operation !== 'subscription') return;
@@ -39,11 +39,11 @@ const unconditionalSubscription: ValidationRule = (context) => ({
 });
 const rules = [...specifiedRules, unconditionalSubscription];
 
-/** Documents that are kept with the outcome of their validation, the latest used. */
+/** Documents kept with the result of their validation; the first stored is dropped first. */
 const keptDocuments = 500;
 const largestKept = 20_000;
 
-/** Documents of at most so many tokens. */
+/** Parses and validates documents up to this number of tokens. */
 export function createDocuments(schema: GraphQLSchema, tokens: number): Documents {
   const validated = new Map<string, Checked>();
   return {

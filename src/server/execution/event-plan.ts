@@ -1,7 +1,7 @@
 /**
- * The execution of one subscription's events, prepared: which fields there are, with which arguments
- * and resolvers, is found out once, not for every event. It is graphql-js' own execution where all
- * goes well and nothing has to be waited for, and gives up where that is not so.
+ * The prepared execution of the events of one subscription: fields, arguments and resolvers are
+ * determined once, not for every event. It gives the same result as graphql-js if no error occurs
+ * and nothing must be awaited; otherwise it gives up, and graphql-js executes the event.
  */
 import {
   defaultFieldResolver,
@@ -27,7 +27,7 @@ import {
 } from 'graphql';
 import type { Prepared } from './request.ts';
 
-/** The `data` of an event; null where graphql-js has to say what it is. */
+/** The `data` of an event; null if graphql-js must execute it. */
 export type EventPlan = (
   rootValue: unknown,
   contextValue: unknown,
@@ -35,26 +35,26 @@ export type EventPlan = (
 
 type Path = GraphQLResolveInfo['path'];
 
-/** What one execution needs everywhere. */
+/** The state of one execution. */
 interface Run {
   readonly rootValue: unknown;
   readonly contextValue: unknown;
-  /** What the event is of. */
+  /** The type of the resource of the event. */
   type: GraphQLObjectType | null;
-  /** Types of events that are not plain. */
+  /** Types whose events gave up before. */
   readonly others: ReadonlySet<GraphQLObjectType | null>;
 }
 
 type Complete = (value: unknown, run: Run, path: Path | undefined) => unknown;
 type Data = Record<string, unknown>;
 
-/** An error, a promise, a null where none may be: whatever is not plain. */
+/** Thrown for an error, a promise, or a null in a non-null position. */
 const givenUp = Symbol('given up');
 
 /** The plan of a subscription; it is made with its first event. */
 export function planEvents(prepared: Prepared): EventPlan {
   let planned: Complete | undefined;
-  /** Of what is not plain the next one will not be either. */
+  /** If the plan gave up for a type, it is not tried again for that type. */
   const others = new Set<GraphQLObjectType | null>();
   return (rootValue, contextValue) => {
     if (others.has(null)) return null;
@@ -86,7 +86,7 @@ function plan(prepared: Prepared): Complete {
     getDirectiveValues(GraphQLSkipDirective, node, variableValues)?.if !== true &&
     getDirectiveValues(GraphQLIncludeDirective, node, variableValues)?.if !== false;
 
-  /** The fields of a type that sets of selections ask for, in their order, by response key. */
+  /** The selected fields of a type, in order, by response key. */
   function collect(
     type: GraphQLObjectType,
     sets: readonly SelectionSetNode[],
@@ -118,8 +118,8 @@ function plan(prepared: Prepared): Complete {
   }
 
   /**
-   * Executes the fields of a type. They are planned with the first object: a small document may
-   * spread fragments in fragments to a great many fields that no event ever has.
+   * Executes the fields of a type. They are planned with the first object, because a small document
+   * may spread nested fragments to very many fields that no event ever has.
    */
   function objectOf(type: GraphQLObjectType, sets: readonly SelectionSetNode[]): Complete {
     let fields: readonly { key: string; execute: Complete }[] | undefined;
@@ -141,7 +141,7 @@ function plan(prepared: Prepared): Complete {
   function fieldOf(parentType: GraphQLObjectType, key: string, nodes: FieldNode[]): Complete {
     const [node] = nodes as [FieldNode];
     const fieldName = node.name.value;
-    // A key of that name would be the object's prototype.
+    // A key of that name would set the prototype of the object.
     if (key === '__proto__') return giveUp;
     if (fieldName === '__typename') return () => parentType.name;
     const field = parentType.getFields()[fieldName];
@@ -167,7 +167,7 @@ function plan(prepared: Prepared): Complete {
     };
   }
 
-  /** Makes of what a resolver answers what is sent. */
+  /** Converts the value of a resolver to its serialized form. */
   function completeOf(type: GraphQLOutputType, nodes: readonly FieldNode[]): Complete {
     if (isNonNullType(type)) {
       const complete = completeOf(type.ofType, nodes);
@@ -177,7 +177,7 @@ function plan(prepared: Prepared): Complete {
     return (value, run, path) => {
       if (value == null) return null;
       if (value instanceof Error || typeof (value as Promise<unknown>).then === 'function') {
-        // Nobody waits for it.
+        // Nobody awaits it.
         if (value instanceof Promise) value.catch(() => {});
         return giveUp();
       }

@@ -1,7 +1,7 @@
 /**
- * Subscriptions that ask for the same are one group: executed and serialized once per event,
- * however many subscribe. The same are those of one document with the same variables, less the
- * cursor, for viewers who may see the same.
+ * Equal subscriptions form a group, which is executed and serialized once per event. They are equal
+ * if they have the same document and variables, without the cursor, and their viewers belong to one
+ * organization.
  */
 import {
   type DocumentNode,
@@ -30,12 +30,12 @@ export interface GroupsOptions {
   readonly schema: GraphQLSchema;
   /** Runs the subscribe resolver of an operation. */
   readonly open: (prepared: Prepared) => Promise<ChannelSource | ExecutionResult>;
-  /** Makes of the events of an operation what its subscribers are sent. */
+  /** Renders the events of an operation for its subscribers. */
   readonly renderer: (prepared: Prepared) => (rootValue: unknown) => Payload | Promise<Payload>;
 }
 
 export interface Groups {
-  /** Adds a subscriber to the group of its operation; a result where that has errors. */
+  /** Adds a subscriber to the group of its operation. Returns a result if that has errors. */
   join(prepared: Prepared, subscriber: Subscriber): Promise<ExecutionResult | null>;
 }
 
@@ -48,23 +48,25 @@ interface Entry {
   readonly established: Promise<Established | ExecutionResult>;
 }
 
-/** Rendered events that a node keeps for those who lag or come back. */
+/** Rendered events that a node keeps for lagging and returning subscribers. */
 const keptBytes = 32 * 1024 * 1024;
 
-/** Nothing of the first subscriber but what all may see: it may go while others stay. */
+/**
+ * A caller without what belongs to the first subscriber alone, which may leave before the others.
+ */
 function callerOfGroup({ viewer, requestId, transport, method }: Caller): Caller {
   const { signal } = new AbortController();
   return { viewer, requestId, transport, method, lastEventId: null, signal };
 }
 
-/** Renderings that are remembered for groups to come, the latest used; none of a longer document with its variables. */
+/** Renderings kept for later groups; a longer document with its variables is not kept. */
 const mostRenderings = 1000;
 const longestRemembered = 50_000;
 
-/** With what the frame takes beside the text, and the event that they are kept for. */
+/** Includes the overhead of the frame and of the event. */
 const sizeOf = ({ json }: Payload): number => 1000 + json.length;
 
-/** Does the subscription's field hand out a channel? */
+/** Does the field of the subscription return a channel? */
 export function isShared({ schema, document, operation }: Prepared): boolean {
   const { name } = rootField(document, operation);
   return schema.getSubscriptionType()?.getFields()[name.value]?.extensions.isShared === true;
@@ -73,7 +75,7 @@ export function isShared({ schema, document, operation }: Prepared): boolean {
 export function createGroups({ schema, open, renderer }: GroupsOptions): Groups {
   const entries = new Map<string, Entry>();
   const kept = createKept(keptBytes);
-  /** Groups that differ in what they pick, but not in what they show of it, share one. */
+  /** Groups that select different events but render them equally share one rendering. */
   const renderings = new Map<string, Rendering<LogPosition, Payload>>();
 
   function forget(key: string, entry: Entry): void {
@@ -144,7 +146,7 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
         const path = [field.alias?.value ?? field.name.value];
         return { errors: [locatedError(asGraphQLError(error), [field], path)] };
       };
-      // One that is refused now may have been asked for before what it names was there.
+      // A refused subscription may have been requested before the resource that it names existed.
       await entries.get(keyOf(prepared))?.established.catch(() => null);
       for (;;) {
         const entry = entryOf(prepared);
@@ -181,8 +183,8 @@ function keyOf({ caller, document, operation, operationName, variableValues }: P
 }
 
 /**
- * What the results of an operation depend on beside the event: less than its key where variables
- * stand in the arguments of the subscription alone, for these pick events.
+ * The key of a rendering: what results depend on besides the event. Variables that are used only in
+ * arguments of the subscription select events, so they are left out.
  */
 function resultKeyOf(prepared: Prepared): string {
   const { caller, document, operation, operationName } = prepared;
@@ -203,7 +205,7 @@ function resultKeyOf(prepared: Prepared): string {
 
 const cursorVariables = new WeakMap<OperationDefinitionNode, string | null>();
 
-/** The variable that is the argument `after` of the subscription, and nothing besides. */
+/** The variable that is the argument `after` of the subscription and is used nowhere else. */
 function cursorVariable(document: DocumentNode, operation: OperationDefinitionNode): string | null {
   const known = cursorVariables.get(operation);
   if (known !== undefined) return known;
@@ -223,7 +225,7 @@ function cursorVariable(document: DocumentNode, operation: OperationDefinitionNo
   return found;
 }
 
-/** Validation has seen to it that there is one, maybe in fragments. */
+/** Validation guarantees that there is one, possibly within fragments. */
 function rootField(document: DocumentNode, operation: OperationDefinitionNode): FieldNode {
   const inSelections = ({ selections }: SelectionSetNode): FieldNode | null => {
     for (const selection of selections) {

@@ -1,6 +1,6 @@
 /**
- * What one document may ask for: levels, aliases, mutations and cost. Measured before validation,
- * whatever the transport; each fragment once, however often it is spread.
+ * Limits of one document: depth, aliases, mutations and cost. Computed before validation, for every
+ * transport; each fragment once, however often it is spread.
  */
 import {
   type DocumentNode,
@@ -35,12 +35,12 @@ export interface Measured {
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
-/** Entries of a list that says nothing of its length. */
+/** Assumed entries of a list without a limit. */
 const usualEntries = 5;
-/** Entries of a page where nobody says how many. */
+/** Assumed entries of a page if the document gives no number. */
 const usualPage = 50;
 
-/** What is too much about a document; nothing where it may be run. */
+/** The limits that a document exceeds; empty if it may be executed. */
 export function exceededLimits(measured: Measured, limits: QueryLimits): GraphQLError[] {
   const errors: GraphQLError[] = [];
   const tooMuch = (message: string) => errors.push(refusedRequest('QUERY_TOO_COMPLEX', message));
@@ -62,7 +62,7 @@ export function exceededLimits(measured: Measured, limits: QueryLimits): GraphQL
   return errors;
 }
 
-/** Counts without recursion, for a document may be as deep as it likes. */
+/** Counts without recursion, because the depth of a document is not limited yet. */
 function countAliases(document: DocumentNode): number {
   let count = 0;
   const open: SelectionSetNode[] = document.definitions.flatMap((definition) =>
@@ -114,7 +114,7 @@ function measure({ schema, document, operation, variables }: Measured, largestPa
   function ofFragment(name: string): Size {
     const before = known.get(name);
     if (before) return before;
-    known.set(name, nothing); // A cycle ends here; validation says that it is one.
+    known.set(name, nothing); // A cycle ends here; validation reports it.
     const fragment = fragments.get(name);
     if (!fragment) return nothing;
     const type = schema.getType(fragment.typeCondition.name.value);
@@ -124,7 +124,7 @@ function measure({ schema, document, operation, variables }: Measured, largestPa
   }
 
   function ofField(node: FieldNode, parent: GraphQLNamedType | undefined): Size {
-    // Introspection is as large as the schema; graphql-js bounds its depth.
+    // Introspection is as large as the schema; graphql-js limits its depth.
     if (node.name.value.startsWith('__')) return { depth: 1, cost: 1, rootFields: 1 };
     if (!node.selectionSet) return { depth: 1, cost: 1, rootFields: 1 };
     const field =

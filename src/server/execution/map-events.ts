@@ -4,8 +4,8 @@ import type { ExecutionResult, GraphQLError } from 'graphql';
 export type Results = AsyncGenerator<ExecutionResult, void, void>;
 
 /**
- * One result per event. Unlike an async generator its `return` reaches the source at once, also
- * while the source is waiting for its next event.
+ * One result per event. Unlike that of an async generator, its `return` reaches the source at once,
+ * even while the source waits for its next event.
  */
 export function mapEvents(
   source: AsyncIterable<unknown>,

@@ -1,6 +1,6 @@
 /**
- * The way of every operation, whatever transport brought it: parse, limits, validation, context,
- * execution, masking. Transports only carry.
+ * The steps of every operation, for every transport: parse, limits, validation, context, execution,
+ * masking of errors.
  */
 
 import {
@@ -33,9 +33,9 @@ import { answered, answeredInTime } from './retry.ts';
 export interface Pipeline {
   prepare(request: OperationRequest, caller: Caller): Prepared | readonly GraphQLError[];
   execute(prepared: Prepared): Promise<ExecutionResult>;
-  /** The caller's subscriber where it has joined a group, else the results, or what is wrong. */
+  /** The subscriber of the caller if it has joined a group, otherwise the results, or errors. */
   subscribe(prepared: Prepared): Promise<Subscriber | Results | ExecutionResult>;
-  /** All of it. */
+  /** All steps. */
   run(request: OperationRequest, caller: Caller): Promise<Subscriber | Results | ExecutionResult>;
 }
 
@@ -117,9 +117,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       : result;
 
   /**
-   * Executes one event of a subscription, at once where nothing has to be read. What it reads is
-   * read again where the database went away meanwhile: an event that is sent with an error in its
-   * place is lost to its subscriber.
+   * Executes one event of a subscription; synchronously if nothing must be read. A read is repeated
+   * if the database became unreachable: an event that is sent with an error in its place is lost to
+   * its subscriber.
    */
   function delivered(prepared: Prepared): ExecutionResult | Promise<ExecutionResult> {
     const { caller } = prepared;
@@ -156,7 +156,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     const request = requestOf(prepared);
     try {
       const result = masked(given ?? (await execute(prepared)), request);
-      // Nothing was run where variables are wrong: then there is no data at all.
+      // With invalid variables nothing was executed: then there is no data at all.
       return result.data === undefined && result.errors
         ? { errors: withCode(result.errors, 'BAD_USER_INPUT') }
         : result;
@@ -197,11 +197,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         return { errors: masked(result, request).errors };
       };
       const { subscriber, viewer } = caller;
-      // Of a socket its server has seen to that.
+      // For a socket, its server has checked this.
       if (caller.transport !== 'WEBSOCKET' && admission.isBusy(viewer)) {
         if (!subscriber) return refusal({ errors: [busy()] });
         end('errors');
-        // Not completed: an EventSource would stay away.
+        // Not completed, because an EventSource would not return.
         subscriber.end(busy());
         return subscriber;
       }
@@ -248,7 +248,7 @@ const busy = () => refusedRequest('RATE_LIMITED', 'The server is busy. Come back
 const isPromise = <Value>(value: Value | Promise<Value>): value is Promise<Value> =>
   value instanceof Promise;
 
-/** One context for all events of a tick, so that what they read is read together. */
+/** One context for all events of a tick, so that their reads are batched. */
 function contextOfTick(create: () => object): () => object {
   let context: object | null = null;
   return () => {
@@ -261,7 +261,7 @@ function contextOfTick(create: () => object): () => object {
   };
 }
 
-/** Events of the log carry their cursor as a property: it goes with each, selected or not. */
+/** Events of the log carry their cursor as a property; it is sent with each, selected or not. */
 function cursorOf(event: unknown): string | null {
   return typeof event === 'object' && event && 'cursor' in event && typeof event.cursor === 'string'
     ? event.cursor

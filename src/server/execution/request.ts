@@ -1,15 +1,15 @@
-/** A GraphQL request on its way: who sent it, what it asks, and what is run. */
+/** A GraphQL request: its caller, its document, and the prepared operation. */
 import type { ExecutionArgs, OperationDefinitionNode } from 'graphql';
 import type { Viewer } from '../../api/base/viewer.ts';
 import type { Subscriber } from '../wire/subscriber.ts';
 
-/** What a resolver may want to know of the request, through the context. */
+/** What resolvers may read of the request, through the context. */
 export interface RequestInfo {
   readonly requestId: string;
   readonly transport: 'HTTP' | 'SSE' | 'WEBSOCKET';
-  /** Where an EventSource goes on: takes the place of the argument `after`. */
+  /** `Last-Event-ID` of an EventSource; it replaces the argument `after`. */
   readonly lastEventId: string | null;
-  /** Aborted once nobody waits for the answer any more. */
+  /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
 }
 
@@ -17,7 +17,7 @@ export interface Caller extends RequestInfo {
   readonly viewer: Viewer;
   /** A GET may only read. */
   readonly method: 'GET' | 'POST' | 'SOCKET';
-  /** Where the events of a subscription that is shared go. */
+  /** The target of the events of a shared subscription. */
   readonly subscriber?: Subscriber;
 }
 
@@ -27,7 +27,7 @@ export interface OperationRequest {
   readonly variables?: Record<string, unknown> | null;
 }
 
-/** An operation that may be run. */
+/** An operation that may be executed. */
 export interface Prepared extends ExecutionArgs {
   readonly operation: OperationDefinitionNode;
   readonly caller: Caller;

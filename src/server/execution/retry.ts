@@ -1,20 +1,20 @@
-/** Results of what reads the database, asked for again while the database does not answer. */
+/** Repeats reads of the database while it does not answer. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isConnectionError } from '../../store/database/sql-error.ts';
 import { within } from '../../store/database/time-limit.ts';
 
-/** So often, for about ten minutes in all. */
+/** About ten minutes in total. */
 const retries = 600;
-/** A connection that was cut without a word answers never: the next attempt has another. */
+/** A connection that was cut silently never answers; the next attempt uses another one. */
 const readSeconds = { first: 10, most: 60 };
 
-/** Who asks; a signal of a socket is made when it is looked at first. */
+/** The caller. The signal of a socket is created on first use. */
 interface Asking {
   readonly signal: AbortSignal;
 }
 
-/** The result, asked for again while the database is away, until the signal is aborted. */
+/** The result, repeated while the database is unreachable, until the signal is aborted. */
 export async function answered<Result extends Pick<ExecutionResult, 'errors'> | null>(
   first: Result | Promise<Result>,
   again: () => Result | Promise<Result>,
@@ -31,8 +31,8 @@ export async function answered<Result extends Pick<ExecutionResult, 'errors'> | 
 }
 
 /**
- * The same for what may be run twice at once: an attempt is given up after 10 s, each later one after
- * twice the time, up to a minute, for it may be slow and not lost.
+ * The same for what may run twice concurrently: an attempt is given up after 10 s, each later one
+ * after twice the time, up to a minute, because it may be slow rather than lost.
  */
 export function answeredInTime(
   first: ExecutionResult | Promise<ExecutionResult>,
