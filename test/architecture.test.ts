@@ -57,6 +57,18 @@ const floors: Record<string, readonly (readonly string[])[]> = {
 /** Files that may import each other in a circle: the types of GraphQL refer to each other. */
 const circular = /^(api\/entity|api\/base|executor|runtime)\//;
 
+/**
+ * Texts that a folder may not have, and the files of it that may. What a viewer may see is decided in one
+ * place: a resolver reads the database and the viewer's organization through it.
+ */
+const forbidden: Record<string, { readonly texts: RegExp; readonly except: readonly string[] }> = {
+  api: {
+    texts:
+      /\.database\b|\bdatabase\s*[,:}]|\bviewer\.organizationId\b|\{[^}]*\borganizationId\b[^}]*\}\s*=\s*[\w.]*viewer\b/,
+    except: ['api/base/reads.ts', 'api/base/context.ts'],
+  },
+};
+
 /** The files directly in src/, where the parts meet. */
 const mayImportEverything = [
   ...['main.ts', 'app.ts', 'config.ts', 'settings.ts'],
@@ -184,6 +196,12 @@ function refusal(file: string, { from, typesOnly }: Import): string | undefined 
     : `${folder}/ may import ${mayImport[folder]?.join(', ') || 'nothing'}`;
 }
 
+/** What a file says that its folder may not, or undefined. */
+function forbiddenText(file: string, text: string): string | undefined {
+  const rule = forbidden[file.slice(0, file.indexOf('/'))];
+  return rule && !rule.except.includes(file) ? rule.texts.exec(text)?.[0] : undefined;
+}
+
 describe('the folders of src/', () => {
   const files = sourceFiles(/\.(ts|tsx|mjs)$/);
 
@@ -218,6 +236,12 @@ describe('the folders of src/', () => {
     const imports = new Map(files.map((file) => [file, targetsOf(file)]));
     const refused = circlesOf(imports).filter((circle) => !circle.every((f) => circular.test(f)));
     expect(refused).toEqual([]);
+  });
+
+  test('read the database, and what a viewer may see, where that is decided', () => {
+    expect(files.filter((file) => forbiddenText(file, read(file)))).toEqual([]);
+    const exceptions = Object.values(forbidden).flatMap(({ except }) => except);
+    expect(exceptions.filter((file) => !files.includes(file))).toEqual([]);
   });
 
   test('hold no file that is too long to read', () => {
@@ -265,6 +289,19 @@ describe('the check itself', () => {
   ])('%s may: %s', (file, text) => {
     expect(importsOf(text).map((each) => refusal(file, each))).toEqual([undefined]);
   });
+});
+
+test.each([
+  'context.store.database.drizzle.query.hosts',
+  'const { database } = context.store;',
+  'const { database: db } = context.store;',
+  'feed.position(viewer.organizationId)',
+  'const { organizationId } = context.viewer;',
+  'const { name, organizationId } = viewer;',
+])('a resolver may not say: %s', (text) => {
+  expect(forbiddenText('api/entity/a.ts', text)).toEqual(expect.any(String));
+  expect(forbiddenText('api/base/reads.ts', text)).toBeUndefined();
+  expect(forbiddenText('store/read/a.ts', text)).toBeUndefined();
 });
 
 test('the check of circles finds each circle once', () => {

@@ -6,6 +6,7 @@ import { getTableConfig } from 'drizzle-orm/pg-core';
 import { relations } from '../../store/table/relations.ts';
 import type { Context } from './context.ts';
 import { defaultPageSize, maxPageSize } from './limits.ts';
+import { clientOf } from './reads.ts';
 
 export interface BuilderTypes {
   Context: Context;
@@ -25,7 +26,7 @@ export const builder = new SchemaBuilder<BuilderTypes>({
   plugins: [RelayPlugin, DrizzlePlugin],
   defaultFieldNullability: false,
   drizzle: {
-    client: (context) => context.store.database.drizzle,
+    client: clientOf,
     getTableConfig,
     relations,
     maxConnectionSize: maxPageSize,

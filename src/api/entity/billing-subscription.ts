@@ -7,8 +7,9 @@ import {
 import { builder } from '../base/builder.ts';
 import { callerOf } from '../base/context.ts';
 import { globalId, named, referenceOf } from '../base/ids.ts';
+import { readsOf } from '../base/reads.ts';
 import { defineList, defineOrder } from '../list/connection.ts';
-import { allOf, equal, owned, resources } from '../list/filters.ts';
+import { allOf, equal, resources } from '../list/filters.ts';
 import { commonFields, guardedFields } from '../result/inputs.ts';
 import {
   Conflict,
@@ -55,7 +56,7 @@ export const billingSubscriptionList = defineList({
     by: { KEY: 'key', NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
     initial: { field: 'KEY', direction: 'asc' },
   }),
-  where: (filter, context) => allOf(resources(filter, context), equal('trial', filter?.trial)),
+  where: (filter) => allOf(resources(filter), equal('trial', filter?.trial)),
 });
 
 builder.queryFields((t) => ({
@@ -64,9 +65,9 @@ builder.queryFields((t) => ({
     nullable: true,
     args: { billingSubscription: t.arg.id({ required: true }) },
     resolve: (query, _root, args, context) =>
-      context.store.database.drizzle.query.billingSubscriptions.findFirst(
+      readsOf(context, 'billingSubscriptions').findFirst(
         query({
-          where: { ...owned(context), ...named('BillingSubscription', args.billingSubscription) },
+          where: { ...named('BillingSubscription', args.billingSubscription) },
         }),
       ),
   }),
@@ -80,9 +81,7 @@ const BillingSubscriptionSaved = builder
       billingSubscription: t.drizzleField({
         type: BillingSubscription,
         resolve: async (query, { id }, _args, context) =>
-          (await context.store.database.drizzle.query.billingSubscriptions.findFirst(
-            query({ where: { ...owned(context), id } }),
-          ))!,
+          (await readsOf(context, 'billingSubscriptions').findFirst(query({ where: { id } })))!,
       }),
     }),
   });

@@ -8,8 +8,9 @@ import {
 import { builder } from '../base/builder.ts';
 import { callerOf } from '../base/context.ts';
 import { globalId, named, referenceOf } from '../base/ids.ts';
+import { readsOf } from '../base/reads.ts';
 import { defineList, defineOrder } from '../list/connection.ts';
-import { allOf, anyOf, owned, resources } from '../list/filters.ts';
+import { allOf, anyOf, resources } from '../list/filters.ts';
 import { commonFields, guardedFields } from '../result/inputs.ts';
 import {
   Conflict,
@@ -64,7 +65,7 @@ export const containerRepositoryList = defineList({
     by: { KEY: 'key', NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
     initial: { field: 'KEY', direction: 'asc' },
   }),
-  where: (filter, context) => allOf(resources(filter, context), anyOf('image', filter?.image)),
+  where: (filter) => allOf(resources(filter), anyOf('image', filter?.image)),
 });
 
 builder.queryFields((t) => ({
@@ -73,9 +74,9 @@ builder.queryFields((t) => ({
     nullable: true,
     args: { containerRepository: t.arg.id({ required: true }) },
     resolve: (query, _root, args, context) =>
-      context.store.database.drizzle.query.containerRepositories.findFirst(
+      readsOf(context, 'containerRepositories').findFirst(
         query({
-          where: { ...owned(context), ...named('ContainerRepository', args.containerRepository) },
+          where: { ...named('ContainerRepository', args.containerRepository) },
         }),
       ),
   }),
@@ -89,9 +90,7 @@ const ContainerRepositorySaved = builder
       containerRepository: t.drizzleField({
         type: ContainerRepository,
         resolve: async (query, { id }, _args, context) =>
-          (await context.store.database.drizzle.query.containerRepositories.findFirst(
-            query({ where: { ...owned(context), id } }),
-          ))!,
+          (await readsOf(context, 'containerRepositories').findFirst(query({ where: { id } })))!,
       }),
     }),
   });

@@ -8,9 +8,10 @@ import { builder } from '../base/builder.ts';
 import { callerOf } from '../base/context.ts';
 import { StorageLocation } from '../base/enums.ts';
 import { globalId, named, referenceOf } from '../base/ids.ts';
+import type { Where } from '../base/reads.ts';
+import { readsOf } from '../base/reads.ts';
 import { defineList, defineOrder } from '../list/connection.ts';
-import { allOf, anyOf, owned, resources } from '../list/filters.ts';
-import type { Where } from '../list/page.ts';
+import { allOf, anyOf, resources } from '../list/filters.ts';
 import { commonFields, guardedFields } from '../result/inputs.ts';
 import {
   Conflict,
@@ -77,8 +78,8 @@ export const deviceRepositoryList = defineList({
     by: { KEY: 'key', NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
     initial: { field: 'KEY', direction: 'asc' },
   }),
-  where: (filter, context) =>
-    allOf(resources(filter, context), anyOf('storage', filter?.storage), usedBy(filter?.used)),
+  where: (filter) =>
+    allOf(resources(filter), anyOf('storage', filter?.storage), usedBy(filter?.used)),
 });
 
 function usedBy(used: boolean | null | undefined): Where {
@@ -93,9 +94,9 @@ builder.queryFields((t) => ({
     nullable: true,
     args: { deviceRepository: t.arg.id({ required: true }) },
     resolve: (query, _root, args, context) =>
-      context.store.database.drizzle.query.deviceRepositories.findFirst(
+      readsOf(context, 'deviceRepositories').findFirst(
         query({
-          where: { ...owned(context), ...named('DeviceRepository', args.deviceRepository) },
+          where: { ...named('DeviceRepository', args.deviceRepository) },
         }),
       ),
   }),
@@ -109,9 +110,7 @@ const DeviceRepositorySaved = builder
       deviceRepository: t.drizzleField({
         type: DeviceRepository,
         resolve: async (query, { id }, _args, context) =>
-          (await context.store.database.drizzle.query.deviceRepositories.findFirst(
-            query({ where: { ...owned(context), id } }),
-          ))!,
+          (await readsOf(context, 'deviceRepositories').findFirst(query({ where: { id } })))!,
       }),
     }),
   });

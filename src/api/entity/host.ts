@@ -8,8 +8,9 @@ import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { HostAction, HostSize, HostState } from '../base/enums.ts';
 import { anyNamed, named } from '../base/ids.ts';
+import { readsOf } from '../base/reads.ts';
 import { defineList, defineOrder, type List } from '../list/connection.ts';
-import { allOf, anyOf, equal, owned, type ResourceFilter, resources } from '../list/filters.ts';
+import { allOf, anyOf, equal, type ResourceFilter, resources } from '../list/filters.ts';
 import { type LabelFilterShape, labelled } from '../list/labels.ts';
 import { Failure, failureOf } from './failure.ts';
 import { instanceList } from './instance.ts';
@@ -152,9 +153,9 @@ export const hostList: List<HostFilterShape> = defineList({
     },
     initial: { field: 'KEY', direction: 'asc' },
   }),
-  where: (filter, context) =>
+  where: (filter) =>
     allOf(
-      resources(filter, context),
+      resources(filter),
       anyOf('state', filter?.state),
       anyOf('driver', filter?.driver),
       anyOf('size', filter?.size),
@@ -172,9 +173,7 @@ builder.queryFields((t) => ({
     nullable: true,
     args: { host: t.arg.id({ required: true }) },
     resolve: (query, _root, args, context) =>
-      context.store.database.drizzle.query.hosts.findFirst(
-        query({ where: { ...owned(context), ...named('Host', args.host) } }),
-      ),
+      readsOf(context, 'hosts').findFirst(query({ where: { ...named('Host', args.host) } })),
   }),
   hosts: hostList.root(t),
 }));

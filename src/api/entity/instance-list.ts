@@ -8,13 +8,12 @@ import type {
 import { active } from '../../store/table/state-sets.ts';
 import type { Edition as EditionName } from '../../store/table/values.ts';
 import { builder } from '../base/builder.ts';
-import type { Context } from '../base/context.ts';
 import { DesiredInstanceState, Edition, InstanceState, Reachability } from '../base/enums.ts';
 import { anyNamed } from '../base/ids.ts';
+import type { Where } from '../base/reads.ts';
 import { defineOrder } from '../list/connection.ts';
 import { allOf, anyOf, type ResourceFilter, resources } from '../list/filters.ts';
 import { type LabelFilterShape, labelled } from '../list/labels.ts';
-import type { Where } from '../list/page.ts';
 import { LabelFilter } from './node.ts';
 
 export interface InstanceFilterShape extends ResourceFilter {
@@ -80,13 +79,10 @@ export const instanceOrder = defineOrder('Instance', {
   initial: { field: 'KEY', direction: 'asc' },
 });
 
-/** The instances of the viewer that match. */
-export function instancesWhere(
-  filter: InstanceFilterShape | null | undefined,
-  context: Context,
-): Where {
+/** The instances that match. */
+export function instancesWhere(filter: InstanceFilterShape | null | undefined): Where {
   return allOf(
-    resources(filter, context),
+    resources(filter),
     anyOf('state', filter?.state),
     anyOf('desired', filter?.desiredState),
     convergence(filter?.converged),

@@ -13,8 +13,8 @@ import {
   UnreachableCause,
 } from '../base/enums.ts';
 import { named } from '../base/ids.ts';
+import { readsOf } from '../base/reads.ts';
 import { defineList, type List } from '../list/connection.ts';
-import { owned } from '../list/filters.ts';
 import { Failure, failureOf } from './failure.ts';
 import { Endpoint, InstanceConfiguration, InstanceRun } from './instance-configuration.ts';
 import {
@@ -167,8 +167,8 @@ builder.queryFields((t) => ({
     nullable: true,
     args: { instance: t.arg.id({ required: true }) },
     resolve: (query, _root, args, context) =>
-      context.store.database.drizzle.query.instances.findFirst(
-        query({ where: { ...owned(context), ...named('Instance', args.instance) } }),
+      readsOf(context, 'instances').findFirst(
+        query({ where: { ...named('Instance', args.instance) } }),
       ),
   }),
   instances: instanceList.root(t),

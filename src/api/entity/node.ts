@@ -10,6 +10,7 @@ import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { ActorKind, type ResourceKindName } from '../base/enums.ts';
 import { parseGlobalId } from '../base/ids.ts';
+import { readRows } from '../base/reads.ts';
 
 export const Node = builder.nodeInterfaceRef();
 
@@ -109,17 +110,8 @@ export async function findNodes<Row extends object = ResourceRow>(
   { context, info }: { context: Context; info: GraphQLResolveInfo },
 ): Promise<Map<string, Row>> {
   if (ids.length === 0) return new Map();
-  const table = nodeTables[type];
-  const reads = context.store.database.drizzle.query[table] as unknown as {
-    findMany(query: object): Promise<(Row & { id: string })[]>;
-  };
-  const rows = await reads.findMany(
-    planOf(type, {
-      context,
-      info,
-      where: { organizationId: context.viewer.organizationId, id: { in: [...ids] } },
-    }),
-  );
+  const query = planOf(type, { context, info, where: { id: { in: [...ids] } } });
+  const rows = await readRows<Row & { id: string }>(context, nodeTables[type], query);
   return new Map(rows.map((row) => [row.id, asNode(type, row)]));
 }
 

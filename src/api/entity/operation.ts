@@ -8,9 +8,9 @@ import {
 import { builder, type Types } from '../base/builder.ts';
 import { OperationKind, OperationStatus } from '../base/enums.ts';
 import { anyNamed } from '../base/ids.ts';
+import type { Where } from '../base/reads.ts';
 import { defineList, defineOrder, type List } from '../list/connection.ts';
-import { allOf, anyOf, owned, type Span, within } from '../list/filters.ts';
-import type { Where } from '../list/page.ts';
+import { allOf, anyOf, type Span, within } from '../list/filters.ts';
 import { Failure, failureOf } from './failure.ts';
 import { Actor, asResource, Resource, TimeRange } from './node.ts';
 
@@ -124,9 +124,8 @@ export const operationList: List<OperationFilterShape> = defineList({
     by: { CREATED_AT: 'createdAt' },
     initial: { field: 'CREATED_AT', direction: 'desc' },
   }),
-  where: (filter, context) =>
+  where: (filter) =>
     allOf(
-      owned(context),
       anyOf('status', filter?.status),
       anyOf('kind', filter?.kind),
       filter?.active == null

@@ -8,8 +8,9 @@ import {
 import { builder } from '../base/builder.ts';
 import { callerOf } from '../base/context.ts';
 import { globalId, named, referenceOf } from '../base/ids.ts';
+import { readsOf } from '../base/reads.ts';
 import { defineList, defineOrder } from '../list/connection.ts';
-import { allOf, anyOf, owned, resources, within } from '../list/filters.ts';
+import { allOf, anyOf, resources, within } from '../list/filters.ts';
 import { commonFields, guardedFields } from '../result/inputs.ts';
 import {
   Conflict,
@@ -75,12 +76,8 @@ const solutionVersionList = defineList({
     unique: ['ordinal'],
     initial: { field: 'PUBLISHED_AT', direction: 'desc' },
   }),
-  where: (filter, context) =>
-    allOf(
-      owned(context),
-      anyOf('version', filter?.version),
-      within('publishedAt', filter?.publishedAt),
-    ),
+  where: (filter) =>
+    allOf(anyOf('version', filter?.version), within('publishedAt', filter?.publishedAt)),
 });
 
 export const solutionList = defineList({
@@ -99,11 +96,8 @@ export const solutionList = defineList({
     by: { KEY: 'key', NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
     initial: { field: 'KEY', direction: 'asc' },
   }),
-  where: (filter, context) =>
-    allOf(
-      resources(filter, context),
-      filter?.published == null ? {} : { versions: filter.published },
-    ),
+  where: (filter) =>
+    allOf(resources(filter), filter?.published == null ? {} : { versions: filter.published }),
 });
 
 builder.queryFields((t) => ({
@@ -112,8 +106,8 @@ builder.queryFields((t) => ({
     nullable: true,
     args: { solution: t.arg.id({ required: true }) },
     resolve: (query, _root, args, context) =>
-      context.store.database.drizzle.query.solutions.findFirst(
-        query({ where: { ...owned(context), ...named('Solution', args.solution) } }),
+      readsOf(context, 'solutions').findFirst(
+        query({ where: { ...named('Solution', args.solution) } }),
       ),
   }),
   solutions: solutionList.root(t),
@@ -124,9 +118,7 @@ const SolutionSaved = builder.objectRef<Saved<'SolutionSaved'>>('SolutionSaved')
     solution: t.drizzleField({
       type: Solution,
       resolve: async (query, { id }, _args, context) =>
-        (await context.store.database.drizzle.query.solutions.findFirst(
-          query({ where: { ...owned(context), id } }),
-        ))!,
+        (await readsOf(context, 'solutions').findFirst(query({ where: { id } })))!,
     }),
   }),
 });
@@ -138,9 +130,7 @@ const SolutionVersionPublished = builder
       version: t.drizzleField({
         type: SolutionVersion,
         resolve: async (query, { id }, _args, context) =>
-          (await context.store.database.drizzle.query.solutionVersions.findFirst(
-            query({ where: { ...owned(context), id } }),
-          ))!,
+          (await readsOf(context, 'solutionVersions').findFirst(query({ where: { id } })))!,
       }),
     }),
   });

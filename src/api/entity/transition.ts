@@ -6,12 +6,11 @@ import {
   instanceStates,
 } from '../../lifecycle/instance.ts';
 import { builder } from '../base/builder.ts';
-import type { Context } from '../base/context.ts';
 import { HostState, InstanceState, ResourceKind, type ResourceKindName } from '../base/enums.ts';
 import { anyNamed, parseGlobalId } from '../base/ids.ts';
+import type { Where } from '../base/reads.ts';
 import { defineList, defineOrder, type List } from '../list/connection.ts';
-import { allOf, anyOf, owned, type Span, within } from '../list/filters.ts';
-import type { Where } from '../list/page.ts';
+import { allOf, anyOf, type Span, within } from '../list/filters.ts';
 import { findOperation, type LogRow } from '../list/rows.ts';
 import { Cause } from './failure.ts';
 import { Host } from './host.ts';
@@ -201,9 +200,8 @@ const order = defineOrder('Transition', {
   initial: { field: 'AT', direction: 'asc' },
 });
 
-const steps = (filter: StepFilter | null | undefined, context: Context): Where =>
+const steps = (filter: StepFilter | null | undefined): Where =>
   allOf(
-    owned(context),
     { kind: 'TRANSITION' },
     filter?.operation ? { operationId: { in: operationIds(filter.operation) } } : {},
     within('at', filter?.at),
@@ -235,9 +233,9 @@ export const transitionList: List<TransitionFilterShape> = defineList({
   table: 'log',
   filter: TransitionFilter,
   order,
-  where: (filter, context) =>
+  where: (filter) =>
     allOf(
-      steps(filter, context),
+      steps(filter),
       filter?.resourceKind ? { resourceKind: filter.resourceKind } : {},
       eitherOf(filter ?? {}),
       named({ instance: 'instanceFrom', host: 'hostFrom' }, filter?.fromState),
@@ -251,12 +249,8 @@ export const instanceTransitionList: List<InstanceTransitionFilterShape> = defin
   table: 'log',
   filter: InstanceTransitionFilter,
   order,
-  where: (filter, context) =>
-    allOf(
-      steps(filter, context),
-      anyOf('instanceFrom', filter?.from),
-      anyOf('instanceTo', filter?.to),
-    ),
+  where: (filter) =>
+    allOf(steps(filter), anyOf('instanceFrom', filter?.from), anyOf('instanceTo', filter?.to)),
 });
 
 export const hostTransitionList: List<HostTransitionFilterShape> = defineList({
@@ -265,8 +259,8 @@ export const hostTransitionList: List<HostTransitionFilterShape> = defineList({
   table: 'log',
   filter: HostTransitionFilter,
   order,
-  where: (filter, context) =>
-    allOf(steps(filter, context), anyOf('hostFrom', filter?.from), anyOf('hostTo', filter?.to)),
+  where: (filter) =>
+    allOf(steps(filter), anyOf('hostFrom', filter?.from), anyOf('hostTo', filter?.to)),
 });
 
 builder.queryFields((t) => ({ transitions: transitionList.root(t) }));

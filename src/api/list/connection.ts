@@ -10,15 +10,9 @@ import { relations } from '../../store/table/relations.ts';
 import { builder, type Types } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { OrderDirection } from '../base/enums.ts';
-import { countRelated, countRows, type TableName } from './count.ts';
-import {
-  connectionOf,
-  type Direction,
-  type Order,
-  type PageArguments,
-  planPage,
-  type Where,
-} from './page.ts';
+import { countRows, readRows, type VisibleTable, visibleTo, type Where } from '../base/reads.ts';
+import { countRelated } from './count.ts';
+import { connectionOf, type Direction, type Order, type PageArguments, planPage } from './page.ts';
 
 type OrderArgument = { field: string; direction: 'ASC' | 'DESC' };
 
@@ -72,23 +66,21 @@ export interface ListOptions<Filter> {
   readonly name: string;
   /** The type of its nodes: a drizzle ref over `table`. */
   readonly type: object;
-  readonly table: TableName;
+  readonly table: VisibleTable;
   readonly filter: InputRef<Filter>;
   readonly order: OrderDefinition;
-  /**
-   * The rows of the list: those of the organization of the viewer, not archived, that match the
-   * filter.
-   */
-  where(filter: Filter | null | undefined, context: Context): Where;
+  /** The rows of the list, of those that the viewer may see: not archived, matching the filter. */
+  where(filter: Filter | null | undefined): Where;
 }
 
 export interface List<Filter> {
   readonly filter: InputRef<Filter>;
-  readonly where: ListOptions<Filter>['where'];
+  /** The rows of the viewer that match. */
+  where(filter: Filter | null | undefined, context: Context): Where;
   /** The list as a field of Query; nullable, like all root fields. */
   root(t: object): FieldRef<Types, unknown>;
   /** The list as a field of a row: the rows of one of its relations. */
-  related(t: object, relation: string, parent: TableName): FieldRef<Types, unknown>;
+  related(t: object, relation: string, parent: VisibleTable): FieldRef<Types, unknown>;
 }
 
 type ListArguments = PageArguments & { filter?: unknown; orderBy?: OrderArgument | null };
@@ -108,11 +100,13 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
       }),
     }),
   });
-  const plan = (args: ListArguments, context: Context) => {
-    const where = options.where(args.filter as Filter, context);
+  const plan = (args: ListArguments, where: Where) => {
     const order = options.order.of(args.orderBy);
-    return { where, order, page: planPage(table as Table, where, order, args) };
+    return { order, page: planPage(table as Table, where, order, args) };
   };
+  const whereOf: List<Filter>['where'] = (filter, { viewer }) => ({
+    AND: [visibleTo(viewer, options.table), options.where(filter)],
+  });
   const listArgs = (t: FieldBuilder) => ({
     filter: t.arg({ type: options.filter }),
     orderBy: t.arg({ type: options.order.input }),
@@ -120,7 +114,7 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
 
   return {
     filter: options.filter,
-    where: options.where,
+    where: whereOf,
     root(builderOf) {
       const t = builderOf as FieldBuilder;
       return t.connection(
@@ -129,7 +123,8 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
           nullable: true,
           args: listArgs(t),
           resolve: (_root, args, context, info) => {
-            const { where, order, page } = plan(args, context);
+            const where = options.where(args.filter as Filter);
+            const { order, page } = plan(args, where);
             const read = once(async () => {
               const query = await t.drizzleQueryFromInfo(options.type, {
                 ...page,
@@ -137,7 +132,7 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
                 info,
                 paths: [['nodes'], ['edges', 'node']],
               });
-              const rows = await readsOf(context, options.table).findMany(query);
+              const rows = await readRows(context, options.table, query);
               return connectionOf(rows, order, args);
             });
             return {
@@ -170,7 +165,8 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
               nested: (query: object, path: object) => object,
               selected: () => ReadonlySet<string>,
             ) => {
-              const { where, page } = plan(args, context);
+              const where = whereOf(args.filter as Filter, context);
+              const { page } = plan(args, where);
               const names = selected();
               const rows = [...names].some(
                 (name) => name !== 'totalCount' && name !== '__typename',
@@ -199,8 +195,8 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
               );
             },
           },
-          resolve: (row, args, context) => {
-            const { order } = plan(args, context);
+          resolve: (row, args) => {
+            const order = options.order.of(args.orderBy);
             const loaded = row as Record<string, unknown>;
             const rows = (loaded[relation] ?? []) as object[];
             return { ...connectionOf(rows, order, args), totalCount: loaded[countKey] };
@@ -249,12 +245,6 @@ interface FieldBuilder {
     connection: object,
   ): FieldRef<Types, unknown>;
   drizzleQueryFromInfo(type: object, options: object): object | Promise<object>;
-}
-
-function readsOf(context: Context, table: TableName) {
-  return context.store.database.drizzle.query[table] as unknown as {
-    findMany(query: object): Promise<object[]>;
-  };
 }
 
 /** The rows of a connection are those under `nodes` and under `edges { node }`. */

@@ -1,44 +1,11 @@
-/**
- * Counts of the rows that match a filter: of a table, or of a relation within the statement of its
- * parent.
- */
-import {
-  aliasedTable,
-  and,
-  type Column,
-  eq,
-  getColumns,
-  relationsFilterToSQL,
-  type SQL,
-  sql,
-  type Table,
-} from 'drizzle-orm';
+/** Counts of the matching rows of a relation, within the statement of their parent. */
+import { aliasedTable, and, type Column, eq, getColumns, sql, type Table } from 'drizzle-orm';
 import { relations } from '../../store/table/relations.ts';
 import type { Context } from '../base/context.ts';
-import type { Where } from './page.ts';
-
-export type TableName = keyof typeof relations;
-
-/** A relational filter as plain SQL over `table`, which may be an alias. */
-export function whereSql(name: TableName, where: Where, table?: Table): SQL | undefined {
-  const { sql: chunks } = relationsFilterToSQL(
-    table ?? (relations[name].table as Table),
-    where as never,
-    relations[name].relations,
-    relations,
-    undefined,
-  );
-  return chunks && sql.join(chunks);
-}
-
-/** Counts the matching rows of a table, in a statement of its own. */
-export function countRows(context: Context, name: TableName, where: Where): Promise<number> {
-  const table = relations[name].table as Table;
-  return context.store.database.drizzle.$count(table as never, whereSql(name, where));
-}
+import { type VisibleTable, type Where, whereSql } from '../base/reads.ts';
 
 interface RelatedCount {
-  readonly parent: TableName;
+  readonly parent: VisibleTable;
   readonly relation: string;
   readonly where: Where;
 }
@@ -72,7 +39,7 @@ function relatedCountSql(parentTable: Table, { parent, relation: name, where }: 
 
 interface Relation {
   readonly targetTable: Table;
-  readonly targetTableName: TableName;
+  readonly targetTableName: VisibleTable;
   readonly sourceColumns: readonly RelationColumn[];
   readonly targetColumns: readonly RelationColumn[];
 }

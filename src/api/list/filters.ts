@@ -1,11 +1,5 @@
 /** Conditions that the filters of several lists share, for the relational queries of Drizzle. */
-import type { Context } from '../base/context.ts';
-import type { Where } from './page.ts';
-
-/** Only rows of the organization of the viewer. */
-export function owned({ viewer }: Context): Where {
-  return { organizationId: viewer.organizationId };
-}
+import type { Where } from '../base/reads.ts';
 
 /** The column has any of these values; no condition without a value. */
 export function anyOf(column: string, values: readonly unknown[] | null | undefined): Where {
@@ -45,13 +39,10 @@ export interface ResourceFilter {
   archived?: boolean | null;
 }
 
-/**
- * The matching rows of the viewer: archived ones if the filter asks for them, otherwise the others.
- */
-export function resources(filter: ResourceFilter | null | undefined, context: Context): Where {
+/** The matching rows: archived ones if the filter asks for them, otherwise the others. */
+export function resources(filter: ResourceFilter | null | undefined): Where {
   const pattern = filter?.text ? containing(filter.text) : null;
   return {
-    ...owned(context),
     archivedAt: filter?.archived ? { isNotNull: true } : { isNull: true },
     ...anyOf('key', filter?.key),
     ...(pattern ? { OR: [{ key: { ilike: pattern } }, { name: { ilike: pattern } }] } : {}),
@@ -60,5 +51,6 @@ export function resources(filter: ResourceFilter | null | undefined, context: Co
 
 /** All of these conditions; each may contain an `OR`. */
 export function allOf(...conditions: readonly Where[]): Where {
-  return { AND: conditions.filter((condition) => Object.keys(condition).length > 0) };
+  const given = conditions.filter((condition) => Object.keys(condition).length > 0);
+  return given.length > 0 ? { AND: given } : {};
 }

@@ -1,6 +1,6 @@
 /** Filters resources by their labels. */
 import { and, type Column, type SQL, sql } from 'drizzle-orm';
-import type { Where } from './page.ts';
+import type { Where } from '../base/reads.ts';
 
 export interface LabelFilterShape {
   readonly name: string;

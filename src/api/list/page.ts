@@ -3,9 +3,8 @@ import { type Column, getColumns, type Table } from 'drizzle-orm';
 import { GraphQLError } from 'graphql';
 import { isUuid } from '../base/ids.ts';
 import { defaultPageSize, maxPageSize } from '../base/limits.ts';
+import type { Where } from '../base/reads.ts';
 
-/** A filter for the relational queries of Drizzle. */
-export type Where = Record<string, unknown>;
 export type Direction = 'asc' | 'desc';
 
 /** The order of a list: its name in cursors, and its columns, the last of which is unique. */

@@ -2,6 +2,7 @@
 import type { InferSelectModel } from 'drizzle-orm';
 import type { log, operations } from '../../store/table/schema.ts';
 import type { Context } from '../base/context.ts';
+import { readsOf } from '../base/reads.ts';
 
 export type OperationRow = InferSelectModel<typeof operations>;
 export type LogRow = InferSelectModel<typeof log>;
@@ -20,10 +21,7 @@ export function findOperation(
 
 /** Operations at this moment, read without the loaders. */
 export function readOperations(context: Context, ids: readonly string[]): Promise<OperationRow[]> {
-  const { store, viewer } = context;
-  return store.database.drizzle.query.operations.findMany({
-    where: { organizationId: viewer.organizationId, id: { in: [...ids] } },
-  });
+  return readsOf(context, 'operations').findMany({ where: { id: { in: [...ids] } } });
 }
 
 export interface TransitionReference {
@@ -39,9 +37,8 @@ export function findTransition(
   if (!reference) return Promise.resolve(null);
   const key = ({ resourceId, sequence }: TransitionReference) => `${resourceId}:${sequence}`;
   return context.loaders.load('transitions', key(reference), async (keys) => {
-    const rows = await context.store.database.drizzle.query.log.findMany({
+    const rows = await readsOf(context, 'log').findMany({
       where: {
-        organizationId: context.viewer.organizationId,
         kind: 'TRANSITION',
         OR: keys.map((wanted) => {
           const [resourceId = '', sequence] = wanted.split(':');

@@ -6,9 +6,9 @@ import { builder } from '../base/builder.ts';
 import { callerOf } from '../base/context.ts';
 import { HostSize } from '../base/enums.ts';
 import { globalId } from '../base/ids.ts';
+import { readsOf } from '../base/reads.ts';
 import { Host, HostDriver } from '../entity/host.ts';
 import { LabelInput } from '../entity/node.ts';
-import { owned } from '../list/filters.ts';
 import { commonFields, guardedFields } from '../result/inputs.ts';
 import { withReferences } from '../result/references.ts';
 import {
@@ -26,9 +26,7 @@ const HostSaved = builder.objectRef<Saved<'HostSaved'>>('HostSaved').implement({
     host: t.drizzleField({
       type: Host,
       resolve: async (query, { id }, _args, context) =>
-        (await context.store.database.drizzle.query.hosts.findFirst(
-          query({ where: { ...owned(context), id } }),
-        ))!,
+        (await readsOf(context, 'hosts').findFirst(query({ where: { id } })))!,
     }),
   }),
 });

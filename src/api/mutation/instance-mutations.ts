@@ -5,8 +5,8 @@ import { createInstance, deleteInstance, updateInstance } from '../../store/reso
 import { builder } from '../base/builder.ts';
 import { callerOf } from '../base/context.ts';
 import { globalId } from '../base/ids.ts';
+import { readsOf } from '../base/reads.ts';
 import { Instance } from '../entity/instance.ts';
-import { owned } from '../list/filters.ts';
 import { withReferences } from '../result/references.ts';
 import {
   Conflict,
@@ -29,9 +29,7 @@ const InstanceSaved = builder.objectRef<Saved<'InstanceSaved'>>('InstanceSaved')
     instance: t.drizzleField({
       type: Instance,
       resolve: async (query, { id }, _args, context) =>
-        (await context.store.database.drizzle.query.instances.findFirst(
-          query({ where: { ...owned(context), id } }),
-        ))!,
+        (await readsOf(context, 'instances').findFirst(query({ where: { id } })))!,
     }),
   }),
 });

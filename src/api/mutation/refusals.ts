@@ -16,6 +16,7 @@ import {
   InstanceAction as InstanceActionEnum,
   InstanceState as InstanceStateEnum,
 } from '../base/enums.ts';
+import { readsOf } from '../base/reads.ts';
 import { findNode, findResource, type NodeTypeName, Resource } from '../entity/node.ts';
 import {
   conflict,
@@ -49,10 +50,10 @@ export const CommandRefused = builder
       operation: t.drizzleField({
         type: 'operations',
         nullable: true,
-        resolve: async (query, { refusal: { operationId } }, _args, { store, viewer }) => {
+        resolve: async (query, { refusal: { operationId } }, _args, context) => {
           if (!operationId) return null;
-          const where = { id: operationId, organizationId: viewer.organizationId };
-          const found = await store.database.drizzle.query.operations.findFirst(query({ where }));
+          const where = { id: operationId };
+          const found = await readsOf(context, 'operations').findFirst(query({ where }));
           return found ?? null;
         },
       }),

@@ -16,10 +16,10 @@ import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { RuntimeCommandKind } from '../base/enums.ts';
 import { streamOf } from '../base/graphql-stream.ts';
+import { readsOf } from '../base/reads.ts';
 import type { RunViewer } from '../base/viewer.ts';
 import { DeviceValue } from '../entity/device.ts';
 import { Instance } from '../entity/instance.ts';
-import { owned } from '../list/filters.ts';
 import { RuntimeReportRefused, refusedReport } from '../mutation/refusals.ts';
 import {
   InvalidInput,
@@ -106,9 +106,7 @@ const RuntimeReportAccepted = builder
       instance: t.drizzleField({
         type: Instance,
         resolve: async (query, { instanceId }, _args, context) =>
-          (await context.store.database.drizzle.query.instances.findFirst(
-            query({ where: { ...owned(context), id: instanceId } }),
-          ))!,
+          (await readsOf(context, 'instances').findFirst(query({ where: { id: instanceId } })))!,
       }),
       limits: t.field({
         type: RuntimeLimitsType,

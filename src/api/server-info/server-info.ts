@@ -3,6 +3,7 @@ import { builder } from '../base/builder.ts';
 import type { ServerFacts } from '../base/context.ts';
 import { globalId } from '../base/ids.ts';
 import type { ServerLimits } from '../base/limits.ts';
+import { readsOf } from '../base/reads.ts';
 import type { Viewer as ViewerShape } from '../base/viewer.ts';
 
 const Organization = builder.drizzleObject('organizations', {
@@ -20,10 +21,8 @@ const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
   fields: (t) => ({
     organization: t.drizzleField({
       type: Organization,
-      resolve: async (query, { organizationId }, _args, { store }) =>
-        (await store.database.drizzle.query.organizations.findFirst(
-          query({ where: { id: organizationId } }),
-        ))!,
+      resolve: async (query, _viewer, _args, context) =>
+        (await readsOf(context, 'organizations').findFirst(query({})))!,
     }),
     kind: t.field({
       type: ViewerKind,
@@ -33,11 +32,8 @@ const Viewer = builder.objectRef<ViewerShape>('Viewer').implement({
     expiresAt: t.field({
       type: 'DateTime',
       nullable: true,
-      resolve: async ({ accessKeyId }, _args, { store }) => {
-        const { accessKeys } = store.database.drizzle.query;
-        const key = await accessKeys.findFirst({ where: { id: accessKeyId } });
-        return key?.expiresAt ?? null;
-      },
+      resolve: async (_viewer, _args, context) =>
+        (await readsOf(context, 'accessKeys').findFirst())?.expiresAt ?? null,
     }),
   }),
 });

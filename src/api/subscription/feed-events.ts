@@ -6,6 +6,7 @@ import type { ChannelOptions } from '../../feed/feed.ts';
 import type { Context } from '../base/context.ts';
 import { notThere } from '../base/graphql-stream.ts';
 import { named } from '../base/ids.ts';
+import { readsOf, scopeOf } from '../base/reads.ts';
 import { badInput } from '../list/page.ts';
 import type { LogRow } from '../list/rows.ts';
 import type { NamedResources } from './named-resources.ts';
@@ -57,7 +58,7 @@ export function feedSource(
   { resourceId, matches, named, ...options }: FeedOptions,
 ): ChannelSource<FeedEvent> {
   const { feed, viewer } = context;
-  const { organizationId } = viewer;
+  const organizationId = scopeOf(viewer);
   return new ChannelSource({
     ...options,
     isOfLog: true,
@@ -99,15 +100,11 @@ export async function resourceIdOf(
   type: keyof typeof nouns,
   idOrKey: string,
 ): Promise<string> {
-  const { query } = context.store.database.drizzle;
-  const wanted = {
-    columns: { id: true },
-    where: { organizationId: context.viewer.organizationId, ...named(type, idOrKey) },
-  } as const;
+  const wanted = { columns: { id: true }, where: named(type, idOrKey) } as const;
   const row =
     type === 'Instance'
-      ? await query.instances.findFirst(wanted)
-      : await query.hosts.findFirst(wanted);
+      ? await readsOf(context, 'instances').findFirst(wanted)
+      : await readsOf(context, 'hosts').findFirst(wanted);
   if (!row) throw notThere(nouns[type], idOrKey);
   return row.id;
 }

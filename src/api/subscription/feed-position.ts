@@ -10,6 +10,7 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 import type { Context } from '../base/context.ts';
+import { scopeOf } from '../base/reads.ts';
 
 /** By variables object, which is unique to each execution. */
 const positions = new WeakMap<object, Promise<string>>();
@@ -18,7 +19,7 @@ const positions = new WeakMap<object, Promise<string>>();
 export function positionOf(context: Context, info: GraphQLResolveInfo): Promise<string> {
   const known = positions.get(info.variableValues);
   if (known) return known;
-  const position = context.feed.position(context.viewer.organizationId);
+  const position = context.feed.position(scopeOf(context.viewer));
   positions.set(info.variableValues, position);
   return position;
 }

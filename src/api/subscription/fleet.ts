@@ -8,9 +8,9 @@ import { countFleet, type FleetCounts } from '../../store/read/fleet.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { HostState, InstanceState } from '../base/enums.ts';
+import { scopeOf, whereSql } from '../base/reads.ts';
 import { hostList } from '../entity/host.ts';
 import { instanceList } from '../entity/instance.ts';
-import { whereSql } from '../list/count.ts';
 
 /** Least interval between two counts for a group of subscribers; counts never overlap. */
 const updateMilliseconds = 250;
@@ -85,7 +85,7 @@ type Filter = typeof FleetFilter.$inferInput | null | undefined;
 async function summaryOf(filter: Filter, context: Context): Promise<Fleet> {
   const { store, feed, viewer } = context;
   // The cursor is read first, so that the counts include at least everything up to it.
-  const cursor = await feed.position(viewer.organizationId);
+  const cursor = await feed.position(scopeOf(viewer));
   const counts = await countFleet(store, {
     instances: whereSql(
       'instances',
@@ -112,7 +112,7 @@ builder.subscriptionField('fleet', (t) =>
     extensions: shared,
     subscribe: async (_root, { filter }, context) => {
       const { feed, viewer } = context;
-      const { organizationId } = viewer;
+      const organizationId = scopeOf(viewer);
       let latest: Fleet | null = null;
       const changes = feed.subscribe({ organizationId });
       // The first count must not be older than the first change that is received.

@@ -2,6 +2,7 @@
 import type { LogEvent } from '../../feed/channel/event.ts';
 import type { Context } from '../base/context.ts';
 import { parseGlobalId } from '../base/ids.ts';
+import { readsOf } from '../base/reads.ts';
 
 export interface NamedResources {
   /** Does the event belong to one of them? Called for each event in the order of the log. */
@@ -15,7 +16,7 @@ export interface NamedResources {
 
 /** The resources that any of these global ids or keys name, archived or not. */
 export function namedResources(
-  { store, viewer }: Context,
+  context: Context,
   type: 'Instance' | 'Host',
   idsOrKeys: readonly string[],
 ): NamedResources {
@@ -41,15 +42,14 @@ export function namedResources(
     },
     async lookUp() {
       if (unknown.size === 0) return;
-      const { query } = store.database.drizzle;
       const wanted = {
         columns: { id: true, key: true } as const,
-        where: { organizationId: viewer.organizationId, key: { in: [...unknown] } },
+        where: { key: { in: [...unknown] } },
       };
       const rows =
         type === 'Instance'
-          ? await query.instances.findMany(wanted)
-          : await query.hosts.findMany(wanted);
+          ? await readsOf(context, 'instances').findMany(wanted)
+          : await readsOf(context, 'hosts').findMany(wanted);
       for (const { id, key } of rows) know(id, key);
     },
   };

@@ -9,8 +9,8 @@ import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { notThere } from '../base/graphql-stream.ts';
 import { parseGlobalId, referenceOf } from '../base/ids.ts';
+import { readsOf } from '../base/reads.ts';
 import { Operation } from '../entity/operation.ts';
-import { owned } from '../list/filters.ts';
 import { badInput } from '../list/page.ts';
 import { type OperationRow, readOperations } from '../list/rows.ts';
 import { commandOf, refusedFields } from '../mutation/command.ts';
@@ -73,9 +73,7 @@ builder.queryField('operation', (t) =>
       const id = operationId(operation);
       if (!id) return null;
       if (waitSeconds) await waitForEnd(context, id, waitSeconds);
-      const found = await context.store.database.drizzle.query.operations.findFirst(
-        query({ where: { ...owned(context), id } }),
-      );
+      const found = await readsOf(context, 'operations').findFirst(query({ where: { id } }));
       return found ?? null;
     },
   }),
@@ -112,8 +110,8 @@ const OperationCancelled = builder
         type: Operation,
         nullable: true,
         resolve: async (query, accepted, _args, context) =>
-          (await context.store.database.drizzle.query.operations.findFirst(
-            query({ where: { ...owned(context), id: accepted.operationId } }),
+          (await readsOf(context, 'operations').findFirst(
+            query({ where: { id: accepted.operationId } }),
           )) ?? null,
       }),
     }),

@@ -18,6 +18,7 @@ import {
   visit,
 } from 'graphql';
 import { asGraphQLError } from '../../api/base/graphql-stream.ts';
+import { scopeOf } from '../../api/base/reads.ts';
 import type { ChannelSource } from '../../feed/channel/channel-source.ts';
 import { createGroup, type Group } from '../../feed/group/group.ts';
 import { createKept, createRendering, type Rendering } from '../../feed/group/rendering.ts';
@@ -179,7 +180,7 @@ function keyOf({ caller, document, operation, operationName, variableValues }: P
     .filter(([name]) => name !== cursor)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   const text = document.loc?.source.body ?? '';
-  return JSON.stringify([caller.viewer.organizationId, operationName ?? null, variables, text]);
+  return JSON.stringify([scopeOf(caller.viewer), operationName ?? null, variables, text]);
 }
 
 /**
@@ -199,7 +200,7 @@ function resultKeyOf(prepared: Prepared): string {
   });
   const text = document.loc?.source.body ?? '';
   return isPicking
-    ? JSON.stringify([caller.viewer.organizationId, operationName ?? null, text])
+    ? JSON.stringify([scopeOf(caller.viewer), operationName ?? null, text])
     : keyOf(prepared);
 }
 
