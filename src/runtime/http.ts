@@ -14,6 +14,7 @@ import {
 import type { AddressInfo } from 'node:net';
 import { readBody } from '../http/body.ts';
 import { createDrain, type Drain } from '../http/drain.ts';
+import { jsonRefusal, textOf } from '../http/media-type.ts';
 import type { Guard } from './solution.ts';
 
 /** What a request asked, once it was let in. */
@@ -188,12 +189,10 @@ async function readJson(
   drain: Drain,
 ): Promise<unknown> {
   const { headers } = request;
-  const type = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
   const empty = headers['content-length'] === '0' || !hasBody(headers);
-  if (empty && type === '') return undefined;
-  if (type !== 'application/json' || headers['content-encoding'] !== undefined) {
-    throw new Refused(415, 'Send JSON, uncompressed: Content-Type: application/json.');
-  }
+  if (empty && headers['content-type'] === undefined) return undefined;
+  const mediaRefusal = jsonRefusal(headers);
+  if (mediaRefusal) throw new Refused(415, mediaRefusal);
   const body = await readBody(request, response, { maxBytes: bodyBytes, drain });
   if ('refusal' in body) {
     if (body.refusal === 'tooLarge')
@@ -201,7 +200,7 @@ async function readJson(
     throw new Refused(503, closingMessage);
   }
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body.bytes));
+    return JSON.parse(textOf(body.bytes) ?? '');
   } catch {
     throw new Refused(400, 'The body is no JSON in UTF-8.');
   }

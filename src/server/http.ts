@@ -3,12 +3,13 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Drain } from '../http/drain.ts';
+import { accepts } from '../http/media-type.ts';
 import { isConnectionError } from '../store/database/sql-error.ts';
 import type { Auth } from './auth/auth.ts';
 import { hasCookie, type SignIn } from './auth/sign-in.ts';
 import type { GraphiqlHandler } from './graphiql/graphiql.ts';
 import { completedEventId } from './transport/sse.ts';
-import type { YogaHandler } from './transport/yoga.ts';
+import { answerTypes, notAcceptableMessage, type YogaHandler } from './transport/yoga.ts';
 import type { Metrics } from './wire/metrics.ts';
 import { describeError, unavailable } from './wire/request-error.ts';
 import {
@@ -53,6 +54,8 @@ const headers = {
   'cache-control': 'no-store',
 };
 
+const requestTypes = ['application/json', 'application/graphql+json'];
+
 /** Longest time that the rest of a refused body is read and discarded. */
 const discardMilliseconds = 5_000;
 
@@ -95,7 +98,9 @@ export function createHttpListener(options: HttpOptions) {
 
   async function graphql(exchange: Exchange): Promise<void> {
     const { request, response } = exchange;
-    const accept = request.headers.accept ?? '';
+    // Yoga compares media types by their letters, and they have no case.
+    const accept = (request.headers.accept ?? '').toLowerCase();
+    if (accept !== '') request.headers.accept = accept;
     if (request.method === 'GET' && accept.includes('text/html')) return page(exchange);
     if (request.method !== 'GET' && request.method !== 'POST') {
       response.setHeader('allow', 'GET, POST');
@@ -103,12 +108,9 @@ export function createHttpListener(options: HttpOptions) {
     }
     const found = await auth.ofRequest(request);
     if (!('viewer' in found)) return answerError(response, found.code, found.message);
-    if (request.method === 'POST' && !isJson(request))
-      return answerError(
-        response,
-        'UNSUPPORTED_MEDIA_TYPE',
-        'Send { "query": …, "variables": … } with Content-Type: application/json.',
-      );
+    if (!accepts(accept, answerTypes))
+      return answerError(response, 'NOT_ACCEPTABLE', notAcceptableMessage);
+    if (request.method === 'POST' && !isJson(request, response, requestTypes)) return;
     if (!hasReadableParameters(request))
       return answerError(response, 'BAD_REQUEST', 'variables and extensions must be JSON objects.');
     const wantsEvents = accept.includes('text/event-stream');
@@ -133,6 +135,7 @@ export function createHttpListener(options: HttpOptions) {
   async function bodyOf({ request, response }: Exchange): Promise<string | null> {
     const { payloadBytes, drain } = options;
     const text = await readText(request, response, { maxBytes: payloadBytes, drain });
+    request.headers['content-type'] = 'application/json';
     if (text !== '') return text;
     answerError(response, 'BAD_REQUEST', 'The body is empty: { "query": … } goes there.');
     return null;

@@ -50,6 +50,78 @@ describe('requests', () => {
     expect(got.json).toEqual({ data: { number: 3 } });
   });
 
+  test.each([
+    'Application/JSON',
+    'application/json ; charset="utf-8"',
+    'application/json;charset=UTF-8',
+  ])('Content-Type: %s is taken', async (type) => {
+    const headers = { ...bearer, 'content-type': type, accept: 'Application/JSON' };
+    const body = JSON.stringify({ query: '{ hello }' });
+    const answer = await send(api, '/graphql', { method: 'POST', headers, body });
+    expect([answer.status, answer.json]).toEqual([200, { data: { hello: 'world' } }]);
+  });
+
+  test('another charset or encoding is 415, a body that is not UTF-8 is 400; nothing is done', async () => {
+    const text = JSON.stringify({ query: 'mutation { touch(name: "caf\u00e9 of bytes") }' });
+    const refusalOf = async (body: Buffer | string, headers: Record<string, string>) => {
+      const all = { ...bearer, 'content-type': 'application/json', ...headers };
+      const answer = await send(api, '/graphql', { method: 'POST', headers: all, body });
+      return [answer.status, codeOf(answer), answer.json.errors[0].message];
+    };
+    const taken = expect.stringMatching(/application\/json.*UTF-8/);
+    for (const [name, value] of [
+      ['content-type', 'application/json; charset=iso-8859-1'],
+      ['content-encoding', 'gzip'],
+    ] as const)
+      expect(await refusalOf(text, { [name]: value })).toEqual([
+        415,
+        'UNSUPPORTED_MEDIA_TYPE',
+        taken,
+      ]);
+    const latin = Buffer.from(text, 'latin1');
+    const notUtf8 = expect.stringContaining('UTF-8');
+    expect(await refusalOf(latin, {})).toEqual([400, 'BAD_REQUEST', notUtf8]);
+    expect(api.seen.mutations.filter((name) => name.endsWith('of bytes'))).toEqual([]);
+  });
+
+  test.each(['text/plain', 'application/json;q=0', 'image/*'])(
+    'Accept: %s is 406 with what is offered; nothing is done',
+    async (accept) => {
+      const headers = { ...bearer, 'content-type': 'application/json', accept };
+      const body = JSON.stringify({ query: 'mutation { touch(name: "not acceptable") }' });
+      const answer = await send(api, '/graphql', { method: 'POST', headers, body });
+      expect([answer.status, codeOf(answer)]).toEqual([406, 'NOT_ACCEPTABLE']);
+      expect(answer.json.errors[0].message).toContain('application/graphql-response+json');
+      expect(api.seen.mutations).not.toContain('not acceptable');
+    },
+  );
+
+  test('a subscription for who takes JSON alone is told what to accept', async () => {
+    const headers = { ...bearer, 'content-type': 'application/json', accept: 'application/json' };
+    const body = JSON.stringify({ query: 'subscription { ticks(count: 1) { cursor } }' });
+    const answer = await send(api, '/graphql', { method: 'POST', headers, body });
+    expect([answer.status, codeOf(answer)]).toEqual([400, 'BAD_REQUEST']);
+    expect(answer.json.errors[0].message).toContain('text/event-stream');
+  });
+
+  test('Expect: 100-Continue has no case', async () => {
+    const body = JSON.stringify({ query: '{ hello }' });
+    const socket = connect(api.port, '127.0.0.1');
+    let received = '';
+    socket.on('data', (chunk) => {
+      received += String(chunk);
+      if (/100 Continue\r\n\r\n$/.test(received)) socket.write(body);
+    });
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(
+      `POST /graphql HTTP/1.1\r\nHost: localhost:${api.port}\r\nConnection: close\r\n` +
+        `Authorization: ${bearer.authorization}\r\nContent-Type: application/json\r\n` +
+        `Expect: 100-Continue\r\nContent-Length: ${body.length}\r\n\r\n`,
+    );
+    await closed;
+    expect(received).toContain('{"data":{"hello":"world"}}');
+  });
+
   test('mutations run by POST alone', async () => {
     const path = `/graphql?query=${encodeURIComponent('mutation { touch(name: "by GET") }')}`;
     const got = await send(api, path, { headers: bearer });

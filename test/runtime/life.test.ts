@@ -116,7 +116,13 @@ test('what bad requests get, all faulty fields named at once', async () => {
   expect(status).toBe(400);
   const paths = (body.faults as { path: string }[]).map(({ path }) => path);
   expect(paths).toEqual(['device', 'temperature', 'humidity', 'extra']);
-  const json = { 'content-type': 'application/json' };
+  const type = 'application/json';
+  const json = { 'content-type': type };
+  const latin = Buffer.from(JSON.stringify({ ...climate, device: 'b\u00e9' }), 'latin1');
+  for (const taken of ['Application/JSON', `${type} ; charset="utf-8"`])
+    expect(await ask(http, { body: climate, headers: { 'content-type': taken } })).toMatchObject({
+      status: 202,
+    });
   const cases: [string, Parameters<typeof ask>[1], number][] = [
     ['no JSON', { body: '{', headers: json }, 400],
     ['an array', { body: [] }, 400],
@@ -126,6 +132,13 @@ test('what bad requests get, all faulty fields named at once', async () => {
     ['another method', { method: 'PUT', body: climate }, 405],
     ['too much', { body: { ...climate, device: 'x'.repeat(70_000) } }, 413],
     ['a form', { body: 'a=b', headers: { 'content-type': 'text/plain' } }, 415],
+    [
+      'another charset',
+      { body: climate, headers: { 'content-type': `${type}; charset=latin1` } },
+      415,
+    ],
+    ['compressed', { body: climate, headers: { ...json, 'content-encoding': 'gzip' } }, 415],
+    ['bytes that are not UTF-8', { body: latin, headers: json }, 400],
     ['another Host', { body: climate, headers: { host: 'evil.example:80' } }, 421],
     ['an Origin', { body: climate, headers: { origin: 'http://evil.example' } }, 403],
   ];
@@ -139,7 +152,7 @@ test('what bad requests get, all faulty fields named at once', async () => {
     body: { faults: [{ path: 'bed' }, { path: 'litres' }] },
   });
   expect(await ask(commands, { path: '/status' })).toMatchObject({
-    body: { counters: { messagesAccepted: 0, messagesRejected: 11 } },
+    body: { counters: { messagesAccepted: 2, messagesRejected: 14 } },
   });
 });
 

@@ -75,7 +75,7 @@ export interface Ask {
   readonly method?: string;
   readonly path?: string;
   readonly headers?: Record<string, string>;
-  /** An object is sent as JSON, text as it is. */
+  /** An object is sent as JSON, text and bytes as they are. */
   readonly body?: unknown;
 }
 
@@ -88,7 +88,10 @@ export interface Told {
 /** One request on a connection of its own. Rejects where nobody listens. */
 export function ask({ address, port, path }: Endpoint, what: Ask = {}): Promise<Told> {
   const { body } = what;
-  const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+  const text =
+    body === undefined || typeof body === 'string' || body instanceof Buffer
+      ? body
+      : JSON.stringify(body);
   const json = text === undefined ? undefined : { 'content-type': 'application/json' };
   return new Promise((resolve, reject) => {
     const sent = request(

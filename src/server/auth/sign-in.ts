@@ -61,8 +61,7 @@ export function createSignIn(options: {
   async function signIn(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (auth.isOwnPage(request) === false)
       return answerError(response, 'FORBIDDEN', 'Only the sign-in page of this server signs in.');
-    if (!isJson(request))
-      return answerError(response, 'UNSUPPORTED_MEDIA_TYPE', 'Send { "code": … } as JSON.');
+    if (!isJson(request, response)) return;
     const text = await readText(request, response, { maxBytes: 1024, drain: options.drain });
     if (text === null) return;
     const session = await keys.exchangeSignInCode(codeOf(text));

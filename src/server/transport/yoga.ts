@@ -14,6 +14,16 @@ import type { SlowConsumers } from '../wire/slow-consumers.ts';
 import type { StreamLimits } from '../wire/stream-limits.ts';
 import { EventStream } from './sse.ts';
 
+/** What an answer may be; a subscription is answered with events alone. */
+export const answerTypes = [
+  'application/graphql-response+json',
+  'application/json',
+  'text/event-stream',
+];
+export const notAcceptableMessage =
+  'Queries and mutations are answered with Accept: application/graphql-response+json or ' +
+  'application/json, subscriptions with Accept: text/event-stream.';
+
 interface ServerContext {
   readonly caller: Caller;
   readonly response: ServerResponse;

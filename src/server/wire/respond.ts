@@ -1,6 +1,7 @@
 /** Answers of plain HTTP: a status, a body, and errors in the form of GraphQL. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type BodyOptions, readBody } from '../../http/body.ts';
+import { jsonRefusal, textOf } from '../../http/media-type.ts';
 import { type RequestErrorCode, statusOfCode } from './request-error.ts';
 
 export function answerText(response: ServerResponse, status: number, body: string): void {
@@ -29,8 +30,16 @@ export function redirect(response: ServerResponse, path: string): void {
   response.writeHead(303, { location: path }).end();
 }
 
-export const isJson = ({ headers }: IncomingMessage): boolean =>
-  /^application\/(graphql\+)?json\s*(;|$)/i.test(headers['content-type'] ?? '');
+/** Whether the body is JSON by its headers; if not, the request is answered. */
+export function isJson(
+  { headers }: IncomingMessage,
+  response: ServerResponse,
+  types?: readonly string[],
+): boolean {
+  const refusal = jsonRefusal(headers, types);
+  if (refusal) answerError(response, 'UNSUPPORTED_MEDIA_TYPE', refusal);
+  return refusal === null;
+}
 
 /** The message of a server that is closing. */
 export const closingMessage =
@@ -43,7 +52,12 @@ export async function readText(
   options: BodyOptions,
 ): Promise<string | null> {
   const body = await readBody(request, response, options);
-  if ('bytes' in body) return body.bytes.toString('utf8');
+  if ('bytes' in body) {
+    const text = textOf(body.bytes);
+    if (text === null)
+      answerError(response, 'BAD_REQUEST', 'The body is not UTF-8. Send JSON in UTF-8.');
+    return text;
+  }
   if (body.refusal === 'tooLarge')
     answerError(response, 'PAYLOAD_TOO_LARGE', tooLargeMessage(options.maxBytes));
   if (body.refusal === 'closing') {
