@@ -6,7 +6,7 @@ import {
   recordInstanceObservation,
 } from '../../src/store/command/observations.ts';
 import { hostSnapshot, instanceSnapshot } from '../../src/store/command/snapshot.ts';
-import { decide } from '../../src/store/commit/store.ts';
+import { decideAndCommit } from '../../src/store/commit/store.ts';
 import { claim } from '../../src/store/work/work.ts';
 import { registerWorker } from '../../src/store/work/workers.ts';
 import { actor, createFleet, type Fleet } from './fleet.ts';
@@ -102,7 +102,7 @@ test('a removal decided before a start was written loses to it, and is refused w
   await fleet.instance('one', 'host', 'STOPPED');
   await deploy('host', hostId);
   let started = false;
-  const removal = await decide(
+  const removal = await decideAndCommit(
     fleet.store,
     async () => {
       const snapshot = await hostSnapshot(fleet.store, hostId);

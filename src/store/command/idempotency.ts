@@ -62,7 +62,7 @@ export const remembered = (first: number): string => /* sql */ `
 /** The parameters that say which key. */
 export const keyOf = ({ caller, field, key }: Idempotency): string[] => [caller, field, key];
 
-/** What a key was answered with; null where it is new, or forgotten by now. */
+/** What a key was answered with; null if it is new. */
 export async function recall(
   database: Database,
   organizationId: string,
@@ -72,8 +72,7 @@ export async function recall(
     `select (${remembered(2)}) as before`,
     [organizationId, ...keyOf(idempotency)],
   );
-  const before = row?.before ?? null;
-  return before?.expired ? forget(database, organizationId, idempotency) : before;
+  return row?.before ?? null;
 }
 
 /** Takes an expired key out of the way. */
@@ -81,14 +80,13 @@ export async function forget(
   database: Database,
   organizationId: string,
   idempotency: Idempotency,
-): Promise<null> {
+): Promise<void> {
   await database.query(
     `delete from idempotency_keys
       where organization_id = $1::uuid and caller = $2 and field = $3 and key = $4
         and created_at < clock_timestamp() - ${kept}`,
     [organizationId, ...keyOf(idempotency)],
   );
-  return null;
 }
 
 /** Another input came with the key. */
@@ -142,7 +140,7 @@ export async function takeKey(
 /**
  * @throws NotSaved where the key was used with another input
  */
-export function answeredBefore(
+function answeredBefore(
   before: { inputHash: string; resourceId: string | null } | undefined,
   inputHash: string,
 ): string | null {

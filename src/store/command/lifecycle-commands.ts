@@ -1,16 +1,16 @@
-/** Lifecycle commands of users: found, checked, decided, written; the work is not waited for. */
-import { decideCancel, type OperationToCancel, refuseCancel } from '../../lifecycle/cancel.ts';
-import type { Actor } from '../../lifecycle/change.ts';
+/** Lifecycle commands of users: find, check, decide, commit. The work is not awaited. */
+import { decideCancel, type OperationToCancel } from '../../lifecycle/cancel.ts';
 import type { Refusal } from '../../lifecycle/errors.ts';
 import type { HostAction } from '../../lifecycle/host.ts';
 import { decideHostCommand } from '../../lifecycle/host-commands.ts';
 import type { InstanceAction } from '../../lifecycle/instance.ts';
 import { decideInstanceCommand } from '../../lifecycle/instance-commands.ts';
 import { type StartIssue, startIssues } from '../../lifecycle/start-issues.ts';
-import type { Idempotency, WrittenRows } from '../commit/options.ts';
-import { decide, type Store } from '../commit/store.ts';
+import type { WrittenRows } from '../commit/options.ts';
+import type { Store } from '../commit/store.ts';
 import { isId } from '../input/checks.ts';
-import { forget, keyUsed, type Remembered, recall } from './idempotency.ts';
+import { type CommitRequest, type CommitSteps, commitOnce } from './commit-once.ts';
+import { keyUsed, recall } from './idempotency.ts';
 import {
   type Commanded,
   hostToCommand,
@@ -19,14 +19,10 @@ import {
   type StoredSnapshot,
 } from './snapshot.ts';
 
-export interface Command {
-  readonly organizationId: string;
-  readonly actor: Actor;
+export interface Command extends CommitRequest {
   /** A uuid or a key. */
   readonly reference: string;
-  readonly reason: string | null;
   readonly expectedSequence: number | null;
-  readonly idempotency: Idempotency | null;
 }
 
 export type CommandResult =
@@ -84,27 +80,31 @@ export function commandHost(
   });
 }
 
+interface OperationSnapshot extends StoredSnapshot {
+  readonly operation: OperationToCancel;
+}
+
 /** Cancels an operation that is still waiting: QUEUED, untouched. `reference` is its uuid. */
 export async function cancelOperation(store: Store, command: Command): Promise<CommandResult> {
   const { organizationId, idempotency, reference } = command;
-  const before = async () =>
-    idempotency && (await recall(store.database, organizationId, idempotency));
-  const known = answerOf(command, await before());
-  if (known) return known;
   const found = isId(reference) ? await findOperation(store, organizationId, reference) : null;
-  if (!found) return { outcome: 'NOT_FOUND', kind: 'Operation', reference };
-  const { instanceId } = found;
-  if (!instanceId) return { outcome: 'REFUSED', refusal: refuseCancel(found), snapshot: null };
-  return run(store, command, {
+  // An operation of a host cannot be cancelled, whatever the host is.
+  const ofHost: StoredSnapshot = { organizationId, host: null, instances: [] };
+  const load = async (operation: OperationToCancel): Promise<OperationSnapshot | null> => {
+    const { instanceId } = operation;
+    const snapshot = instanceId ? await instanceSnapshot(store, instanceId) : ofHost;
+    return snapshot && { ...snapshot, operation };
+  };
+  return run<OperationSnapshot>(store, command, {
     kind: 'Operation',
-    // The key last: whoever sees that it was cancelled sees by which key.
+    // The key is read last: whoever sees the operation cancelled sees by which key.
     load: async () => ({
-      snapshot: await instanceSnapshot(store, instanceId),
-      before: await before(),
+      snapshot: found && (await load(found)),
+      before: idempotency && (await recall(store.database, organizationId, idempotency)),
     }),
     sequenceOf: () => command.expectedSequence ?? 0,
-    rule: (snapshot, context) => decideCancel(snapshot, found, context),
-    resourceOf: () => instanceId,
+    rule: (snapshot, context) => decideCancel(snapshot, snapshot.operation, context),
+    resourceOf: ({ operation }) => operation.instanceId ?? '',
   });
 }
 
@@ -126,66 +126,43 @@ async function run<S extends StoredSnapshot>(
     load: () => Promise<Commanded<S>>;
     issues?: (snapshot: S) => StartIssue[];
     sequenceOf: (snapshot: S) => number;
-    rule: Parameters<typeof decide<S>>[2];
+    rule: CommitSteps<S, CommandResult>['rule'];
     resourceOf: (snapshot: S) => string;
   },
 ): Promise<CommandResult> {
-  const { organizationId, idempotency, expectedSequence } = command;
-  /** Why nothing is decided. */
-  let instead: CommandResult | null = null;
-  const load = async () => {
-    const { snapshot, before } = await what.load();
-    if (before?.expired && idempotency) await forget(store.database, organizationId, idempotency);
-    instead = before?.expired ? null : answerOf(command, before);
-    return snapshot;
-  };
-  const rule: typeof what.rule = (snapshot, context) => {
-    if (instead) return null;
-    const issues = what.issues?.(snapshot) ?? [];
-    const sequence = what.sequenceOf(snapshot);
-    if (issues.length > 0) instead = { outcome: 'INVALID', issues };
-    else if (expectedSequence !== null && expectedSequence !== sequence) {
-      instead = {
-        outcome: 'CONFLICT',
-        code: 'VERSION_CONFLICT',
-        message: `The sequence is ${sequence}, not ${expectedSequence}: its state has changed since. Read it again, then decide.`,
-        currentVersion: null,
-        currentSequence: sequence,
-      };
-    }
-    return instead ? null : what.rule(snapshot, context);
-  };
-  const decided = await decide(store, load, rule, {
-    actor: command.actor,
-    reason: command.reason,
-    returning: true,
-    ...(idempotency ? { idempotency } : {}),
+  return commitOnce<S, CommandResult>(store, command, {
+    load: what.load,
+    repeat: ({ operationId, resourceId }) =>
+      operationId && resourceId
+        ? { outcome: 'ACCEPTED', resourceId, operationId, rows: null }
+        : keyUsed,
+    notFound: { outcome: 'NOT_FOUND', kind: what.kind, reference: command.reference },
+    check(snapshot) {
+      const issues = what.issues?.(snapshot) ?? [];
+      if (issues.length > 0) return { outcome: 'INVALID', issues };
+      return sequenceConflict(command, what.sequenceOf(snapshot));
+    },
+    rule: what.rule,
+    committed: (change, { rows }, snapshot) => ({
+      outcome: 'ACCEPTED',
+      resourceId: what.resourceOf(snapshot),
+      operationId: change.operationId ?? '',
+      rows,
+    }),
+    refused: (refusal, snapshot) => ({ outcome: 'REFUSED', refusal, snapshot }),
   });
-  if (instead) return instead;
-  switch (decided.outcome) {
-    case 'WRITTEN':
-      return {
-        outcome: 'ACCEPTED',
-        resourceId: what.resourceOf(decided.snapshot),
-        operationId: decided.change.operationId ?? '',
-        rows: decided.written.rows,
-      };
-    case 'REFUSED':
-      return { outcome: 'REFUSED', refusal: decided.refusal, snapshot: decided.snapshot };
-    case 'NOT_FOUND':
-      return { outcome: 'NOT_FOUND', kind: what.kind, reference: command.reference };
-    case 'NOTHING':
-    case 'LOST':
-      throw new Error(`A command was decided and came to ${decided.outcome}.`);
-    default:
-      return decided satisfies never;
-  }
 }
 
-/** The answer that the idempotency key has already: the same again, or that the input was another. */
-function answerOf({ idempotency }: Command, before: Remembered | null): CommandResult | null {
-  if (!before || !idempotency) return null;
-  const { inputHash, operationId, resourceId } = before;
-  if (inputHash !== idempotency.inputHash || !operationId || !resourceId) return keyUsed;
-  return { outcome: 'ACCEPTED', resourceId, operationId, rows: null };
+function sequenceConflict(
+  { expectedSequence }: Command,
+  currentSequence: number,
+): CommandResult | null {
+  if (expectedSequence === null || expectedSequence === currentSequence) return null;
+  return {
+    outcome: 'CONFLICT',
+    code: 'VERSION_CONFLICT',
+    message: `The sequence is ${currentSequence}, not ${expectedSequence}: its state has changed since. Read it again, then decide.`,
+    currentVersion: null,
+    currentSequence,
+  };
 }

@@ -6,7 +6,7 @@ import {
   observeInstance,
 } from '../../lifecycle/instance-observations.ts';
 import type { Fence } from '../commit/options.ts';
-import { type Decided, decide, type Store } from '../commit/store.ts';
+import { type Decided, decideAndCommit, type Store } from '../commit/store.ts';
 import { hostSnapshot, instanceSnapshot, type StoredSnapshot } from './snapshot.ts';
 
 /** Decides and writes one observation of an instance. */
@@ -18,10 +18,10 @@ export function recordInstanceObservation(
     actor: Actor;
     fence?: Fence;
     completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
-    lostTo?: () => Promise<unknown>;
+    isVoid?: () => Promise<boolean>;
   },
 ): Promise<Decided<StoredSnapshot>> {
-  return decide(
+  return decideAndCommit(
     store,
     () => instanceSnapshot(store, instanceId),
     (snapshot, context) => observeInstance(snapshot, observation, context),
@@ -36,7 +36,7 @@ export function recordHostObservation(
   observation: HostObservation,
   options: { fence?: Fence } = {},
 ): Promise<Decided<StoredSnapshot>> {
-  return decide(
+  return decideAndCommit(
     store,
     () => hostSnapshot(store, hostId),
     (snapshot, context) => observeHost(snapshot, observation, context),

@@ -105,7 +105,7 @@ export async function completeRuntimeCommand(
     {
       actor: runtimeActor(runId),
       completes: { id: commandId, outcome, message: completion.message },
-      lostTo: async () => (await isCompleted(store, commandId)) || null,
+      isVoid: () => isCompleted(store, commandId),
     },
   );
   if (decided.outcome === 'NOTHING') {

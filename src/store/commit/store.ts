@@ -46,7 +46,12 @@ export function createStore(database: Database, deadlines: Deadlines): Store {
 /** Attempts before a change that loses each race fails. */
 const ATTEMPTS = 12;
 
-export type Decided<W extends Snapshot> =
+/** Ends the attempts with an answer, without a commit. */
+export interface Answer<A> {
+  readonly answer: A;
+}
+
+export type Decided<W extends Snapshot, A = never> =
   | {
       readonly outcome: 'WRITTEN';
       readonly change: Change;
@@ -54,29 +59,28 @@ export type Decided<W extends Snapshot> =
       readonly snapshot: W;
     }
   | { readonly outcome: 'REFUSED'; readonly refusal: Refusal; readonly snapshot: W }
-  /** The observation does not apply to the present state, or the fence is lost. */
-  | { readonly outcome: 'NOTHING'; readonly snapshot: W }
-  | { readonly outcome: 'NOT_FOUND' }
-  /** Another write made this one void; `to` is the result of `lostTo`. */
-  | { readonly outcome: 'LOST'; readonly to: unknown };
+  | { readonly outcome: 'ANSWERED'; readonly answer: A }
+  /** The observation does not apply to the present state, the fence is lost, or it became void. */
+  | { readonly outcome: 'NOTHING' }
+  | { readonly outcome: 'NOT_FOUND' };
 
 /**
- * Reads, decides and writes; where what was read has changed meanwhile, again, a bounded number of
- * times.
+ * Reads a snapshot, asks a rule and commits its change. If the snapshot has changed meanwhile, it starts
+ * over, a bounded number of times.
  *
  * @throws when every attempt lost its race
  */
-export async function decide<W extends Snapshot & { organizationId: string }>(
+export async function decideAndCommit<W extends Snapshot & { organizationId: string }, A = never>(
   store: Store,
-  load: () => Promise<W | null>,
-  rule: (snapshot: W, context: Context) => Change | Refusal | null,
+  load: () => Promise<W | Answer<A> | null>,
+  rule: (snapshot: W, context: Context) => Change | Refusal | Answer<A> | null,
   options: {
     actor: Actor;
     reason?: string | null;
-    /** Called after a lost race. A result other than null ends the attempts. */
-    lostTo?: () => Promise<unknown>;
+    /** Called after a lost race: is nothing left to commit? */
+    isVoid?: () => Promise<boolean>;
   } & Omit<CommitOptions, 'organizationId' | 'notifier'>,
-): Promise<Decided<W>> {
+): Promise<Decided<W, A>> {
   const context: Context = {
     newId: randomUUID,
     deadlines: store.deadlines,
@@ -87,8 +91,10 @@ export async function decide<W extends Snapshot & { organizationId: string }>(
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const snapshot = await load();
     if (!snapshot) return { outcome: 'NOT_FOUND' };
+    if ('answer' in snapshot) return { outcome: 'ANSWERED', answer: snapshot.answer };
     const change = rule(snapshot, context);
-    if (!change) return { outcome: 'NOTHING', snapshot };
+    if (!change) return { outcome: 'NOTHING' };
+    if ('answer' in change) return { outcome: 'ANSWERED', answer: change.answer };
     if ('refused' in change) return { outcome: 'REFUSED', refusal: change, snapshot };
     const written = await commitChange(store.database, change, {
       ...options,
@@ -104,10 +110,8 @@ export async function decide<W extends Snapshot & { organizationId: string }>(
       return { outcome: 'WRITTEN', change, written, snapshot };
     }
     cause = written.cause ?? cause;
-    if (options.fence && !(await isHeld(store, options.fence)))
-      return { outcome: 'NOTHING', snapshot };
-    const lostTo = await options.lostTo?.();
-    if (lostTo) return { outcome: 'LOST', to: lostTo };
+    if (options.fence && !(await isHeld(store, options.fence))) return { outcome: 'NOTHING' };
+    if (await options.isVoid?.()) return { outcome: 'NOTHING' };
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 4 * attempt));
   }
   throw new Error('The resource changed faster than it could be read; try again.', {

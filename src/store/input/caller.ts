@@ -34,7 +34,8 @@ export interface Named {
   readonly archivedAt: AnyPgColumn;
 }
 
-function referenceIn(table: Named, reference: string): SQL {
+/** The rows of any organization that a reference names, archived ones too. */
+export function referenceIn(table: Named, reference: string): SQL {
   if (isId(reference)) return eq(table.id, reference);
   return isKey(reference) ? eq(table.key, reference) : sql`false`;
 }
