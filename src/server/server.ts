@@ -8,12 +8,7 @@ import type { Logger } from 'pino';
 import type { ServerLimits } from '../api/base/limits.ts';
 import type { Viewer } from '../api/base/viewer.ts';
 import { createDrain, type Drain } from '../http/drain.ts';
-import {
-  type AccessKeys,
-  ensureAdminToken,
-  ensureOrganization,
-  openAccessKeys,
-} from '../store/access-keys.ts';
+import { type AccessKeys, ensureAdminToken, openAccessKeys } from '../store/access-keys.ts';
 import type { Store } from '../store/commit/store.ts';
 import { createAuth } from './auth/auth.ts';
 import { rememberAddress } from './auth/link.ts';
@@ -105,11 +100,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
 
   async function open(): Promise<Running> {
-    const organizationId = await ensureOrganization(store);
-    const keys = await openAccessKeys(store, {
-      organizationId,
-      token: await ensureAdminToken(config),
-    });
+    const keys = await openAccessKeys(store, await ensureAdminToken(config));
     const server = hasTls
       ? createSecureServer({
           cert: readFileSync(config.tlsCertFile ?? ''),

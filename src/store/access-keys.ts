@@ -6,6 +6,7 @@ import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Store } from './commit/store.ts';
+import type { Database } from './database/database.ts';
 
 /** Whom a verified key identifies. */
 export type VerifiedKey =
@@ -55,15 +56,15 @@ const GOOD = /* sql */ `
   k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
   and (k.kind <> 'RUN' or exists (select 1 from runs r where r.id = k.run_id and r.ended_at is null))`;
 
-/** The organization of a store that has one; created if it is missing. */
-export async function ensureOrganization(store: Store, key = 'default'): Promise<string> {
-  await store.database.query(
-    `insert into organizations (id, key, name) values ($1::uuid, $2, $3) on conflict (key) do nothing`,
-    [randomUUID(), key, 'Default organization'],
+/** The organization that the first start created; created if it is missing. */
+export async function ensureDefaultOrganization(database: Database): Promise<string> {
+  await database.query(
+    `insert into organizations (id, key, name) values ($1::uuid, 'default', 'Default organization')
+     on conflict (key) do nothing`,
+    [randomUUID()],
   );
-  const [row] = await store.database.query<{ id: string }>(
-    'select id from organizations where key = $1',
-    [key],
+  const [row] = await database.query<{ id: string }>(
+    `select id from organizations where key = 'default'`,
   );
   return row!.id;
 }
@@ -94,27 +95,21 @@ export async function ensureAdminToken(options: {
 }
 
 /**
- * Opens the keys of one organization. In this process only the given token is the administrator's:
- * a replaced one is refused.
+ * Opens the keys of all organizations. Each key belongs to the organization of its row; a new token of the
+ * administrator belongs to the default one. Of the administrator's tokens, only the given one is valid.
  */
-export async function openAccessKeys(
-  store: Store,
-  admin: { organizationId: string; token: string },
-): Promise<AccessKeys> {
+export async function openAccessKeys(store: Store, adminToken: string): Promise<AccessKeys> {
   const { database } = store;
-  const adminHash = sha256(admin.token);
-  const [adminRow] = await database.query<{ id: string }>(
+  const adminHash = sha256(adminToken);
+  const [adminRow] = await database.query<{ id: string; organizationId: string }>(
     `insert into access_keys (id, organization_id, kind, hash, name)
      values ($1::uuid, $2::uuid, 'ADMIN', $3, 'admin')
-     on conflict (hash) do update set revoked_at = null returning id`,
-    [randomUUID(), admin.organizationId, adminHash.toString('hex')],
+     on conflict (hash) do update set revoked_at = null
+     returning id, organization_id as "organizationId"`,
+    [randomUUID(), await ensureDefaultOrganization(database), adminHash.toString('hex')],
   );
-  const adminKey: VerifiedKey = {
-    kind: 'ADMIN',
-    organizationId: admin.organizationId,
-    accessKeyId: adminRow!.id,
-    name: 'admin',
-  };
+  const { id: accessKeyId, organizationId } = adminRow!;
+  const adminKey: VerifiedKey = { kind: 'ADMIN', organizationId, accessKeyId, name: 'admin' };
 
   return {
     async verify(token) {
@@ -136,7 +131,7 @@ export async function openAccessKeys(
          values ($1::uuid, $2::uuid, 'SIGN_IN_CODE', $3, 'admin',
                  clock_timestamp() + make_interval(mins => $4::int))
          returning expires_at as "expiresAt"`,
-        [randomUUID(), admin.organizationId, hashOf(code), signInCodeMinutes],
+        [randomUUID(), organizationId, hashOf(code), signInCodeMinutes],
       );
       return { code, expiresAt: new Date(row!.expiresAt) };
     },

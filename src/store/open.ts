@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import type { Deadlines } from '../lifecycle/change.ts';
 import { hostEdges } from '../lifecycle/host.ts';
 import { instanceEdges } from '../lifecycle/instance.ts';
+import { ensureDefaultOrganization } from './access-keys.ts';
 import { createStore } from './commit/store.ts';
 import { CannotOpenStore, openDataDirectory } from './database/data-directory.ts';
 import type { Database } from './database/database.ts';
@@ -160,22 +161,16 @@ export async function setUpStore(
      on conflict (id) do nothing`,
     [randomUUID(), randomBytes(32).toString('hex')],
   );
-  await database.query(
-    `insert into organizations (id, key, name) values ($1::uuid, 'default', 'Default organization')
-     on conflict (key) do nothing`,
-    [randomUUID()],
+  const defaultOrganizationId = await ensureDefaultOrganization(database);
+  const [first] = await database.query<{ empty: boolean }>(
+    `select not exists (select from solutions) and not exists (select from hosts)
+              and not exists (select from log) as empty`,
   );
-  const [first] = await database.query<{ id: string; empty: boolean }>(
-    `select id, not exists (select from solutions) and not exists (select from hosts)
-              and not exists (select from log) as empty
-       from organizations where key = 'default'`,
-  );
-  if (!first) throw new Error('the default organization was just made');
   return {
     ...createStore(database, options.deadlines),
     dnsZone: options.dnsZone,
-    defaultOrganizationId: first.id,
-    isEmpty: first.empty,
+    defaultOrganizationId,
+    isEmpty: first?.empty ?? false,
     close,
   };
 }

@@ -1,4 +1,5 @@
 /** Links, sessions, and the token of the administrator. */
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -210,12 +211,31 @@ describe("the administrator's token", () => {
   });
 
   test('that was changed is refused', async () => {
-    const [row] = await database.query<{ id: string }>('select id from organizations');
-    const admin = { organizationId: row?.id ?? '', token: 'y'.repeat(32) };
-    const keys = await openAccessKeys(api.store, admin);
+    const token = 'y'.repeat(32);
+    const keys = await openAccessKeys(api.store, token);
     expect(await keys.verify(adminToken)).toBeNull();
-    expect((await keys.verify(admin.token))?.kind).toBe('ADMIN');
+    expect((await keys.verify(token))?.kind).toBe('ADMIN');
     await keys.prune();
-    expect((await keys.verify(admin.token))?.kind).toBe('ADMIN');
+    expect((await keys.verify(token))?.kind).toBe('ADMIN');
+  });
+
+  test('stays with its organization, and so do the sessions that it signs in', async () => {
+    const token = 'z'.repeat(32);
+    const first = await openAccessKeys(api.store, token);
+    const admin = await first.verify(token);
+    const organizationId = randomUUID();
+    await database.query(
+      `with other as (
+         insert into organizations (id, key, name) values ($1::uuid, 'other', 'Other') returning id)
+       update access_keys set organization_id = other.id from other where access_keys.id = $2::uuid`,
+      [organizationId, admin?.accessKeyId ?? ''],
+    );
+    const keys = await openAccessKeys(api.store, token);
+    expect(await keys.verify(token)).toMatchObject({ kind: 'ADMIN', organizationId });
+    const session = await keys.exchangeSignInCode((await keys.createSignInCode()).code);
+    expect(await keys.verify(session?.token ?? '')).toMatchObject({
+      kind: 'SESSION',
+      organizationId,
+    });
   });
 });

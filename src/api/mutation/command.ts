@@ -1,17 +1,28 @@
-/** What lifecycle commands to instances and hosts share. */
-
+/** What the lifecycle commands of instances and hosts have in common. */
+import type { ObjectParam } from '@pothos/core';
 import { hashInput } from '../../store/command/idempotency.ts';
 import type { Command } from '../../store/command/lifecycle-commands.ts';
+import type { Store } from '../../store/commit/store.ts';
 import { checkCommon } from '../../store/input/checks.ts';
 import { type CommonInput, NotSaved, Problems } from '../../store/input/save-result.ts';
+import { builder, type Types } from '../base/builder.ts';
 import { type Context, callerOf } from '../base/context.ts';
-import { type InvalidInputShape, invalidInput } from '../result/user-errors.ts';
+import { referenceOf } from '../base/ids.ts';
+import { commandFields } from '../result/inputs.ts';
+import {
+  Conflict,
+  InvalidInput,
+  type InvalidInputShape,
+  invalidInput,
+  ResourceNotFound,
+  resultType,
+} from '../result/user-errors.ts';
 
 export interface CommandInput extends CommonInput {
   expectedSequence?: number | null;
 }
 
-/** The command for the store; `reference` is a uuid or a key. */
+/** The command as the store takes it; `reference` is a uuid or a key. */
 export function commandOf(
   context: Context,
   field: string,
@@ -29,7 +40,7 @@ export function commandOf(
   };
 }
 
-/** Faults in the fields that every command has; null: none. */
+/** What is wrong with the fields that every command has; null: nothing. */
 export function refusedFields(input: CommonInput): InvalidInputShape | null {
   const problems = new Problems();
   checkCommon(problems, input);
@@ -41,5 +52,57 @@ export function refusedFields(input: CommonInput): InvalidInputShape | null {
       return invalidInput(error.result.issues);
     }
     throw error;
+  }
+}
+
+/** One command: the names of its mutation and of its types, and its action. */
+export interface CommandNames<Action> {
+  readonly field: string;
+  readonly input: string;
+  readonly result: string;
+  readonly action: Action;
+  /** The action with `force: true`; if absent, the input has no `force`. */
+  readonly forced?: Action;
+}
+
+/**
+ * Defines the mutations of commands.
+ *
+ * @param options.argument the field of the input that names the resource
+ */
+export function defineCommands<Action>(
+  commands: readonly CommandNames<Action>[],
+  options: {
+    readonly type: 'Instance' | 'Host';
+    readonly argument: 'instance' | 'host';
+    readonly members: readonly ObjectParam<Types>[];
+    send(store: Store, action: Action, command: Command): Promise<object>;
+  },
+): void {
+  const { type, argument } = options;
+  for (const { field, input: inputName, result, action, forced } of commands) {
+    const Input = builder.inputType(inputName, {
+      fields: (t) => ({
+        [argument]: t.id({ required: true }),
+        ...(forced ? { force: t.boolean() } : {}),
+        ...commandFields(t),
+      }),
+    });
+    builder.mutationField(field, (t) =>
+      t.field({
+        type: resultType(result, [...options.members, InvalidInput, ResourceNotFound, Conflict]),
+        nullable: true,
+        args: { input: t.arg({ type: Input, required: true }) },
+        resolve: (_root, args, context) => {
+          const input = args.input as CommandInput & Record<string, unknown>;
+          const refused = refusedFields(input);
+          if (refused) return refused as never;
+          const reference = referenceOf(type, String(input[argument]));
+          const command = commandOf(context, field, { reference, input });
+          const chosen = forced && input.force === true ? forced : action;
+          return options.send(context.store, chosen, command) as never;
+        },
+      }),
+    );
   }
 }

@@ -2,13 +2,9 @@
 import type { HostAction } from '../../lifecycle/host.ts';
 import { commandHost } from '../../store/command/lifecycle-commands.ts';
 import { builder } from '../base/builder.ts';
-import type { Context } from '../base/context.ts';
-import { referenceOf } from '../base/ids.ts';
 import { Host } from '../entity/host.ts';
 import { Operation } from '../entity/operation.ts';
-import { commandFields } from '../result/inputs.ts';
-import { Conflict, InvalidInput, ResourceNotFound, resultType } from '../result/user-errors.ts';
-import { type CommandInput, commandOf, refusedFields } from './command.ts';
+import { defineCommands } from './command.ts';
 import {
   type Accepted,
   acceptedRow,
@@ -35,58 +31,43 @@ const HostCommandAccepted = builder
     }),
   });
 
-async function command(
-  context: Context,
-  field: string,
+defineCommands<Exclude<HostAction, 'DELETE'>>(
+  [
+    {
+      field: 'deployHost',
+      input: 'DeployHostInput',
+      result: 'DeployHostResult',
+      action: 'DEPLOY',
+    },
+    {
+      field: 'restartHost',
+      input: 'RestartHostInput',
+      result: 'RestartHostResult',
+      action: 'RESTART',
+    },
+    {
+      field: 'restartContainer',
+      input: 'RestartContainerInput',
+      result: 'RestartContainerResult',
+      action: 'RESTART_CONTAINER',
+    },
+    {
+      field: 'removeHost',
+      input: 'RemoveHostInput',
+      result: 'RemoveHostResult',
+      action: 'REMOVE',
+      forced: 'FORCE_REMOVE',
+    },
+  ],
   {
-    action,
-    input,
-  }: { action: Exclude<HostAction, 'DELETE'>; input: CommandInput & { host: string } },
-) {
-  const refused = refusedFields(input);
-  if (refused) return refused;
-  const reference = referenceOf('Host', input.host);
-  const result = await commandHost(
-    context.store,
-    action,
-    commandOf(context, field, { reference, input }),
-  );
-  return commandResult('HostCommandAccepted', result, (refusal, snapshot) =>
-    refusedHost(action, refusal, snapshot),
-  );
-}
-
-const commands = {
-  deployHost: 'DEPLOY',
-  restartHost: 'RESTART',
-  restartContainer: 'RESTART_CONTAINER',
-  removeHost: 'REMOVE',
-} as const;
-
-for (const [field, action] of Object.entries(commands)) {
-  const name = `${field.charAt(0).toUpperCase()}${field.slice(1)}`;
-  const Input = builder.inputType(`${name}Input`, {
-    fields: (t) => ({
-      host: t.id({ required: true }),
-      ...(action === 'REMOVE' ? { force: t.boolean() } : {}),
-      ...commandFields(t),
-    }),
-  });
-  builder.mutationField(field, (t) =>
-    t.field({
-      type: resultType(`${name}Result`, [
-        HostCommandAccepted,
-        HostCommandRefused,
-        InvalidInput,
-        ResourceNotFound,
-        Conflict,
-      ]),
-      nullable: true,
-      args: { input: t.arg({ type: Input, required: true }) },
-      resolve: (_root, { input }, context) => {
-        const forced = 'force' in input && input.force === true;
-        return command(context, field, { action: forced ? 'FORCE_REMOVE' : action, input });
-      },
-    }),
-  );
-}
+    type: 'Host',
+    argument: 'host',
+    members: [HostCommandAccepted, HostCommandRefused],
+    async send(store, action, command) {
+      const result = await commandHost(store, action, command);
+      return commandResult('HostCommandAccepted', result, (refusal, snapshot) =>
+        refusedHost(action, refusal, snapshot),
+      );
+    },
+  },
+);

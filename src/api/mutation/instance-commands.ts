@@ -2,13 +2,9 @@
 import type { InstanceAction } from '../../lifecycle/instance.ts';
 import { commandInstance } from '../../store/command/lifecycle-commands.ts';
 import { builder } from '../base/builder.ts';
-import type { Context } from '../base/context.ts';
-import { referenceOf } from '../base/ids.ts';
 import { Instance } from '../entity/instance.ts';
 import { Operation } from '../entity/operation.ts';
-import { commandFields } from '../result/inputs.ts';
-import { Conflict, InvalidInput, ResourceNotFound, resultType } from '../result/user-errors.ts';
-import { type CommandInput, commandOf, refusedFields } from './command.ts';
+import { defineCommands } from './command.ts';
 import {
   type Accepted,
   acceptedRow,
@@ -35,65 +31,61 @@ const InstanceCommandAccepted = builder
     }),
   });
 
-async function command(
-  context: Context,
-  field: string,
+defineCommands<Exclude<InstanceAction, 'DELETE'>>(
+  [
+    {
+      field: 'deployInstance',
+      input: 'DeployInstanceInput',
+      result: 'DeployInstanceResult',
+      action: 'DEPLOY',
+    },
+    {
+      field: 'startInstance',
+      input: 'StartInstanceInput',
+      result: 'StartInstanceResult',
+      action: 'START',
+    },
+    {
+      field: 'pauseInstance',
+      input: 'PauseInstanceInput',
+      result: 'PauseInstanceResult',
+      action: 'PAUSE',
+    },
+    {
+      field: 'resumeInstance',
+      input: 'ResumeInstanceInput',
+      result: 'ResumeInstanceResult',
+      action: 'RESUME',
+    },
+    {
+      field: 'stopInstance',
+      input: 'StopInstanceInput',
+      result: 'StopInstanceResult',
+      action: 'STOP',
+      forced: 'FORCE_STOP',
+    },
+    {
+      field: 'restartInstance',
+      input: 'RestartInstanceInput',
+      result: 'RestartInstanceResult',
+      action: 'RESTART',
+    },
+    {
+      field: 'detachInstance',
+      input: 'DetachInstanceInput',
+      result: 'DetachInstanceResult',
+      action: 'DETACH',
+    },
+  ],
   {
-    action,
-    input,
-  }: {
-    action: Exclude<InstanceAction, 'DELETE'>;
-    input: CommandInput & { instance: string };
+    type: 'Instance',
+    argument: 'instance',
+    members: [InstanceCommandAccepted, InstanceCommandRefused],
+    async send(store, action, command) {
+      const result = await commandInstance(store, action, command);
+      return commandResult('InstanceCommandAccepted', result, (refusal, snapshot) =>
+        refusedInstance(action, refusal, snapshot),
+      );
+    },
   },
-) {
-  const refused = refusedFields(input);
-  if (refused) return refused;
-  const reference = referenceOf('Instance', input.instance);
-  const result = await commandInstance(
-    context.store,
-    action,
-    commandOf(context, field, { reference, input }),
-  );
-  return commandResult('InstanceCommandAccepted', result, (refusal, snapshot) =>
-    refusedInstance(action, refusal, snapshot),
-  );
-}
-
-const commands = {
-  deploy: 'DEPLOY',
-  start: 'START',
-  pause: 'PAUSE',
-  resume: 'RESUME',
-  stop: 'STOP',
-  restart: 'RESTART',
-  detach: 'DETACH',
-} as const;
-
-for (const [verb, action] of Object.entries(commands)) {
-  const name = `${verb.charAt(0).toUpperCase()}${verb.slice(1)}Instance`;
-  const field = `${verb}Instance`;
-  const Input = builder.inputType(`${name}Input`, {
-    fields: (t) => ({
-      instance: t.id({ required: true }),
-      ...(action === 'STOP' ? { force: t.boolean() } : {}),
-      ...commandFields(t),
-    }),
-  });
-  builder.mutationField(field, (t) =>
-    t.field({
-      type: resultType(`${name}Result`, [
-        InstanceCommandAccepted,
-        InstanceCommandRefused,
-        InvalidInput,
-        ResourceNotFound,
-        Conflict,
-      ]),
-      nullable: true,
-      args: { input: t.arg({ type: Input, required: true }) },
-      resolve: (_root, { input }, context) => {
-        const forced = 'force' in input && input.force === true;
-        return command(context, field, { action: forced ? 'FORCE_STOP' : action, input });
-      },
-    }),
-  );
-}
+);
