@@ -17,6 +17,7 @@ import { build, type Plugin } from 'esbuild';
 
 import { bundleOptions, compileProgram } from './drivers/process/compile.ts';
 import { programs } from './drivers/process/program.ts';
+import { checkDriver } from './store/database/postgres.ts';
 import { makeTemplate } from './store/database/template.ts';
 
 const source = fileURLToPath(new URL('.', import.meta.url));
@@ -33,6 +34,8 @@ const keptBuilds = 2;
 const abandonedMs = 600_000;
 
 async function main(folder: string): Promise<void> {
+  // The driver becomes part of the build.
+  checkDriver();
   await makeBuild(folder);
   await makeTemplate();
   removeOldBuilds(dirname(folder));

@@ -3,7 +3,20 @@ import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js';
 import { migrate as migratePostgres } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
 import { relations } from '../table/relations.ts';
+import { CannotOpenStore } from './data-directory.ts';
 import type { Database, Parameter } from './database.ts';
+
+/** The mark of our patch of the driver (`patches/`); `apply.mjs` and a test compare them. */
+export const driverMark = 'c9782176deac';
+
+/** @throws CannotOpenStore if the installed driver is not patched: one dead backend could end the process */
+export function checkDriver(): void {
+  const { patched } = postgres as unknown as { patched?: string };
+  if (patched === driverMark) return;
+  throw new CannotOpenStore(
+    'The installed package postgres lacks our patch, without which a connection that ends can end this process. Run: node src/store/database/patches/apply.mjs',
+  );
+}
 
 /** Advisory lock that the migrations are run under; any constant will do. */
 const migrationLock = 5_151_727_493;
@@ -15,6 +28,7 @@ const migrationLock = 5_151_727_493;
  * @param options.connections how many for commits, and as many again for reads
  */
 export function openPostgres(url: string, options: { connections: number }): Database {
+  checkDriver();
   const common = {
     onnotice: () => {},
     connect_timeout: 10,

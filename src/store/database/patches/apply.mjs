@@ -7,7 +7,11 @@
  * Another version of the package, or text that is not there exactly once, ends the install with the
  * reason: look whether the newer version still needs the edit, then move the patch to it.
  * `--check` only says whether the package is patched.
+ *
+ * Ours rather than patch-package: that would be installed wherever the server is, with fourteen packages
+ * of its own; its diff has no place for the reason of an edit; and it needs flags to fail where this does.
  */
+import { createHash } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -16,7 +20,9 @@ import { patch } from './postgres-3.4.9.mjs';
 /** Ends the install: an unpatched driver must not reach a running server. */
 function fail(problem) {
   console.error(`The patch of ${patch.package} ${patch.version} does not apply: ${problem}`);
-  console.error('See src/store/database/patches/apply.mjs.');
+  console.error(
+    'See src/store/database/patches/apply.mjs. If an older patch was applied: remove the folder node_modules/postgres, then run npm install.',
+  );
   process.exit(1);
 }
 
@@ -41,18 +47,23 @@ const folder = process.argv.slice(2).find((argument) => argument !== '--check') 
 const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 if (version !== patch.version) fail(`version ${version} is installed`);
 
+const mark = createHash('sha256').update(JSON.stringify(patch.edits)).digest('hex').slice(0, 12);
+if (mark !== patch.mark)
+  fail(`its edits have changed: set its mark, and that of postgres.ts, to ${mark}`);
+
 const changed = new Map();
 let missing = 0;
 for (const build of patch.folders) {
   for (const edit of patch.edits) {
     const path = join(folder, build, edit.file);
     const text = changed.get(path) ?? readFileSync(path, 'utf8');
-    if (count(text, edit.to) === 1) continue;
+    const to = edit.to.replace('$MARK', mark);
+    if (count(text, to) === 1) continue;
     if (count(text, edit.from) !== 1) fail(`${build}/${edit.file} lacks the text of: ${edit.why}`);
     missing += 1;
     changed.set(
       path,
-      text.replace(edit.from, () => edit.to),
+      text.replace(edit.from, () => to),
     );
   }
 }

@@ -9,6 +9,8 @@
 export const patch = {
   package: 'postgres',
   version: '3.4.9',
+  /** Digest of the edits. The patched driver carries it, and a start asks for it: postgres.ts. */
+  mark: 'c9782176deac',
   folders: ['src', 'cjs/src'],
   edits: [
     {
@@ -302,6 +304,17 @@ export const patch = {
       , connection
       , epoch
       , prepare = null
+`,
+    },
+    {
+      file: 'index.js',
+      why: 'A start sees by the mark that the driver is patched.',
+      from: `Object.assign(Postgres, {
+  PostgresError,
+`,
+      to: `Object.assign(Postgres, {
+  patched: '$MARK',
+  PostgresError,
 `,
     },
     {
