@@ -141,6 +141,22 @@ describe('one that stops reading', () => {
     expect(client.closed).toBeNull();
   });
 
+  test('answers behind a large one close nobody, as long as they themselves are within the limit', async () => {
+    await start();
+    const client = await follower();
+    client.socket.pause();
+    client.subscribe('large', '{ text(bytes: 12000000) }');
+    await eventually('it waits', () => client.server.writableLength > 10_000_000);
+    for (let n = 0; n < 10; n += 1) client.subscribe(`small${n}`, '{ text(bytes: 1000) }');
+    await eventually('the last is answered', () => client.server.bytesWritten > 12_010_000);
+    client.socket.resume();
+    await client.has('large', 1);
+    await client.has('small9', 1);
+    client.subscribe('after', '{ hello }');
+    await client.has('after', 1);
+    expect(client.closed).toBeNull();
+  });
+
   test('over the budget of the node the furthest behind goes first', async () => {
     await start({ streamLimits: { totalBufferBytes: 300 * kB } });
     const [first, second] = [await follower(), await follower()];

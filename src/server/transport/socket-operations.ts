@@ -26,7 +26,7 @@ class SocketSubscriber extends Subscriber {
   write(frames: NextFrames): void {
     if (this.isOver) return;
     const { socket } = this.#wire;
-    if (socket && this.#wire.admits()) frames.writeTo(socket, this.#id);
+    if (socket && this.#wire.admits(frames.bytes)) frames.writeTo(socket, this.#id);
   }
 
   onDrain(call: () => void): void {

@@ -273,7 +273,8 @@ export function createSockets(options: SocketOptions): Sockets {
 
 /** Sends one message of the protocol, after everything that was written before. */
 function send(socket: WebSocket, wire: Wire, data: string): Promise<void> {
-  if (socket.readyState !== socket.OPEN || !wire.admits()) return Promise.resolve();
+  if (socket.readyState !== socket.OPEN || !wire.admits(Buffer.byteLength(data)))
+    return Promise.resolve();
   return new Promise((resolve) => socket.send(data, () => resolve()));
 }
 

@@ -59,12 +59,19 @@ export function payloadOf(
 /** Payloads that are written together. */
 export class NextFrames {
   readonly #payloads: readonly Payload[];
+  #bytes = 0;
   #events: Uint8Array | null = null;
   /** For ids of the last length; ids of a group rarely differ in length. */
   #template: Template | null = null;
 
   constructor(payloads: readonly Payload[]) {
     this.#payloads = payloads;
+  }
+
+  /** Of all of them, without their ids. */
+  get bytes(): number {
+    this.#bytes ||= this.#payloads.reduce((sum, { prefixBytes }) => sum + prefixBytes, 0);
+    return this.#bytes;
   }
 
   /**

@@ -16,6 +16,8 @@ export class Wire implements SlowConsumer {
   readonly #watch: Watch;
   #drains: (() => void)[] = [];
   #isAlive = true;
+  /** Bytes of the largest message since nothing waited. */
+  #largestWaiting = 0;
   laggingSince: number | null = null;
 
   constructor(client: WebSocket, duplex: Duplex, watch: Watch) {
@@ -41,11 +43,22 @@ export class Wire implements SlowConsumer {
   }
 
   /**
+<<<<<<< HEAD
    * May something be written? If too much is unsent already, the socket is closed instead. A single
    * write may be larger than the limit: it would be no smaller after a reconnect.
+=======
+   * May so many bytes be written? Where too much waits already the socket is closed instead. One
+   * message may be larger than the limit, and the limit then holds for what is behind it: it would be
+   * no smaller when its client comes back.
+>>>>>>> 65341a6 (A socket is not closed for what is small behind one large message: a large solution reaches its runtime; test: the greatest that is legal goes the whole way)
    */
-  admits(): boolean {
-    if (this.waitingBytes <= this.#watch.limits.bufferBytes) return true;
+  admits(bytes: number): boolean {
+    const { waitingBytes } = this;
+    if (waitingBytes === 0) this.#largestWaiting = 0;
+    if (waitingBytes - this.#largestWaiting <= this.#watch.limits.bufferBytes) {
+      this.#largestWaiting = Math.max(this.#largestWaiting, bytes);
+      return true;
+    }
     this.giveUp();
     return false;
   }
