@@ -2,34 +2,37 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq, sql } from 'drizzle-orm';
 import type { Store } from '../commit/store.ts';
-import { type Caller, named, type Transaction } from '../input/caller.ts';
-import { checkImage, checkKey, checkNotCleared, checkTag, checkTexts } from '../input/checks.ts';
+import type { Caller, Transaction } from '../input/caller.ts';
+import { checkImage, checkTag } from '../input/checks.ts';
 import {
-  type CommonInput,
   expectVersion,
   type GuardedInput,
-  notFound,
+  type Problems,
   type SaveResult,
 } from '../input/save-result.ts';
 import { containerRepositories, containerTags, instances } from '../table/schema.ts';
+import {
+  type CreateEntryInput,
+  createEntry,
+  deleteEntry,
+  findEntry,
+  setColumns,
+  type UpdateEntryInput,
+  updateEntry,
+} from './catalogue.ts';
 import { save } from './save.ts';
-import { checkKeyIsFree, expectNoInstances } from './usage.ts';
+import { expectNoInstances } from './usage.ts';
 
-export interface CreateContainerRepositoryInput extends CommonInput {
-  key: string;
-  name?: string | null;
-  description?: string | null;
+export interface CreateContainerRepositoryInput extends CreateEntryInput {
   image: string;
   /** Oldest first. */
   tags?: readonly string[] | null;
   defaultTag?: string | null;
 }
 
-export interface UpdateContainerRepositoryInput extends GuardedInput {
+export interface UpdateContainerRepositoryInput extends UpdateEntryInput {
   /** Id or key. */
   containerRepository: string;
-  name?: string | null;
-  description?: string | null;
   image?: string | null;
   defaultTag?: string | null;
 }
@@ -46,57 +49,47 @@ export interface DeleteContainerRepositoryInput extends GuardedInput {
   containerRepository: string;
 }
 
+const kind = { table: containerRepositories, entity: 'CONTAINER_REPOSITORY' } as const;
+
 export function createContainerRepository(
   store: Store,
   caller: Caller,
   input: CreateContainerRepositoryInput,
 ): Promise<SaveResult> {
-  return save(store, caller, {
+  const given = input.tags ?? [];
+  const defaultTag = input.defaultTag ?? given.at(-1) ?? 'latest';
+  const tags = given.includes(defaultTag) ? given : [...given, defaultTag];
+  return createEntry(store, caller, {
+    ...kind,
     field: 'createContainerRepository',
     input,
-    async change(tx, problems) {
-      checkKey(problems, input.key);
-      checkTexts(problems, input);
+    columns({ problems }) {
       checkImage(problems, input.image);
-      const tags = [...(input.tags ?? [])];
-      for (const [index, tag] of tags.entries()) {
-        checkTag(problems, tag, `tags.${index}`);
-        if (tags.indexOf(tag) < index) {
-          problems.issue(`tags.${index}`, `The tag ${tag} is there twice: give it once.`);
-        }
-      }
-      const defaultTag = input.defaultTag ?? tags.at(-1) ?? 'latest';
-      if (!tags.includes(defaultTag)) {
-        checkTag(problems, defaultTag, 'defaultTag');
-        tags.push(defaultTag);
-      }
+      checkTags(problems, given);
+      if (!given.includes(defaultTag)) checkTag(problems, defaultTag, 'defaultTag');
       if (tags.length > 1000) problems.issue('tags', 'Too many: give 1,000 at most.');
-      await checkKeyIsFree(tx, problems, { table: containerRepositories, caller, key: input.key });
-      problems.throwIfAny();
-      const id = randomUUID();
+      return { image: input.image, defaultTag };
+    },
+    async created(tx, repositoryId) {
       const { organizationId } = caller;
-      await tx.insert(containerRepositories).values({
-        id,
-        organizationId,
-        key: input.key,
-        name: input.name ?? input.key,
-        description: input.description,
-        image: input.image,
-        defaultTag,
-      });
       // A millisecond apart, so that they keep their order.
       await tx.insert(containerTags).values(
         tags.map((tag, place) => ({
-          id: randomUUID(),
-          organizationId,
-          repositoryId: id,
-          tag,
+          ...{ id: randomUUID(), organizationId, repositoryId, tag },
           createdAt: sql`now() + ${place}::int * interval '1 millisecond'`,
         })),
       );
-      return { id };
     },
   });
+}
+
+function checkTags(problems: Problems, tags: readonly string[]): void {
+  for (const [index, tag] of tags.entries()) {
+    checkTag(problems, tag, `tags.${index}`);
+    if (tags.indexOf(tag) < index) {
+      problems.issue(`tags.${index}`, `The tag ${tag} is there twice: give it once.`);
+    }
+  }
 }
 
 export function updateContainerRepository(
@@ -104,14 +97,13 @@ export function updateContainerRepository(
   caller: Caller,
   input: UpdateContainerRepositoryInput,
 ): Promise<SaveResult> {
-  return save(store, caller, {
+  return updateEntry(store, caller, {
+    ...kind,
     field: 'updateContainerRepository',
     input,
-    async change(tx, problems) {
-      const current = await find(tx, caller, input.containerRepository);
-      expectVersion(input, current);
-      checkTexts(problems, input);
-      checkNotCleared(problems, input, ['image', 'defaultTag']);
+    reference: input.containerRepository,
+    required: ['image', 'defaultTag'],
+    async columns(current, { tx, problems }) {
       if (typeof input.image === 'string') checkImage(problems, input.image);
       if (
         typeof input.defaultTag === 'string' &&
@@ -123,19 +115,7 @@ export function updateContainerRepository(
           `${current.key} has no tag ${input.defaultTag}: add it with addContainerTag.`,
         );
       }
-      problems.throwIfAny();
-      await tx
-        .update(containerRepositories)
-        .set({
-          name: input.name === null ? current.key : input.name,
-          description: input.description,
-          image: input.image ?? undefined,
-          defaultTag: input.defaultTag ?? undefined,
-          version: current.version + 1,
-          updatedAt: sql`clock_timestamp()`,
-        })
-        .where(eq(containerRepositories.id, current.id));
-      return { id: current.id };
+      return { image: input.image ?? undefined, defaultTag: input.defaultTag ?? undefined };
     },
   });
 }
@@ -150,7 +130,8 @@ export function addContainerTag(
     field: 'addContainerTag',
     input,
     async change(tx, problems) {
-      const current = await find(tx, caller, input.containerRepository);
+      const reference = input.containerRepository;
+      const current = await findEntry(tx, caller, { ...kind, reference });
       expectVersion(input, current);
       const { tag } = input;
       if (checkTag(problems, tag, 'tag') && (await hasTag(tx, current.id, tag))) {
@@ -161,20 +142,11 @@ export function addContainerTag(
         );
       }
       problems.throwIfAny();
-      await tx.insert(containerTags).values({
-        id: randomUUID(),
-        organizationId: caller.organizationId,
-        repositoryId: current.id,
-        tag,
-      });
+      const { organizationId } = caller;
       await tx
-        .update(containerRepositories)
-        .set({
-          defaultTag: input.default ? tag : undefined,
-          version: current.version + 1,
-          updatedAt: sql`clock_timestamp()`,
-        })
-        .where(eq(containerRepositories.id, current.id));
+        .insert(containerTags)
+        .values({ id: randomUUID(), organizationId, repositoryId: current.id, tag });
+      await setColumns(tx, kind, current, { defaultTag: input.default ? tag : undefined });
       return { id: current.id };
     },
   });
@@ -185,22 +157,15 @@ export function deleteContainerRepository(
   caller: Caller,
   input: DeleteContainerRepositoryInput,
 ): Promise<SaveResult> {
-  return save(store, caller, {
+  return deleteEntry(store, caller, {
+    ...kind,
     field: 'deleteContainerRepository',
     input,
-    async change(tx, problems) {
-      const current = await find(tx, caller, input.containerRepository);
-      expectVersion(input, current);
-      problems.throwIfAny();
-      await expectNoInstances(tx, eq(instances.containerRepositoryId, current.id), {
+    reference: input.containerRepository,
+    expectUnused: ({ id }, tx) =>
+      expectNoInstances(tx, eq(instances.containerRepositoryId, id), {
         remedy: 'give them another container repository, or delete them, first',
-      });
-      await tx
-        .update(containerRepositories)
-        .set({ archivedAt: sql`clock_timestamp()` })
-        .where(eq(containerRepositories.id, current.id));
-      return { id: current.id };
-    },
+      }),
   });
 }
 
@@ -211,13 +176,4 @@ export async function hasTag(tx: Transaction, repositoryId: string, tag: string)
     .from(containerTags)
     .where(and(eq(containerTags.repositoryId, repositoryId), eq(containerTags.tag, tag)));
   return found.length > 0;
-}
-
-async function find(tx: Transaction, caller: Caller, reference: string) {
-  const [found] = await tx
-    .select()
-    .from(containerRepositories)
-    .where(named(containerRepositories, caller, reference))
-    .for('update');
-  return found ?? notFound('CONTAINER_REPOSITORY', reference);
 }

@@ -1,33 +1,35 @@
 /** Solutions, their drafts and their published versions. */
 import { randomUUID } from 'node:crypto';
-import { and, desc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq } from 'drizzle-orm';
 import type { Store } from '../commit/store.ts';
-import { type Caller, named, type Transaction } from '../input/caller.ts';
-import { checkDefinition, checkKey, checkTexts } from '../input/checks.ts';
+import type { Caller, Transaction } from '../input/caller.ts';
+import { checkDefinition } from '../input/checks.ts';
 import {
-  type CommonInput,
   expectVersion,
   type GuardedInput,
-  notFound,
   type Problems,
   type SaveResult,
 } from '../input/save-result.ts';
 import { instances, solutions, solutionVersions } from '../table/schema.ts';
+import {
+  type CreateEntryInput,
+  createEntry,
+  deleteEntry,
+  findEntry,
+  setColumns,
+  type UpdateEntryInput,
+  updateEntry,
+} from './catalogue.ts';
 import { save } from './save.ts';
-import { checkKeyIsFree, expectNoInstances } from './usage.ts';
+import { expectNoInstances } from './usage.ts';
 
-export interface CreateSolutionInput extends CommonInput {
-  key: string;
-  name?: string | null;
-  description?: string | null;
+export interface CreateSolutionInput extends CreateEntryInput {
   definition?: unknown;
 }
 
-export interface UpdateSolutionInput extends GuardedInput {
+export interface UpdateSolutionInput extends UpdateEntryInput {
   /** Id or key. */
   solution: string;
-  name?: string | null;
-  description?: string | null;
   definition?: unknown;
 }
 
@@ -45,33 +47,18 @@ export interface DeleteSolutionInput extends GuardedInput {
   solution: string;
 }
 
+const kind = { table: solutions, entity: 'SOLUTION' } as const;
+
 export function createSolution(
   store: Store,
   caller: Caller,
   input: CreateSolutionInput,
 ): Promise<SaveResult> {
-  return save(store, caller, {
+  return createEntry(store, caller, {
+    ...kind,
     field: 'createSolution',
     input,
-    async change(tx, problems) {
-      checkKey(problems, input.key);
-      checkTexts(problems, input);
-      const definition = isGiven(input.definition)
-        ? checkDefinition(problems, input.definition)
-        : null;
-      await checkKeyIsFree(tx, problems, { table: solutions, caller, key: input.key });
-      problems.throwIfAny();
-      const id = randomUUID();
-      await tx.insert(solutions).values({
-        id,
-        organizationId: caller.organizationId,
-        key: input.key,
-        name: input.name ?? input.key,
-        description: input.description,
-        definition,
-      });
-      return { id };
-    },
+    columns: ({ problems }) => ({ definition: draft(problems, input.definition) ?? null }),
   });
 }
 
@@ -80,30 +67,20 @@ export function updateSolution(
   caller: Caller,
   input: UpdateSolutionInput,
 ): Promise<SaveResult> {
-  return save(store, caller, {
+  return updateEntry(store, caller, {
+    ...kind,
     field: 'updateSolution',
     input,
-    async change(tx, problems) {
-      const current = await find(tx, caller, input.solution);
-      expectVersion(input, current);
-      checkTexts(problems, input);
-      const definition = isGiven(input.definition)
-        ? checkDefinition(problems, input.definition)
-        : (input.definition as null | undefined);
-      problems.throwIfAny();
-      await tx
-        .update(solutions)
-        .set({
-          name: input.name === null ? current.key : input.name,
-          description: input.description,
-          definition,
-          version: current.version + 1,
-          updatedAt: sql`clock_timestamp()`,
-        })
-        .where(eq(solutions.id, current.id));
-      return { id: current.id };
-    },
+    reference: input.solution,
+    columns: (_current, { problems }) => ({ definition: draft(problems, input.definition) }),
   });
+}
+
+/** The draft as it is stored; null clears it, undefined keeps what is there. */
+function draft(problems: Problems, definition: unknown) {
+  return isGiven(definition)
+    ? checkDefinition(problems, definition)
+    : (definition as null | undefined);
 }
 
 /** Answers with the id of the version. What is given as its definition becomes the draft too. */
@@ -117,7 +94,7 @@ export function publishSolutionVersion(
     input,
     async change(tx, problems) {
       // Locked, so that the next version is the next one.
-      const current = await find(tx, caller, input.solution);
+      const current = await findEntry(tx, caller, { ...kind, reference: input.solution });
       expectVersion(input, current);
       const given = isGiven(input.definition);
       const source = given ? input.definition : current.definition;
@@ -138,16 +115,7 @@ export function publishSolutionVersion(
         ordinal: (newest?.ordinal ?? 0) + 1,
         definition,
       });
-      if (given) {
-        await tx
-          .update(solutions)
-          .set({
-            definition,
-            version: current.version + 1,
-            updatedAt: sql`clock_timestamp()`,
-          })
-          .where(eq(solutions.id, current.id));
-      }
+      if (given) await setColumns(tx, kind, current, { definition });
       return { id };
     },
   });
@@ -158,22 +126,15 @@ export function deleteSolution(
   caller: Caller,
   input: DeleteSolutionInput,
 ): Promise<SaveResult> {
-  return save(store, caller, {
+  return deleteEntry(store, caller, {
+    ...kind,
     field: 'deleteSolution',
     input,
-    async change(tx, problems) {
-      const current = await find(tx, caller, input.solution);
-      expectVersion(input, current);
-      problems.throwIfAny();
-      await expectNoInstances(tx, eq(instances.solutionId, current.id), {
+    reference: input.solution,
+    expectUnused: ({ id }, tx) =>
+      expectNoInstances(tx, eq(instances.solutionId, id), {
         remedy: 'give them another solution, or delete them, first',
-      });
-      await tx
-        .update(solutions)
-        .set({ archivedAt: sql`clock_timestamp()` })
-        .where(eq(solutions.id, current.id));
-      return { id: current.id };
-    },
+      }),
   });
 }
 
@@ -186,15 +147,6 @@ export async function newestVersion(tx: Transaction, solutionId: string) {
     .orderBy(desc(solutionVersions.ordinal))
     .limit(1);
   return newest;
-}
-
-async function find(tx: Transaction, caller: Caller, reference: string) {
-  const [found] = await tx
-    .select()
-    .from(solutions)
-    .where(named(solutions, caller, reference))
-    .for('update');
-  return found ?? notFound('SOLUTION', reference);
 }
 
 const isGiven = (definition: unknown): boolean => definition !== undefined && definition !== null;

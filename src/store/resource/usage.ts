@@ -4,7 +4,7 @@ import type { PgTable } from 'drizzle-orm/pg-core';
 import type { Caller, Named, Transaction } from '../input/caller.ts';
 import { isKey } from '../input/checks.ts';
 import { conflict, NotSaved, type Problems } from '../input/save-result.ts';
-import { instances } from '../table/schema.ts';
+import { type hosts, instances } from '../table/schema.ts';
 
 /** Is it a key, and free? One is never given again, not even that of an archived resource. */
 export async function checkKeyIsFree(
@@ -38,8 +38,22 @@ export function usedBy(noun: 'instance' | 'host', users: readonly { key: string 
   return `${noun}${users.length === 1 ? '' : 's'} ${keys.join(', ')}${users.length > 5 ? ', …' : ''}`;
 }
 
+/** The keys of the first instances or hosts that match and are not archived: one more than are named. */
+export function usersOf(
+  tx: Transaction,
+  table: typeof instances | typeof hosts,
+  where: SQL,
+): Promise<{ key: string }[]> {
+  return tx
+    .select({ key: table.key })
+    .from(table)
+    .where(and(where, isNull(table.archivedAt)))
+    .orderBy(asc(table.key))
+    .limit(6);
+}
+
 /**
- * Ends a save where instances that are not archived match.
+ * Throws NotSaved if instances that are not archived match.
  *
  * @param options.remedy how to part them: `delete them first`
  */
@@ -48,12 +62,7 @@ export async function expectNoInstances(
   where: SQL,
   { remedy }: { remedy: string },
 ): Promise<void> {
-  const users = await tx
-    .select({ key: instances.key })
-    .from(instances)
-    .where(and(where, isNull(instances.archivedAt)))
-    .orderBy(asc(instances.key))
-    .limit(6);
+  const users = await usersOf(tx, instances, where);
   if (users.length === 0) return;
   throw new NotSaved(conflict('IN_USE', `Used by ${usedBy('instance', users)}: ${remedy}.`));
 }
