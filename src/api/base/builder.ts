@@ -44,6 +44,11 @@ export const builder = new SchemaBuilder<BuilderTypes>({
 /** The types that the plugins derive from `BuilderTypes`. */
 export type Types = typeof builder extends PothosSchemaTypes.SchemaBuilder<infer T> ? T : never;
 
+/** The builder of the fields of an input type. */
+export type InputFields = Parameters<
+  Extract<Parameters<typeof builder.inputType>[1]['fields'], (...args: never[]) => unknown>
+>[0];
+
 builder.queryType();
 builder.mutationType();
 builder.subscriptionType();

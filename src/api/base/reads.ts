@@ -76,6 +76,16 @@ export function readRows<Row extends object = object>(
   return (readsOf(context, name) as unknown as AnyReads).findMany(query) as Promise<Row[]>;
 }
 
+/** The first row of such a query. */
+export function readRow<Row extends object = object>(
+  context: Viewing,
+  name: VisibleTable,
+  query: object,
+): Promise<Row | undefined> {
+  const reads = readsOf(context, name) as unknown as AnyReads;
+  return reads.findFirst(query) as Promise<Row | undefined>;
+}
+
 /** Counts the matching rows that the viewer may see, in one statement. */
 export function countRows(
   { store, viewer }: Viewing,

@@ -5,21 +5,11 @@ import {
   updateBillingSubscription,
 } from '../../store/resource/billing-subscriptions.ts';
 import { builder } from '../base/builder.ts';
-import { callerOf } from '../base/context.ts';
-import { globalId, named, referenceOf } from '../base/ids.ts';
-import { readsOf } from '../base/reads.ts';
-import { defineList, defineOrder } from '../list/connection.ts';
-import { allOf, equal, resources } from '../list/filters.ts';
-import { commonFields, guardedFields } from '../result/inputs.ts';
-import {
-  Conflict,
-  creationResult,
-  InvalidInput,
-  ResourceNotFound,
-  resultType,
-  type Saved,
-  saveResult,
-} from '../result/user-errors.ts';
+import { defineList, entryOrder } from '../list/connection.ts';
+import { allOf, equal, resourceFilterFields, resources } from '../list/filters.ts';
+import { commonFields, guardedFields, textFields } from '../result/inputs.ts';
+import { deletedType, savedType, saveField } from '../result/mutations.ts';
+import { Conflict, InvalidInput } from '../result/user-errors.ts';
 import { hostList } from './host.ts';
 import { instanceList } from './instance.ts';
 
@@ -47,58 +37,30 @@ export const billingSubscriptionList = defineList({
   filter: builder.inputType('BillingSubscriptionFilter', {
     fields: (t) => ({
       trial: t.boolean(),
-      key: t.stringList(),
-      text: t.string(),
-      archived: t.boolean(),
+      ...resourceFilterFields(t),
     }),
   }),
-  order: defineOrder('BillingSubscription', {
-    by: { KEY: 'key', NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
-    initial: { field: 'KEY', direction: 'asc' },
-  }),
+  order: entryOrder('BillingSubscription'),
   where: (filter) => allOf(resources(filter), equal('trial', filter?.trial)),
 });
 
 builder.queryFields((t) => ({
-  billingSubscription: t.drizzleField({
-    type: BillingSubscription,
-    nullable: true,
-    args: { billingSubscription: t.arg.id({ required: true }) },
-    resolve: (query, _root, args, context) =>
-      readsOf(context, 'billingSubscriptions').findFirst(
-        query({
-          where: { ...named('BillingSubscription', args.billingSubscription) },
-        }),
-      ),
-  }),
+  billingSubscription: billingSubscriptionList.one(t, 'billingSubscription'),
   billingSubscriptions: billingSubscriptionList.root(t),
 }));
 
-const BillingSubscriptionSaved = builder
-  .objectRef<Saved<'BillingSubscriptionSaved'>>('BillingSubscriptionSaved')
-  .implement({
-    fields: (t) => ({
-      billingSubscription: t.drizzleField({
-        type: BillingSubscription,
-        resolve: async (query, { id }, _args, context) =>
-          (await readsOf(context, 'billingSubscriptions').findFirst(query({ where: { id } })))!,
-      }),
-    }),
-  });
+const BillingSubscriptionSaved = savedType('BillingSubscriptionSaved', {
+  field: 'billingSubscription',
+  type: BillingSubscription,
+  table: 'billingSubscriptions',
+});
 
-const BillingSubscriptionDeleted = builder
-  .objectRef<Saved<'BillingSubscriptionDeleted'>>('BillingSubscriptionDeleted')
-  .implement({
-    fields: (t) => ({
-      deletedId: t.id({ resolve: ({ id }) => globalId('BillingSubscription', id) }),
-    }),
-  });
+const BillingSubscriptionDeleted = deletedType('BillingSubscriptionDeleted', 'BillingSubscription');
 
 const CreateBillingSubscriptionInput = builder.inputType('CreateBillingSubscriptionInput', {
   fields: (t) => ({
     key: t.string({ required: true }),
-    name: t.string(),
-    description: t.string(),
+    ...textFields(t),
     trial: t.boolean(),
     ...commonFields(t),
   }),
@@ -107,8 +69,7 @@ const CreateBillingSubscriptionInput = builder.inputType('CreateBillingSubscript
 const UpdateBillingSubscriptionInput = builder.inputType('UpdateBillingSubscriptionInput', {
   fields: (t) => ({
     billingSubscription: t.id({ required: true }),
-    name: t.string(),
-    description: t.string(),
+    ...textFields(t),
     trial: t.boolean(),
     ...guardedFields(t),
   }),
@@ -118,56 +79,28 @@ const DeleteBillingSubscriptionInput = builder.inputType('DeleteBillingSubscript
   fields: (t) => ({ billingSubscription: t.id({ required: true }), ...guardedFields(t) }),
 });
 
+const references = { billingSubscription: 'BillingSubscription' } as const;
+
 builder.mutationFields((t) => ({
-  createBillingSubscription: t.field({
-    type: resultType('CreateBillingSubscriptionResult', [
-      BillingSubscriptionSaved,
-      InvalidInput,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: CreateBillingSubscriptionInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      creationResult(
-        'BillingSubscriptionSaved',
-        await createBillingSubscription(context.store, callerOf(context), input),
-      ),
+  createBillingSubscription: saveField(t, {
+    result: 'CreateBillingSubscriptionResult',
+    accepted: BillingSubscriptionSaved,
+    refusals: [InvalidInput, Conflict],
+    input: CreateBillingSubscriptionInput,
+    save: createBillingSubscription,
   }),
-  updateBillingSubscription: t.field({
-    type: resultType('UpdateBillingSubscriptionResult', [
-      BillingSubscriptionSaved,
-      InvalidInput,
-      ResourceNotFound,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: UpdateBillingSubscriptionInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      saveResult(
-        'BillingSubscriptionSaved',
-        await updateBillingSubscription(context.store, callerOf(context), withReference(input)),
-      ),
+  updateBillingSubscription: saveField(t, {
+    result: 'UpdateBillingSubscriptionResult',
+    accepted: BillingSubscriptionSaved,
+    input: UpdateBillingSubscriptionInput,
+    references,
+    save: updateBillingSubscription,
   }),
-  deleteBillingSubscription: t.field({
-    type: resultType('DeleteBillingSubscriptionResult', [
-      BillingSubscriptionDeleted,
-      InvalidInput,
-      ResourceNotFound,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: DeleteBillingSubscriptionInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      saveResult(
-        'BillingSubscriptionDeleted',
-        await deleteBillingSubscription(context.store, callerOf(context), withReference(input)),
-      ),
+  deleteBillingSubscription: saveField(t, {
+    result: 'DeleteBillingSubscriptionResult',
+    accepted: BillingSubscriptionDeleted,
+    input: DeleteBillingSubscriptionInput,
+    references,
+    save: deleteBillingSubscription,
   }),
 }));
-
-function withReference<Input extends { billingSubscription: string }>(input: Input): Input {
-  return {
-    ...input,
-    billingSubscription: referenceOf('BillingSubscription', input.billingSubscription),
-  };
-}

@@ -6,21 +6,11 @@ import {
   updateContainerRepository,
 } from '../../store/resource/container-repositories.ts';
 import { builder } from '../base/builder.ts';
-import { callerOf } from '../base/context.ts';
-import { globalId, named, referenceOf } from '../base/ids.ts';
-import { readsOf } from '../base/reads.ts';
-import { defineList, defineOrder } from '../list/connection.ts';
-import { allOf, anyOf, resources } from '../list/filters.ts';
-import { commonFields, guardedFields } from '../result/inputs.ts';
-import {
-  Conflict,
-  creationResult,
-  InvalidInput,
-  ResourceNotFound,
-  resultType,
-  type Saved,
-  saveResult,
-} from '../result/user-errors.ts';
+import { defineList, entryOrder } from '../list/connection.ts';
+import { allOf, anyOf, resourceFilterFields, resources } from '../list/filters.ts';
+import { commonFields, guardedFields, textFields } from '../result/inputs.ts';
+import { deletedType, savedType, saveField } from '../result/mutations.ts';
+import { Conflict, InvalidInput } from '../result/user-errors.ts';
 import { instanceList } from './instance.ts';
 
 export const ContainerRepository = builder.drizzleNode('containerRepositories', {
@@ -56,58 +46,30 @@ export const containerRepositoryList = defineList({
   filter: builder.inputType('ContainerRepositoryFilter', {
     fields: (t) => ({
       image: t.stringList(),
-      key: t.stringList(),
-      text: t.string(),
-      archived: t.boolean(),
+      ...resourceFilterFields(t),
     }),
   }),
-  order: defineOrder('ContainerRepository', {
-    by: { KEY: 'key', NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
-    initial: { field: 'KEY', direction: 'asc' },
-  }),
+  order: entryOrder('ContainerRepository'),
   where: (filter) => allOf(resources(filter), anyOf('image', filter?.image)),
 });
 
 builder.queryFields((t) => ({
-  containerRepository: t.drizzleField({
-    type: ContainerRepository,
-    nullable: true,
-    args: { containerRepository: t.arg.id({ required: true }) },
-    resolve: (query, _root, args, context) =>
-      readsOf(context, 'containerRepositories').findFirst(
-        query({
-          where: { ...named('ContainerRepository', args.containerRepository) },
-        }),
-      ),
-  }),
+  containerRepository: containerRepositoryList.one(t, 'containerRepository'),
   containerRepositories: containerRepositoryList.root(t),
 }));
 
-const ContainerRepositorySaved = builder
-  .objectRef<Saved<'ContainerRepositorySaved'>>('ContainerRepositorySaved')
-  .implement({
-    fields: (t) => ({
-      containerRepository: t.drizzleField({
-        type: ContainerRepository,
-        resolve: async (query, { id }, _args, context) =>
-          (await readsOf(context, 'containerRepositories').findFirst(query({ where: { id } })))!,
-      }),
-    }),
-  });
+const ContainerRepositorySaved = savedType('ContainerRepositorySaved', {
+  field: 'containerRepository',
+  type: ContainerRepository,
+  table: 'containerRepositories',
+});
 
-const ContainerRepositoryDeleted = builder
-  .objectRef<Saved<'ContainerRepositoryDeleted'>>('ContainerRepositoryDeleted')
-  .implement({
-    fields: (t) => ({
-      deletedId: t.id({ resolve: ({ id }) => globalId('ContainerRepository', id) }),
-    }),
-  });
+const ContainerRepositoryDeleted = deletedType('ContainerRepositoryDeleted', 'ContainerRepository');
 
 const CreateContainerRepositoryInput = builder.inputType('CreateContainerRepositoryInput', {
   fields: (t) => ({
     key: t.string({ required: true }),
-    name: t.string(),
-    description: t.string(),
+    ...textFields(t),
     image: t.string({ required: true }),
     tags: t.stringList(),
     defaultTag: t.string(),
@@ -118,8 +80,7 @@ const CreateContainerRepositoryInput = builder.inputType('CreateContainerReposit
 const UpdateContainerRepositoryInput = builder.inputType('UpdateContainerRepositoryInput', {
   fields: (t) => ({
     containerRepository: t.id({ required: true }),
-    name: t.string(),
-    description: t.string(),
+    ...textFields(t),
     image: t.string(),
     defaultTag: t.string(),
     ...guardedFields(t),
@@ -139,71 +100,35 @@ const AddContainerTagInput = builder.inputType('AddContainerTagInput', {
   }),
 });
 
+const references = { containerRepository: 'ContainerRepository' } as const;
+
 builder.mutationFields((t) => ({
-  createContainerRepository: t.field({
-    type: resultType('CreateContainerRepositoryResult', [
-      ContainerRepositorySaved,
-      InvalidInput,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: CreateContainerRepositoryInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      creationResult(
-        'ContainerRepositorySaved',
-        await createContainerRepository(context.store, callerOf(context), input),
-      ),
+  createContainerRepository: saveField(t, {
+    result: 'CreateContainerRepositoryResult',
+    accepted: ContainerRepositorySaved,
+    refusals: [InvalidInput, Conflict],
+    input: CreateContainerRepositoryInput,
+    save: createContainerRepository,
   }),
-  updateContainerRepository: t.field({
-    type: resultType('UpdateContainerRepositoryResult', [
-      ContainerRepositorySaved,
-      InvalidInput,
-      ResourceNotFound,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: UpdateContainerRepositoryInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      saveResult(
-        'ContainerRepositorySaved',
-        await updateContainerRepository(context.store, callerOf(context), withReference(input)),
-      ),
+  updateContainerRepository: saveField(t, {
+    result: 'UpdateContainerRepositoryResult',
+    accepted: ContainerRepositorySaved,
+    input: UpdateContainerRepositoryInput,
+    references,
+    save: updateContainerRepository,
   }),
-  addContainerTag: t.field({
-    type: resultType('AddContainerTagResult', [
-      ContainerRepositorySaved,
-      InvalidInput,
-      ResourceNotFound,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: AddContainerTagInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      saveResult(
-        'ContainerRepositorySaved',
-        await addContainerTag(context.store, callerOf(context), withReference(input)),
-      ),
+  addContainerTag: saveField(t, {
+    result: 'AddContainerTagResult',
+    accepted: ContainerRepositorySaved,
+    input: AddContainerTagInput,
+    references,
+    save: addContainerTag,
   }),
-  deleteContainerRepository: t.field({
-    type: resultType('DeleteContainerRepositoryResult', [
-      ContainerRepositoryDeleted,
-      InvalidInput,
-      ResourceNotFound,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: DeleteContainerRepositoryInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      saveResult(
-        'ContainerRepositoryDeleted',
-        await deleteContainerRepository(context.store, callerOf(context), withReference(input)),
-      ),
+  deleteContainerRepository: saveField(t, {
+    result: 'DeleteContainerRepositoryResult',
+    accepted: ContainerRepositoryDeleted,
+    input: DeleteContainerRepositoryInput,
+    references,
+    save: deleteContainerRepository,
   }),
 }));
-
-function withReference<Input extends { containerRepository: string }>(input: Input): Input {
-  return {
-    ...input,
-    containerRepository: referenceOf('ContainerRepository', input.containerRepository),
-  };
-}

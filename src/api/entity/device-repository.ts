@@ -5,23 +5,13 @@ import {
   updateDeviceRepository,
 } from '../../store/resource/device-repositories.ts';
 import { builder } from '../base/builder.ts';
-import { callerOf } from '../base/context.ts';
 import { StorageLocation } from '../base/enums.ts';
-import { globalId, named, referenceOf } from '../base/ids.ts';
 import type { Where } from '../base/reads.ts';
-import { readsOf } from '../base/reads.ts';
-import { defineList, defineOrder } from '../list/connection.ts';
-import { allOf, anyOf, resources } from '../list/filters.ts';
-import { commonFields, guardedFields } from '../result/inputs.ts';
-import {
-  Conflict,
-  creationResult,
-  InvalidInput,
-  ResourceNotFound,
-  resultType,
-  type Saved,
-  saveResult,
-} from '../result/user-errors.ts';
+import { defineList, entryOrder } from '../list/connection.ts';
+import { allOf, anyOf, resourceFilterFields, resources } from '../list/filters.ts';
+import { commonFields, guardedFields, textFields } from '../result/inputs.ts';
+import { deletedType, savedType, saveField } from '../result/mutations.ts';
+import { Conflict, InvalidInput } from '../result/user-errors.ts';
 import { DeviceConnection, DeviceFilter, deviceOrder, devicesOf } from './device.ts';
 import { Instance } from './instance.ts';
 
@@ -69,15 +59,10 @@ export const deviceRepositoryList = defineList({
     fields: (t) => ({
       storage: t.field({ type: [StorageLocation] }),
       used: t.boolean(),
-      key: t.stringList(),
-      text: t.string(),
-      archived: t.boolean(),
+      ...resourceFilterFields(t),
     }),
   }),
-  order: defineOrder('DeviceRepository', {
-    by: { KEY: 'key', NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
-    initial: { field: 'KEY', direction: 'asc' },
-  }),
+  order: entryOrder('DeviceRepository'),
   where: (filter) =>
     allOf(resources(filter), anyOf('storage', filter?.storage), usedBy(filter?.used)),
 });
@@ -89,45 +74,22 @@ function usedBy(used: boolean | null | undefined): Where {
 }
 
 builder.queryFields((t) => ({
-  deviceRepository: t.drizzleField({
-    type: DeviceRepository,
-    nullable: true,
-    args: { deviceRepository: t.arg.id({ required: true }) },
-    resolve: (query, _root, args, context) =>
-      readsOf(context, 'deviceRepositories').findFirst(
-        query({
-          where: { ...named('DeviceRepository', args.deviceRepository) },
-        }),
-      ),
-  }),
+  deviceRepository: deviceRepositoryList.one(t, 'deviceRepository'),
   deviceRepositories: deviceRepositoryList.root(t),
 }));
 
-const DeviceRepositorySaved = builder
-  .objectRef<Saved<'DeviceRepositorySaved'>>('DeviceRepositorySaved')
-  .implement({
-    fields: (t) => ({
-      deviceRepository: t.drizzleField({
-        type: DeviceRepository,
-        resolve: async (query, { id }, _args, context) =>
-          (await readsOf(context, 'deviceRepositories').findFirst(query({ where: { id } })))!,
-      }),
-    }),
-  });
+const DeviceRepositorySaved = savedType('DeviceRepositorySaved', {
+  field: 'deviceRepository',
+  type: DeviceRepository,
+  table: 'deviceRepositories',
+});
 
-const DeviceRepositoryDeleted = builder
-  .objectRef<Saved<'DeviceRepositoryDeleted'>>('DeviceRepositoryDeleted')
-  .implement({
-    fields: (t) => ({
-      deletedId: t.id({ resolve: ({ id }) => globalId('DeviceRepository', id) }),
-    }),
-  });
+const DeviceRepositoryDeleted = deletedType('DeviceRepositoryDeleted', 'DeviceRepository');
 
 const CreateDeviceRepositoryInput = builder.inputType('CreateDeviceRepositoryInput', {
   fields: (t) => ({
     key: t.string({ required: true }),
-    name: t.string(),
-    description: t.string(),
+    ...textFields(t),
     storage: t.field({ type: StorageLocation }),
     ...commonFields(t),
   }),
@@ -136,8 +98,7 @@ const CreateDeviceRepositoryInput = builder.inputType('CreateDeviceRepositoryInp
 const UpdateDeviceRepositoryInput = builder.inputType('UpdateDeviceRepositoryInput', {
   fields: (t) => ({
     deviceRepository: t.id({ required: true }),
-    name: t.string(),
-    description: t.string(),
+    ...textFields(t),
     storage: t.field({ type: StorageLocation }),
     ...guardedFields(t),
   }),
@@ -147,56 +108,28 @@ const DeleteDeviceRepositoryInput = builder.inputType('DeleteDeviceRepositoryInp
   fields: (t) => ({ deviceRepository: t.id({ required: true }), ...guardedFields(t) }),
 });
 
+const references = { deviceRepository: 'DeviceRepository' } as const;
+
 builder.mutationFields((t) => ({
-  createDeviceRepository: t.field({
-    type: resultType('CreateDeviceRepositoryResult', [
-      DeviceRepositorySaved,
-      InvalidInput,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: CreateDeviceRepositoryInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      creationResult(
-        'DeviceRepositorySaved',
-        await createDeviceRepository(context.store, callerOf(context), input),
-      ),
+  createDeviceRepository: saveField(t, {
+    result: 'CreateDeviceRepositoryResult',
+    accepted: DeviceRepositorySaved,
+    refusals: [InvalidInput, Conflict],
+    input: CreateDeviceRepositoryInput,
+    save: createDeviceRepository,
   }),
-  updateDeviceRepository: t.field({
-    type: resultType('UpdateDeviceRepositoryResult', [
-      DeviceRepositorySaved,
-      InvalidInput,
-      ResourceNotFound,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: UpdateDeviceRepositoryInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      saveResult(
-        'DeviceRepositorySaved',
-        await updateDeviceRepository(context.store, callerOf(context), withReference(input)),
-      ),
+  updateDeviceRepository: saveField(t, {
+    result: 'UpdateDeviceRepositoryResult',
+    accepted: DeviceRepositorySaved,
+    input: UpdateDeviceRepositoryInput,
+    references,
+    save: updateDeviceRepository,
   }),
-  deleteDeviceRepository: t.field({
-    type: resultType('DeleteDeviceRepositoryResult', [
-      DeviceRepositoryDeleted,
-      InvalidInput,
-      ResourceNotFound,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: DeleteDeviceRepositoryInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      saveResult(
-        'DeviceRepositoryDeleted',
-        await deleteDeviceRepository(context.store, callerOf(context), withReference(input)),
-      ),
+  deleteDeviceRepository: saveField(t, {
+    result: 'DeleteDeviceRepositoryResult',
+    accepted: DeviceRepositoryDeleted,
+    input: DeleteDeviceRepositoryInput,
+    references,
+    save: deleteDeviceRepository,
   }),
 }));
-
-function withReference<Input extends { deviceRepository: string }>(input: Input): Input {
-  return {
-    ...input,
-    deviceRepository: referenceOf('DeviceRepository', input.deviceRepository),
-  };
-}

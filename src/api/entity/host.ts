@@ -7,10 +7,16 @@ import type { HostSize as HostSizeName } from '../../store/table/values.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { HostAction, HostSize, HostState } from '../base/enums.ts';
-import { anyNamed, named } from '../base/ids.ts';
-import { readsOf } from '../base/reads.ts';
+import { anyNamed } from '../base/ids.ts';
 import { defineList, defineOrder, type List } from '../list/connection.ts';
-import { allOf, anyOf, equal, type ResourceFilter, resources } from '../list/filters.ts';
+import {
+  allOf,
+  anyOf,
+  equal,
+  type ResourceFilter,
+  resourceFilterFields,
+  resources,
+} from '../list/filters.ts';
 import { type LabelFilterShape, labelled } from '../list/labels.ts';
 import { Failure, failureOf } from './failure.ts';
 import { instanceList } from './instance.ts';
@@ -131,9 +137,7 @@ const HostFilter: InputRef<HostFilterShape> = builder.inputType('HostFilter', {
     removing: t.boolean(),
     billingSubscription: t.idList(),
     label: t.field({ type: [LabelFilter] }),
-    key: t.stringList(),
-    text: t.string(),
-    archived: t.boolean(),
+    ...resourceFilterFields(t),
   }),
 });
 
@@ -168,12 +172,6 @@ export const hostList: List<HostFilterShape> = defineList({
 });
 
 builder.queryFields((t) => ({
-  host: t.drizzleField({
-    type: Host,
-    nullable: true,
-    args: { host: t.arg.id({ required: true }) },
-    resolve: (query, _root, args, context) =>
-      readsOf(context, 'hosts').findFirst(query({ where: { ...named('Host', args.host) } })),
-  }),
+  host: hostList.one(t, 'host'),
   hosts: hostList.root(t),
 }));

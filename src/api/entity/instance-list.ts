@@ -12,7 +12,13 @@ import { DesiredInstanceState, Edition, InstanceState, Reachability } from '../b
 import { anyNamed } from '../base/ids.ts';
 import type { Where } from '../base/reads.ts';
 import { defineOrder } from '../list/connection.ts';
-import { allOf, anyOf, type ResourceFilter, resources } from '../list/filters.ts';
+import {
+  allOf,
+  anyOf,
+  type ResourceFilter,
+  resourceFilterFields,
+  resources,
+} from '../list/filters.ts';
 import { type LabelFilterShape, labelled } from '../list/labels.ts';
 import { LabelFilter } from './node.ts';
 
@@ -39,9 +45,7 @@ export const InstanceFilter: InputRef<InstanceFilterShape> = builder.inputType('
     solution: t.idList(),
     billingSubscription: t.idList(),
     label: t.field({ type: [LabelFilter] }),
-    key: t.stringList(),
-    text: t.string(),
-    archived: t.boolean(),
+    ...resourceFilterFields(t),
   }),
 });
 

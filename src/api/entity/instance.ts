@@ -12,8 +12,6 @@ import {
   Reachability,
   UnreachableCause,
 } from '../base/enums.ts';
-import { named } from '../base/ids.ts';
-import { readsOf } from '../base/reads.ts';
 import { defineList, type List } from '../list/connection.ts';
 import { Failure, failureOf } from './failure.ts';
 import { Endpoint, InstanceConfiguration, InstanceRun } from './instance-configuration.ts';
@@ -162,14 +160,6 @@ export const instanceList: List<InstanceFilterShape> = defineList({
 });
 
 builder.queryFields((t) => ({
-  instance: t.drizzleField({
-    type: Instance,
-    nullable: true,
-    args: { instance: t.arg.id({ required: true }) },
-    resolve: (query, _root, args, context) =>
-      readsOf(context, 'instances').findFirst(
-        query({ where: { ...named('Instance', args.instance) } }),
-      ),
-  }),
+  instance: instanceList.one(t, 'instance'),
   instances: instanceList.root(t),
 }));

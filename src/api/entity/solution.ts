@@ -6,21 +6,12 @@ import {
   updateSolution,
 } from '../../store/resource/solutions.ts';
 import { builder } from '../base/builder.ts';
-import { callerOf } from '../base/context.ts';
-import { globalId, named, referenceOf } from '../base/ids.ts';
-import { readsOf } from '../base/reads.ts';
-import { defineList, defineOrder } from '../list/connection.ts';
-import { allOf, anyOf, resources, within } from '../list/filters.ts';
-import { commonFields, guardedFields } from '../result/inputs.ts';
-import {
-  Conflict,
-  creationResult,
-  InvalidInput,
-  ResourceNotFound,
-  resultType,
-  type Saved,
-  saveResult,
-} from '../result/user-errors.ts';
+import { globalId } from '../base/ids.ts';
+import { defineList, defineOrder, entryOrder } from '../list/connection.ts';
+import { allOf, anyOf, resourceFilterFields, resources, within } from '../list/filters.ts';
+import { commonFields, guardedFields, textFields } from '../result/inputs.ts';
+import { deletedType, savedType, saveField } from '../result/mutations.ts';
+import { Conflict, InvalidInput } from '../result/user-errors.ts';
 import { instanceList } from './instance.ts';
 import { TimeRange } from './node.ts';
 
@@ -87,63 +78,37 @@ export const solutionList = defineList({
   filter: builder.inputType('SolutionFilter', {
     fields: (t) => ({
       published: t.boolean(),
-      key: t.stringList(),
-      text: t.string(),
-      archived: t.boolean(),
+      ...resourceFilterFields(t),
     }),
   }),
-  order: defineOrder('Solution', {
-    by: { KEY: 'key', NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
-    initial: { field: 'KEY', direction: 'asc' },
-  }),
+  order: entryOrder('Solution'),
   where: (filter) =>
     allOf(resources(filter), filter?.published == null ? {} : { versions: filter.published }),
 });
 
 builder.queryFields((t) => ({
-  solution: t.drizzleField({
-    type: Solution,
-    nullable: true,
-    args: { solution: t.arg.id({ required: true }) },
-    resolve: (query, _root, args, context) =>
-      readsOf(context, 'solutions').findFirst(
-        query({ where: { ...named('Solution', args.solution) } }),
-      ),
-  }),
+  solution: solutionList.one(t, 'solution'),
   solutions: solutionList.root(t),
 }));
 
-const SolutionSaved = builder.objectRef<Saved<'SolutionSaved'>>('SolutionSaved').implement({
-  fields: (t) => ({
-    solution: t.drizzleField({
-      type: Solution,
-      resolve: async (query, { id }, _args, context) =>
-        (await readsOf(context, 'solutions').findFirst(query({ where: { id } })))!,
-    }),
-  }),
+const SolutionSaved = savedType('SolutionSaved', {
+  field: 'solution',
+  type: Solution,
+  table: 'solutions',
 });
 
-const SolutionVersionPublished = builder
-  .objectRef<Saved<'SolutionVersionPublished'>>('SolutionVersionPublished')
-  .implement({
-    fields: (t) => ({
-      version: t.drizzleField({
-        type: SolutionVersion,
-        resolve: async (query, { id }, _args, context) =>
-          (await readsOf(context, 'solutionVersions').findFirst(query({ where: { id } })))!,
-      }),
-    }),
-  });
-
-const SolutionDeleted = builder.objectRef<Saved<'SolutionDeleted'>>('SolutionDeleted').implement({
-  fields: (t) => ({ deletedId: t.id({ resolve: ({ id }) => globalId('Solution', id) }) }),
+const SolutionVersionPublished = savedType('SolutionVersionPublished', {
+  field: 'version',
+  type: SolutionVersion,
+  table: 'solutionVersions',
 });
+
+const SolutionDeleted = deletedType('SolutionDeleted', 'Solution');
 
 const CreateSolutionInput = builder.inputType('CreateSolutionInput', {
   fields: (t) => ({
     key: t.string({ required: true }),
-    name: t.string(),
-    description: t.string(),
+    ...textFields(t),
     definition: t.field({ type: 'JSON' }),
     ...commonFields(t),
   }),
@@ -152,8 +117,7 @@ const CreateSolutionInput = builder.inputType('CreateSolutionInput', {
 const UpdateSolutionInput = builder.inputType('UpdateSolutionInput', {
   fields: (t) => ({
     solution: t.id({ required: true }),
-    name: t.string(),
-    description: t.string(),
+    ...textFields(t),
     definition: t.field({ type: 'JSON' }),
     ...guardedFields(t),
   }),
@@ -172,64 +136,35 @@ const DeleteSolutionInput = builder.inputType('DeleteSolutionInput', {
   fields: (t) => ({ solution: t.id({ required: true }), ...guardedFields(t) }),
 });
 
+const references = { solution: 'Solution' } as const;
+
 builder.mutationFields((t) => ({
-  createSolution: t.field({
-    type: resultType('CreateSolutionResult', [SolutionSaved, InvalidInput, Conflict]),
-    nullable: true,
-    args: { input: t.arg({ type: CreateSolutionInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      creationResult(
-        'SolutionSaved',
-        await createSolution(context.store, callerOf(context), input),
-      ),
+  createSolution: saveField(t, {
+    result: 'CreateSolutionResult',
+    accepted: SolutionSaved,
+    refusals: [InvalidInput, Conflict],
+    input: CreateSolutionInput,
+    save: createSolution,
   }),
-  updateSolution: t.field({
-    type: resultType('UpdateSolutionResult', [
-      SolutionSaved,
-      InvalidInput,
-      ResourceNotFound,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: UpdateSolutionInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      saveResult(
-        'SolutionSaved',
-        await updateSolution(context.store, callerOf(context), withReference(input)),
-      ),
+  updateSolution: saveField(t, {
+    result: 'UpdateSolutionResult',
+    accepted: SolutionSaved,
+    input: UpdateSolutionInput,
+    references,
+    save: updateSolution,
   }),
-  publishSolutionVersion: t.field({
-    type: resultType('PublishSolutionVersionResult', [
-      SolutionVersionPublished,
-      InvalidInput,
-      ResourceNotFound,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: PublishSolutionVersionInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      saveResult(
-        'SolutionVersionPublished',
-        await publishSolutionVersion(context.store, callerOf(context), withReference(input)),
-      ),
+  publishSolutionVersion: saveField(t, {
+    result: 'PublishSolutionVersionResult',
+    accepted: SolutionVersionPublished,
+    input: PublishSolutionVersionInput,
+    references,
+    save: publishSolutionVersion,
   }),
-  deleteSolution: t.field({
-    type: resultType('DeleteSolutionResult', [
-      SolutionDeleted,
-      InvalidInput,
-      ResourceNotFound,
-      Conflict,
-    ]),
-    nullable: true,
-    args: { input: t.arg({ type: DeleteSolutionInput, required: true }) },
-    resolve: async (_root, { input }, context) =>
-      saveResult(
-        'SolutionDeleted',
-        await deleteSolution(context.store, callerOf(context), withReference(input)),
-      ),
+  deleteSolution: saveField(t, {
+    result: 'DeleteSolutionResult',
+    accepted: SolutionDeleted,
+    input: DeleteSolutionInput,
+    references,
+    save: deleteSolution,
   }),
 }));
-
-function withReference<Input extends { solution: string }>(input: Input): Input {
-  return { ...input, solution: referenceOf('Solution', input.solution) };
-}

@@ -10,7 +10,15 @@ import { relations } from '../../store/table/relations.ts';
 import { builder, type Types } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { OrderDirection } from '../base/enums.ts';
-import { countRows, readRows, type VisibleTable, visibleTo, type Where } from '../base/reads.ts';
+import { named } from '../base/ids.ts';
+import {
+  countRows,
+  readRow,
+  readRows,
+  type VisibleTable,
+  visibleTo,
+  type Where,
+} from '../base/reads.ts';
 import { countRelated } from './count.ts';
 import { connectionOf, type Direction, type Order, type PageArguments, planPage } from './page.ts';
 
@@ -61,6 +69,14 @@ export function defineOrder(
   };
 }
 
+/** The order of lists of entries that have a key, a name and no state. */
+export function entryOrder(name: string): OrderDefinition {
+  return defineOrder(name, {
+    by: { KEY: 'key', NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
+    initial: { field: 'KEY', direction: 'asc' },
+  });
+}
+
 export interface ListOptions<Filter> {
   /** `Solution` gives SolutionConnection and SolutionEdge. */
   readonly name: string;
@@ -79,6 +95,8 @@ export interface List<Filter> {
   where(filter: Filter | null | undefined, context: Context): Where;
   /** The list as a field of Query; nullable, like all root fields. */
   root(t: object): FieldRef<Types, unknown>;
+  /** The row that an id or key names, as a field of Query; null if there is none. */
+  one(t: object, argument: string): FieldRef<Types, unknown>;
   /** The list as a field of a row: the rows of one of its relations. */
   related(t: object, relation: string, parent: VisibleTable): FieldRef<Types, unknown>;
 }
@@ -115,6 +133,20 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
   return {
     filter: options.filter,
     where: whereOf,
+    one(builderOf, argument) {
+      const t = builderOf as FieldBuilder;
+      return t.drizzleField({
+        type: options.type,
+        nullable: true,
+        args: { [argument]: t.arg({ type: 'ID', required: true }) },
+        resolve: (query, _root, args, context) =>
+          readRow(
+            context,
+            options.table,
+            query({ where: named(options.name, args[argument] ?? '') }),
+          ),
+      });
+    },
     root(builderOf) {
       const t = builderOf as FieldBuilder;
       return t.connection(
@@ -228,7 +260,18 @@ function selectedNames({ fieldNodes, fragments }: GraphQLResolveInfo): Set<strin
  * helper.
  */
 interface FieldBuilder {
-  arg(options: { type: unknown }): never;
+  arg(options: { type: unknown; required?: true }): never;
+  drizzleField(options: {
+    type: object;
+    nullable: true;
+    args: object;
+    resolve: (
+      query: (wanted: object) => object,
+      root: unknown,
+      args: Record<string, string>,
+      context: Context,
+    ) => Promise<object | undefined>;
+  }): FieldRef<Types, unknown>;
   connection(
     options: {
       type: object;

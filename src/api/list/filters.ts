@@ -1,4 +1,5 @@
 /** Conditions that the filters of several lists share, for the relational queries of Drizzle. */
+import type { InputFields } from '../base/builder.ts';
 import type { Where } from '../base/reads.ts';
 
 /** The column has any of these values; no condition without a value. */
@@ -38,6 +39,13 @@ export interface ResourceFilter {
   text?: string | null;
   archived?: boolean | null;
 }
+
+/** The fields of every filter of a configured resource. */
+export const resourceFilterFields = (t: InputFields) => ({
+  key: t.stringList(),
+  text: t.string(),
+  archived: t.boolean(),
+});
 
 /** The matching rows: archived ones if the filter asks for them, otherwise the others. */
 export function resources(filter: ResourceFilter | null | undefined): Where {

@@ -1,10 +1,5 @@
 /** Fields that the inputs of many mutations share. */
-import type { builder } from '../base/builder.ts';
-
-/** The builder of the fields of an input type. */
-export type InputFields = Parameters<
-  Extract<Parameters<typeof builder.inputType>[1]['fields'], (...args: never[]) => unknown>
->[0];
+import type { InputFields } from '../base/builder.ts';
 
 /** Of the input of every mutation. */
 export const commonFields = (t: InputFields) => ({
@@ -22,4 +17,10 @@ export const guardedFields = (t: InputFields) => ({
 export const commandFields = (t: InputFields) => ({
   expectedSequence: t.int(),
   ...commonFields(t),
+});
+
+/** Of every input that names or describes a resource. */
+export const textFields = (t: InputFields) => ({
+  name: t.string(),
+  description: t.string(),
 });

@@ -161,17 +161,3 @@ export function saveResult<Name extends string>(
       return result satisfies never;
   }
 }
-
-/** The same for a creation whose input cannot name anything missing. */
-export function creationResult<Name extends string>(
-  accepted: Name,
-  result: SaveResult,
-): Saved<Name> | InvalidInputShape | ConflictShape {
-  const member = saveResult(accepted, result);
-  if (isNotFound(member)) throw new Error(member.message);
-  return member;
-}
-
-function isNotFound(member: { readonly __typename: string }): member is ResourceNotFoundShape {
-  return member.__typename === 'ResourceNotFound';
-}
