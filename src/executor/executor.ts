@@ -8,7 +8,6 @@ import { type Driver, DriverError } from '../drivers/driver.ts';
 import { recordInstanceObservation } from '../store/command/observations.ts';
 import type { Store } from '../store/commit/store.ts';
 import { within } from '../store/database/time-limit.ts';
-import type { StoredFailure } from '../store/table/schema.ts';
 import {
   type Claimable,
   claim,
@@ -23,30 +22,8 @@ import {
 import { backOffSeconds, failureOf, isFenced } from './call.ts';
 import { hostWork } from './host-work.ts';
 import { runtimeWork } from './runtime-work.ts';
+import type { Executing } from './work-handler.ts';
 import { startWorker, type Worker } from './worker.ts';
-
-/** OVER: nothing is left to do (the commit removed the item, or the item is void). */
-export type Outcome =
-  | 'OVER'
-  | {
-      readonly againInSeconds: number;
-      /** Stored only if it is the first cause. */
-      readonly cause?: StoredFailure;
-      /** Not a failed attempt: the count of attempts restarts. */
-      readonly fresh?: boolean;
-    };
-
-/** What the handler of an item gets. */
-export interface Executing {
-  readonly store: Store;
-  readonly dns: DnsProvider;
-  readonly signal: AbortSignal;
-  readonly heartbeatSeconds: number;
-  readonly authorities: string | null;
-  endpoint(): string;
-  driverOf(kind: string): Driver;
-  wake(): void;
-}
 
 export interface ExecutorOptions {
   readonly drivers: readonly Driver[];

@@ -9,9 +9,7 @@ import { hostSnapshot } from '../store/command/snapshot.ts';
 import { type HostTarget, hostTarget } from '../store/read/targets.ts';
 import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFinal } from './call.ts';
-import type { Executing, Outcome } from './executor.ts';
-
-type HostWork = (executing: Executing, item: WorkItem) => Promise<Outcome>;
+import type { Executing, WorkHandler } from './work-handler.ts';
 
 const TTL_SECONDS = 30;
 /** The container that runs where no repository is configured (the App edition). */
@@ -29,7 +27,7 @@ async function target(
 }
 
 /** A stage of the deployment. A failure that no retry can mend fails it; others are retried. */
-function stage(kind: WorkKind, work: HostWork): HostWork {
+function stage(kind: WorkKind, work: WorkHandler): WorkHandler {
   return async (executing, item) => {
     try {
       return await work(executing, item);
@@ -48,7 +46,7 @@ const requestOf = (host: HostTarget) => ({
   size: host.size as HostSize,
 });
 
-const allocateHost: HostWork = async (executing, item) => {
+const allocateHost: WorkHandler = async (executing, item) => {
   const found = await target(executing, item);
   if (!found) return 'OVER';
   const { host, driver } = found;
@@ -61,7 +59,7 @@ const allocateHost: HostWork = async (executing, item) => {
   return 'OVER';
 };
 
-const configureDns: HostWork = async (executing, item) => {
+const configureDns: WorkHandler = async (executing, item) => {
   const found = await target(executing, item);
   if (!found?.host.address) return 'OVER';
   const { dnsName: name, address } = found.host;
@@ -96,7 +94,7 @@ async function deployImages(executing: Executing, item: WorkItem): Promise<strin
   return digest;
 }
 
-const deployContainer: HostWork = async (executing, item) => {
+const deployContainer: WorkHandler = async (executing, item) => {
   const imageDigest = await deployImages(executing, item);
   if (imageDigest === null) return 'OVER';
   await observe(executing, item, { kind: 'CONTAINER_CREATED', imageDigest });
@@ -123,7 +121,7 @@ async function answers(
   }
 }
 
-const confirmHost: HostWork = async (executing, item) => {
+const confirmHost: WorkHandler = async (executing, item) => {
   const check = await answers(executing, item, 10);
   if (!check.answers) {
     return { againInSeconds: 0.5, cause: causeOf('HOST_SILENT', check.reason, 'CONFIRM_HOST') };
@@ -132,7 +130,7 @@ const confirmHost: HostWork = async (executing, item) => {
   return 'OVER';
 };
 
-const restartHost: HostWork = async (executing, item) => {
+const restartHost: WorkHandler = async (executing, item) => {
   const found = await target(executing, item);
   const { handle } = found?.host ?? {};
   if (!found || !handle) return 'OVER';
@@ -145,7 +143,7 @@ const restartHost: HostWork = async (executing, item) => {
   return 'OVER';
 };
 
-const restartContainer: HostWork = async (executing, item) => {
+const restartContainer: WorkHandler = async (executing, item) => {
   const snapshot = await hostSnapshot(executing.store, item.resourceId);
   if (snapshot?.host?.state !== 'RESTARTING_CONTAINER') return 'OVER';
   if (snapshot.instances.some(isLive)) return { againInSeconds: 0.2 };
@@ -161,7 +159,7 @@ const restartContainer: HostWork = async (executing, item) => {
   return decided.outcome === 'NOTHING' ? { againInSeconds: 0.2 } : 'OVER';
 };
 
-const releaseHost: HostWork = async (executing, item) => {
+const releaseHost: WorkHandler = async (executing, item) => {
   const snapshot = await hostSnapshot(executing.store, item.resourceId);
   const found = await target(executing, item);
   if (!snapshot || !found) return 'OVER';
@@ -181,7 +179,7 @@ const releaseHost: HostWork = async (executing, item) => {
     : 'OVER';
 };
 
-const checkHost: HostWork = async (executing, item) => {
+const checkHost: WorkHandler = async (executing, item) => {
   const found = await target(executing, item);
   if (!found) return 'OVER';
   const facts = hostStateFacts[found.host.state];
@@ -210,7 +208,7 @@ const stageWork: readonly WorkKind[] = [
   'RESTART_CONTAINER',
 ];
 
-const hostDeadline: HostWork = async (executing, item) => {
+const hostDeadline: WorkHandler = async (executing, item) => {
   const found = await target(executing, item);
   if (!found || found.host.sequence !== item.sequence) return 'OVER';
   const { host } = found;
@@ -227,7 +225,7 @@ const hostDeadline: HostWork = async (executing, item) => {
   return decided.outcome === 'NOTHING' ? { againInSeconds: 1 } : 'OVER';
 };
 
-const removalDeadline: HostWork = async (executing, item) => {
+const removalDeadline: WorkHandler = async (executing, item) => {
   const cause = await firstCause(executing.store, item.resourceId, ['RELEASE_HOST']);
   await observe(executing, item, {
     kind: 'REMOVAL_DEADLINE',
@@ -257,4 +255,4 @@ export const hostWork = {
   CHECK_HOST: checkHost,
   HOST_DEADLINE: hostDeadline,
   REMOVAL_DEADLINE: removalDeadline,
-} satisfies Partial<Record<WorkKind, HostWork>>;
+} satisfies Partial<Record<WorkKind, WorkHandler>>;

@@ -9,9 +9,7 @@ import { type InstanceTarget, instanceTarget } from '../store/read/targets.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { firstCause, runtimeStarted, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFenced, isFinal } from './call.ts';
-import type { Executing, Outcome } from './executor.ts';
-
-type RuntimeWork = (executing: Executing, item: WorkItem) => Promise<Outcome>;
+import type { Executing, WorkHandler } from './work-handler.ts';
 
 interface Target {
   readonly instance: InstanceTarget;
@@ -65,7 +63,7 @@ const goneFrom = (
   logTail: seen.logTail,
 });
 
-const startRuntime: RuntimeWork = async (executing, item) => {
+const startRuntime: WorkHandler = async (executing, item) => {
   const found = await target(executing, item);
   if (found?.instance.state !== 'STARTING_RUNTIME') return 'OVER';
   const { instance, driver, handle, runtime } = found;
@@ -107,7 +105,7 @@ const startRuntime: RuntimeWork = async (executing, item) => {
   return 'OVER';
 };
 
-const stopRuntime: RuntimeWork = async (executing, item) => {
+const stopRuntime: WorkHandler = async (executing, item) => {
   const found = await target(executing, item);
   if (found?.instance.state !== 'STOPPING') return 'OVER';
   // Before an absence is believed: this token makes the driver refuse any start that is still
@@ -144,7 +142,7 @@ async function kill(
   }
 }
 
-const killRuntime: RuntimeWork = async (executing, item) => {
+const killRuntime: WorkHandler = async (executing, item) => {
   const found = await target(executing, item);
   if (!found || found.instance.runtimeGone || isAtRest(found.instance.state)) return 'OVER';
   const { runId } = found.runtime;
@@ -172,7 +170,7 @@ const killRuntime: RuntimeWork = async (executing, item) => {
   throw failed.error;
 };
 
-const watchRuntime: RuntimeWork = async (executing, item) => {
+const watchRuntime: WorkHandler = async (executing, item) => {
   const found = await target(executing, item);
   if (!found) return 'OVER';
   const { instance, runtime } = found;
@@ -187,7 +185,7 @@ const watchRuntime: RuntimeWork = async (executing, item) => {
   return { againInSeconds: transient ? 0.7 : 2, fresh: true };
 };
 
-const continueRestart: RuntimeWork = async (executing, item) => {
+const continueRestart: WorkHandler = async (executing, item) => {
   await observe(executing, item, { kind: 'RESTART_CONTINUES' });
   return 'OVER';
 };
@@ -220,7 +218,7 @@ async function killAtDeadline(
   };
 }
 
-const instanceDeadline: RuntimeWork = async (executing, item) => {
+const instanceDeadline: WorkHandler = async (executing, item) => {
   const instance = await instanceTarget(executing.store, item.resourceId);
   if (!instance || instance.sequence !== item.sequence) return 'OVER';
   const kills = instanceStateFacts[instance.state].deadline?.kills && instance.runId !== null;
@@ -246,4 +244,4 @@ export const runtimeWork = {
   WATCH_RUNTIME: watchRuntime,
   CONTINUE_RESTART: continueRestart,
   INSTANCE_DEADLINE: instanceDeadline,
-} satisfies Partial<Record<WorkKind, RuntimeWork>>;
+} satisfies Partial<Record<WorkKind, WorkHandler>>;

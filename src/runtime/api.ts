@@ -1,76 +1,7 @@
 /** The part of the API that a runtime uses, typed: one function per request. */
 import type { Connection } from './connection.ts';
-import type { FieldValue } from './fields.ts';
 import type { LogLine } from './log-line.ts';
-
-/** A command to this run. */
-export interface RuntimeCommand {
-  readonly id: string;
-  readonly kind: 'LOAD_SOLUTION' | 'START_LISTENING' | 'PAUSE' | 'RESUME' | 'STOP';
-  readonly run: string;
-  readonly payload: unknown;
-}
-
-/** An address where the runtime listens. */
-export interface Endpoint {
-  readonly kind: 'MESSAGES' | 'INPUT_COMMANDS';
-  readonly name: string;
-  readonly protocol: 'http';
-  readonly address: string;
-  readonly port: number;
-  readonly path: string;
-}
-
-/** The result of a command. */
-export interface CommandResult {
-  readonly outcome: 'DONE' | 'FAILED';
-  readonly message?: string;
-  readonly endpoints?: readonly Endpoint[];
-}
-
-/** Counted since the run began. */
-export interface Counters {
-  messagesAccepted: number;
-  messagesRejected: number;
-  inputCommands: number;
-  /** Values of devices that the API refused after their messages had been accepted. */
-  valuesRefused: number;
-}
-
-/** The limits of the API, from its answer to ONLINE. */
-export interface RuntimeLimits {
-  /** All values or lines of one report, as JSON. */
-  readonly reportBytes: number;
-  readonly valuesPerReport: number;
-  /** One value, as JSON. */
-  readonly valueBytes: number;
-  readonly logLinesPerReport: number;
-  /** One line of a log, or a message. */
-  readonly textCharacters: number;
-}
-
-/** The last value of one field of one device. */
-export interface DeviceValue {
-  readonly device: string;
-  readonly field: string;
-  readonly value: FieldValue;
-  readonly at: string;
-  /** Its place in the order in which the run accepted values. */
-  readonly number: number;
-}
-
-/** The answer of the API: a success, or a refusal with its code. */
-export interface Answer {
-  readonly __typename: string;
-  readonly code?: string;
-  readonly message?: string;
-  readonly retryable?: boolean;
-  readonly limits?: RuntimeLimits;
-}
-
-/** Subscription to this run's commands. */
-export const commandsDocument =
-  'subscription RuntimeCommands { runtimeCommands { id kind run payload } }';
+import type { Answer, CommandResult, Counters, DeviceValue, RuntimeLimits } from './protocol.ts';
 
 /** The API as one run uses it. Each request rejects while there is no connection. */
 export interface Api {

@@ -2,10 +2,11 @@
  * The last values of devices, if the API stores them (CLOUD): an outbox in the work folder that is
  * delivered to the API, and earlier values that the API has.
  */
-import type { Api, Counters } from './api.ts';
+import type { Api } from './api.ts';
 import { createDelivery } from './delivery.ts';
 import { type DeviceStorage, type LastValue, ValuesUnavailable } from './devices.ts';
 import type { Log } from './log.ts';
+import type { Counters } from './protocol.ts';
 import { type OutboxValue, openValueOutbox } from './value-outbox.ts';
 
 export interface CloudDevicesOptions {

@@ -3,9 +3,9 @@
  * API has acknowledged it. If a command arrives again, only its completion is sent again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Api, CommandResult, RuntimeCommand } from './api.ts';
-import { RunEnded } from './connection.ts';
+import type { Api } from './api.ts';
 import type { Log } from './log.ts';
+import { type CommandResult, RunEnded, type RuntimeCommand } from './protocol.ts';
 
 export interface CommandQueue {
   /** Takes a command of the stream. */

@@ -6,32 +6,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { type Answer, commandsDocument, type RuntimeCommand } from './api.ts';
 import type { Log } from './log.ts';
-
-/** There is no connection now; a retry may succeed. */
-export class Disconnected extends Error {
-  override readonly name = 'Disconnected';
-}
-
-/** The API answered with an error instead of a result; the connection stays open. */
-export class RequestRejected extends Error {
-  override readonly name = 'RequestRejected';
-  readonly code: string;
-  /** May a retry succeed? Then the error is not about the content of the request. */
-  readonly retryable: boolean;
-
-  constructor(code: string, message: string) {
-    super(`${code}: ${message}`);
-    this.code = code;
-    this.retryable = codesOfTheMoment.includes(code);
-  }
-}
-
-/** The run is over for the API: the runtime exits. */
-export class RunEnded extends Error {
-  override readonly name = 'RunEnded';
-}
+import {
+  type Answer,
+  commandsDocument,
+  Disconnected,
+  RequestRejected,
+  RunEnded,
+  type RuntimeCommand,
+} from './protocol.ts';
 
 export interface Connection {
   /**
@@ -60,12 +43,6 @@ interface Closed {
   readonly reason: string;
 }
 
-const codesOfTheMoment: readonly string[] = [
-  'UNAVAILABLE',
-  'RATE_LIMITED',
-  'UNAUTHENTICATED',
-  'FORBIDDEN',
-];
 /** Close code of a peer that received a message larger than it accepts. */
 const messageTooBig = 1009;
 const requestMilliseconds = 15_000;

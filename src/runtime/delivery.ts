@@ -3,8 +3,7 @@
  * has sent, the same batch again until it is settled. If the API refuses a batch, ever smaller
  * parts are sent until the refused item is found. That is set aside and delays no other item.
  */
-import type { Answer } from './api.ts';
-import { RequestRejected } from './connection.ts';
+import { type Answer, RequestRejected } from './protocol.ts';
 
 /** The limits of one batch. */
 export interface BatchLimits {

@@ -1,8 +1,9 @@
 /** What a loaded solution opens: its message listeners and the server of its input commands. */
-import type { Counters, Endpoint } from './api.ts';
+
 import { type DeviceStorage, ValuesUnavailable } from './devices.ts';
 import { checkValues, type Fault, faultText, valuesOfQuery } from './fields.ts';
 import { type Call, type HttpServer, openHttp, type Reply, type Route } from './http.ts';
+import type { Counters, Endpoint } from './protocol.ts';
 import type { InputCommand, LoadedSolution, MessageListener } from './solution.ts';
 
 /** A listener could not be opened; the message is for the operator. */

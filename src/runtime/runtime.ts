@@ -6,7 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import packageJson from '../../package.json' with { type: 'json' };
-import { type CommandResult, type Counters, createApi, type RuntimeCommand } from './api.ts';
+import { createApi } from './api.ts';
 import { openCloudDevices } from './cloud-devices.ts';
 import { createCloudLogs } from './cloud-logs.ts';
 import { createCommandQueue } from './commands.ts';
@@ -16,6 +16,7 @@ import { type DeviceStorage, openLocalDevices } from './devices.ts';
 import { faultText } from './fields.ts';
 import { createListening, type Listening } from './listening.ts';
 import { type Log, openLocalLogs } from './log.ts';
+import type { CommandResult, Counters, RuntimeCommand } from './protocol.ts';
 import { type LoadedSolution, loadSolution } from './solution.ts';
 import { hasOutbox } from './value-outbox.ts';
 

@@ -5,9 +5,9 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DeviceValue } from './api.ts';
 import { type BatchLimits, jsonBytes } from './delivery.ts';
 import type { FieldValue } from './fields.ts';
+import type { DeviceValue } from './protocol.ts';
 import { openSqlite } from './sqlite.ts';
 
 /** A value, and the run in which it was accepted. */

@@ -1,10 +1,9 @@
 /** What the sender of the log does with an API that is away, answers too late, or refuses a line. */
 import { expect, onTestFinished, test } from 'vitest';
-import type { Answer } from '../../src/runtime/api.ts';
 import { createCloudLogs } from '../../src/runtime/cloud-logs.ts';
-import { Disconnected, RequestRejected } from '../../src/runtime/connection.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import type { LogLine } from '../../src/runtime/log-line.ts';
+import { type Answer, Disconnected, RequestRejected } from '../../src/runtime/protocol.ts';
 
 const limits = {
   reportBytes: 256 * 1024,

@@ -9,14 +9,14 @@ import { useServer } from 'graphql-ws/use/ws';
 import { onTestFinished } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { loadSchemaSdl } from '../../schema/load.ts';
+import type { LogLine } from '../../src/runtime/log-line.ts';
 import type {
   CommandResult,
   DeviceValue,
   Endpoint,
   RuntimeCommand,
   RuntimeLimits,
-} from '../../src/runtime/api.ts';
-import type { LogLine } from '../../src/runtime/log-line.ts';
+} from '../../src/runtime/protocol.ts';
 
 export type Completion = CommandResult & { readonly command: string; readonly run: string };
 

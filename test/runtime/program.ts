@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import type { Endpoint } from '../../src/runtime/api.ts';
+import type { Endpoint } from '../../src/runtime/protocol.ts';
 import type { ControlPlane } from './control-plane.ts';
 
 export interface Program {

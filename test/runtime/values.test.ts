@@ -1,6 +1,6 @@
 /** What a runtime has answered 202 reaches the API, whatever is refused, cut, killed or away. */
 import { expect, test } from 'vitest';
-import type { Endpoint } from '../../src/runtime/api.ts';
+import type { Endpoint } from '../../src/runtime/protocol.ts';
 import { type ControlPlane, createControlPlane, endpointOf } from './control-plane.ts';
 import { ask, type Program, startProgram, temporaryFolder } from './program.ts';
 

@@ -1,0 +1,32 @@
+/** The function that performs one kind of work: what it is given, and what it returns. */
+import type { DnsProvider } from '../drivers/dns/provider.ts';
+import type { Driver } from '../drivers/driver.ts';
+import type { Store } from '../store/commit/store.ts';
+import type { StoredFailure } from '../store/table/schema.ts';
+import type { WorkItem } from '../store/work/work.ts';
+
+/** Performs an item. An error that it throws is a failed attempt, which is repeated. */
+export type WorkHandler = (executing: Executing, item: WorkItem) => Promise<Outcome>;
+
+/** OVER: nothing is left to do (the commit removed the item, or the item is void). */
+export type Outcome =
+  | 'OVER'
+  | {
+      readonly againInSeconds: number;
+      /** Stored only if it is the first cause. */
+      readonly cause?: StoredFailure;
+      /** Not a failed attempt: the count of attempts restarts. */
+      readonly fresh?: boolean;
+    };
+
+/** What the handler of an item gets. */
+export interface Executing {
+  readonly store: Store;
+  readonly dns: DnsProvider;
+  readonly signal: AbortSignal;
+  readonly heartbeatSeconds: number;
+  readonly authorities: string | null;
+  endpoint(): string;
+  driverOf(kind: string): Driver;
+  wake(): void;
+}
