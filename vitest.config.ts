@@ -21,7 +21,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Real processes on a shared machine: CI gives a test a second chance and says so.
     retry: process.env.CI ? 1 : 0,
-    reporters: ['default', './test/harness/closing-line.ts'],
+    reporters: ['default', './test/harness/slowest.ts', './test/harness/closing-line.ts'],
     coverage: { include: ['src/**'] },
   },
 });
