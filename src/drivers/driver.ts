@@ -5,13 +5,7 @@
  * succeed, and recovering from a stored handle is ordinary start-up.
  */
 
-/** The kinds of drivers. `hostDrivers` of the API lists the same. */
-export const driverKinds = ['PROCESS'] as const;
-export type DriverKind = (typeof driverKinds)[number];
-
-/** How large a host is; a driver maps it to its own units. */
-export const hostSizes = ['EXTRA_SMALL', 'SMALL', 'MEDIUM', 'LARGE', 'EXTRA_LARGE'] as const;
-export type HostSize = (typeof hostSizes)[number];
+import type { HostDriver, HostSize } from '../lifecycle/compute.ts';
 
 /** Opaque to everyone but the driver that created it; stored as JSON beside the resource. */
 export type Handle = { readonly [name: string]: unknown };
@@ -89,7 +83,7 @@ export type RuntimeObservation =
   | { readonly state: 'unknown'; readonly reason: string };
 
 export interface Driver {
-  readonly kind: DriverKind;
+  readonly kind: HostDriver;
   readonly capabilities: {
     /** May several instances share one host of this driver? */
     readonly sharedHosts: boolean;

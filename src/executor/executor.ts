@@ -2,9 +2,11 @@
  * Claims work, calls drivers and reports their observations through the store. It holds no state
  * that a crash could lose: work, leases and deadlines are rows.
  */
+
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DnsProvider } from '../drivers/dns/provider.ts';
 import { type Driver, DriverError } from '../drivers/driver.ts';
+import type { HostDriver } from '../lifecycle/compute.ts';
 import { recordInstanceObservation } from '../store/command/observations.ts';
 import type { Store } from '../store/commit/store.ts';
 import { within } from '../store/database/time-limit.ts';
@@ -51,15 +53,22 @@ export interface Executor {
   stop(): Promise<void>;
 }
 
+/** Deadlines expire whatever the drivers do, also those of a driver that no server has. */
+const deadlines: Claimable = {
+  kinds: ['HOST_DEADLINE', 'REMOVAL_DEADLINE', 'INSTANCE_DEADLINE'],
+  driver: null,
+  limit: 32,
+};
+
 /**
- * Each group has a budget of its own, so that a driver that hangs in one kind of work does not
- * delay other kinds, deadlines least of all.
+ * Each group of a driver has a budget of its own, so that a driver that hangs in one kind of work
+ * delays neither other kinds nor other drivers.
  */
-const groups: readonly Claimable[] = [
-  { kinds: ['HOST_DEADLINE', 'REMOVAL_DEADLINE', 'INSTANCE_DEADLINE'], limit: 32 },
-  { kinds: ['CHECK_HOST', 'CONFIRM_HOST'], limit: 32 },
+const groupsOf = (driver: HostDriver): Claimable[] => [
+  { kinds: ['CHECK_HOST', 'CONFIRM_HOST'], driver, limit: 32 },
   {
     kinds: ['START_RUNTIME', 'STOP_RUNTIME', 'KILL_RUNTIME', 'WATCH_RUNTIME', 'CONTINUE_RESTART'],
+    driver,
     limit: 64,
   },
   {
@@ -71,6 +80,7 @@ const groups: readonly Claimable[] = [
       'RESTART_CONTAINER',
       'RELEASE_HOST',
     ],
+    driver,
     limit: 32,
   },
 ];
@@ -90,7 +100,9 @@ const handlers = { ...hostWork, ...runtimeWork };
 export async function startExecutor(store: Store, options: ExecutorOptions): Promise<Executor> {
   const { log } = options;
   const worker: Worker = await startWorker(store, { name: options.name, log });
-  const drivers = new Map<string, Driver>(options.drivers.map((driver) => [driver.kind, driver]));
+  const drivers = new Map<HostDriver, Driver>(
+    options.drivers.map((driver) => [driver.kind, driver]),
+  );
   const running = new Map<WorkItem, Promise<void>>();
   let stopping = false;
   let wakeUp: () => void = () => undefined;
@@ -112,7 +124,7 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
     if (commit.work) wake();
   });
 
-  const driverOf = (kind: string): Driver => {
+  const driverOf = (kind: HostDriver): Driver => {
     const driver = drivers.get(kind);
     if (driver) return driver;
     throw new DriverError(
@@ -153,14 +165,18 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
   const settled = (): boolean =>
     performance.now() - worker.steadySince > options.settleSeconds * 1000;
 
+  const kinds = [...drivers.keys()];
+  const groups = [deadlines, ...kinds.flatMap(groupsOf)];
+  const itemsOf = (group: Claimable, items: Iterable<WorkItem>): number =>
+    [...items].filter(
+      ({ kind, driver }) =>
+        group.kinds.includes(kind) && (group.driver === null || group.driver === driver),
+    ).length;
   /** The free slots of each group. */
   const room = (): Claimable[] =>
     groups
-      .filter(({ kinds }) => settled() || !kinds.includes('HOST_DEADLINE'))
-      .map(({ kinds, limit }) => {
-        const busy = [...running.keys()].filter(({ kind }) => kinds.includes(kind)).length;
-        return { kinds, limit: limit - busy };
-      });
+      .filter((group) => settled() || group !== deadlines)
+      .map((group) => ({ ...group, limit: group.limit - itemsOf(group, running.keys()) }));
   /** Did the last claim fill a group? Then the end of an item frees a slot for waiting work. */
   let isFull = false;
 
@@ -178,12 +194,10 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
             await within(ANSWER_SECONDS, requeueUnknown(store, epoch, known));
             claimFailed = false;
           }
-          const groups = room();
-          claimed = await within(ANSWER_SECONDS, claim(store, epoch, groups));
-          isFull = groups.some(
-            ({ kinds, limit }) =>
-              claimed.filter(({ kind }) => kinds.includes(kind)).length === limit,
-          );
+          const free = room();
+          const asked = claim(store, epoch, { groups: free, drivers: kinds });
+          claimed = await within(ANSWER_SECONDS, asked);
+          isFull = free.some((group) => itemsOf(group, claimed) === group.limit);
         } catch (error) {
           claimFailed = true;
           log.warn({ err: error }, 'work could not be claimed');

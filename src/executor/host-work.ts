@@ -1,19 +1,19 @@
 /** What the executor does for hosts: one function per kind of work, in the order of a deployment. */
-import type { Driver, HostSize } from '../drivers/driver.ts';
+import type { Driver } from '../drivers/driver.ts';
 import type { WorkKind } from '../lifecycle/change.ts';
+import { defaultImage } from '../lifecycle/compute.ts';
 import { hostStateFacts } from '../lifecycle/host.ts';
 import { isLive } from '../lifecycle/host-commands.ts';
 import type { HostObservation } from '../lifecycle/host-observations.ts';
 import { recordHostObservation } from '../store/command/observations.ts';
 import { hostSnapshot } from '../store/command/snapshot.ts';
 import { type HostTarget, hostTarget } from '../store/read/targets.ts';
+import type { StoredFailure } from '../store/table/schema.ts';
 import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFinal } from './call.ts';
 import type { Executing, WorkHandler } from './work-handler.ts';
 
 const TTL_SECONDS = 30;
-/** The container that runs where no repository is configured (the App edition). */
-const defaultImage = { repository: 'runtime', image: 'instance-manager/runtime', tag: '1.0' };
 
 const observe = ({ store }: Executing, item: WorkItem, observation: HostObservation) =>
   recordHostObservation(store, item.resourceId, observation, { fence: item });
@@ -43,7 +43,7 @@ function stage(kind: WorkKind, work: WorkHandler): WorkHandler {
 const requestOf = (host: HostTarget) => ({
   hostId: host.id,
   hostKey: host.key,
-  size: host.size as HostSize,
+  size: host.size,
 });
 
 const allocateHost: WorkHandler = async (executing, item) => {
@@ -106,10 +106,10 @@ async function answers(
   item: WorkItem,
   seconds: number,
 ): Promise<{ answers: boolean; reason: string }> {
-  const found = await target(executing, item);
-  const { handle } = found?.host ?? {};
-  if (!found || !handle) return { answers: false, reason: 'nothing is allocated for it' };
   try {
+    const found = await target(executing, item);
+    const { handle } = found?.host ?? {};
+    if (!found || !handle) return { answers: false, reason: 'nothing is allocated for it' };
     const observation = await callDriver(
       item,
       { signal: executing.signal, seconds, verb: 'checkHost' },
@@ -208,14 +208,24 @@ const stageWork: readonly WorkKind[] = [
   'RESTART_CONTAINER',
 ];
 
+/** Nobody has worked on the host, because no server has its driver. Null: this server has it. */
+function noDriver(executing: Executing, host: HostTarget): StoredFailure | null {
+  try {
+    executing.driverOf(host.driver);
+    return null;
+  } catch (error) {
+    return failureOf(error, host.state);
+  }
+}
+
 const hostDeadline: WorkHandler = async (executing, item) => {
-  const found = await target(executing, item);
-  if (!found || found.host.sequence !== item.sequence) return 'OVER';
-  const { host } = found;
+  const host = await hostTarget(executing.store, item.resourceId);
+  if (!host || host.sequence !== item.sequence) return 'OVER';
   if (host.removing) return { againInSeconds: 1 };
   const asks = Boolean(hostStateFacts[host.state].deadline?.ifItAnswers);
   const check = asks ? await answers(executing, item, 3) : { answers: false };
-  const cause = await firstCause(executing.store, host.id, stageWork);
+  const cause =
+    (await firstCause(executing.store, host.id, stageWork)) ?? noDriver(executing, host);
   const decided = await observe(executing, item, {
     kind: 'HOST_DEADLINE',
     sequence: item.sequence,

@@ -1,6 +1,8 @@
 /** What the executor does for instances: it starts, watches and ends their runtimes. */
+
 import type { Driver, Handle, RuntimeObservation, RuntimeRef } from '../drivers/driver.ts';
 import type { WorkKind } from '../lifecycle/change.ts';
+import { defaultImage } from '../lifecycle/compute.ts';
 import { instanceStateFacts, isAtRest, isError } from '../lifecycle/instance.ts';
 import type { InstanceObservation } from '../lifecycle/instance-observations.ts';
 import { createRunKey } from '../store/access-keys.ts';
@@ -87,9 +89,9 @@ const startRuntime: WorkHandler = async (executing, item) => {
             authorities: executing.authorities,
             heartbeatSeconds: executing.heartbeatSeconds,
             image: {
-              repository: instance.repository ?? 'runtime',
-              image: instance.image ?? 'instance-manager/runtime',
-              tag: instance.tag ?? '1.0',
+              repository: instance.repository ?? defaultImage.repository,
+              image: instance.image ?? defaultImage.image,
+              tag: instance.tag ?? defaultImage.tag,
             },
           },
           call,
@@ -206,12 +208,16 @@ async function killAtDeadline(
   executing: Executing,
   item: WorkItem,
 ): Promise<{ confirmed: boolean; message: string }> {
-  const found = await target(executing, item);
-  const failed = found
-    ? await kill(executing, item, found)
-    : { error: new Error('its host has no handle any more') };
+  const failed = await target(executing, item).then(
+    (found) =>
+      found
+        ? kill(executing, item, found)
+        : { error: new Error('its host has no handle any more') },
+    // This server does not have the driver, and none that has it took the deadline.
+    (error: unknown) => ({ error }),
+  );
   if (!failed) return { confirmed: true, message: '' };
-  const { message } = failureOf(failed.error, found?.instance.state ?? item.kind);
+  const { message } = failureOf(failed.error, item.kind);
   return {
     confirmed: false,
     message: `The runtime did not stop in time, and it could not be confirmed that it is gone: ${message}`,

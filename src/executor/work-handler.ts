@@ -1,6 +1,8 @@
 /** The function that performs one kind of work: what it is given, and what it returns. */
+
 import type { DnsProvider } from '../drivers/dns/provider.ts';
 import type { Driver } from '../drivers/driver.ts';
+import type { HostDriver } from '../lifecycle/compute.ts';
 import type { Store } from '../store/commit/store.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import type { WorkItem } from '../store/work/work.ts';
@@ -27,6 +29,6 @@ export interface Executing {
   readonly heartbeatSeconds: number;
   readonly authorities: string | null;
   endpoint(): string;
-  driverOf(kind: string): Driver;
+  driverOf(kind: HostDriver): Driver;
   wake(): void;
 }

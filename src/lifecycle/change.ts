@@ -2,6 +2,7 @@
  * What a decision reads (`Snapshot`) and what it writes (`Change`). A change is committed whole or
  * not at all: the store does it in one statement, guarded by what was read.
  */
+import type { HostDriver } from './compute.ts';
 import type { Failure } from './errors.ts';
 import { type HostState, hostStateFacts, removalDeadlineSeconds } from './host.ts';
 import { type DesiredInstanceState, type InstanceState, instanceStateFacts } from './instance.ts';
@@ -32,6 +33,7 @@ export interface InstanceSnapshot {
 export interface HostSnapshot {
   readonly id: string;
   readonly key: string;
+  readonly driver: HostDriver;
   readonly state: HostState;
   readonly sequence: number;
   readonly guard: number;
@@ -198,6 +200,8 @@ export interface NewWork {
   readonly runId: string | null;
   /** The sequence at which it was created; a deadline of another sequence is void. */
   readonly sequence: number;
+  /** The driver of its host; null: it has no host. */
+  readonly driver: HostDriver | null;
   readonly dueInSeconds: number;
 }
 

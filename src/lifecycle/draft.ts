@@ -212,6 +212,7 @@ export class Draft {
       operationId: options.operationId ?? null,
       runId: options.runId ?? ('runId' in resource ? resource.runId : null),
       sequence: resource.sequence,
+      driver: this.snapshot.host?.driver ?? null,
       dueInSeconds: options.dueInSeconds ?? 0,
     });
   }

@@ -1,5 +1,7 @@
 /** The sample data, so that the first mutation of a new user has something to work on. */
+
 import greenhouse from '../../schema/greenhouse.json' with { type: 'json' };
+import { defaultImage } from '../lifecycle/compute.ts';
 import type { Caller, ResourceStore } from './input/caller.ts';
 import type { SaveResult } from './input/save-result.ts';
 import { createBillingSubscription } from './resource/billing-subscriptions.ts';
@@ -43,7 +45,7 @@ export async function createSampleData(
       key: 'runtime',
       name: 'Runtime',
       description: 'The runtime that comes with the Instance Manager.',
-      image: 'instance-manager/runtime',
+      image: defaultImage.image,
       tags: ['1.0'],
       defaultTag: '1.0',
     }),

@@ -31,17 +31,25 @@ test.each(['PGLITE', 'POSTGRES'] as const)(
     }
     await fleet.store.database.query(`update work set due_at = now() - interval '1 second'`);
     const epoch = await registerWorker(fleet.store, 'test');
-    const claimed = await claim(fleet.store, epoch, [
-      { kinds: ['HOST_DEADLINE', 'INSTANCE_DEADLINE'], limit: 2 },
-      { kinds: ['CHECK_HOST'], limit: 5 },
-      { kinds: ['ALLOCATE_HOST', 'CONFIGURE_DNS'], limit: 3 },
-    ]);
+    const driver = 'PROCESS';
+    const drivers = [driver] as const;
+    const claimed = await claim(fleet.store, epoch, {
+      drivers,
+      groups: [
+        { kinds: ['HOST_DEADLINE', 'INSTANCE_DEADLINE'], driver: null, limit: 2 },
+        { kinds: ['CHECK_HOST'], driver, limit: 5 },
+        { kinds: ['ALLOCATE_HOST', 'CONFIGURE_DNS'], driver, limit: 3 },
+      ],
+    });
     expect(claimed.map((item) => item.kind).sort()).toEqual([
       ...['ALLOCATE_HOST', 'ALLOCATE_HOST', 'ALLOCATE_HOST'],
       ...['HOST_DEADLINE', 'HOST_DEADLINE'],
     ]);
     expect(new Set(claimed.map(({ token }) => token)).size).toBe(5);
-    const none = await claim(fleet.store, epoch, [{ kinds: ['ALLOCATE_HOST'], limit: 0 }]);
+    const none = await claim(fleet.store, epoch, {
+      drivers,
+      groups: [{ kinds: ['ALLOCATE_HOST'], driver, limit: 0 }],
+    });
     expect(none).toEqual([]);
   },
 );
@@ -57,3 +65,44 @@ test('commands that come together share their claims', async () => {
   expect(claims() - before).toBeLessThan(keys.length / 2);
   for (const key of keys) await fleet.until(key, 'RUNNING');
 });
+
+test.each(['PGLITE', 'POSTGRES'] as const)(
+  'work of another driver is left to the servers that have it, and its deadline ends it, on %s',
+  async (kind) => {
+    fleet = await createFleet(kind);
+    for (const key of ['ours', 'theirs']) await fleet.host(key);
+    const { query } = fleet.store.database;
+    // A driver of a later version: this server has read the row, and cannot serve it.
+    await query(`update hosts set driver = 'OTHER' where key = 'theirs'`);
+    for (const key of ['theirs', 'ours']) await fleet.hostCommand('DEPLOY', key);
+    const workOfOther = () =>
+      query(
+        `select kind, driver, attempt from work where driver = 'OTHER' and kind <> 'HOST_DEADLINE'`,
+      );
+    await fleet.startExecutor();
+    await fleet.until('ours', 'RUNNING');
+    expect(await workOfOther()).toEqual([{ kind: 'ALLOCATE_HOST', driver: 'OTHER', attempt: 0 }]);
+
+    const overdue = (seconds: number) =>
+      query(
+        `update work set due_at = clock_timestamp() - make_interval(secs => $1::float8)
+          where driver = 'OTHER' and kind = 'HOST_DEADLINE'`,
+        [seconds],
+      );
+    await overdue(1);
+    // Deadlines of other drivers are looked at by then: this one expires after it.
+    await query(
+      `update work set due_at = clock_timestamp() where kind = 'CHECK_HOST' and driver = 'PROCESS'`,
+    );
+    await fleet.hostCommand('RESTART', 'ours');
+    await fleet.until('ours', 'RUNNING');
+    expect(await fleet.history('theirs')).toEqual(['DEPLOYING']);
+
+    await overdue(6);
+    await fleet.until('theirs', 'FAILED_DEPLOYMENT');
+    const [failed] = await query<{ failure: object }>(
+      `select failure from hosts where key = 'theirs'`,
+    );
+    expect(failed?.failure).toMatchObject({ cause: { code: 'NO_DRIVER' } });
+  },
+);

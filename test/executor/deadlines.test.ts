@@ -53,7 +53,10 @@ test('a deadline that is at work while a forced stop supersedes it leaves the ne
   await fleet.command('PAUSE', 'one');
   await expire();
   const epoch = await registerWorker(fleet.store, 'late');
-  const [held] = await claim(fleet.store, epoch, [{ kinds: ['INSTANCE_DEADLINE'], limit: 1 }]);
+  const [held] = await claim(fleet.store, epoch, {
+    drivers: ['PROCESS'],
+    groups: [{ kinds: ['INSTANCE_DEADLINE'], driver: null, limit: 1 }],
+  });
   if (!held) throw new Error('the deadline of PAUSING was not claimed');
   expect(await fleet.command('FORCE_STOP', 'one')).toMatchObject({ outcome: 'ACCEPTED' });
   const next = [{ sequence: held.sequence + 1, held: false }];

@@ -79,7 +79,10 @@ test('work of a worker that is gone is taken over within 4 s, and its late finis
   await fleet.host('host');
   const dead = await registerWorker(fleet.store, 'dead');
   await fleet.hostCommand('DEPLOY', 'host');
-  const [held] = await claim(fleet.store, dead, [{ kinds: ['ALLOCATE_HOST'], limit: 1 }]);
+  const [held] = await claim(fleet.store, dead, {
+    drivers: ['PROCESS'],
+    groups: [{ kinds: ['ALLOCATE_HOST'], driver: 'PROCESS', limit: 1 }],
+  });
   expect(held?.kind).toBe('ALLOCATE_HOST');
   await fleet.startExecutor();
   const since = performance.now();

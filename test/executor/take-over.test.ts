@@ -76,7 +76,10 @@ async function give(store: Store, epoch: number): Promise<string> {
 function untilClaimed(store: Store, { epoch }: Worker, id: string): Promise<WorkItem> {
   return new Promise((resolve, reject) => {
     const stop = store.onCommit(() => {
-      claim(store, epoch ?? 0, [{ kinds: ['ALLOCATE_HOST'], limit: 9 }]).then((items) => {
+      claim(store, epoch ?? 0, {
+        drivers: ['PROCESS'],
+        groups: [{ kinds: ['ALLOCATE_HOST'], driver: 'PROCESS', limit: 9 }],
+      }).then((items) => {
         const item = items.find(({ resourceId }) => resourceId === id);
         if (item) stop();
         if (item) resolve(item);

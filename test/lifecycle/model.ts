@@ -17,7 +17,8 @@ import { hostMeter, instanceMeter } from '../../src/lifecycle/metering.ts';
 import type { ActiveOperation, OperationKind } from '../../src/lifecycle/operation.ts';
 
 export function host(state: HostState, rest: Partial<HostSnapshot> = {}): HostSnapshot {
-  return { id: 'host', key: 'host', state, sequence: 5, guard: 7, operation: null, ...rest };
+  const model = { id: 'host', key: 'host', driver: 'PROCESS' } as const;
+  return { ...model, state, sequence: 5, guard: 7, operation: null, ...rest };
 }
 
 export function instance(

@@ -1,5 +1,7 @@
 /** Enums that several entities use; their values come from `lifecycle/` and `store/`. */
+
 import { runtimeCommandKinds } from '../../lifecycle/change.ts';
+import { hostSizes } from '../../lifecycle/compute.ts';
 import { refusalCodes } from '../../lifecycle/errors.ts';
 import { hostActions, hostStates } from '../../lifecycle/host.ts';
 import {
@@ -8,13 +10,7 @@ import {
   instanceStates,
 } from '../../lifecycle/instance.ts';
 import { operationKinds, operationStatuses } from '../../lifecycle/operation.ts';
-import {
-  deploymentTypes,
-  editions,
-  hostSizes,
-  logLevels,
-  storages,
-} from '../../store/table/values.ts';
+import { deploymentTypes, editions, logLevels, storages } from '../../store/table/values.ts';
 import { builder } from './builder.ts';
 
 export const resourceKinds = ['INSTANCE', 'HOST'] as const;

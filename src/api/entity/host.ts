@@ -1,9 +1,14 @@
 /** Hosts: the type, its list and its queries. Commands are in host-commands.ts. */
+
 import type { InputRef } from '@pothos/core';
+import {
+  type HostDriver as HostDriverName,
+  type HostSize as HostSizeName,
+  hostDrivers,
+} from '../../lifecycle/compute.ts';
 import type { HostState as HostStateName } from '../../lifecycle/host.ts';
 import { allowedHostActions } from '../../lifecycle/host-commands.ts';
 import { readDnsConfirmations, readHostFacts } from '../../store/read/reads.ts';
-import type { HostSize as HostSizeName } from '../../store/table/values.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { HostAction, HostSize, HostState } from '../base/enums.ts';
@@ -24,8 +29,6 @@ import { Label, LabelFilter, labelsOf, Resource } from './node.ts';
 import { activeOperationOf, operationList } from './operation.ts';
 import { hostTransitionList } from './transition.ts';
 
-/** The same tuple as `driverKinds` of the drivers; a test compares them. */
-export const hostDrivers = ['PROCESS'] as const;
 export const HostDriver = builder.enumType('HostDriver', { values: hostDrivers });
 
 const DnsRecordType = builder.enumType('DnsRecordType', { values: ['A'] as const });
@@ -53,7 +56,7 @@ export const Host = builder.drizzleNode('hosts', {
   fields: (t) => ({
     description: t.string({ nullable: true, resolve: ({ description }) => description }),
     labels: t.field({ type: [Label], resolve: ({ labels }) => labelsOf(labels) }),
-    driver: t.field({ type: HostDriver, resolve: ({ driver }) => driver as 'PROCESS' }),
+    driver: t.field({ type: HostDriver, resolve: ({ driver }) => driver }),
     state: t.field({ type: HostState, resolve: ({ state }) => state }),
     stateSince: t.field({ type: 'DateTime', resolve: ({ stateSince }) => stateSince }),
     failedStage: t.field({
@@ -122,7 +125,7 @@ function hostFacts({ loaders, store }: Context, id: string) {
 
 export interface HostFilterShape extends ResourceFilter {
   state?: readonly HostStateName[] | null;
-  driver?: readonly (typeof hostDrivers)[number][] | null;
+  driver?: readonly HostDriverName[] | null;
   size?: readonly HostSizeName[] | null;
   removing?: boolean | null;
   billingSubscription?: readonly string[] | null;

@@ -24,7 +24,7 @@ export const instanceJson = /* sql */ `jsonb_build_object('id', i.id, 'key', i.k
   'runtimeGone', i.runtime_gone, 'operation', ${operationOf('instance_id', 'i.id')})`;
 
 /** A snapshot of the host `h`. */
-export const hostJson = /* sql */ `jsonb_build_object('id', h.id, 'key', h.key, 'state', h.state,
+export const hostJson = /* sql */ `jsonb_build_object('id', h.id, 'key', h.key, 'driver', h.driver, 'state', h.state,
   'sequence', h.sequence, 'guard', h.guard, 'operation', ${operationOf('host_id', 'h.id')})`;
 
 /** Snapshots of all instances that name the host `h`. */

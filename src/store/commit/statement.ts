@@ -198,6 +198,7 @@ const addedWork = new Columns({
   operation_id: 'uuid',
   run_id: 'uuid',
   sequence: 'int',
+  driver: 'text',
   due: 'float8',
 });
 
@@ -223,17 +224,18 @@ function workParts({ work, dropped }: Change, fence: Fence | undefined): Sql[] {
       operation_id: operationId,
       run_id: runId,
       sequence: item.sequence,
+      driver: item.driver,
       due: item.dueInSeconds,
     }));
     parts.push(sql`added_work as (
       insert into work (resource_id, kind, organization_id, resource_kind, operation_id, run_id,
-        sequence, due_at)
+        sequence, driver, due_at)
       select v.id, v.kind, ok.organization_id, v.resource, v.operation_id, v.run_id, v.sequence,
-             ok.at + make_interval(secs => v.due)
+             v.driver, ok.at + make_interval(secs => v.due)
         from ok cross join ${new Rows(rows, addedWork)} where ${after}
       on conflict (resource_id, kind) do update set
         operation_id = excluded.operation_id, run_id = excluded.run_id,
-        sequence = excluded.sequence, due_at = excluded.due_at, attempt = 0, first_cause = null,
+        sequence = excluded.sequence, driver = excluded.driver, due_at = excluded.due_at, attempt = 0, first_cause = null,
         worker = null, token = null)`);
   }
   return parts;

@@ -1,4 +1,5 @@
 /** The hosts and instances as drivers see them, in one statement each. */
+import type { HostDriver, HostSize } from '../../lifecycle/compute.ts';
 import type { HostState } from '../../lifecycle/host.ts';
 import type { InstanceState } from '../../lifecycle/instance.ts';
 import type { OperationKind } from '../../lifecycle/operation.ts';
@@ -9,8 +10,8 @@ export interface HostTarget {
   readonly id: string;
   readonly key: string;
   readonly organizationId: string;
-  readonly driver: string;
-  readonly size: string;
+  readonly driver: HostDriver;
+  readonly size: HostSize;
   readonly dnsName: string;
   readonly state: HostState;
   readonly sequence: number;
@@ -49,7 +50,7 @@ export interface InstanceTarget {
   readonly repository: string | null;
   readonly image: string | null;
   readonly tag: string | null;
-  readonly driver: string | null;
+  readonly driver: HostDriver | null;
   readonly handle: Record<string, unknown> | null;
 }
 

@@ -1,6 +1,13 @@
 /** Creating, editing and deleting hosts. What they do is the lifecycle's. */
+
 import { randomUUID } from 'node:crypto';
 import { and, eq, isNull, or, sql } from 'drizzle-orm';
+import {
+  defaultHostDriver,
+  type HostDriver,
+  type HostSize,
+  hostSizes,
+} from '../../lifecycle/compute.ts';
 import { checkDnsName } from '../../lifecycle/dns-name.ts';
 import { decideHostCommand, refuseHostCommand } from '../../lifecycle/host-commands.ts';
 import { activeStatuses } from '../../lifecycle/operation.ts';
@@ -28,7 +35,6 @@ import {
   type SaveResult,
 } from '../input/save-result.ts';
 import { billingSubscriptions, hosts, operations } from '../table/schema.ts';
-import { type HostSize, hostSizes } from '../table/values.ts';
 import { created, save } from './save.ts';
 import { checkKeyIsFree, usedBy } from './usage.ts';
 
@@ -37,7 +43,7 @@ export interface CreateHostInput extends CommonInput {
   name?: string | null;
   description?: string | null;
   /** Null: PROCESS. Which ones there are is the API's to know. */
-  driver?: string | null;
+  driver?: HostDriver | null;
   size?: HostSize | null;
   /** `north.instances.test`, or `north` alone; null: the key. */
   dnsName?: string | null;
@@ -50,7 +56,7 @@ export interface UpdateHostInput extends GuardedInput {
   host: string;
   name?: string | null;
   description?: string | null;
-  driver?: string | null;
+  driver?: HostDriver | null;
   size?: HostSize | null;
   dnsName?: string | null;
   subscription?: string | null;
@@ -97,7 +103,7 @@ export function createHost(
         name: input.name ?? input.key,
         description: input.description,
         labels,
-        driver: input.driver ?? 'PROCESS',
+        driver: input.driver ?? defaultHostDriver,
         size,
         dnsName,
         subscriptionId,

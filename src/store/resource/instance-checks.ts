@@ -1,5 +1,7 @@
 /** What an instance's input must be: its solution, settings, edition and where it runs. */
+
 import { and, eq, isNull, ne } from 'drizzle-orm';
+import { type HostSize, hostSizes } from '../../lifecycle/compute.ts';
 import { type Check, named } from '../input/caller.ts';
 import { checkOneOf } from '../input/checks.ts';
 import { containerRepositories, deviceRepositories, hosts, instances } from '../table/schema.ts';
@@ -7,8 +9,6 @@ import {
   type DeploymentType,
   deploymentTypes,
   type Edition,
-  type HostSize,
-  hostSizes,
   type Storage,
   storages,
 } from '../table/values.ts';

@@ -1,6 +1,8 @@
 /** Creating, editing and deleting instances. What they do is the lifecycle's. */
+
 import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
+import { defaultHostDriver } from '../../lifecycle/compute.ts';
 import { decideInstanceCommand } from '../../lifecycle/instance-commands.ts';
 import { archive } from '../command/archive.ts';
 import { instanceSnapshot } from '../command/snapshot.ts';
@@ -115,7 +117,7 @@ export function createInstance(
           ...own,
           organizationId,
           name: own.key,
-          driver: 'PROCESS',
+          driver: defaultHostDriver,
           size: configuration.imageSize ?? 'SMALL',
           subscriptionId,
         });

@@ -2,6 +2,7 @@
  * The tables. Enums come from `lifecycle/`. Constraints and triggers enforce the invariants (the
  * triggers are in the custom migration in `drizzle/`).
  */
+
 import { sql } from 'drizzle-orm';
 import {
   bigint,
@@ -23,19 +24,13 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { runtimeCommandKinds, workKinds } from '../../lifecycle/change.ts';
+import { type HostDriver, hostSizes } from '../../lifecycle/compute.ts';
 import { hostStates } from '../../lifecycle/host.ts';
 import { desiredInstanceStates, instanceStates } from '../../lifecycle/instance.ts';
 import { meters } from '../../lifecycle/machine.ts';
 import { operationKinds, operationStatuses } from '../../lifecycle/operation.ts';
 import { active, downHosts } from './state-sets.ts';
-import {
-  changeKinds,
-  deploymentTypes,
-  editions,
-  hostSizes,
-  logLevels,
-  storages,
-} from './values.ts';
+import { changeKinds, deploymentTypes, editions, logLevels, storages } from './values.ts';
 
 export const instanceState = pgEnum('instance_state', instanceStates);
 export const desiredInstanceState = pgEnum('desired_instance_state', desiredInstanceStates);
@@ -213,7 +208,7 @@ export const hosts = pgTable(
   {
     ...configured(),
     labels: jsonb('labels').$type<Record<string, string>>().notNull().default({}),
-    driver: text('driver').notNull(),
+    driver: text('driver').$type<HostDriver>().notNull(),
     size: hostSize('size').notNull(),
     dnsName: text('dns_name').notNull(),
     subscriptionId: uuid('subscription_id').references(() => billingSubscriptions.id),
@@ -392,6 +387,8 @@ export const work = pgTable(
     operationId: uuid('operation_id'),
     runId: uuid('run_id'),
     sequence: integer('sequence').notNull(),
+    /** The driver of its host: servers without that driver leave the item to others. */
+    driver: text('driver').$type<HostDriver>(),
     dueAt: timestamp('due_at', { withTimezone: true, mode: 'date' }).notNull(),
     attempt: integer('attempt').notNull().default(0),
     firstCause: jsonb('first_cause').$type<StoredFailure>(),

@@ -11,10 +11,6 @@ export type DeploymentType = (typeof deploymentTypes)[number];
 export const storages = ['CLOUD', 'LOCAL'] as const;
 export type Storage = (typeof storages)[number];
 
-/** The same tuple as the drivers'; a test compares them. */
-export const hostSizes = ['EXTRA_SMALL', 'SMALL', 'MEDIUM', 'LARGE', 'EXTRA_LARGE'] as const;
-export type HostSize = (typeof hostSizes)[number];
-
 export const logLevels = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
 export type LogLevel = (typeof logLevels)[number];
 

@@ -2,7 +2,9 @@
  * Work items: claimed with SKIP LOCKED, held under a lease, finished with a fencing token. A worker
  * that has lost its lease can write nothing. See workers.ts and docs/feed.md, "Leases and fencing".
  */
+
 import type { WorkKind } from '../../lifecycle/change.ts';
+import type { HostDriver } from '../../lifecycle/compute.ts';
 import type { Fence } from '../commit/options.ts';
 import type { Store } from '../commit/store.ts';
 import type { StoredFailure } from '../table/schema.ts';
@@ -10,6 +12,7 @@ import { downHosts, liveHosts, liveInstances, watchedInstances } from '../table/
 
 export interface WorkItem extends Fence {
   readonly kind: WorkKind;
+  readonly driver: HostDriver | null;
   readonly organizationId: string;
   readonly operationId: string | null;
   readonly runId: string | null;
@@ -19,12 +22,20 @@ export interface WorkItem extends Fence {
   readonly firstCause: StoredFailure | null;
 }
 
+/** How long an item of any driver is left to the servers that have the driver of its host. */
+const leaveToOthersSeconds = 5;
+
+// statement_timestamp() is stable, so that it can be a condition on the index; clock_timestamp() cannot.
 const CLAIM = /* sql */ `
 with due as materialized (
   select d.resource_id, d.kind from jsonb_array_elements($2::text::jsonb) g
     cross join lateral (
       select resource_id, kind from work
-       where worker is null and due_at <= clock_timestamp() and g->'kinds' ? kind::text
+       where worker is null and due_at <= statement_timestamp() and g->'kinds' ? kind::text
+         and case when g->'driver' = 'null'
+             then driver is null or $3::text::jsonb ? driver
+               or due_at <= statement_timestamp() - interval '${leaveToOthersSeconds} seconds'
+             else driver = g->>'driver' end
        order by due_at limit (g->>'limit')::int
        for update skip locked) d
 )
@@ -33,23 +44,32 @@ update work w
   from due
  where w.resource_id = due.resource_id and w.kind = due.kind
    and exists (select from workers where epoch = $1::bigint and not dead)
-returning w.resource_id as "resourceId", w.kind, w.token, w.organization_id as "organizationId",
+returning w.resource_id as "resourceId", w.kind, w.driver, w.token, w.organization_id as "organizationId",
   w.operation_id as "operationId", w.run_id as "runId", w.sequence, w.attempt,
   w.first_cause as "firstCause"`;
 
 /** Kinds of work, and how many items of these kinds may be claimed in total. */
 export interface Claimable {
   readonly kinds: readonly WorkKind[];
+  /** Of hosts with this driver alone; null: of all, those with another server's driver last. */
+  readonly driver: HostDriver | null;
   readonly limit: number;
 }
 
-/** Claims items that are due, in one statement. A kind is of one group alone. */
+/**
+ * Claims items that are due, in one statement. A kind and driver are of one group alone. An item of
+ * a driver that no server has is claimed with the groups of all drivers alone: its deadline ends it.
+ */
 export function claim(
   store: Store,
   epoch: number,
-  groups: readonly Claimable[],
+  { groups, drivers }: { groups: readonly Claimable[]; drivers: readonly HostDriver[] },
 ): Promise<WorkItem[]> {
-  return store.database.query<WorkItem>(CLAIM, [epoch, JSON.stringify(groups)]);
+  return store.database.query<WorkItem>(CLAIM, [
+    epoch,
+    JSON.stringify(groups),
+    JSON.stringify(drivers),
+  ]);
 }
 
 /** Releases an item, due again later. Only the first `cause` is kept. */
@@ -107,6 +127,8 @@ export async function requeueUnknown(
 const isStarted = `not exists (
   select from work s where s.resource_id = instances.id and s.kind = 'START_RUNTIME')`;
 
+const driverOfInstance = '(select driver from hosts where hosts.id = instances.host_id)';
+
 /**
  * Schedules a prompt check of an instance's runtime: its socket closed, or heartbeats were missed.
  */
@@ -116,8 +138,9 @@ export async function watchRuntime(
   seconds: number,
 ): Promise<void> {
   await store.database.query(
-    `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, due_at)
-     select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence,
+    `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, driver,
+                       due_at)
+     select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence, ${driverOfInstance},
             clock_timestamp() + make_interval(secs => $2::float8)
        from instances
       where id = $1::uuid and not runtime_gone and ${isStarted}
@@ -143,9 +166,9 @@ export async function runtimeStarted(
        update runs r set image_digest = $4 from held where r.id = held.run_id
      )
      insert into work (resource_id, kind, organization_id, resource_kind, operation_id, run_id,
-                       sequence, due_at)
+                       sequence, driver, due_at)
      select resource_id, 'WATCH_RUNTIME', organization_id, resource_kind, operation_id, run_id,
-            sequence, clock_timestamp() + interval '0.5 seconds' from held
+            sequence, driver, clock_timestamp() + interval '0.5 seconds' from held
      on conflict (resource_id, kind) do update set due_at = excluded.due_at`,
     [item.resourceId, item.kind, item.token, imageDigest],
   );
@@ -157,16 +180,18 @@ export async function runtimeStarted(
  */
 export async function adopt(store: Store): Promise<void> {
   await store.database.query(
-    `insert into work (resource_id, kind, organization_id, resource_kind, sequence, due_at)
-     select id, 'CHECK_HOST', organization_id, 'HOST', sequence, clock_timestamp() from hosts
+    `insert into work (resource_id, kind, organization_id, resource_kind, sequence, driver, due_at)
+     select id, 'CHECK_HOST', organization_id, 'HOST', sequence, driver, clock_timestamp() from hosts
       where handle is not null and not removing and archived_at is null
         and state not in ${downHosts}
      on conflict (resource_id, kind) do update set due_at = excluded.due_at
       where work.worker is null`,
   );
   await store.database.query(
-    `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, due_at)
-     select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence, clock_timestamp()
+    `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, driver,
+                       due_at)
+     select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence, ${driverOfInstance},
+            clock_timestamp()
        from instances
       where state in ${watchedInstances}
         and not runtime_gone and ${isStarted}
