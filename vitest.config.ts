@@ -17,8 +17,10 @@ export default defineConfig({
     globalSetup: ['test/harness/postgres.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Longer than the machine is ever busy: what takes longer hangs.
+    testTimeout: 120_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     // Real processes on a shared machine: CI gives a test a second chance and says so.
     retry: process.env.CI ? 1 : 0,
     reporters: ['default', './test/harness/slowest.ts', './test/harness/closing-line.ts'],

@@ -250,15 +250,6 @@ export async function signIn(api: ApiServer): Promise<string> {
   return headers['set-cookie']?.[0]?.split(';')[0] ?? '';
 }
 
-/** Asks until it is true; fails with `what` after a while. */
-export async function eventually(what: string, isSo: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000;
-  while (!isSo()) {
-    if (performance.now() > end) throw new Error(`${what}: not within 10 s`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 /** A run that is going on, by the shortest way: its instance is none of these tests' business. */
 export async function anyRun(
   database: Database,

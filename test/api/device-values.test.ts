@@ -1,5 +1,6 @@
 /** Which value of a field is the last one, whatever the clocks say, and whatever comes again or late. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { storeKinds } from '../store/stores.ts';
 import { type Fleet, openFleet } from './fleet.ts';
 
@@ -41,14 +42,14 @@ describe.each(storeKinds)('%s', (kind) => {
   });
 
   async function nextRun(before: string | null): Promise<Run> {
-    return await vi.waitFor(async () => {
+    return await eventually(async () => {
       const [row] = await fleet.store.database.query<Run & Record<string, unknown>>(
         `select id as "instanceId", run_id as "runId" from instances
           where key = $1 and state = 'RUNNING' and run_id is distinct from $2::uuid`,
         [key, before],
       );
       return row ?? Promise.reject(new Error('no run'));
-    }, 15_000);
+    });
   }
 
   async function restart(): Promise<Run> {

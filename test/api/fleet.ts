@@ -1,7 +1,7 @@
 /** The API over the sample data and an executor; runtimes are played through the API itself. */
 import { randomUUID } from 'node:crypto';
 import { execute, parse } from 'graphql';
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 import type { Context } from '../../src/api/base/context.ts';
 import type { DnsProvider } from '../../src/drivers/dns/provider.ts';
 import { type Executor, startExecutor } from '../../src/executor/executor.ts';
@@ -9,6 +9,7 @@ import { findDnsRecord, removeDnsRecord, saveDnsRecord } from '../../src/store/d
 import { createSampleData } from '../../src/store/sample-data.ts';
 import type { ScriptedRuntime } from '../drivers/script.ts';
 import { createScriptedDriver } from '../drivers/scripted.ts';
+import { eventually } from '../harness/eventually.ts';
 import { type Api, type Data, openApi, type StoreKind } from './api.ts';
 import { openStream, testPipeline } from './stream.ts';
 
@@ -124,17 +125,14 @@ export async function openFleet(kind: StoreKind): Promise<Fleet> {
       return data[field];
     },
     until: (key, state) =>
-      vi.waitFor(
-        async () => {
-          const [row] = await api.store.database.query<{ state: string }>(
-            `select state::text from instances where key = $1
+      eventually(async () => {
+        const [row] = await api.store.database.query<{ state: string }>(
+          `select state::text from instances where key = $1
              union all select state::text from hosts where key = $1`,
-            [key],
-          );
-          expect(row?.state).toBe(state);
-        },
-        { timeout: 15_000, interval: 20 },
-      ),
+          [key],
+        );
+        expect(row?.state).toBe(state);
+      }),
     async close() {
       for (const source of streams) await source.return?.();
       await executor.stop();

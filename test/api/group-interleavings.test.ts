@@ -5,7 +5,8 @@
  * GROUP_RUNS and GROUP_SEED: more of them, or the same again.
  */
 import { setImmediate } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { type Appended, type OpenPipeline, openPipeline, Reader } from './open-pipeline.ts';
 import { randomOf } from './random.ts';
 
@@ -118,9 +119,7 @@ async function interleave(opened: OpenPipeline, number: number): Promise<void> {
       reader.fullAfter = Number.POSITIVE_INFINITY;
       reader.drain();
       // The last one is everybody's.
-      await vi.waitFor(() => expect(reader.cursors.at(-1)).toBe(log.at(-1)?.cursor), {
-        ...{ timeout: 10_000, interval: 5 },
-      });
+      await eventually(() => expect(reader.cursors.at(-1)).toBe(log.at(-1)?.cursor));
     }
     await setImmediate();
     const { cursors, pushedWhileFull } = reader;
@@ -158,7 +157,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
     expect(reader.received).toHaveLength(0);
     reader.fullAfter = 3;
     reader.drain();
-    await vi.waitFor(() => expect(reader.full).toBe(true), { timeout: 10_000 });
+    await eventually(() => expect(reader.full).toBe(true));
     expect(reader.received.length).toBeLessThan(1200);
     reader.drain();
     await reader.has(1200);

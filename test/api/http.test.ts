@@ -6,11 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadExampleOperations } from '../../schema/load.ts';
 import { createRunKey } from '../../src/store/access-keys.ts';
 import type { Database } from '../../src/store/database/database.ts';
+import { until } from '../harness/eventually.ts';
 import {
   type ApiServer,
   adminToken,
   anyRun,
-  eventually,
   openDatabase,
   post,
   send,
@@ -474,9 +474,9 @@ describe('Server-Sent Events', () => {
       `GET /graphql?query=${query} HTTP/1.1\r\nHost: localhost\r\n` +
         `Authorization: Bearer ${adminToken}\r\nAccept: text/event-stream\r\n\r\n`,
     );
-    await eventually('the stream opens', () => api.seen.openStreams === open + 1);
+    await until('the stream opens', () => api.seen.openStreams === open + 1);
     socket.destroy();
-    await eventually('the stream ends', () => api.seen.openStreams === open);
+    await until('the stream ends', () => api.seen.openStreams === open);
   });
 
   test('end without complete when the server stops, so that clients come back', async () => {
@@ -485,7 +485,7 @@ describe('Server-Sent Events', () => {
     const answer = send(stopping, `/graphql?query=${query}`, {
       headers: { ...bearer, accept: 'text/event-stream' },
     });
-    await eventually('the stream opens', () => stopping.seen.openStreams === 1);
+    await until('the stream opens', () => stopping.seen.openStreams === 1);
     const began = performance.now();
     await stopping.stop();
     expect(performance.now() - began).toBeLessThan(3_000);

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createLoaders } from '../../src/api/base/context.ts';
 import { defaultLimits } from '../../src/api/base/limits.ts';
 import { parseConfig } from '../../src/config.ts';
@@ -18,6 +18,7 @@ import { createLog } from '../../src/runtime/log.ts';
 import { createHttpServer, type HttpServer } from '../../src/server/server.ts';
 import { createRunKey } from '../../src/store/access-keys.ts';
 import { startNetwork } from '../client/network.ts';
+import { eventually } from '../harness/eventually.ts';
 import { type Fleet, openFleet } from './fleet.ts';
 
 let fleet: Fleet;
@@ -41,14 +42,14 @@ beforeEach(async () => {
 
 /** The run of the instance, once it is another one. */
 async function nextRun(before: string | null): Promise<typeof run> {
-  return await vi.waitFor(async () => {
+  return await eventually(async () => {
     const [row] = await fleet.store.database.query<typeof run>(
       `select organization_id as "organizationId", id as "instanceId", run_id as "runId"
          from instances where key = $1 and state = 'RUNNING' and run_id is distinct from $2::uuid`,
       [key, before],
     );
     return row ?? Promise.reject(new Error('no run'));
-  }, 15_000);
+  });
 }
 
 /** A server of the fleet's store on a port of its own. */
@@ -144,11 +145,11 @@ test('each line once and in order while the link is cut and answers are lost', a
   }
   network.cut();
   await log.flushed();
-  await vi.waitFor(() => expect(reader.lines.length).toBeGreaterThanOrEqual(all.length), 5_000);
+  await eventually(() => expect(reader.lines.length).toBeGreaterThanOrEqual(all.length));
   expect(texts(reader.lines)).toEqual(all);
   expect(reader.lines.map(({ number }) => number)).toEqual(all.map((_, index) => index + 1));
   const late = await follow(1000);
-  await vi.waitFor(() => expect(texts(late.lines)).toEqual(all), 5_000);
+  await eventually(() => expect(texts(late.lines)).toEqual(all));
 });
 
 test('one line in the place of those that were dropped says how many', async () => {
@@ -157,14 +158,14 @@ test('one line in the place of those that were dropped says how many', async () 
   const log = await openLog(network.url);
   const reader = await follow();
   log.info('first');
-  await vi.waitFor(() => expect(texts(reader.lines)).toEqual(['first']), 10_000);
+  await eventually(() => expect(texts(reader.lines)).toEqual(['first']));
   network.refuse();
   network.cut();
   const all = numbered(7_000);
   for (const text of all) log.info(text);
   network.mend();
   await log.flushed();
-  await vi.waitFor(() => expect(reader.lines.at(-1)?.text).toBe('line 7000'), 10_000);
+  await eventually(() => expect(reader.lines.at(-1)?.text).toBe('line 7000'));
   const said = reader.lines.filter(({ text }) => text.includes('dropped'));
   expect(said).toHaveLength(1);
   const dropped = Number(/^(\d+) lines were dropped here/.exec(said[0]!.text)?.[1]);
@@ -226,7 +227,7 @@ test('lines of the next run follow those of the run before, whatever comes late'
   log.info('of the next');
   await log.flushed();
   const reader = await follow(1000);
-  await vi.waitFor(() => expect(reader.lines.at(-1)?.text).toBe('of the next'), 5_000);
+  await eventually(() => expect(reader.lines.at(-1)?.text).toBe('of the next'));
   expect(reader.lines.map(({ run: of, number }) => [of, number])).toEqual([
     ...[1, 2, 3, 4, 5, 6].map((number) => [first.runId, number]),
     [run.runId, 1],

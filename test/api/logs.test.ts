@@ -1,5 +1,6 @@
 /** The lines of an instance's log while several batches of them are written at once. */
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { type Fleet, openFleet } from './fleet.ts';
 
 let fleet: Fleet;
@@ -15,7 +16,7 @@ test('a batch that commits late is not lost behind one that was sent after it', 
     createInstance(input: { key: "instance", solution: "greenhouse", subscription: "trial",
       deviceRepository: "devices", configuration: { app: {} } }) { __typename } }`);
   await fleet.command('deployInstance', { instance: 'instance' });
-  const run = await vi.waitFor(async () => {
+  const run = await eventually(async () => {
     const [row] = await database.query<{ runId: string; instanceId: string }>(
       `select id as "instanceId", run_id as "runId" from instances
         where key = 'instance' and run_id is not null`,
@@ -52,9 +53,9 @@ test('a batch that commits late is not lost behind one that was sent after it', 
     }
   })();
   const first = report('one');
-  await vi.waitFor(async () => expect(await waiting()).toBe(1), 10_000);
+  await eventually(async () => expect(await waiting()).toBe(1));
   const second = report('two');
-  await vi.waitFor(async () => expect((await waiting()) + told.length).toBe(2), 10_000);
+  await eventually(async () => expect((await waiting()) + told.length).toBe(2));
   session?.close();
   const answers = [await first, await second, await report('three')];
   expect(answers).toEqual(

@@ -1,6 +1,7 @@
 /** A group of subscribers while the database goes away under the reads of an event. */
 import { afterEach, expect, test, vi } from 'vitest';
 import { createSampleData } from '../../src/store/sample-data.ts';
+import { eventually } from '../harness/eventually.ts';
 import { type Api, openApi } from './api.ts';
 import { openStream, testPipeline } from './stream.ts';
 
@@ -66,7 +67,7 @@ test('a read that is never answered is given up, and the event is delivered all 
     'mutation { updateInstance(input: { instance: "greenhouse-1", name: "Another" }) { __typename } }',
   );
   for (const count of [1, 2]) {
-    await vi.waitFor(() => expect(told.ended).toBe(count));
+    await eventually(() => expect(told.ended).toBe(count));
     await vi.advanceTimersByTimeAsync(count * 10_000);
   }
   const { value } = await next;
@@ -76,4 +77,4 @@ test('a read that is never answered is given up, and the event is delivered all 
     "select pg_terminate_backend(pid) from pg_stat_activity where query = 'select pg_sleep(60)' and pid <> pg_backend_pid()",
   );
   await api.close();
-}, 20_000);
+});

@@ -7,12 +7,12 @@ import {
   type GraphQLObjectType,
   type GraphQLSchema,
 } from 'graphql';
-import { vi } from 'vitest';
 import { type Context, createLoaders } from '../../src/api/base/context.ts';
 import { createFeed, type Feed, type FeedOptions } from '../../src/feed/feed.ts';
 import type { Pipeline } from '../../src/server/execution/pipeline.ts';
 import type { NextFrames } from '../../src/server/wire/next-frames.ts';
 import { createSampleData } from '../../src/store/sample-data.ts';
+import { eventually } from '../harness/eventually.ts';
 import { type Api, type Data, openApi, type StoreKind } from './api.ts';
 import { TestSubscriber, testPipeline } from './stream.ts';
 
@@ -70,24 +70,18 @@ export class Reader extends TestSubscriber {
 
   /** Until so many have come. */
   async has(count: number): Promise<Data[]> {
-    await vi.waitFor(
-      () => {
-        if (this.received.length < count)
-          throw new Error(`${this.received.length} of ${count} have come`);
-      },
-      { timeout: 10_000, interval: 5 },
-    );
+    await eventually(() => {
+      if (this.received.length < count)
+        throw new Error(`${this.received.length} of ${count} have come`);
+    });
     return this.values;
   }
 
   async isEnded(): Promise<{ error?: unknown }> {
-    return vi.waitFor(
-      () => {
-        if (!this.over) throw new Error('It goes on.');
-        return this.over;
-      },
-      { timeout: 10_000, interval: 5 },
-    );
+    return eventually(() => {
+      if (!this.over) throw new Error('It goes on.');
+      return this.over;
+    });
   }
 }
 

@@ -1,7 +1,8 @@
 /** Operations: waiting, watching and cancelling; and the runtime's side of the API. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { globalId } from '../../src/api/base/ids.ts';
+import { eventually } from '../harness/eventually.ts';
 import type { Data } from './api.ts';
 import { type Fleet, openFleet } from './fleet.ts';
 
@@ -234,6 +235,6 @@ describe('the runtime', () => {
     const events = await fleet.stream('subscription { instanceTransitions { toState } }');
     const waiting = events.next();
     await events.return?.();
-    await vi.waitFor(async () => expect(await waiting).toMatchObject({ done: true }));
+    await eventually(async () => expect(await waiting).toMatchObject({ done: true }));
   });
 });

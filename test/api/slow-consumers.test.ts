@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { parseConfig } from '../../src/config.ts';
 import { defaultStreamLimits } from '../../src/server/wire/stream-limits.ts';
 import type { Database } from '../../src/store/database/database.ts';
-import { eventually, openDatabase } from './api-server.ts';
+import { until } from '../harness/eventually.ts';
+import { openDatabase } from './api-server.ts';
 import {
   type Client,
   connectClient,
@@ -50,7 +51,7 @@ describe('one that stops reading', () => {
     const [slow, other] = [await follower(), await follower(items)];
     slow.socket.pause();
     await api.fill(slow.server, 50 * kB);
-    await eventually('it is full', () => {
+    await until('it is full', () => {
       api.append('x'.repeat(50 * kB));
       return slow.server.writableLength > laggingBytes;
     });
@@ -75,7 +76,7 @@ describe('one that stops reading', () => {
     await start({ streamLimits: { laggingBytes: 1024 } });
     const slow = await follower();
     slow.socket.pause();
-    await eventually('it is full', () => {
+    await until('it is full', () => {
       api.append('x'.repeat(3 * kB));
       for (let n = 0; n < 100 && slow.server.writableLength === 0; n += 1)
         api.append('x'.repeat(3 * kB));
@@ -96,7 +97,7 @@ describe('one that stops reading', () => {
     const waiting = slow.server.writableLength;
     const began = performance.now();
     // The close frame waits behind the rest.
-    await eventually('it is told', () => slow.server.writableLength !== waiting);
+    await until('it is told', () => slow.server.writableLength !== waiting);
     expect(performance.now() - began).toBeLessThan(3_000);
     slow.socket.resume();
     expect(await slow.isClosed()).toEqual({
@@ -110,10 +111,7 @@ describe('one that stops reading', () => {
     const slow = await follower();
     slow.socket.pause();
     for (let n = 0; n < 30; n += 1) slow.subscribe(`q${n}`, '{ text(bytes: 500000) }');
-    await eventually(
-      'it is told',
-      () => slow.server.writableLength > defaultStreamLimits.bufferBytes,
-    );
+    await until('it is told', () => slow.server.writableLength > defaultStreamLimits.bufferBytes);
     const waiting = slow.server.writableLength;
     expect(waiting).toBeLessThan(defaultStreamLimits.bufferBytes + 1024 * 1024);
     slow.socket.resume();
@@ -125,7 +123,7 @@ describe('one that stops reading', () => {
     const client = await follower();
     client.socket.pause();
     client.subscribe('large', '{ text(bytes: 12000000) }');
-    await eventually('it waits', () => client.server.writableLength > 10_000_000);
+    await until('it waits', () => client.server.writableLength > 10_000_000);
     client.socket.resume();
     await client.has('large', 1);
     api.append(...upTo(150).map(() => 'b'.repeat(100 * kB)));
@@ -133,7 +131,7 @@ describe('one that stops reading', () => {
     client.socket.pause();
     for (let n = 0; n < 30; n += 1) client.subscribe(`late${n}`, texts, { after: 'c140' });
     client.subscribe('after', '{ hello }');
-    await eventually('it is full', () => client.server.writableLength > laggingBytes);
+    await until('it is full', () => client.server.writableLength > laggingBytes);
     client.socket.resume();
     for (let n = 0; n < 30; n += 1) await client.has(`late${n}`, 10);
     expect(client.numbers('late29')).toEqual(upTo(150, 141));
@@ -146,9 +144,9 @@ describe('one that stops reading', () => {
     const client = await follower();
     client.socket.pause();
     client.subscribe('large', '{ text(bytes: 12000000) }');
-    await eventually('it waits', () => client.server.writableLength > 10_000_000);
+    await until('it waits', () => client.server.writableLength > 10_000_000);
     for (let n = 0; n < 10; n += 1) client.subscribe(`small${n}`, '{ text(bytes: 1000) }');
-    await eventually('the last is answered', () => client.server.bytesWritten > 12_010_000);
+    await until('the last is answered', () => client.server.bytesWritten > 12_010_000);
     client.socket.resume();
     await client.has('large', 1);
     await client.has('small9', 1);
@@ -167,7 +165,7 @@ describe('one that stops reading', () => {
     await api.fill(second.server, 200 * kB);
     api.append('x');
     const waiting = first.server.writableLength;
-    await eventually('one is told', () => first.server.writableLength !== waiting);
+    await until('one is told', () => first.server.writableLength !== waiting);
     first.socket.resume();
     expect((await first.isClosed()).code).toBe(1013);
     second.socket.resume();
@@ -183,7 +181,7 @@ describe('pings', () => {
     const [dead, alive] = [await follower(), await follower()];
     dead.socket.pause();
     const began = performance.now();
-    await eventually('it is cut', () => dead.server.destroyed);
+    await until('it is cut', () => dead.server.destroyed);
     expect(performance.now() - began).toBeLessThan(3_500);
     expect(alive.closed).toBeNull();
     alive.subscribe('still', '{ hello }');
@@ -261,7 +259,7 @@ describe('Server-Sent Events', () => {
     const slow = await openEvents(api, texts);
     const other = await follower(items);
     api.append('first');
-    await eventually('it is there', () => slow.cursors().length === 1);
+    await until('it is there', () => slow.cursors().length === 1);
     slow.response.pause();
     await api.fill(slow.server, 50 * kB);
     for (let n = 0; n < 20; n += 1) {
@@ -270,7 +268,7 @@ describe('Server-Sent Events', () => {
     }
     expect(slow.server.writableLength).toBeLessThan(256 * 1024);
     slow.response.resume();
-    await eventually('it has all', () => slow.cursors().length >= api.count);
+    await until('it has all', () => slow.cursors().length >= api.count);
     expect(slow.cursors()).toEqual(upTo(api.count).map((number) => `c${number}`));
     slow.request.destroy();
   });
@@ -279,7 +277,7 @@ describe('Server-Sent Events', () => {
     await start({ streamLimits: { laggingBytes: 1024, pingSeconds: 15 } });
     const slow = await openEvents(api, texts);
     api.append('first');
-    await eventually('it is there', () => slow.cursors().length === 1);
+    await until('it is there', () => slow.cursors().length === 1);
     slow.response.pause();
     // In small writes, until the kernel takes no more and less waits than is asked for at once.
     while (slow.server.writableLength <= 1024) {
@@ -290,7 +288,7 @@ describe('Server-Sent Events', () => {
     for (let n = 0; n < 20; n += 1) api.append('z');
     await new Promise((resolve) => setImmediate(resolve));
     slow.response.resume();
-    await eventually('it has all', () => slow.cursors().length >= api.count);
+    await until('it has all', () => slow.cursors().length >= api.count);
     expect(slow.cursors()).toEqual(upTo(api.count).map((number) => `c${number}`));
     slow.request.destroy();
   });
@@ -305,7 +303,7 @@ describe('Server-Sent Events', () => {
     socket.socket.pause();
     await api.fill(socket.server, 200 * kB);
     api.append('x');
-    await eventually('it is cut', () => stream.server.destroyed);
+    await until('it is cut', () => stream.server.destroyed);
     socket.socket.resume();
     await socket.has('s', api.count);
     expect(socket.numbers('s')).toEqual(upTo(api.count));
@@ -318,6 +316,6 @@ describe('Server-Sent Events', () => {
     slow.response.pause();
     await api.fill(slow.server, 100 * kB);
     for (let n = 0; n < 10; n += 1) api.append('x'.repeat(100 * kB));
-    await eventually('it is cut', () => slow.server.destroyed);
+    await until('it is cut', () => slow.server.destroyed);
   });
 });

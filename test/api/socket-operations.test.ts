@@ -1,7 +1,8 @@
 /** Ids of operations over a socket: used again as soon as they are free, and never twice at once. */
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/store/database/database.ts';
-import { eventually, openDatabase } from './api-server.ts';
+import { until } from '../harness/eventually.ts';
+import { openDatabase } from './api-server.ts';
 import {
   type Client,
   connectClient,
@@ -36,7 +37,7 @@ const complete = (id: string) => client.say({ type: 'complete', id });
 /** All that the server was told so far has been dealt with. */
 async function answered(id = 'q'): Promise<void> {
   client.subscribe(id, '{ hello }');
-  await eventually('it is answered', () => client.of(id, 'complete').length > 0);
+  await until('it is answered', () => client.of(id, 'complete').length > 0);
 }
 
 describe('an id that was completed', () => {
@@ -46,10 +47,10 @@ describe('an id that was completed', () => {
     client.subscribe('1', items);
     complete('1');
     client.subscribe('1', items);
-    await eventually('it joins', () => api.heldJoins === 1);
+    await until('it joins', () => api.heldJoins === 1);
     await answered();
     release();
-    await eventually('both have joined', () => api.heldJoins === 0);
+    await until('both have joined', () => api.heldJoins === 0);
     await openAre(1);
     api.append('an event');
     await client.has('1', 1);
@@ -87,7 +88,7 @@ describe('an id that was completed', () => {
       client.subscribe('1', items);
       complete('1');
     }
-    await eventually('it joins', () => api.heldJoins === 1);
+    await until('it joins', () => api.heldJoins === 1);
     release();
     await openAre(0);
     api.append('for nobody');
@@ -102,10 +103,10 @@ describe('an id that was completed', () => {
     client.subscribe('1', items);
     complete('1');
     client.subscribe('1', items);
-    await eventually('it joins', () => api.heldJoins === 1);
+    await until('it joins', () => api.heldJoins === 1);
     await answered();
     client.socket.terminate();
-    await eventually('its end is known', () => client.server.destroyed);
+    await until('its end is known', () => client.server.destroyed);
     release();
     await openAre(0);
   });
@@ -115,7 +116,7 @@ describe('an id that was completed', () => {
     client.subscribe('1', '{ hello }');
     complete('1');
     client.subscribe('1', '{ text(bytes: 3) }');
-    await eventually('it is answered', () => client.of('1', 'complete').length > 0);
+    await until('it is answered', () => client.of('1', 'complete').length > 0);
     expect(client.of('1').map(({ payload }) => payload.data)).toEqual([{ text: 'xxx' }]);
   });
 });

@@ -4,14 +4,8 @@ import { performance } from 'node:perf_hooks';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createRunKey } from '../../src/store/access-keys.ts';
 import type { Database } from '../../src/store/database/database.ts';
-import {
-  type ApiServer,
-  adminToken,
-  anyRun,
-  eventually,
-  openDatabase,
-  signIn,
-} from './api-server.ts';
+import { until } from '../harness/eventually.ts';
+import { type ApiServer, adminToken, anyRun, openDatabase, signIn } from './api-server.ts';
 import {
   connectClient,
   openEvents,
@@ -42,7 +36,7 @@ test('a socket too many of one token is closed with 4429 and why', async () => {
   expect((await connectClient(api, key)).closed).toBeNull();
   first.socket.close();
   await first.isClosed();
-  await eventually('there is room', () => api.sockets[0]?.destroyed === true);
+  await until('there is room', () => api.sockets[0]?.destroyed === true);
   expect((await connectClient(api)).closed).toBeNull();
 });
 
@@ -52,20 +46,20 @@ test('a subscription too many of one token is refused, over whichever transport'
   client.subscribe('1', items);
   const events = await openEvents(api, items);
   api.append('first');
-  await Promise.all([client.has('1', 1), eventually('it came', () => events.cursors().length > 0)]);
+  await Promise.all([client.has('1', 1), until('it came', () => events.cursors().length > 0)]);
   client.subscribe('2', items);
-  await eventually('it is refused', () => client.of('2', 'complete').length > 0);
+  await until('it is refused', () => client.of('2', 'complete').length > 0);
   expect(client.of('2')[0]?.payload.errors[0]).toMatchObject({
     message: expect.stringContaining('2 subscriptions are open with this token'),
     extensions: { code: 'RATE_LIMITED' },
   });
   const refused = await openEvents(api, items);
-  await eventually('it is over', refused.isOver);
+  await until('it is over', refused.isOver);
   expect(refused.text()).toContain('"code":"RATE_LIMITED"');
   // Those that end make room: one that is completed, one whose client goes.
   client.say({ type: 'complete', id: '1' });
   events.request.destroy();
-  await eventually('its end is known', () => events.server.destroyed);
+  await until('its end is known', () => events.server.destroyed);
   client.subscribe('3', items);
   client.subscribe('4', items);
   client.subscribe('q', '{ hello }');
@@ -104,7 +98,7 @@ describe('a busy event loop', () => {
     });
     expect([...user.of('s', 'error'), ...user.of('s')]).toEqual([]);
     const events = await openEvents(api, items);
-    await eventually('it is over', events.isOver);
+    await until('it is over', events.isOver);
     // Neither completed nor with an id of its own: an EventSource comes back with its last one.
     expect(events.text()).toContain('"code":"RATE_LIMITED"');
     expect(events.text()).not.toMatch(/^(id|event: complete)/m);
@@ -139,15 +133,15 @@ test('a session that is revoked has lost its streams in 5 s, others of its group
   client.subscribe('q', '{ hello }');
   await client.has('q', 1);
   api.append('first');
-  await eventually('it came', () => theirs.cursors().length > 0 && ours.cursors().length > 0);
+  await until('it came', () => theirs.cursors().length > 0 && ours.cursors().length > 0);
   const began = performance.now();
   await database.query("update access_keys set revoked_at = now() where kind = 'SESSION'");
-  await eventually('it is over', theirs.isOver);
+  await until('it is over', theirs.isOver);
   expect(performance.now() - began).toBeLessThan(5_000);
   expect(theirs.text()).not.toContain('event: complete');
   api.append('second');
   await client.has('s', 2);
-  await eventually('ours goes on', () => ours.cursors().length === 2);
+  await until('ours goes on', () => ours.cursors().length === 2);
   expect(theirs.cursors()).toEqual(['c1']);
   ours.request.destroy();
 });
@@ -164,15 +158,15 @@ test('an event stream whose client goes before it has joined is over', async () 
   });
   sent.on('error', () => {});
   sent.end(JSON.stringify({ query: items }));
-  await eventually('it joins', () => api.heldJoins === 1);
+  await until('it joins', () => api.heldJoins === 1);
   expect(await api.openSubscriptions()).toBe(1);
   sent.destroy();
-  await eventually('its end is known', () => api.sockets[0]?.destroyed === true);
+  await until('its end is known', () => api.sockets[0]?.destroyed === true);
   release();
-  await eventually('it has joined', () => api.heldJoins === 0);
+  await until('it has joined', () => api.heldJoins === 0);
   const other = await openEvents(api, items);
   api.append('an event');
-  await eventually('it came', () => other.cursors().length === 1);
+  await until('it came', () => other.cursors().length === 1);
   expect(await api.openSubscriptions()).toBe(1);
   other.request.destroy();
 });
@@ -181,12 +175,12 @@ test('an event stream that joins while the server stops is ended, so that its cl
   api = await startStreamServer(database);
   const release = api.holdJoins();
   const joining = openEvents(api, items);
-  await eventually('it joins', () => api.heldJoins === 1);
+  await until('it joins', () => api.heldJoins === 1);
   const [stopped, events] = await Promise.all([api.server.stop(), joining]);
-  await eventually('it is over', events.isOver);
+  await until('it is over', events.isOver);
   expect(stopped).toBeUndefined();
   expect(events.response.complete).toBe(true);
   expect(events.text()).toBe('retry: 1000\n\n');
   release();
-  await eventually('it has joined', () => api.heldJoins === 0);
+  await until('it has joined', () => api.heldJoins === 0);
 });

@@ -23,7 +23,8 @@ import { defaultStreamLimits, type StreamLimits } from '../../src/server/wire/st
 import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import type { LogPosition } from '../../src/store/log/log.ts';
-import { adminToken, eventually, send } from './api-server.ts';
+import { until } from '../harness/eventually.ts';
+import { adminToken, send } from './api-server.ts';
 
 interface Item extends LogPosition {
   readonly cursor: string;
@@ -199,7 +200,7 @@ export async function startStreamServer(
     },
     async fill(socket, bytes) {
       let turns = 0;
-      await eventually('something waits', () => {
+      await until('something waits', () => {
         turns += 1;
         if (socket.writableLength < defaultStreamLimits.laggingBytes)
           list.append('x'.repeat(bytes));
@@ -261,11 +262,11 @@ export class Client {
   }
 
   async has(id: string, count: number): Promise<void> {
-    await eventually(`${count} of ${id.slice(0, 20)}`, () => this.of(id).length >= count);
+    await until(`${count} of ${id.slice(0, 20)}`, () => this.of(id).length >= count);
   }
 
   async isClosed(): Promise<{ code: number; reason: string }> {
-    await eventually('it is closed', () => this.closed !== null);
+    await until('it is closed', () => this.closed !== null);
     return this.closed as { code: number; reason: string };
   }
 }
@@ -280,7 +281,7 @@ export async function connectClient(api: StreamServer, token = adminToken): Prom
   await once(client.socket, 'open');
   client.server = api.sockets[before] as Socket;
   client.say({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } });
-  await eventually(
+  await until(
     'it is answered',
     () => client.closed !== null || client.messages.some(({ type }) => type === 'connection_ack'),
   );

@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { createApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { Database } from '../../src/store/database/database.ts';
+import { eventually } from '../harness/eventually.ts';
 import { type ApiServer, adminToken, openDatabase, startApiServer } from './api-server.ts';
 
 const authorization = `Bearer ${adminToken}`;
@@ -145,10 +146,7 @@ test('a runtime trusts the authority of NODE_EXTRA_CA_CERTS, and says why it can
     (await ask('{ instance(instance: "greenhouse-1") { state failure { message logTail } } }')).data
       .instance;
   const until = (state: string) =>
-    vi.waitFor(async () => expect(await instance()).toMatchObject({ state }), {
-      timeout: 30_000,
-      interval: 50,
-    });
+    eventually(async () => expect(await instance()).toMatchObject({ state }));
   try {
     await command('deployInstance');
     await until('FAILED_TO_INITIALIZE');
@@ -172,8 +170,8 @@ test('a runtime trusts the authority of NODE_EXTRA_CA_CERTS, and says why it can
     await ask(
       'mutation { removeHost(input: { host: "greenhouse-1-host", force: true }) { __typename } }',
     );
-    await vi.waitFor(() => expect(readdirSync(join(dataDir, 'hosts'))).toEqual([]), 20_000);
+    await eventually(() => expect(readdirSync(join(dataDir, 'hosts'))).toEqual([]));
     await app.stop();
     rmSync(dataDir, { recursive: true, force: true });
   }
-}, 120_000);
+});

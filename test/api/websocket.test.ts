@@ -6,11 +6,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { createRunKey } from '../../src/store/access-keys.ts';
 import type { Database } from '../../src/store/database/database.ts';
+import { until } from '../harness/eventually.ts';
 import {
   type ApiServer,
   adminToken,
   anyRun,
-  eventually,
   openDatabase,
   post,
   send,
@@ -64,7 +64,7 @@ class Peer {
 
   async next(id: string | undefined, type: string): Promise<Message> {
     const find = () => this.messages.find((each) => each.id === id && each.type === type);
-    await eventually(`${type} of ${id}`, () => find() !== undefined);
+    await until(`${type} of ${id}`, () => find() !== undefined);
     return find() as Message;
   }
 }
@@ -319,16 +319,16 @@ function m(count: number): string {
 
 describe('ends', () => {
   test('complete and close reach the source at once', async () => {
-    await eventually('those of others ended', () => api.seen.openStreams === 0);
+    await until('those of others ended', () => api.seen.openStreams === 0);
     const socket = await signedIn();
     socket.subscribe('a', 'subscription { waits { number } }');
     socket.subscribe('b', 'subscription { waits { number } }');
-    await eventually('both open', () => api.seen.openStreams === 2);
+    await until('both open', () => api.seen.openStreams === 2);
     socket.say({ type: 'complete', id: 'a' });
-    await eventually('one ended', () => api.seen.openStreams === 1);
+    await until('one ended', () => api.seen.openStreams === 1);
     socket.socket.terminate();
-    await eventually('both ended', () => api.seen.openStreams === 0);
-    await eventually('its signal', () => api.seen.signals.at(-1)?.aborted === true);
+    await until('both ended', () => api.seen.openStreams === 0);
+    await until('its signal', () => api.seen.signals.at(-1)?.aborted === true);
   });
 
   test('a session that signs out loses its sockets at once', async () => {
@@ -359,7 +359,7 @@ describe('ends', () => {
     expect((await runtime.closed).code).toBe(4403);
     expect((await page.closed).code).toBe(4403);
     expect(performance.now() - began).toBeLessThan(5_000);
-    await eventually('it is told', () => api.disconnected.includes(run.runId));
+    await until('it is told', () => api.disconnected.includes(run.runId));
     bystander.subscribe('q', '{ hello }');
     await bystander.next('q', 'next');
   });
@@ -375,7 +375,7 @@ describe('ends', () => {
     await two.next('q', 'next');
     expect(api.disconnected).not.toContain(run.runId);
     two.socket.close();
-    await eventually('it is told', () => api.disconnected.includes(run.runId));
+    await until('it is told', () => api.disconnected.includes(run.runId));
   });
 
   test('the key of a run is held to its operations here too', async () => {
@@ -408,15 +408,15 @@ describe('ends', () => {
       { query: 'subscription { waits { number } }' },
       { next: (value) => received.push(value), error: (e) => received.push(e), complete() {} },
     );
-    await eventually('it is open', () => first.seen.openStreams === 1);
+    await until('it is open', () => first.seen.openStreams === 1);
     const began = performance.now();
     await first.stop();
     expect(performance.now() - began).toBeLessThan(4_000);
-    await eventually('it was closed', () => codes.length > 0);
+    await until('it was closed', () => codes.length > 0);
     expect(codes[0]).toBe(1001);
     expect(first.seen.openStreams).toBe(0);
     const second = await startApiServer(database, { port: first.port });
-    await eventually('it is back', () => second.seen.openStreams === 1);
+    await until('it is back', () => second.seen.openStreams === 1);
     expect(received).toEqual([]);
     dispose();
     await client.dispose();

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { build } from 'esbuild';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { StreamError } from '../../src/client/client.ts';
+import { eventually } from '../harness/eventually.ts';
 import { type Asked, startScripted } from './scripted.ts';
 import { clientOf, type Data, follow, type Told } from './streams.ts';
 
@@ -52,7 +53,7 @@ test.each([1001, 1005, 1006, 1012, 1013, 1014, 4408, 4499, 4504])(
       }),
     );
     const told = follow(clientOf(server), { query });
-    await vi.waitFor(() => expect(sequences(told.events)).toEqual([1, 2, 3, 4]));
+    await eventually(() => expect(sequences(told.events)).toEqual([1, 2, 3, 4]));
     expect(afters(server.asked)).toEqual(['c0', 'c2', 'c3']);
     expect({ errors: told.errors, completed: told.completed }).toEqual({
       errors: [],
@@ -66,7 +67,7 @@ test.each([1002, 1011, 4400, 4401, 4403, 4406, 4409, 4429, 4500])(
   async (code) => {
     const server = await startScripted(playing((asked) => asked.close(code)));
     const told = follow(clientOf(server), { query, snapshot });
-    await vi.waitFor(() => expect(told.errors).toHaveLength(1));
+    await eventually(() => expect(told.errors).toHaveLength(1));
     expect(told.errors[0]).toBeInstanceOf(StreamError);
     expect(told.errors[0]).toMatchObject({ code: 'CLOSED', closeCode: code, errors: [] });
     expect(server.connections).toBe(1);
@@ -86,7 +87,7 @@ test('waits for a server that is not there yet, and tells what the connection do
   const seen: string[] = [];
   const onStatus = (status: string) => void seen.push(status);
   const told = follow(clientOf({ url: `http://127.0.0.1:${port}` }, { onStatus }), { query });
-  await vi.waitFor(() => expect(refused).toBeGreaterThan(7)); // graphql-ws gives up after 5.
+  await eventually(() => expect(refused).toBeGreaterThan(7)); // graphql-ws gives up after 5.
   place.close();
   await once(place, 'close');
   await startScripted(
@@ -96,7 +97,7 @@ test('waits for a server that is not there yet, and tells what the connection do
     }),
     port,
   );
-  await vi.waitFor(() => expect(sequences(told.events)).toEqual([1, 2]), 10_000);
+  await eventually(() => expect(sequences(told.events)).toEqual([1, 2]));
   expect(seen).toEqual(['CONNECTED', 'DISCONNECTED', 'CONNECTED']);
 });
 
@@ -108,7 +109,7 @@ test('without snapshot and cursor it begins now, at a position', async () => {
     }),
   );
   const told = follow(clientOf(server), { query, variables: { instance: 'a' } });
-  await vi.waitFor(() => expect(sequences(told.events)).toEqual([8]));
+  await eventually(() => expect(sequences(told.events)).toEqual([8]));
   expect(server.asked.map((asked) => asked.variables)).toEqual([
     undefined,
     { instance: 'a', after: 'c0' },
@@ -127,7 +128,7 @@ test('the variable of the cursor may have another name; a cursor to begin behind
     cursorVariable: 'since',
     snapshot,
   });
-  await vi.waitFor(() => expect(sequences(told.events)).toEqual([8]));
+  await eventually(() => expect(sequences(told.events)).toEqual([8]));
   expect(server.asked.map((asked) => asked.variables)).toEqual([{ since: 'c7' }, { since: 'c7' }]);
 });
 
@@ -147,7 +148,7 @@ test('a snapshot first; what it showed already is dropped, of its own resource a
     ),
   );
   const told = follow(clientOf(server), { query, snapshot });
-  await vi.waitFor(() => expect(told.events).toHaveLength(3));
+  await eventually(() => expect(told.events).toHaveLength(3));
   expect(told.events.map(({ extensions }) => extensions?.cursor)).toEqual(['c6', 'b5', 'u']);
   expect(told.resets).toEqual([
     {
@@ -203,7 +204,7 @@ test.each([
     asked.complete();
   });
   const { events } = follow(clientOf(server), { query, snapshot });
-  await vi.waitFor(() => expect(sequences(events)).toEqual(told));
+  await eventually(() => expect(sequences(events)).toEqual(told));
 });
 
 test.each(['next', 'error'] as const)(
@@ -233,7 +234,7 @@ test.each(['next', 'error'] as const)(
         order.push(`${reset.oldestCursor} ${JSON.stringify(reset.data)} ${told.events.length}`);
       },
     });
-    await vi.waitFor(() => expect(sequences(told.events)).toEqual([11, 21]));
+    await eventually(() => expect(sequences(told.events)).toEqual([11, 21]));
     expect(order).toEqual([
       'INITIAL',
       'null {"feedPosition":"c10"} 0',
@@ -261,7 +262,7 @@ describe('what arrives together with its end', () => {
     if (count < 3) setTimeout(() => asked.close(1012), 100);
   };
   const goesOn = async (told: Told) => {
-    await vi.waitFor(() => expect(sequences(told.events)).toEqual([2, 3, 4]), 5_000);
+    await eventually(() => expect(sequences(told.events)).toEqual([2, 3, 4]));
     expect({ errors: told.errors, completed: told.completed }).toEqual({
       errors: [],
       completed: 0,
@@ -308,7 +309,7 @@ test('a cursor that is lost without a snapshot is an error', async () => {
     }),
   );
   const told = follow(clientOf(server), { query });
-  await vi.waitFor(() => expect(told.errors).toHaveLength(1));
+  await eventually(() => expect(told.errors).toHaveLength(1));
   expect(told.errors[0]).toMatchObject({
     code: 'CURSOR_EXPIRED',
     errors: [{ extensions: { oldestCursor } }],
@@ -334,7 +335,7 @@ test.each([
 ])('an error of GraphQL ends the stream, once: %s', async (_how, answer) => {
   const server = await startScripted(playing(answer));
   const told = follow(clientOf(server), { query });
-  await vi.waitFor(() => expect(told.errors).toHaveLength(1));
+  await eventually(() => expect(told.errors).toHaveLength(1));
   expect(told.errors[0]).toBeInstanceOf(StreamError);
   expect(told.errors[0]).toMatchObject({ closeCode: null, errors: [{ message: /^No: / }] });
   expect(told.events).toEqual([]);
@@ -350,7 +351,7 @@ test('an event with errors about a part of it is an event', async () => {
     }),
   );
   const told = follow(clientOf(server), { query });
-  await vi.waitFor(() => expect(told.completed).toBe(1));
+  await eventually(() => expect(told.completed).toBe(1));
   expect(told).toMatchObject({ events: [partial], errors: [] });
 });
 
@@ -362,9 +363,9 @@ test('a snapshot with an error, or without a position, is an error of the stream
   });
   const client = clientOf(server);
   const broken = follow(client, { query, snapshot: { query: '{ feedPosition broken }' } });
-  await vi.waitFor(() => expect(broken.errors).toMatchObject([{ code: 'FORBIDDEN' }]));
+  await eventually(() => expect(broken.errors).toMatchObject([{ code: 'FORBIDDEN' }]));
   const other = follow(client, { query, snapshot: { query: '{ position: feedPosition }' } });
-  await vi.waitFor(() => expect(other.errors).toMatchObject([{ message: /feedPosition/ }]));
+  await eventually(() => expect(other.errors).toMatchObject([{ message: /feedPosition/ }]));
 });
 
 test.each([
@@ -380,7 +381,7 @@ test.each([
     asked.complete();
   });
   const told = follow(clientOf(server), { query, snapshot });
-  await vi.waitFor(() => expect(sequences(told.events)).toEqual([1]));
+  await eventually(() => expect(sequences(told.events)).toEqual([1]));
   expect(told).toMatchObject({ resets: [{ reason: 'INITIAL' }], errors: [], completed: 0 });
   expect(snapshots).toBe(4);
 });
@@ -391,7 +392,7 @@ test('a snapshot that fails for a reason of its own as well is not read again', 
     asked.complete();
   });
   const told = follow(clientOf(server), { query, snapshot });
-  await vi.waitFor(() => expect(told.errors).toHaveLength(1));
+  await eventually(() => expect(told.errors).toHaveLength(1));
   expect(server.asked).toHaveLength(1);
 });
 
@@ -411,7 +412,7 @@ test('a callback that throws ends its own stream alone', async () => {
     ),
   );
   expect(error).toMatchObject({ message: 'of the page' });
-  await vi.waitFor(() => expect(sequences(other.events)).toEqual([1]));
+  await eventually(() => expect(sequences(other.events)).toEqual([1]));
   expect(other.errors).toEqual([]);
   expect(server.connections).toBe(1);
 });
@@ -420,11 +421,11 @@ test('unsubscribed, nothing is told any more, and an idle connection is closed',
   const streams: Asked[] = [];
   const server = await startScripted(playing((asked) => void streams.push(asked)));
   const told = follow(clientOf(server), { query });
-  await vi.waitFor(() => expect(streams).toHaveLength(1));
+  await eventually(() => expect(streams).toHaveLength(1));
   told.stop();
   streams[0]?.next(transition(1));
   streams[0]?.error(refusal('INTERNAL'));
-  await vi.waitFor(() => expect(server.open).toBe(0));
+  await eventually(() => expect(server.open).toBe(0));
   expect({ ...told, stop: null }).toEqual({
     ...{ events: [], resets: [], errors: [], completed: 0, stop: null },
   });
@@ -437,12 +438,12 @@ test('disposed of, streams complete at once, also while there is no server', asy
   const away = clientOf({ url: 'http://127.0.0.1:1' }, { longestWaitSeconds: 3600 });
   const waiting = follow(away, { query, snapshot });
   const asking = away.query({ query: '{ a }' }).catch((error: StreamError) => error);
-  await vi.waitFor(() => expect(told.events).toHaveLength(1));
+  await eventually(() => expect(told.events).toHaveLength(1));
   await Promise.all([client.dispose(), away.dispose()]);
   expect([told.completed, waiting.completed]).toEqual([1, 1]);
   expect(await asking).toMatchObject({ code: 'CANCELLED' });
   expect([...told.errors, ...waiting.errors]).toEqual([]);
-  await vi.waitFor(() => expect(server.open).toBe(0));
+  await eventually(() => expect(server.open).toBe(0));
 });
 
 test('iterated: snapshots and events in their order; leaving unsubscribes', async () => {

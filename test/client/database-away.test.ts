@@ -1,8 +1,9 @@
 /** The database is away for a moment: what is asked meanwhile, and who waits for it. */
 import { once } from 'node:events';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { eventually } from '../harness/eventually.ts';
 import { createClient } from '../integration/client.ts';
 import { startServer } from '../integration/server.ts';
 import { startNetwork } from './network.ts';
@@ -57,15 +58,15 @@ test('all is answered as UNAVAILABLE, and a view that is opened meanwhile waits'
     const told = follow(clientOf(server), { query, snapshot });
     const failed = () => server.output().split('"path":"feedPosition"').length;
     const before = failed();
-    await vi.waitFor(() => expect(failed()).toBeGreaterThan(before + 1), 10_000);
+    await eventually(() => expect(failed()).toBeGreaterThan(before + 1));
     expect(told.errors).toEqual([]);
     network.mend();
-    await vi.waitFor(() => expect(told.resets).toMatchObject([{ reason: 'INITIAL' }]), 15_000);
-    await vi.waitFor(async () => expect((await api.ask(update)).errors).toBeUndefined(), 15_000);
-    await vi.waitFor(() => expect(told.events).toHaveLength(1), 10_000);
+    await eventually(() => expect(told.resets).toMatchObject([{ reason: 'INITIAL' }]));
+    await eventually(async () => expect((await api.ask(update)).errors).toBeUndefined());
+    await eventually(() => expect(told.events).toHaveLength(1));
     expect(told.errors).toEqual([]);
   } finally {
     network.mend();
     await server.dispose();
   }
-}, 120_000);
+});

@@ -14,7 +14,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { type Client, createClient } from '../integration/client.ts';
 import { type Server, startServer } from '../integration/server.ts';
 import { startNetwork } from './network.ts';
@@ -60,11 +61,11 @@ beforeAll(async () => {
   await api.accept('deployInstance', key);
   await api.until(key, 'RUNNING');
   await api.untilSettled();
-}, 240_000);
+});
 afterAll(async () => {
   await server?.dispose();
   rmSync(folder, { recursive: true, force: true });
-}, 120_000);
+});
 
 const run = promisify(execFile);
 
@@ -136,14 +137,14 @@ test.each<[string, keyof typeof programs, string]>([
     });
   const told = () => [...output.matchAll(state)].map((match) => match[1]);
   const work = ['PAUSING', 'PAUSED', 'STARTING', 'RUNNING'];
-  await vi.waitFor(() => expect(told(), output).toEqual(first), 10_000);
+  await eventually(() => expect(told(), output).toEqual(first));
   await pauseAndResume();
-  await vi.waitFor(() => expect(told(), output).toEqual([...first, ...work]), 5_000);
+  await eventually(() => expect(told(), output).toEqual([...first, ...work]));
   network.cut();
   await pauseAndResume();
-  await vi.waitFor(() => expect(told(), output).toEqual([...first, ...work, ...work]), 15_000);
+  await eventually(() => expect(told(), output).toEqual([...first, ...work, ...work]));
   program.kill('SIGTERM');
-  await vi.waitFor(() => expect(program.exitCode ?? program.signalCode).not.toBeNull(), 5_000);
+  await eventually(() => expect(program.exitCode ?? program.signalCode).not.toBeNull());
   if (example.includes('SIGTERM')) expect(program.exitCode, output).toBe(0);
 });
 

@@ -1,7 +1,8 @@
 /** Server-Sent Events as people read them: curl, and an EventSource that goes on by itself. */
 import { spawn, spawnSync } from 'node:child_process';
 import { EventSource } from 'eventsource';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { type Client, createClient } from '../integration/client.ts';
 import { type Server, startServer } from '../integration/server.ts';
 import { startNetwork } from './network.ts';
@@ -20,7 +21,7 @@ beforeAll(async () => {
   await api.accept('deployInstance', key);
   await api.until(key, 'RUNNING');
   await api.untilSettled();
-}, 240_000);
+});
 afterAll(() => server?.dispose(), 120_000);
 
 async function pauseAndResume(): Promise<void> {
@@ -82,17 +83,17 @@ test.skipIf(!hasCurl)(
   async () => {
     const before = await openSubscriptions(server);
     const first = curl(query);
-    await vi.waitFor(async () => expect(await openSubscriptions(server)).toBe(before + 1), 5_000);
+    await eventually(async () => expect(await openSubscriptions(server)).toBe(before + 1));
     await pauseAndResume();
-    await vi.waitFor(() => expect(first.events()).toHaveLength(4), 5_000);
+    await eventually(() => expect(first.events()).toHaveLength(4));
     const seen = first.events();
     expect(seen.map(({ data }) => data?.data.instanceTransitions.to)).toEqual(work);
     expect(seen.map(({ id }) => id)).toEqual(seen.map(({ data }) => data?.extensions.cursor));
     first.kill();
-    await vi.waitFor(async () => expect(await openSubscriptions(server)).toBe(before), 5_000);
+    await eventually(async () => expect(await openSubscriptions(server)).toBe(before));
     await pauseAndResume();
     const second = curl(query, '-H', `Last-Event-ID: ${seen[1]?.id}`);
-    await vi.waitFor(() => expect(second.events()).toHaveLength(6), 5_000);
+    await eventually(() => expect(second.events()).toHaveLength(6));
     const states = second.events().map(({ data }) => data?.data.instanceTransitions.to);
     expect(states).toEqual([...work.slice(2), ...work]);
   },
@@ -133,14 +134,14 @@ test('an EventSource goes on where it was cut off, and stays away from what is c
   source.addEventListener('next', ({ data }) => seen.push(JSON.parse(data)));
   await new Promise((resolve) => source.addEventListener('open', resolve));
   await pauseAndResume();
-  await vi.waitFor(() => expect(seen).toHaveLength(4), 5_000);
+  await eventually(() => expect(seen).toHaveLength(4));
   network.cut();
   await pauseAndResume();
-  await vi.waitFor(() => expect(seen).toHaveLength(8), 10_000);
+  await eventually(() => expect(seen).toHaveLength(8));
   expect(seen.map(({ data }) => data.instanceTransitions.to)).toEqual([...work, ...work]);
   const before = await openSubscriptions(server);
   source.close();
-  await vi.waitFor(async () => expect(await openSubscriptions(server)).toBe(before - 1), 5_000);
+  await eventually(async () => expect(await openSubscriptions(server)).toBe(before - 1));
 
   const { operation } = await api.accept('restartInstance', key);
   const updates: Data[] = [];
@@ -148,6 +149,6 @@ test('an EventSource goes on where it was cut off, and stays away from what is c
     id: operation?.id,
   });
   finite.addEventListener('next', ({ data }) => updates.push(JSON.parse(data)));
-  await vi.waitFor(() => expect(finite.readyState).toBe(finite.CLOSED), 15_000);
+  await eventually(() => expect(finite.readyState).toBe(finite.CLOSED));
   expect(updates.at(-1)?.data.operationUpdates.status).toBe('SUCCEEDED');
 });

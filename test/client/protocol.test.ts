@@ -1,7 +1,8 @@
 /** `graphql-transport-ws`, message by message as its specification defines it, against the real server. */
 import { once } from 'node:events';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { eventually } from '../harness/eventually.ts';
 import { type Client, createClient } from '../integration/client.ts';
 import { type Server, startServer } from '../integration/server.ts';
 import { openSubscriptions } from './open-subscriptions.ts';
@@ -14,7 +15,7 @@ let hosts = 0;
 beforeAll(async () => {
   server = await startServer();
   api = createClient(server);
-}, 240_000);
+});
 afterAll(() => server?.dispose(), 120_000);
 
 /** A client that does nothing by itself. */
@@ -45,11 +46,11 @@ async function connect(protocols: string | string[] = 'graphql-transport-ws'): P
     subscribe: (id, query, more = {}) =>
       say({ id, type: 'subscribe', payload: { query, ...more } }),
     async heard(count) {
-      await vi.waitFor(() => expect(messages.length).toBeGreaterThanOrEqual(count), 5_000);
+      await eventually(() => expect(messages.length).toBeGreaterThanOrEqual(count));
       return messages;
     },
     async closed() {
-      await vi.waitFor(() => expect(messages.at(-1)).toHaveProperty('closed'), 8_000);
+      await eventually(() => expect(messages.at(-1)).toHaveProperty('closed'));
       return messages.at(-1)?.closed;
     },
   };
@@ -79,7 +80,7 @@ async function change(): Promise<void> {
 
 /** Until the server has begun so many subscriptions. */
 async function untilOpen(count: number): Promise<void> {
-  await vi.waitFor(async () => expect(await openSubscriptions(server)).toBe(count), 5_000);
+  await eventually(async () => expect(await openSubscriptions(server)).toBe(count));
 }
 
 test('of several protocols the one that it speaks is taken; with no such one 4406', async () => {
@@ -250,7 +251,7 @@ test('a stream that is over is completed by the server', async () => {
   peer.subscribe('o', 'subscription ($id: ID!) { operationUpdates(operation: $id) { status } }', {
     variables: { id: operation?.id },
   });
-  await vi.waitFor(() => expect(peer.messages.at(-1)?.type).toBe('complete'), 15_000);
+  await eventually(() => expect(peer.messages.at(-1)?.type).toBe('complete'));
   expect(peer.messages.at(-1)).toEqual({ id: 'o', type: 'complete' });
   expect(peer.messages.at(-2)?.payload.data.operationUpdates.status).toBe('SUCCEEDED');
 });
@@ -258,10 +259,10 @@ test('a stream that is over is completed by the server', async () => {
 test('a stream that cannot begin says why, and is over', async () => {
   const peer = await acknowledged();
   peer.subscribe('s', 'subscription { changes(after: "garbage") { __typename } }');
-  await vi.waitFor(() => expect(peer.messages.at(-1)?.type).toMatch(/complete|error/));
+  await eventually(() => expect(peer.messages.at(-1)?.type).toMatch(/complete|error/));
   const [first] = peer.messages;
   const errors = first?.type === 'error' ? first.payload : first?.payload.errors;
   expect(errors[0].extensions.code).toBe('CURSOR_INVALID');
   peer.subscribe('s', '{ viewer { name } }');
-  await vi.waitFor(() => expect(peer.messages.at(-2)?.payload.data).toBeTruthy());
+  await eventually(() => expect(peer.messages.at(-2)?.payload.data).toBeTruthy());
 });

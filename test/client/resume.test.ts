@@ -1,8 +1,9 @@
 /** Our client over the real server: restarts, cuts and stalls, compared with the log. */
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { eventually } from '../harness/eventually.ts';
 import { type Client, createClient, rowOf } from '../integration/client.ts';
 import { randomNumbers } from '../integration/load.ts';
 import { type Server, startServer } from '../integration/server.ts';
@@ -24,13 +25,13 @@ beforeAll(async () => {
   await api.accept('deployInstance', key);
   await api.until(key, 'RUNNING');
   await api.untilSettled();
-}, 240_000);
+});
 
 afterAll(async () => {
   await server?.dispose();
   await sql?.end();
   await database?.drop();
-}, 120_000);
+});
 
 const row = 'id cursor sequence fromState toState resource { id key }';
 const query = `subscription ($after: Cursor, $filter: ChangeFilter, $bookmarkSeconds: Int) {
@@ -85,9 +86,8 @@ async function expectWhole(told: Told): Promise<void> {
   const expected = (await api.log())
     .filter(({ resource, sequence }) => sequence > (shown.get(resource.key) ?? 0))
     .map((each) => each.row);
-  await vi.waitFor(
-    () => expect(transitionsOf(told).map((each) => rowOf(each as never))).toEqual(expected),
-    { timeout: 15_000, interval: 50 },
+  await eventually(() =>
+    expect(transitionsOf(told).map((each) => rowOf(each as never))).toEqual(expected),
   );
   expect(told.errors).toEqual([]);
   expect(told.completed).toBe(0);
@@ -98,27 +98,27 @@ async function through(options = {}, request = {}): Promise<{ network: Network; 
   const network = await startNetwork(server);
   const client = clientOf({ url: network.url, token: server.token }, options);
   const told = follow(client, { query, snapshot, ...request });
-  await vi.waitFor(() => expect(told.resets).toHaveLength(1), 5_000);
+  await eventually(() => expect(told.resets).toHaveLength(1));
   return { network, told };
 }
 
-test('restarts of the server, asked for and by kill -9', { timeout: 120_000 }, async () => {
+test('restarts of the server, asked for and by kill -9', async () => {
   const { network, told } = await through();
   const working = keepWorking();
   for (const how of ['stop', 'kill9'] as const) {
     const before = told.events.length;
-    await vi.waitFor(() => expect(told.events.length).toBeGreaterThan(before), 20_000);
+    await eventually(() => expect(told.events.length).toBeGreaterThan(before));
     await server[how]();
     await server.start();
   }
-  await vi.waitFor(() => expect(network.open).toBe(1), 10_000);
+  await eventually(() => expect(network.open).toBe(1));
   await working.stop();
   await work(1);
   await expectWhole(told);
   expect(told.resets.map(({ reason }) => reason)).toEqual(['INITIAL']);
 });
 
-test('cuts in the middle of frames, again and again', { timeout: 60_000 }, async () => {
+test('cuts in the middle of frames, again and again', async () => {
   const { network, told } = await through();
   const random = randomNumbers(7);
   await work(1);
@@ -140,11 +140,11 @@ test('a connection that stalls is given up; what it brings later is not told aga
   await work(1);
   network.stall();
   await work(1);
-  await vi.waitFor(() => expect(network.connections).toBe(2), 5_000);
+  await eventually(() => expect(network.connections).toBe(2));
   await expectWhole(told);
   const before = told.events.length;
   network.mend();
-  await vi.waitFor(() => expect(network.open).toBe(1), 5_000);
+  await eventually(() => expect(network.open).toBe(1));
   await work(1);
   await expectWhole(told);
   expect(transitionsOf(told)).toHaveLength(12);
@@ -155,10 +155,10 @@ test('a network that is not there at first', async () => {
   const network = await startNetwork(server);
   network.refuse();
   const told = follow(clientOf({ url: network.url, token: server.token }), { query, snapshot });
-  await vi.waitFor(() => expect(network.connections).toBeGreaterThan(3), 5_000);
+  await eventually(() => expect(network.connections).toBeGreaterThan(3));
   await work(1);
   network.mend();
-  await vi.waitFor(() => expect(told.resets).toHaveLength(1), 5_000);
+  await eventually(() => expect(told.resets).toHaveLength(1));
   await work(1);
   await expectWhole(told);
 });
@@ -170,7 +170,7 @@ test('snapshots while everything changes: nothing is missed, nothing comes twice
   for (let count = 0; count < 25; count += 1) {
     const told = follow(client, { query, snapshot });
     all.push(told);
-    await vi.waitFor(() => expect(told.resets).toHaveLength(1), 5_000);
+    await eventually(() => expect(told.resets).toHaveLength(1));
   }
   await working.stop();
   for (const told of all) await expectWhole(told);
@@ -188,11 +188,11 @@ test('bookmarks move the cursor on', async () => {
   const { network, told } = await through({ webSocketImpl: Listening }, { variables });
   await work(1);
   const bookmark = () => told.events.at(-1)?.extensions?.cursor;
-  await vi.waitFor(() => expect(bookmark()).toEqual(expect.any(String)), 5_000);
+  await eventually(() => expect(bookmark()).toEqual(expect.any(String)));
   network.cut();
-  await vi.waitFor(() => expect(network.open).toBe(1), 5_000);
+  await eventually(() => expect(network.open).toBe(1));
   const resumed = () => sent.filter(({ payload }) => payload?.query === query);
-  await vi.waitFor(() => expect(resumed()).toHaveLength(2));
+  await eventually(() => expect(resumed()).toHaveLength(2));
   const [first, second] = resumed().map(({ payload }) => payload.variables.after);
   expect(first).toBe(told.resets[0]?.data.feedPosition);
   expect(told.events.map(({ extensions }) => extensions?.cursor)).toContain(second);
@@ -205,8 +205,8 @@ test('unsubscribing ends it, on the server too', async () => {
   const before = await openSubscriptions(server);
   told.stop();
   const count = told.events.length;
-  await vi.waitFor(async () => expect(await openSubscriptions(server)).toBe(before - 1), 5_000);
-  await vi.waitFor(() => expect(network.open).toBe(0), 5_000);
+  await eventually(async () => expect(await openSubscriptions(server)).toBe(before - 1));
+  await eventually(() => expect(network.open).toBe(0));
   await work(1);
   expect({ count: told.events.length, completed: told.completed }).toEqual({ count, completed: 0 });
 });
@@ -216,7 +216,7 @@ test('a log that was cut off meanwhile: a fresh snapshot, and on from there', {
 }, async () => {
   const { network, told } = await through();
   await work(1);
-  await vi.waitFor(() => expect(transitionsOf(told)).toHaveLength(4));
+  await eventually(() => expect(transitionsOf(told)).toHaveLength(4));
   network.refuse();
   network.cut();
   await work(2);
@@ -225,13 +225,13 @@ test('a log that was cut off meanwhile: a fresh snapshot, and on from there', {
     update store_identity set pruned_through = (select max(revision) from pruned)`;
   await server.restart();
   network.mend();
-  await vi.waitFor(() => expect(told.resets).toHaveLength(2), 10_000);
+  await eventually(() => expect(told.resets).toHaveLength(2));
   const { reason, oldestCursor, data } = told.resets[1]!;
   expect(reason).toBe('CURSOR_EXPIRED');
   expect(data.instances.nodes).toMatchObject([{ key, state: 'RUNNING' }]);
   expect(transitionsOf(told)).toHaveLength(4);
   await work(1);
-  await vi.waitFor(() => expect(transitionsOf(told)).toHaveLength(8), 5_000);
+  await eventually(() => expect(transitionsOf(told)).toHaveLength(8));
   const { sequence } = data.instances.nodes[0];
   expect(transitionsOf(told).at(4)).toMatchObject({ sequence: sequence + 1, toState: 'PAUSING' });
   expect(told.errors).toEqual([]);
@@ -240,26 +240,26 @@ test('a log that was cut off meanwhile: a fresh snapshot, and on from there', {
     query,
     variables: { after: oldestCursor },
   });
-  await vi.waitFor(() => expect(transitionsOf(oldest)).toHaveLength(4), 5_000);
+  await eventually(() => expect(transitionsOf(oldest)).toHaveLength(4));
 });
 
 test('a cursor that is none: a fresh snapshot, or an error where there is none', async () => {
   const client = clientOf({ url: server.url, token: server.token });
   const variables = { after: 'garbage' };
   const told = follow(client, { query, snapshot, variables });
-  await vi.waitFor(() => expect(told.resets).toHaveLength(1), 5_000);
+  await eventually(() => expect(told.resets).toHaveLength(1));
   expect(told.resets).toMatchObject([{ reason: 'CURSOR_INVALID', oldestCursor: null }]);
   const without = follow(client, { query, variables });
-  await vi.waitFor(() => expect(without.errors).toHaveLength(1), 5_000);
+  await eventually(() => expect(without.errors).toHaveLength(1));
   expect(without.errors).toMatchObject([{ code: 'CURSOR_INVALID' }]);
 });
 
 test('a wrong token is an error, told once', async () => {
   const network = await startNetwork(server);
   const told = follow(clientOf({ url: network.url, token: 'x'.repeat(40) }), { query, snapshot });
-  await vi.waitFor(() => expect(told.errors).toHaveLength(1), 5_000);
+  await eventually(() => expect(told.errors).toHaveLength(1));
   expect(told.errors).toMatchObject([{ code: 'CLOSED', closeCode: 4403 }]);
-  await vi.waitFor(() => expect(network.open).toBe(0), 5_000);
+  await eventually(() => expect(network.open).toBe(0));
   expect(network.connections).toBe(1);
 });
 
@@ -267,7 +267,7 @@ test('a document that is none is an error of its stream alone', async () => {
   const client = clientOf({ url: server.url, token: server.token });
   const good = follow(client, { query, snapshot });
   const bad = follow(client, { query: 'subscription { nothing }' });
-  await vi.waitFor(() => expect(bad.errors).toHaveLength(1), 5_000);
+  await eventually(() => expect(bad.errors).toHaveLength(1));
   expect(bad.errors).toMatchObject([{ code: 'GRAPHQL_VALIDATION_FAILED' }]);
   await work(1);
   await expectWhole(good);

@@ -10,8 +10,9 @@ import { fetchExchange, subscriptionExchange, Client as UrqlClient } from '@urql
 import { buildSchema, isAbstractType } from 'graphql';
 import { createClient as createWebSocketClient, type Client as WebSocketClient } from 'graphql-ws';
 import relay from 'relay-runtime';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { eventually } from '../harness/eventually.ts';
 import { type Client, createClient } from '../integration/client.ts';
 import { type Server, startServer } from '../integration/server.ts';
 import { openSubscriptions } from './open-subscriptions.ts';
@@ -35,7 +36,7 @@ beforeAll(async () => {
   possibleTypes = Object.fromEntries(
     abstract.map((type) => [type.name, schema.getPossibleTypes(type).map(({ name }) => name)]),
   );
-}, 240_000);
+});
 afterAll(() => server?.dispose(), 120_000);
 
 const documents = {
@@ -265,7 +266,7 @@ describe.each(Object.entries(clients))('%s', (_name, wire) => {
     await client.mutate(documents.resume, input);
     await api.until(key, 'RUNNING');
     await api.untilSettled();
-    await vi.waitFor(() => expect(seen).toHaveLength(4), 5_000);
+    await eventually(() => expect(seen).toHaveLength(4));
     expect(seen.map(({ to }) => to)).toEqual(['PAUSING', 'PAUSED', 'STARTING', 'RUNNING']);
     // What it showed before has not changed under the hands of its cache.
     expect(seen.map((each) => each.instance.state)).toEqual(seen.map(({ to }) => to));
@@ -276,7 +277,7 @@ describe.each(Object.entries(clients))('%s', (_name, wire) => {
 
     expect(await openSubscriptions(server)).toBe(before + 1);
     leave();
-    await vi.waitFor(async () => expect(await openSubscriptions(server)).toBe(before), 5_000);
+    await eventually(async () => expect(await openSubscriptions(server)).toBe(before));
     expect(errors).toEqual([]);
   });
 

@@ -1,6 +1,6 @@
 /** What every driver promises, whatever stands behind it. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type {
   AllocatedHost,
   Driver,
@@ -8,6 +8,7 @@ import type {
   RuntimeObservation,
   RuntimeRef,
 } from '../../src/drivers/driver.ts';
+import { eventually } from '../harness/eventually.ts';
 import { image, newCall, newHost, newRun } from './calls.ts';
 
 /** A driver under test, and what the suite needs of the machine under it. */
@@ -28,19 +29,16 @@ export async function eventuallyRuntime<State extends RuntimeObservation['state'
   [host, runtime]: readonly [AllocatedHost, RuntimeRef],
   state: State,
 ): Promise<Extract<RuntimeObservation, { state: State }>> {
-  return vi.waitFor(
-    async () => {
-      const seen = await driver.inspectRuntime(host.handle, runtime, newCall());
-      expect(seen).toMatchObject({ state });
-      return seen as Extract<RuntimeObservation, { state: State }>;
-    },
-    { timeout: 10_000, interval: 20 },
-  );
+  return eventually(async () => {
+    const seen = await driver.inspectRuntime(host.handle, runtime, newCall());
+    expect(seen).toMatchObject({ state });
+    return seen as Extract<RuntimeObservation, { state: State }>;
+  });
 }
 
 /** Declares the suite for one driver. */
 export function describeDriver(name: string, create: () => Promise<DriverSubject>): void {
-  describe(`the contract of drivers: ${name}`, { timeout: 30_000 }, () => {
+  describe(`the contract of drivers: ${name}`, () => {
     let subject: DriverSubject;
     let driver: Driver;
     beforeAll(async () => {
@@ -185,10 +183,10 @@ export function describeDriver(name: string, create: () => Promise<DriverSubject
       const restarted = await driver.restartHost(host.request, host.handle, newCall());
       expect(restarted.address).toBe(host.address);
       expect(await subject.countRuntimes(run.instanceId)).toBe(0);
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         const check = await driver.checkHost(restarted.handle, run.endpoint, newCall());
         expect(check).toEqual({ answers: true });
-      }, 10_000);
+      });
       await eventuallyRuntime(driver, [restarted, run], 'exited');
       const next = { ...run, runId: randomUUID() };
       await driver.startRuntime(restarted.handle, next, newCall());

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import {
   endByForce,
   identityOf,
@@ -9,6 +9,7 @@ import {
   type ProcessIdentity,
   signalProcess,
 } from '../../src/drivers/process/identity.ts';
+import { eventually } from '../harness/eventually.ts';
 
 const started: ProcessIdentity[] = [];
 
@@ -37,7 +38,7 @@ it('knows a process by pid, start time and boot together', async () => {
   }
   expect(isAlive(real), 'whoever has the pid now was left alone').toBe(true);
   expect(signalProcess(real, 'SIGKILL')).toBe(true);
-  await vi.waitFor(() => expect(isAlive(real)).toBe(false), 5_000);
+  await eventually(() => expect(isAlive(real)).toBe(false));
 });
 
 it('takes a zombie for dead', async () => {
@@ -47,10 +48,10 @@ it('takes a zombie for dead', async () => {
     const path = `/proc/${parent.pid}/task/${parent.pid}/children`;
     return Number(readFileSync(path, 'utf8').trim());
   };
-  await vi.waitFor(() => {
+  await eventually(() => {
     const stat = readFileSync(`/proc/${childOf()}/stat`, 'utf8');
     expect(stat.slice(stat.lastIndexOf(')') + 2)).toMatch(/^Z/);
-  }, 5_000);
+  });
   const zombie = identityOf(childOf());
   expect(zombie).not.toBeNull();
   if (zombie) {

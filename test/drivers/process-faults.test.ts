@@ -26,7 +26,7 @@ import {
   tidy,
 } from './process-setup.ts';
 
-describe('process driver against faults', { timeout: 40_000 }, () => {
+describe('process driver against faults', () => {
   afterEach(async () => {
     for (const setup of setups.splice(0)) await tidy(setup);
   });
@@ -77,7 +77,7 @@ describe('process driver against faults', { timeout: 40_000 }, () => {
     expect(exit).toEqual({ state: 'exited', exitCode: 0, signal: null, logTail: 'sum 42' });
   });
 
-  it('survives a server that is killed at any moment', { timeout: 60_000 }, async () => {
+  it('survives a server that is killed at any moment', async () => {
     const program = fileURLToPath(new URL('./fixtures/server.ts', import.meta.url));
     for (let round = 0; round < 6; round += 1) {
       const setup = newSetup();

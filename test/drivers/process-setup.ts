@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 import type { AllocatedHost, Driver, HostRequest } from '../../src/drivers/driver.ts';
 import {
   createProcessDriver,
@@ -11,6 +11,7 @@ import {
 } from '../../src/drivers/process/driver.ts';
 import type { HostRecord, RuntimeRecord } from '../../src/drivers/process/files.ts';
 import { identityOf, isAlive, type ProcessIdentity } from '../../src/drivers/process/identity.ts';
+import { until } from '../harness/eventually.ts';
 import { image, newCall, newHost, newRun } from './calls.ts';
 
 /** The stand-in for our runtime. */
@@ -73,10 +74,6 @@ export function agentOf(host: AllocatedHost): ProcessIdentity {
   return host.handle.agent as ProcessIdentity;
 }
 
-export async function eventually(condition: () => boolean, what: string): Promise<void> {
-  await vi.waitFor(() => expect(condition(), what).toBe(true), { timeout: 15_000, interval: 20 });
-}
-
 export async function deploy(setup: ProcessSetup, request: HostRequest = newHost()) {
   const host = await setup.driver.allocateHost(request, newCall());
   await setup.driver.deployContainer(host.handle, image, newCall());
@@ -89,7 +86,7 @@ export async function deployRunning(setup: ProcessSetup, query = '') {
   const run = newRun({ endpoint: `ws://127.0.0.1:9/graphql${query}` });
   await setup.driver.startRuntime(host.handle, run, newCall());
   const seenFile = join(hostFolder(setup, host), 'instances', run.instanceId, 'seen.json');
-  await eventually(() => existsSync(seenFile), 'the runtime has come up');
+  await until('the runtime has come up', () => existsSync(seenFile));
   const identity = recordedRun(setup, run.instanceId);
   return { host, run, identity, seenFile };
 }

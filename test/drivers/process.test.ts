@@ -15,6 +15,7 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import type { AllocatedHost } from '../../src/drivers/driver.ts';
 import type { AgentRecord, HostRecord, RuntimeRecord } from '../../src/drivers/process/files.ts';
 import { findMarked, isAlive, signalProcess } from '../../src/drivers/process/identity.ts';
+import { eventually, until } from '../harness/eventually.ts';
 import { newCall, newRun } from './calls.ts';
 import { describeDriver, eventuallyRuntime } from './contract.ts';
 import {
@@ -22,7 +23,6 @@ import {
   countRuntimes,
   deploy,
   deployRunning,
-  eventually,
   hostFolder,
   markOf,
   newSetup,
@@ -46,7 +46,7 @@ describeDriver('process', async () => {
         existsSync(join(hosts, id, 'instances', instanceId)),
       );
       const folder = join(hosts, hostId ?? '', 'instances', instanceId);
-      await eventually(() => existsSync(join(folder, 'seen.json')), 'the runtime has come up');
+      await until('the runtime has come up', () => existsSync(join(folder, 'seen.json')));
       writeFileSync(join(folder, 'exit-code'), String(exitCode));
       process.kill(pid, 'SIGUSR2');
     },
@@ -55,7 +55,7 @@ describeDriver('process', async () => {
   };
 });
 
-describe('process driver', { timeout: 40_000 }, () => {
+describe('process driver', () => {
   afterEach(async () => {
     for (const setup of setups.splice(0)) await tidy(setup);
   });
@@ -138,7 +138,7 @@ describe('process driver', { timeout: 40_000 }, () => {
     const setup = newSetup();
     const { host, run, identity } = await deployRunning(setup, '?stubborn');
     signalProcess(agentOf(host), 'SIGKILL');
-    await eventually(() => !isAlive(agentOf(host)), 'the agent is dead');
+    await until('the agent is dead', () => !isAlive(agentOf(host)));
     expect(isAlive(identity), 'its runtime lives on').toBe(true);
     const check = await setup.driver.checkHost(host.handle, run.endpoint, newCall());
     expect(check.answers).toBe(false);
@@ -156,7 +156,7 @@ describe('process driver', { timeout: 40_000 }, () => {
     const setup = newSetup();
     const { host, run, identity } = await deployRunning(setup, '?stubborn');
     signalProcess(agentOf(host), 'SIGKILL');
-    await eventually(() => !isAlive(agentOf(host)), 'the agent is dead');
+    await until('the agent is dead', () => !isAlive(agentOf(host)));
     const folder = hostFolder(setup, host);
     const record = join(folder, 'runtimes', `${run.instanceId}.json`);
     const { run: recorded, fence } = read<RuntimeRecord>(record);
@@ -169,10 +169,10 @@ describe('process driver', { timeout: 40_000 }, () => {
     );
     const program = join(setup.folder, 'bundles', sha, 'main.mjs');
     const agent = spawn(bundle, [program, folder, nonce, mark], { stdio: 'ignore', env: {} });
-    await eventually(() => !isAlive(identity), 'the agent has swept');
-    await eventually(
-      () => read<AgentRecord>(folder, 'agent.json').identity.pid === agent.pid,
+    await until('the agent has swept', () => !isAlive(identity));
+    await until(
       'the agent is up',
+      () => read<AgentRecord>(folder, 'agent.json').identity.pid === agent.pid,
     );
     await eventuallyRuntime(setup.driver, [host, run], 'exited');
   });
@@ -205,7 +205,7 @@ describe('process driver', { timeout: 40_000 }, () => {
     const file = join(hostFolder(setup, host), 'host.json');
     const record = read<HostRecord>(file);
     writeFileSync(file, JSON.stringify({ ...record, nonce: randomUUID() }));
-    await eventually(() => !isAlive(agentOf(host)) && !isAlive(identity), 'both are gone');
+    await until('both are gone', () => !isAlive(agentOf(host)) && !isAlive(identity));
   });
 
   it('reports a frozen agent as silent, and restarts it', async () => {
@@ -234,16 +234,13 @@ describe('process driver', { timeout: 40_000 }, () => {
     const setup = newSetup({ lifeline: { file, seconds: 1 } });
     const { host, identity } = await deployRunning(setup, '?stubborn');
     const began = performance.now();
-    await vi.waitFor(
-      () => {
-        writeFileSync(file, String(performance.now()));
-        expect(performance.now() - began).toBeGreaterThan(2_500);
-      },
-      { timeout: 10_000, interval: 100 },
-    );
+    await eventually(() => {
+      writeFileSync(file, String(performance.now()));
+      expect(performance.now() - began).toBeGreaterThan(2_500);
+    });
     expect(isAlive(agentOf(host)) && isAlive(identity)).toBe(true);
     rmSync(dirname(file), { recursive: true });
-    await eventually(() => !isAlive(agentOf(host)) && !isAlive(identity), 'both are gone');
+    await until('both are gone', () => !isAlive(agentOf(host)) && !isAlive(identity));
   });
 
   async function eventuallyFromOutside(
@@ -252,13 +249,10 @@ describe('process driver', { timeout: 40_000 }, () => {
     instanceId: string,
     runId: string,
   ): Promise<void> {
-    await vi.waitFor(
-      async () => {
-        const call = newCall({ signal: AbortSignal.timeout(200) });
-        const seen = await setup.driver.inspectRuntime(host.handle, { instanceId, runId }, call);
-        expect(seen.state).toBe('exited');
-      },
-      { timeout: 10_000 },
-    );
+    await eventually(async () => {
+      const call = newCall({ signal: AbortSignal.timeout(200) });
+      const seen = await setup.driver.inspectRuntime(host.handle, { instanceId, runId }, call);
+      expect(seen.state).toBe('exited');
+    });
   }
 });

@@ -1,9 +1,10 @@
 /** Deadlines and checks go on, whatever is under way when a state is left. */
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { DriverError } from '../../src/drivers/driver.ts';
 import { type Deadlines, defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { claim, finish, postpone } from '../../src/store/work/work.ts';
 import { registerWorker } from '../../src/store/work/workers.ts';
+import { eventually } from '../harness/eventually.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 
 let fleet: Fleet;
@@ -34,7 +35,7 @@ test('a kill that is refused for the token of a stop beside it is tried again: S
   const refusal = new DriverError('FENCED', '2 was seen, so 1 is refused.', { retryable: false });
   fleet.driver.script.fail('killRuntime', refusal, 1);
   await fleet.command('STOP', 'one');
-  await vi.waitFor(async () => expect(await fleet.stateOf('one')).not.toBe('STOPPING'), 9_000);
+  await eventually(async () => expect(await fleet.stateOf('one')).not.toBe('STOPPING'));
   expect(await fleet.stateOf('one')).toBe('STOPPED');
 });
 
@@ -83,7 +84,7 @@ test('a host that its deadline made FAILED_HEALTH_CHECK is checked on, and recov
   await fleet.until('host', 'FAILED_HEALTH_CHECK');
   const checks = () => script.calls.filter(({ verb }) => verb === 'checkHost').length;
   const before = checks();
-  await vi.waitFor(() => expect(checks()).toBeGreaterThan(before + 2), 9_000);
+  await eventually(() => expect(checks()).toBeGreaterThan(before + 2));
   expect(await fleet.stateOf('host')).toBe('FAILED_HEALTH_CHECK');
   script.setHostAnswers(id, true);
   await fleet.until('host', 'RUNNING');

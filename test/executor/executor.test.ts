@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { createFleet, type Fleet, shortDeadlines } from './fleet.ts';
 
 const started = ['STARTING_RUNTIME', 'INITIALIZING', 'STARTING', 'RUNNING'];
@@ -43,7 +44,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
     await fleet.command('RESUME', 'one');
     await fleet.until('one', 'RUNNING');
     const restart = await operationOf(await fleet.command('RESTART', 'one'));
-    await vi.waitFor(async () => expect(await statusOf(restart)).toBe('SUCCEEDED'), 15_000);
+    await eventually(async () => expect(await statusOf(restart)).toBe('SUCCEEDED'));
     await fleet.command('STOP', 'one');
     await fleet.until('one', 'STOPPED');
     await fleet.hostCommand('REMOVE', 'host');
@@ -121,7 +122,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
     const stop = await operationOf(await fleet.command('FORCE_STOP', 'one'));
     await fleet.until('one', 'STOPPED');
     expect(await statusOf(restart)).toBe('SUPERSEDED');
-    await vi.waitFor(async () => expect(await statusOf(stop)).toBe('SUCCEEDED'));
+    await eventually(async () => expect(await statusOf(stop)).toBe('SUCCEEDED'));
     const work = await fleet.store.database.query(
       `select kind from work where kind <> 'CHECK_HOST'`,
     );
@@ -180,9 +181,8 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
           'select reachability::text r, state::text s, unreachable_because::text b from instances',
         )
         .then(([row]) => row);
-    await vi.waitFor(
-      async () => expect(await reach()).toEqual({ r: 'UNKNOWN', s: 'RUNNING', b: 'RUNTIME' }),
-      5_000,
+    await eventually(async () =>
+      expect(await reach()).toEqual({ r: 'UNKNOWN', s: 'RUNNING', b: 'RUNTIME' }),
     );
   });
 
@@ -260,7 +260,7 @@ describe('a black hole settles by each deadline', () => {
     await fleet.until('host', 'RUNNING');
     fleet.driver.script.hang('releaseHost');
     const removal = await operationOf(await fleet.hostCommand('REMOVE', 'host'));
-    await vi.waitFor(async () => expect(await statusOf(removal)).toBe('TIMED_OUT'), 15_000);
+    await eventually(async () => expect(await statusOf(removal)).toBe('TIMED_OUT'));
     fleet.driver.script.heal('releaseHost');
     await fleet.hostCommand('FORCE_REMOVE', 'host');
     await fleet.until('host', 'OFFLINE');
@@ -288,7 +288,7 @@ describe('a black hole settles by each deadline', () => {
     await fleet.until('one', to, 9);
     expect((await fleet.history('one')).slice(-2)).toEqual([stage, to]);
     // Entering an error state enqueues a kill: no runtime is left.
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect([...fleet.driver.script.runtimes.values()][0]?.observation.state).not.toBe('running'),
     );
   });

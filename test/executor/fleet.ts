@@ -1,6 +1,6 @@
 /** A store, a scripted driver and an executor over it; runtimes play their part by a script. */
 import { randomUUID } from 'node:crypto';
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 import type { DnsProvider } from '../../src/drivers/dns/provider.ts';
 import { type Executor, startExecutor } from '../../src/executor/executor.ts';
 import { type Deadlines, defaultDeadlines } from '../../src/lifecycle/change.ts';
@@ -23,6 +23,7 @@ import type { ScriptedRuntime } from '../drivers/script.ts';
 import { createScriptedDriver } from '../drivers/scripted.ts';
 import { createTestDatabase } from '../harness/database.ts';
 import { openTestPglite } from '../harness/embedded.ts';
+import { eventually } from '../harness/eventually.ts';
 
 export const actor = { kind: 'USER', name: 'test' } as const;
 
@@ -196,10 +197,7 @@ export async function createFleet(
     hostCommand: (action, key) => commandHost(store, action, base(key)),
     stateOf,
     until: (key, state, seconds = 15) =>
-      vi.waitFor(async () => expect(await stateOf(key)).toBe(state), {
-        timeout: seconds * 1000,
-        interval: 20,
-      }),
+      eventually(async () => expect(await stateOf(key)).toBe(state), seconds),
     async history(key) {
       const rows = await database.query<{ to: string }>(
         `select coalesce(l.instance_to::text, l.host_to::text) as to from log l

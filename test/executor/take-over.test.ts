@@ -4,13 +4,14 @@ import { createRequire } from 'node:module';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { startWorker, type Worker } from '../../src/executor/worker.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Session } from '../../src/store/database/database.ts';
 import { openPostgres } from '../../src/store/database/postgres.ts';
 import { claim, type WorkItem } from '../../src/store/work/work.ts';
+import { eventually } from '../harness/eventually.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { openDatabase } from './fleet.ts';
 
@@ -35,9 +36,7 @@ async function worker(store: Store): Promise<{ worker: Worker; warnings: string[
 }
 
 const watching = (...workers: readonly Worker[]) =>
-  vi.waitFor(() => expect(workers.map((each) => each.watchesLocks)).not.toContain(false), {
-    timeout: 20_000,
-  });
+  eventually(() => expect(workers.map((each) => each.watchesLocks)).not.toContain(false));
 
 interface Process {
   readonly child: ChildProcess;
@@ -102,7 +101,7 @@ const holdsLock = async (store: Store, epoch: number | null): Promise<boolean> =
   return rows.length > 0;
 };
 const untilHolding = (store: Store, epoch: number | null, holds = true) =>
-  vi.waitFor(async () => expect(await holdsLock(store, epoch)).toBe(holds), { timeout: 20_000 });
+  eventually(async () => expect(await holdsLock(store, epoch)).toBe(holds));
 
 test('the work of a killed process is taken over long before its lease is over', {
   timeout: 60_000 + rounds * 10_000,
@@ -219,9 +218,7 @@ test('after a restart of the database nobody is taken for gone', async () => {
   for (const store of stores) workers.push(await worker(store));
   await watching(...workers.map((each) => each.worker));
   await server.restart();
-  await vi.waitFor(() => expect(workers.map((each) => each.worker.watchesLocks)).toContain(false), {
-    timeout: 20_000,
-  });
+  await eventually(() => expect(workers.map((each) => each.worker.watchesLocks)).toContain(false));
   await watching(...workers.map((each) => each.worker));
   const warnings = workers.flatMap((each) => each.warnings);
   expect(warnings.filter((warning) => warning.startsWith('took over'))).toEqual([]);
@@ -247,7 +244,7 @@ test('where a pooler keeps no session the lease alone decides', async () => {
   const database = { ...store.database, openSession: pooled };
   const { worker: behind, warnings } = await worker({ ...store, database });
   const { worker: other, warnings: judged } = await worker(store);
-  await vi.waitFor(() => expect(warnings).toHaveLength(1), { timeout: 20_000 });
+  await eventually(() => expect(warnings).toHaveLength(1));
   expect(warnings).toEqual([expect.stringContaining('no session is kept')]);
   await watching(other);
   expect(await holdsLock(store, behind.epoch)).toBe(false);

@@ -1,14 +1,14 @@
 /** A worker whose statements are not answered, or fail: it registers again, adopts all the same, and stops. */
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import type { DnsProvider } from '../../src/drivers/dns/provider.ts';
 import { startExecutor } from '../../src/executor/executor.ts';
 import { startWorker, type Worker } from '../../src/executor/worker.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Parameter } from '../../src/store/database/database.ts';
+import { eventually } from '../harness/eventually.ts';
 import { openDatabase } from './fleet.ts';
 
-const timeout = 15_000;
 const registering = 'insert into workers';
 const adopting = 'CHECK_HOST';
 
@@ -42,7 +42,7 @@ async function openWorker(
   return { store: createStore(database, defaultDeadlines), worker, answered };
 }
 
-test('what is never answered is not waited for', { timeout: 4 * timeout }, async () => {
+test('what is never answered is not waited for', async () => {
   let silent = /^$/;
   let asked: string[] = [];
   const { worker, answered } = await openWorker((text) => {
@@ -51,7 +51,7 @@ test('what is never answered is not waited for', { timeout: 4 * timeout }, async
   });
   const { epoch } = worker;
   const has = (texts: () => string[], part: string) =>
-    vi.waitFor(() => expect(texts().some((text) => text.includes(part))).toBe(true), { timeout });
+    eventually(() => expect(texts().some((text) => text.includes(part))).toBe(true));
 
   silent = /./;
   asked = [];
@@ -62,13 +62,11 @@ test('what is never answered is not waited for', { timeout: 4 * timeout }, async
   silent = /^$/;
   answered.length = 0;
   await has(() => answered, adopting);
-  await vi.waitFor(() => expect(worker.epoch).not.toBeNull(), { timeout });
+  await eventually(() => expect(worker.epoch).not.toBeNull());
   expect(worker.signal.aborted).toBe(false);
 });
 
-test('adopting what a dead worker held is tried until it succeeds', {
-  timeout: 2 * timeout,
-}, async () => {
+test('adopting what a dead worker held is tried until it succeeds', async () => {
   let failures = 0;
   const { store, worker, answered } = await openWorker((text) => {
     if (failures === 0 || !text.includes(adopting)) return;
@@ -81,11 +79,11 @@ test('adopting what a dead worker held is tried until it succeeds', {
   await store.database.query(
     "insert into workers (epoch, name) values (nextval('worker_epochs'), 'gone')",
   );
-  await vi.waitFor(() => expect(answered.join()).toContain(adopting), { timeout });
+  await eventually(() => expect(answered.join()).toContain(adopting));
   expect({ failures, epoch: worker.epoch }).toEqual({ failures: 0, epoch });
 });
 
-test('an executor stops all the same', { timeout: 2 * timeout }, async () => {
+test('an executor stops all the same', async () => {
   let silent = /^$/;
   const asked: string[] = [];
   const { database, store } = await openStore((text) => {
@@ -102,14 +100,14 @@ test('an executor stops all the same', { timeout: 2 * timeout }, async () => {
   });
   silent = /last_seen_at|set dead/;
   // It looks for silent runtimes, and gets no answer.
-  await vi.waitFor(() => expect(asked.join()).toContain('last_seen_at'), { timeout });
+  await eventually(() => expect(asked.join()).toContain('last_seen_at'));
   await executor.stop();
   expect(warnings).toContain('what it holds could not be handed back; its lease will end');
   const [row] = await database.query('select count(*)::int as live from workers where not dead');
   expect(row).toEqual({ live: 1 });
 });
 
-test('runtimes that say nothing are looked for again', { timeout: 4 * timeout }, async () => {
+test('runtimes that say nothing are looked for again', async () => {
   let silent = /last_seen_at/;
   let asked = 0;
   const { store } = await openStore((text) => {
@@ -124,7 +122,7 @@ test('runtimes that say nothing are looked for again', { timeout: 4 * timeout },
     log: { warn: () => undefined, error: () => undefined },
   });
   closers.push(() => executor.stop());
-  await vi.waitFor(() => expect(asked).toBe(1), { timeout });
+  await eventually(() => expect(asked).toBe(1));
   silent = /^$/;
-  await vi.waitFor(() => expect(asked).toBeGreaterThan(2), { timeout });
+  await eventually(() => expect(asked).toBeGreaterThan(2));
 });

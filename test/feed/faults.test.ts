@@ -158,7 +158,7 @@ test('all backends are ended again and again under load: nothing lost, no error'
   const rows = await sql<{ at: string }[]>`
     select revision || '/' || place as at from log order by revision, place`;
   expect(rows.length).toBeGreaterThan(200);
-  await expect.poll(() => received.length, { timeout: 10_000 }).toBe(await count());
+  await expect.poll(() => received.length).toBe(await count());
   expect(places(received)).toEqual(rows.map(({ at }) => at));
   await feed.stop();
   await reading;

@@ -108,7 +108,7 @@ test(`${transactions} transactions on ${connections} connections`, {
   expect(revisions.size).toBe(committed);
   const expected = log.map(({ revision, place }) => `${revision}/${place}`);
   for (const events of received) {
-    await expect.poll(() => events.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(log.length);
+    await expect.poll(() => events.length).toBeGreaterThanOrEqual(log.length);
     expect(places(events)).toEqual(expected);
     const sequences = new Map<string, number>();
     for (const { resourceId, sequence, place } of events) {

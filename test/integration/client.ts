@@ -1,5 +1,6 @@
 /** A caller of the API, in the words of its domain: over HTTP, and over WebSocket for what is live. */
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import type {
   Answer,
   HistoryRow,
@@ -100,20 +101,17 @@ export function createClient(target: Target) {
       `... on HostCommandAccepted { operation { id status } } ${refusal}`,
     );
 
-  /** Asks again until the check passes; then answers what passed it. */
-  function eventually<Value>(
+  /** Looks again until the check passes; then answers what passed it. */
+  function lookUntil<Value>(
     look: () => Promise<Value>,
     check: (value: Value) => void,
-    seconds = 30,
+    seconds?: number,
   ): Promise<Value> {
-    return vi.waitFor(
-      async () => {
-        const value = await look();
-        check(value);
-        return value;
-      },
-      { timeout: seconds * 1000, interval: 50 },
-    );
+    return eventually(async () => {
+      const value = await look();
+      check(value);
+      return value;
+    }, seconds);
   }
 
   const stateIs = (state: string, key: string) => (now: InstanceNow | HostNow) =>
@@ -149,7 +147,7 @@ export function createClient(target: Target) {
     fleet,
     command,
     hostCommand,
-    eventually,
+    lookUntil,
     log,
 
     /** Runs a command that must be accepted. */
@@ -164,12 +162,12 @@ export function createClient(target: Target) {
       return outcome;
     },
     until: (key: string, state: string, seconds?: number) =>
-      eventually(() => instance(key), stateIs(state, key), seconds),
+      lookUntil(() => instance(key), stateIs(state, key), seconds),
     untilHost: (key: string, state: string, seconds?: number) =>
-      eventually(() => host(key), stateIs(state, key), seconds),
+      lookUntil(() => host(key), stateIs(state, key), seconds),
     /** Until nothing is under way any more. */
     untilSettled: (seconds = 60) =>
-      eventually(
+      lookUntil(
         fleet,
         ({ instances, hosts }) => {
           const busy = [...instances, ...hosts].filter((each) => each.activeOperation);
@@ -208,12 +206,12 @@ export function createClient(target: Target) {
     async removeEverything(): Promise<void> {
       for (const { key, state, removing } of (await fleet()).hosts) {
         if (state === 'OFFLINE' || removing) continue;
-        await eventually(
+        await lookUntil(
           () => hostCommand('removeHost', key, { force: true }),
           (outcome) => expect(outcome).toMatchObject({ __typename: 'HostCommandAccepted' }),
         );
       }
-      await eventually(fleet, ({ hosts }) =>
+      await lookUntil(fleet, ({ hosts }) =>
         expect(hosts.filter(({ state }) => state !== 'OFFLINE')).toEqual([]),
       );
     },

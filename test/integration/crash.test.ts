@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { addHost, addInstance } from './builders.ts';
 import { createClient } from './client.ts';
 import { pick, randomNumbers, startLoad } from './load.ts';
@@ -51,7 +52,7 @@ test(`${crashes} crashes of the server, ${size} instances`, {
 
     const context = `seed ${seed}, crash ${crash}`;
     await client.untilSettled();
-    await client.eventually(client.fleet, (now) => {
+    await client.lookUntil(client.fleet, (now) => {
       for (const { key, state } of now.hosts) {
         expect(['OFFLINE', 'RUNNING'], `${context}: ${key}`).toContain(state);
       }
@@ -62,15 +63,12 @@ test(`${crashes} crashes of the server, ${size} instances`, {
         ).toContain(state);
       }
     });
-    await client.eventually(
-      () => expectProcesses(client, server.dataDir),
-      () => undefined,
-    );
+    await eventually(() => expectProcesses(client, server.dataDir));
   }
 
   const log = await client.log();
   await expectPaths(client, log);
-  await expect.poll(() => watching.rows.length, { timeout: 20_000 }).toBe(log.length);
+  await expect.poll(() => watching.rows.length).toBe(log.length);
   expect(watching.rows).toEqual(log.map(({ row }) => row));
   expect(watching.faults).toEqual([]);
   expect(urls.size).toBeGreaterThan(1);

@@ -29,7 +29,7 @@ async function run(page: Page, name: string): Promise<void> {
   await page.getByTitle(name, { exact: true }).click();
   // GraphiQL puts what it has read into the address.
   await page.waitForURL((url) => url.searchParams.get('query')?.includes(` ${name} `) ?? false);
-  await expect.poll(() => editor(page), { timeout: 30_000 }).toContain(name);
+  await expect.poll(() => editor(page)).toContain(name);
   await page.locator('.graphiql-execute-button').click();
 }
 
@@ -77,12 +77,12 @@ test.runIf(isThere)('subscribe and deploy in GraphiQL, offline', { timeout: 300_
   expect(await second.locator('.graphiql-tab').count(), 'tabs of the second window').toBe(tabs);
 
   await run(second, 'DeployInstance');
-  await expect.poll(() => shown(second), { timeout: 30_000 }).toContain('InstanceCommandAccepted');
+  await expect.poll(() => shown(second)).toContain('InstanceCommandAccepted');
   const client = createClient(server);
   await client.until('greenhouse-1', 'RUNNING');
-  await expect.poll(() => shown(page), { timeout: 30_000 }).toMatch(/"to":\s*"RUNNING"/);
+  await expect.poll(() => shown(page)).toMatch(/"to":\s*"RUNNING"/);
   await run(second, 'PauseInstance');
-  await expect.poll(() => shown(page), { timeout: 30_000 }).toMatch(/"to":\s*"PAUSED"/);
+  await expect.poll(() => shown(page)).toMatch(/"to":\s*"PAUSED"/);
   // The address names the tab that was open, and a reload opens it again.
   await second.reload();
   await expect.poll(() => editor(second), { timeout: 60_000 }).toContain('PauseInstance');

@@ -15,12 +15,12 @@ let socket: Socket;
 beforeAll(async () => {
   server = await startServer();
   socket = await openSocket(server);
-}, 240_000);
+});
 
 afterAll(async () => {
   socket?.close();
   await server?.dispose();
-}, 120_000);
+});
 
 const document = JSON.stringify({ query: '{ viewer { name } }' });
 const json = { 'content-type': 'application/json', accept: 'application/json' };

@@ -19,12 +19,12 @@ beforeAll(async () => {
   const first = { key: 'kept', storage: 'LOCAL', idempotencyKey: 'once' };
   await client.mutate('createDeviceRepository', first);
   before = await everything();
-}, 240_000);
+});
 
 afterAll(async () => {
   socket?.close();
   await server?.dispose();
-}, 120_000);
+});
 
 /** Counts and versions of all that a mutation could have written. */
 function everything(): Promise<unknown> {

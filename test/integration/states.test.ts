@@ -24,7 +24,7 @@ const startUp = ['STARTING_RUNTIME', 'INITIALIZING', 'STARTING', 'RUNNING'];
 beforeAll(async () => {
   server = await startServer({ environment: { HOST_DEPLOYING_DEADLINE_SECONDS: '10' } });
   client = createClient(server);
-}, 240_000);
+});
 afterAll(() => server?.dispose(), 120_000);
 
 /** An instance that runs on a host of its own. */
@@ -43,7 +43,7 @@ async function remove(host: string): Promise<void> {
   await client.untilHost(host, 'OFFLINE');
 }
 
-describe('instances', { timeout: 60_000 }, () => {
+describe('instances', () => {
   test('a solution that does not load: FAILED_TO_INITIALIZE', async () => {
     const definition = { ...greenhouse(), runtime: { minimumVersion: '99.0.0' } };
     await addSolution(client, 'from-the-future', definition);
@@ -59,7 +59,7 @@ describe('instances', { timeout: 60_000 }, () => {
       'too-old',
       ...['STARTING_RUNTIME', 'INITIALIZING', 'FAILED_TO_INITIALIZE'],
     );
-    await client.eventually(
+    await client.lookUntil(
       async () => runtimesOf(server.dataDir, failed.id),
       (left) => expect(left, 'an error state keeps no runtime').toEqual([]),
     );
@@ -73,7 +73,7 @@ describe('instances', { timeout: 60_000 }, () => {
     await addInstance(client, 'port-taken', { solution: 'fixed-port' });
     await client.acceptHost('deployHost', 'port-taken-host');
     onTestFinished(() => remove('port-taken-host'));
-    const { address } = await client.eventually(
+    const { address } = await client.lookUntil(
       () => client.host('port-taken-host'),
       (host) => expect(host.address).not.toBeNull(),
     );
@@ -112,7 +112,7 @@ describe('instances', { timeout: 60_000 }, () => {
     const { sequence } = await client.instance('frozen');
     const [pid = 0] = runtimesOf(server.dataDir, id);
     process.kill(pid, 'SIGSTOP');
-    const unknown = await client.eventually(
+    const unknown = await client.lookUntil(
       () => client.instance('frozen'),
       (now) => expect(now.reachability).toBe('UNKNOWN'),
     );
@@ -125,7 +125,7 @@ describe('instances', { timeout: 60_000 }, () => {
       sequence,
     });
     process.kill(pid, 'SIGCONT');
-    const back = await client.eventually(
+    const back = await client.lookUntil(
       () => client.instance('frozen'),
       (now) => expect(now.reachability).toBe('OK'),
     );
@@ -135,7 +135,7 @@ describe('instances', { timeout: 60_000 }, () => {
   test('a forced stop in the middle of a restart never comes back', async () => {
     const { id } = await deployed('forced');
     const restart = await client.accept('restartInstance', 'forced');
-    await client.eventually(
+    await client.lookUntil(
       () => client.instance('forced'),
       (now) => expect(['STARTING_RUNTIME', 'INITIALIZING', 'STARTING']).toContain(now.state),
     );
@@ -148,7 +148,7 @@ describe('instances', { timeout: 60_000 }, () => {
     expect(over.operation.status).toBe('SUPERSEDED');
     const { sequence } = await client.instance('forced');
     // Two health checks later it still is what it was.
-    await client.eventually(
+    await client.lookUntil(
       () =>
         client.read<{ host: { lastCheckAt: string } }>(
           '{ host(host: "forced-host") { lastCheckAt } }',
@@ -165,7 +165,7 @@ describe('instances', { timeout: 60_000 }, () => {
   });
 });
 
-describe('hosts', { timeout: 90_000 }, () => {
+describe('hosts', () => {
   test('kill -9 of its agent: FAILED_HEALTH_CHECK; restartHost brings all back', async () => {
     const { id, host, hostId } = await deployed('orphan');
     const [agent = 0] = agentsOf(server.dataDir, hostId);
@@ -200,7 +200,7 @@ describe('hosts', { timeout: 90_000 }, () => {
     process.kill(agent, 'SIGCONT');
     await client.untilHost(host, 'RUNNING');
     await client.expectHostHistory(host, 'RUNNING', 'FAILED_HEALTH_CHECK', 'RUNNING');
-    const back = await client.eventually(
+    const back = await client.lookUntil(
       () => client.instance('sleepy'),
       (now) => expect(now.reachability).toBe('OK'),
     );

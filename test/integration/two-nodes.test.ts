@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { eventually } from '../harness/eventually.ts';
 import { addHost, addInstance } from './builders.ts';
 import { type Client, createClient } from './client.ts';
 import { randomNumbers, startLoad } from './load.ts';
@@ -37,7 +38,7 @@ beforeAll(async () => {
   for (const [index, key] of instances.entries()) {
     await addInstance(clients[1], key, { host: hosts[index % hosts.length] ?? null });
   }
-}, 240_000);
+});
 
 afterAll(async () => {
   await nodes?.[1].kill9();
@@ -45,14 +46,14 @@ afterAll(async () => {
   await sql?.end();
   await database?.drop();
   rmSync(dataDir, { recursive: true, force: true });
-}, 240_000);
+});
 
 /** All four instances RUNNING, whatever was before. */
 async function allRunning(): Promise<void> {
   const [client] = clients;
   await client.untilSettled();
   for (const key of instances) {
-    await client.eventually(
+    await client.lookUntil(
       async () => {
         const now = await client.instance(key);
         if (now.state === 'RUNNING' || now.activeOperation) return now;
@@ -67,7 +68,7 @@ async function allRunning(): Promise<void> {
   await client.untilSettled();
 }
 
-test('the commands of one instance split between them', { timeout: 60_000 }, async () => {
+test('the commands of one instance split between them', async () => {
   const [first, second] = clients;
   const after = await first.feedPosition();
   const watching = nodes.map((node) => watch(node, { after }));
@@ -183,15 +184,12 @@ test('backends that die every 150 ms end no process and lose nothing', {
   expect(nodes.map(({ isUp, pid }) => isUp && pid)).toEqual(pids);
   await second.untilSettled();
   expect(doubledRuntimes(dataDir)).toEqual([]);
-  await first.eventually(
-    () => expectProcesses(first, dataDir),
-    () => undefined,
-  );
+  await eventually(() => expectProcesses(first, dataDir));
   const log = await first.log();
   await expectPaths(first, log);
   const rows = log.slice(before).map(({ row }) => row);
   for (const each of watching) {
-    await expect.poll(() => each.rows.length, { timeout: 20_000 }).toBe(rows.length);
+    await expect.poll(() => each.rows.length).toBe(rows.length);
     expect(each.rows).toEqual(rows);
     expect(each.faults).toEqual([]);
   }

@@ -125,4 +125,4 @@ test('a pause while the API takes no values is done within its deadline, and the
   const before = controlPlane.values.length;
   controlPlane.refusal = undefined;
   await controlPlane.until(() => controlPlane.values.length > before);
-}, 60_000);
+});

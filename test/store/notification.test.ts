@@ -1,6 +1,6 @@
 /** Commits that tell of themselves: what other nodes hear is what they would read. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Change } from '../../src/lifecycle/change.ts';
 import { commitChange, type Written } from '../../src/store/commit/commit.ts';
 import { type LogRow, type LogState, readLogAfter } from '../../src/store/log/log.ts';
@@ -9,6 +9,7 @@ import { type Notifier, startNotifier } from '../../src/store/log/notifier.ts';
 import type { OpenStore } from '../../src/store/open.ts';
 import { randomOf } from '../api/random.ts';
 import { createFleet } from '../bench/fleet.ts';
+import { eventually } from '../harness/eventually.ts';
 import { openTestStore } from './stores.ts';
 
 let store: OpenStore;
@@ -25,9 +26,9 @@ beforeAll(async () => {
   own.onNotification((hint) => ownNotifications.push(hint));
   other.onNotification((hint) => notifications.push(hint));
   // They listen when each has said that something may have been missed.
-  await vi.waitFor(() => expect([notifications.length, ownNotifications.length]).toEqual([1, 1]));
+  await eventually(() => expect([notifications.length, ownNotifications.length]).toEqual([1, 1]));
   own.notifyLog();
-  await vi.waitFor(() => expect([notifications.length, ownNotifications.length]).toEqual([2, 2]));
+  await eventually(() => expect([notifications.length, ownNotifications.length]).toEqual([2, 2]));
 });
 afterAll(async () => {
   await own?.stop();
@@ -118,7 +119,7 @@ test('what is told is what is read, to the order of the keys', async () => {
     const details = { [word()]: value(0), [word()]: value(0), n: run };
     const { revision, published } = await step(details, { count: 1 + random(4) });
     expect(published).toBe(true);
-    await vi.waitFor(() => expect(notifications).toHaveLength(1));
+    await eventually(() => expect(notifications).toHaveLength(1));
     const read = await logged(revision);
     expect(read.length).toBeGreaterThan(0);
     expect(notifications[0]?.pushed?.rows).toEqual(read);
@@ -133,7 +134,7 @@ test('what is told is what is read, to the order of the keys', async () => {
 
 test('its own node receives it too; a commit that published need not notify again', async () => {
   const { revision } = await step({}, { count: 1 });
-  await vi.waitFor(() => expect([notifications.length, ownNotifications.length]).toEqual([1, 1]));
+  await eventually(() => expect([notifications.length, ownNotifications.length]).toEqual([1, 1]));
   expect(ownNotifications[0]).toMatchObject({ isOwn: true, pushed: { rows: [{ revision }, {}] } });
   expect(notifications[0]).toMatchObject({ isOwn: false, log: true, topics: [] });
 });
@@ -143,7 +144,7 @@ test('rows too long for a NOTIFY are left to the notification of the committer',
   expect(published).toBe(false);
   expect(await logged(revision)).not.toHaveLength(0);
   own.notifyLog();
-  await vi.waitFor(() => expect(notifications).toHaveLength(1));
+  await eventually(() => expect(notifications).toHaveLength(1));
   expect(notifications[0]).toMatchObject({ log: true, pushed: null });
 });
 
@@ -151,13 +152,13 @@ test('a store that may have gone back in time says that anything may be new', as
   await store.database.query("update store_identity set lineage = 'elsewhere'");
   try {
     await step({}, { count: 1 });
-    await vi.waitFor(() => expect(notifications).toHaveLength(1));
+    await eventually(() => expect(notifications).toHaveLength(1));
     expect(notifications[0]).toEqual({ isOwn: false, log: true, pushed: null, topics: null });
   } finally {
     await store.database.query('update store_identity set lineage = null');
   }
   own.notifyLog();
-  await vi.waitFor(() => expect(ownNotifications.at(-1)).toMatchObject({ isOwn: true }));
+  await eventually(() => expect(ownNotifications.at(-1)).toMatchObject({ isOwn: true }));
 });
 
 test('other messages on the channel mean that anything may be new', async () => {
@@ -167,7 +168,7 @@ test('other messages on the channel mean that anything may be new', async () => 
   for (const message of ['', 'x', '{}', '[]', `{"node":"${randomUUID()}","rows":[{}]}`]) {
     notifications.length = 0;
     await store.database.query('select pg_notify($1, $2)', [channel, message]);
-    await vi.waitFor(() => expect(notifications).toHaveLength(1));
+    await eventually(() => expect(notifications).toHaveLength(1));
     expect(notifications[0], message).toEqual({
       isOwn: false,
       log: true,

@@ -19,6 +19,7 @@ import { type OpenStore, setUpStore } from '../../src/store/open.ts';
 import { createFleet, keyOf } from '../bench/fleet.ts';
 import { startNetwork } from '../client/network.ts';
 import { createTestDatabase } from '../harness/database.ts';
+import { eventually } from '../harness/eventually.ts';
 import { openTestStore } from './stores.ts';
 
 let store: OpenStore;
@@ -40,7 +41,7 @@ beforeAll(async () => {
   await feed.start();
   stop = () => feed.stop();
   // They listen when each has said that something may have been missed.
-  await vi.waitFor(() => expect([received.length, ownReceived.length]).toEqual([1, 1]));
+  await eventually(() => expect([received.length, ownReceived.length]).toEqual([1, 1]));
   expect(own.commitBegun()).toBeNull(); // Not before what it says comes back to it.
   own.commitEnded();
   await comesBack(own);
@@ -61,7 +62,7 @@ const listens = (notifier: Notifier) =>
 
 async function comesBack(notifier: Notifier): Promise<void> {
   notifier.notifyLog();
-  await vi.waitFor(() => {
+  await eventually(() => {
     const target = notifier.commitBegun();
     notifier.commitEnded();
     expect(target).not.toBeNull();
@@ -83,7 +84,7 @@ function pause() {
 /** What was received before this signal. */
 async function receivedBefore(topic: string): Promise<Notification[]> {
   own.notifyTopic(topic);
-  await vi.waitFor(() => expect(received.at(-1)?.topics).toEqual([topic]));
+  await eventually(() => expect(received.at(-1)?.topics).toEqual([topic]));
   return received.slice(0, -1);
 }
 
@@ -120,7 +121,7 @@ test('a node that does not receive its own notifications does not publish', asyn
     `select pg_terminate_backend(pid) from pg_stat_activity
       where query like 'do %listen%' and datname = current_database()`,
   );
-  await vi.waitFor(() => expect(ownReceived.at(-1)).toMatchObject({ isOwn: false, topics: null }));
+  await eventually(() => expect(ownReceived.at(-1)).toMatchObject({ isOwn: false, topics: null }));
   expect(own.commitBegun()).toBeNull();
   own.commitEnded();
   await comesBack(own);
@@ -162,7 +163,7 @@ test('one that stops leaves no connection behind, though the network is silent',
   network.stall();
   await notifier.stop();
   await closing.close().catch(() => {});
-  await vi.waitFor(() => expect(network.open).toBe(0));
+  await eventually(() => expect(network.open).toBe(0));
 });
 
 describe('where the commit fails for its NOTIFY', () => {
