@@ -20,6 +20,8 @@ import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import { openTestPglite } from '../harness/embedded.ts';
 
+/** A machine that is busy with other tests refuses no subscription for it. */
+export const testSettings = { PORT: '0', STREAM_BUSY_PERCENT: '100' };
 export const adminToken = 'test-token-of-the-administrator-0123456789';
 
 interface TestContext {
@@ -65,7 +67,7 @@ export async function startApiServer(
   const disconnected: string[] = [];
   const server = createHttpServer({
     config: {
-      ...parseConfig({ PORT: '0' }),
+      ...parseConfig(testSettings),
       ...{ dataDir, adminToken, limits: { ...defaultLimits, operationsPerSocket: 5 } },
       ...config,
     },

@@ -564,9 +564,12 @@ describe('states', () => {
     const late = await Promise.all([opened.join(document), opened.join(document)]);
     await Promise.all(late.map((reader) => reader.has(1)));
     expect(first.received).toHaveLength(1);
-    const [appended] = await opened.append();
+    await opened.append();
     await Promise.all([first, ...late].map((reader) => reader.has(2)));
-    expect(first.values[1]?.cursor).not.toBe(first.values[0]?.cursor);
+    const { values } = first;
+    expect(values[1]?.cursor).toBe(await position());
+    expect(values[1]?.cursor).not.toBe(values[0]?.cursor);
+    for (const reader of late) expect(reader.values[1]).toEqual(values[1]);
     // One that is full gets the newest state, once.
     late[0]!.full = true;
     await opened.append();
@@ -577,7 +580,6 @@ describe('states', () => {
     late[0]?.drain();
     await late[0]?.has(3);
     expect(late[0]?.values.at(-1)).toEqual(first.values.at(-1));
-    expect(appended).toBeDefined();
     for (const reader of [first, ...late]) reader.end();
   });
 

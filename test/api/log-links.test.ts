@@ -19,6 +19,7 @@ import { createHttpServer, type HttpServer } from '../../src/server/server.ts';
 import { createRunKey } from '../../src/store/access-keys.ts';
 import { startNetwork } from '../client/network.ts';
 import { eventually } from '../harness/eventually.ts';
+import { testSettings } from './api-server.ts';
 import { type Fleet, openFleet } from './fleet.ts';
 
 let fleet: Fleet;
@@ -56,7 +57,7 @@ async function nextRun(before: string | null): Promise<typeof run> {
 async function startServer(): Promise<HttpServer & { readonly url: string }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'im-logs-'));
   const server = createHttpServer({
-    config: { ...parseConfig({ PORT: '0' }), dataDir, adminToken: 'a'.repeat(40) },
+    config: { ...parseConfig(testSettings), dataDir, adminToken: 'a'.repeat(40) },
     store: fleet.store,
     schema: fleet.schema,
     createContext: (viewer, request) => ({

@@ -81,7 +81,7 @@ describe('a busy event loop', () => {
       utilization.mockReturnValue({ idle: 1 - share, active: share, utilization: share });
     used(0.5);
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-    api = await startStreamServer(database);
+    api = await startStreamServer(database, { config: { busyPercent: 85 } });
     const there = await connectClient(api);
     there.subscribe('s', items);
     there.subscribe('q', '{ hello }');

@@ -24,7 +24,7 @@ import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import type { LogPosition } from '../../src/store/log/log.ts';
 import { until } from '../harness/eventually.ts';
-import { adminToken, send } from './api-server.ts';
+import { adminToken, send, testSettings } from './api-server.ts';
 
 interface Item extends LogPosition {
   readonly cursor: string;
@@ -156,7 +156,7 @@ export async function startStreamServer(
   const store = createStore(database, defaultDeadlines);
   const server = createHttpServer({
     config: {
-      ...parseConfig({ PORT: '0' }),
+      ...parseConfig(testSettings),
       ...{ dataDir, adminToken, limits: { ...defaultLimits, ...options.limits } },
       // No pings but in the tests of pings: one that does not read does not answer them either.
       streamLimits: { ...defaultStreamLimits, pingSeconds: 600, ...options.streamLimits },

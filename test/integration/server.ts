@@ -161,6 +161,7 @@ const settings = {
   HEALTH_CHECK_SECONDS: '1',
   SETTLE_SECONDS: '0.5',
   LOG_LEVEL: 'info',
+  STREAM_BUSY_PERCENT: '100',
 } as const;
 
 async function isReady(url: string): Promise<boolean> {

@@ -127,8 +127,9 @@ test('a reserved connection is of no use after its session, and does no harm', a
 
 test('the first query after a death is not refused with the dead session’s error', async () => {
   const sql = postgres(database.url, { ...quiet, max: 1 });
-  const sleeping = sql`SELECT pg_sleep(5)`.catch((error) => error.code);
-  await expect.poll(terminateBackends).toBe(1);
+  const sleeping = sql`SELECT pg_sleep(60)`.catch((error) => error.code);
+  await untilRunning('SELECT pg_sleep(60)');
+  await terminateBackends();
   expect(await sleeping).toBe('CONNECTION_CLOSED');
   expect(await sql`SELECT 5 AS n`).toMatchObject([{ n: 5 }]);
   await sql.end();
@@ -137,8 +138,8 @@ test('the first query after a death is not refused with the dead session’s err
 test('ending a pool waits for no query whose backend has died', async () => {
   const sql = postgres(database.url, { ...quiet, max: 1 });
   await sql`SELECT 1`;
-  const sleeping = sql`SELECT pg_sleep(20)`.catch((error) => error.code);
-  await untilRunning('SELECT pg_sleep(20)');
+  const sleeping = sql`SELECT pg_sleep(60)`.catch((error) => error.code);
+  await untilRunning('SELECT pg_sleep(60)');
   const ended = sql.end();
   await terminateBackends();
   expect(await sleeping).toBe('CONNECTION_CLOSED');
@@ -162,7 +163,7 @@ test('a query sent between the failure and the close of a socket is refused, and
   url.port = String(typeof address === 'object' ? address?.port : '');
   const sql = postgres(url.href, { ...quiet, max: 1 });
   for (let round = 0; round < 20; round += 1) {
-    const statement = `SELECT pg_sleep(5), ${round}`;
+    const statement = `SELECT pg_sleep(60), ${round}`;
     const again = sql.unsafe(statement).catch(() => sql`SELECT 'again' AS n`);
     await untilRunning(statement);
     for (const client of clients) client.resetAndDestroy();

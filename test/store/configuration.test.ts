@@ -97,8 +97,7 @@ describe.each(storeKinds)('saves of configuration on %s', (kind) => {
       publishSolutionVersion(its.store, its.caller, { solution: 'sol', ...input });
     expect(await faults(() => publish({}))).toEqual(['definition']);
     await saved(publish({ definition: greenhouse, expectedVersion: 1 }));
-    const both = await Promise.all([publish({}), publish({}), publish({ version: '1.10' })]);
-    await Promise.all(both.map(async (result) => expect(result.outcome).toBeTruthy()));
+    await Promise.all([publish({}), publish({}), publish({ version: '1.10' })].map(saved));
     await saved(publish({ version: '2' }));
     await saved(publish({}));
     const versions = await its.store.database.query<{ version: string; ordinal: number }>(
@@ -106,7 +105,7 @@ describe.each(storeKinds)('saves of configuration on %s', (kind) => {
         where s.organization_id = $1::uuid order by v.ordinal`,
       [its.caller.organizationId],
     );
-    expect(versions.map(({ ordinal }) => ordinal)).toEqual(versions.map((_, n) => n + 1));
+    expect(versions.map(({ ordinal }) => ordinal)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(versions.at(0)?.version).toBe('1.0');
     expect(versions.slice(-2).map(({ version }) => version)).toEqual(['2', '2.1']);
     expect(await refused(() => publish({ version: '2.1' }))).toMatchObject({ code: 'KEY_TAKEN' });
