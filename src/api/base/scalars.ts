@@ -1,8 +1,7 @@
 /** DateTime, JSON and Cursor. */
 import { GraphQLError, Kind, type ValueNode } from 'graphql';
 import { builder } from './builder.ts';
-
-const rfc3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/i;
+import { parseTime } from './time.ts';
 
 /** A point in time as the API shows it: UTC, with milliseconds. */
 export function dateTimeOf(value: Date | string): string {
@@ -10,11 +9,11 @@ export function dateTimeOf(value: Date | string): string {
 }
 
 function parseDateTime(value: unknown): Date {
-  const time = typeof value === 'string' && rfc3339.test(value) ? new Date(value) : null;
-  if (!time || Number.isNaN(time.getTime())) {
-    throw new GraphQLError('A DateTime is an RFC 3339 time, such as 2026-01-31T09:30:00.000Z.');
-  }
-  return time;
+  const time = typeof value === 'string' ? parseTime(value) : null;
+  if (time) return time;
+  throw new GraphQLError(
+    'A DateTime is an RFC 3339 time of a date that exists, such as 2026-01-31T09:30:00.000Z.',
+  );
 }
 
 builder.scalarType('DateTime', {

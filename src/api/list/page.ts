@@ -4,6 +4,7 @@ import { GraphQLError } from 'graphql';
 import { isUuid } from '../base/ids.ts';
 import { defaultPageSize, maxPageSize } from '../base/limits.ts';
 import type { Where } from '../base/reads.ts';
+import { parseTime } from '../base/time.ts';
 
 export type Direction = 'asc' | 'desc';
 
@@ -167,10 +168,7 @@ function columnValue(column: Column, value: unknown): unknown {
     return Number.isSafeInteger(value) ? value : undefined;
   }
   if (typeof value !== 'string' || value.includes('\0') || value.length > 1000) return undefined;
-  if (column.dataType === 'object date') {
-    const time = new Date(value);
-    return Number.isNaN(time.getTime()) ? undefined : time;
-  }
+  if (column.dataType === 'object date') return parseTime(value) ?? undefined;
   if (column.enumValues?.length) return column.enumValues.includes(value) ? value : undefined;
   if (column.columnType === 'PgUUID') return isUuid(value) ? value : undefined;
   return value;
