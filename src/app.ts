@@ -14,7 +14,7 @@ import type { Config } from './config.ts';
 import { createNameServer } from './drivers/dns/name-server.ts';
 import { createServerDnsProvider } from './drivers/dns/server-provider.ts';
 import { createProcessDriver } from './drivers/process/driver.ts';
-import { type Executor, startExecutor } from './executor/executor.ts';
+import { startExecutor } from './executor/executor.ts';
 import { createFeed } from './feed/feed.ts';
 import { createHttpServer } from './server/server.ts';
 import {
@@ -105,9 +105,6 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     const waiters = createSlots(config.limits.waitersPerToken);
     const schemaVersion = await appliedMigrations(store.database);
     const server = { version, schemaVersion, limits: config.limits };
-    let executor: Executor | null = null;
-    const onRuntimeDisconnected = (instanceId: string): void =>
-      executor?.runtimeDisconnected(instanceId);
     const http = createHttpServer({
       config,
       store,
@@ -119,10 +116,8 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
           () => true,
           () => false,
         ),
-      onRuntimeDisconnected,
       createContext: (viewer: Viewer, request): Context => ({
         request,
-        onRuntimeDisconnected,
         store,
         feed,
         viewer,
@@ -134,7 +129,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     const { url } = await http.start();
     closers.push(() => http.stop());
 
-    executor = await startExecutor(store, {
+    const executor = await startExecutor(store, {
       drivers: [driver],
       dns,
       authorities,
@@ -144,9 +139,8 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       settleSeconds: config.settleSeconds,
       log,
     });
-    const running = executor;
-    closers.push(() => running.stop());
-    notifier.onNotification(({ log, isOwn }) => log && !isOwn && running.wake());
+    closers.push(() => executor.stop());
+    notifier.onNotification(({ log, isOwn }) => log && !isOwn && executor.wake());
 
     return { url, createSignInLink: async () => (await http.createSignInLink()).url, stop };
   } catch (error) {

@@ -45,8 +45,6 @@ export interface ExecutorOptions {
 }
 
 export interface Executor {
-  /** The socket of a runtime closed; the runtime may have exited, so it is checked. */
-  runtimeDisconnected(instanceId: string): void;
   /** Another node may have created work that is due. */
   wake(): void;
   /** Stops claiming, waits a few seconds for running items, and releases the rest. */
@@ -257,11 +255,6 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
   const looping = loop();
   return {
     wake,
-    runtimeDisconnected(instanceId) {
-      watchRuntime(store, instanceId, 0.05).catch((error: unknown) =>
-        log.warn({ err: error }, 'a closed runtime could not be looked at'),
-      );
-    },
     async stop() {
       stopping = true;
       stopListening();

@@ -115,6 +115,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       const poll = setInterval(signals.notifyAll, SAFETY_POLL_MS);
       release = [
         () => clearInterval(poll),
+        store.publishThrough(own),
         store.onCommit(({ revision, published }) => {
           if (revision === null) return;
           if (published) return tail.expect(revision);
@@ -129,13 +130,11 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
           else signals.notifyAll();
         }),
       ];
-      store.notifier = own;
       tail.start();
       await hub.begun;
     },
     async stop() {
       for (const undo of release) undo();
-      if (store.notifier === notifier) store.notifier = null;
       signals.end();
       touches.end();
       const readers = [...(source.readers ?? [])];

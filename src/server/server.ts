@@ -51,8 +51,6 @@ export interface HttpServerOptions {
   readonly version: string;
   /** Is the store reachable, and are the migrations applied? */
   readonly ready: () => Promise<boolean>;
-  /** The last socket of a run closed. */
-  readonly onRuntimeDisconnected?: (instanceId: string, runId: string) => void;
 }
 
 export interface HttpServer {
@@ -123,7 +121,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const sockets = createSockets({
       ...{ auth, pipeline, slowConsumers, admission, metrics, log },
       limits: { ...limits, ...streamLimits },
-      onRuntimeDisconnected: options.onRuntimeDisconnected,
     });
     const end = (accessKeyId: string) => {
       sockets.closeSocketsOf(accessKeyId);

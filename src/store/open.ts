@@ -166,13 +166,12 @@ export async function setUpStore(
     `select not exists (select from solutions) and not exists (select from hosts)
               and not exists (select from log) as empty`,
   );
-  return {
-    ...createStore(database, options.deadlines),
+  return Object.assign(createStore(database, options.deadlines), {
     dnsZone: options.dnsZone,
     defaultOrganizationId,
     isEmpty: first?.empty ?? false,
     close,
-  };
+  });
 }
 
 /** The number of applied migrations, which is the version of the tables. */

@@ -44,7 +44,6 @@ export interface ApiServer {
   readonly dataDir: string;
   readonly seen: Seen;
   readonly logLines: string[];
-  readonly disconnected: string[];
   stop(): Promise<void>;
 }
 
@@ -64,7 +63,6 @@ export async function startApiServer(
   const store = createStore(database, defaultDeadlines);
   const seen: Seen = { mutations: [], signals: [], openStreams: 0 };
   const logLines: string[] = [];
-  const disconnected: string[] = [];
   const server = createHttpServer({
     config: {
       ...parseConfig(testSettings),
@@ -77,11 +75,10 @@ export async function startApiServer(
     log: pino({ level: 'debug' }, { write: (line) => logLines.push(line) }),
     version: '0.0.0-test',
     ready,
-    onRuntimeDisconnected: (_instanceId, runId) => disconnected.push(runId),
   });
   const { url, port } = await server.start();
   return {
-    ...{ url, port, server, store, dataDir, seen, logLines, disconnected },
+    ...{ url, port, server, store, dataDir, seen, logLines },
     async stop() {
       await server.stop();
       rmSync(dataDir, { recursive: true, force: true });

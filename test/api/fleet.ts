@@ -21,8 +21,6 @@ export interface RuntimeScript {
 export interface Fleet extends Api {
   readonly driver: ReturnType<typeof createScriptedDriver>;
   readonly runtime: RuntimeScript;
-  /** Instances whose command stream has ended. */
-  readonly disconnected: string[];
   executor: Executor;
   /** Asks as the runtime of a run. */
   askAs(run: { runId: string; instanceId: string }, document: string, input: Data): Promise<Data>;
@@ -45,7 +43,6 @@ export async function openFleet(kind: StoreKind): Promise<Fleet> {
   await createSampleData(api.store, api.organizationId);
   const driver = createScriptedDriver();
   const runtime: RuntimeScript = { outcome: () => 'DONE' };
-  const disconnected: string[] = [];
   const dns: DnsProvider = {
     kind: 'TEST',
     publish: (record) => saveDnsRecord(api.store, record),
@@ -74,14 +71,12 @@ export async function openFleet(kind: StoreKind): Promise<Fleet> {
       runId,
       instanceId,
     },
-    onRuntimeDisconnected: (id) => void disconnected.push(id),
   });
 
   const fleet: Fleet = {
     ...api,
     driver,
     runtime,
-    disconnected,
     executor,
     async askAs(run, document, input) {
       const { data, errors } = await execute({

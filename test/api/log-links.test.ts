@@ -68,7 +68,6 @@ async function startServer(): Promise<HttpServer & { readonly url: string }> {
     log: pino({ level: 'silent' }),
     version: '0.0.0-test',
     ready: async () => true,
-    onRuntimeDisconnected: () => {},
   });
   const { url } = await server.start();
   onTestFinished(async () => {

@@ -359,23 +359,8 @@ describe('ends', () => {
     expect((await runtime.closed).code).toBe(4403);
     expect((await page.closed).code).toBe(4403);
     expect(performance.now() - began).toBeLessThan(5_000);
-    await until('it is told', () => api.disconnected.includes(run.runId));
     bystander.subscribe('q', '{ hello }');
     await bystander.next('q', 'next');
-  });
-
-  test('the last socket of a run is told, not each', async () => {
-    const run = await anyRun(database);
-    const { key } = await createRunKey(api.store, run);
-    const one = await signedIn(key);
-    const two = await signedIn(key);
-    one.socket.close();
-    await one.closed;
-    two.subscribe('q', '{ __typename }');
-    await two.next('q', 'next');
-    expect(api.disconnected).not.toContain(run.runId);
-    two.socket.close();
-    await until('it is told', () => api.disconnected.includes(run.runId));
   });
 
   test('the key of a run is held to its operations here too', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { watchRuntime } from '../../src/store/work/work.ts';
 import { eventually } from '../harness/eventually.ts';
 import { createFleet, type Fleet, shortDeadlines } from './fleet.ts';
 
@@ -145,13 +146,13 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
 
   test('a runtime that exits is FATAL_ERROR with its cause; a restart recovers', async () => {
     fleet = await createFleet(kind);
-    const executor = await fleet.startExecutor();
+    await fleet.startExecutor();
     await fleet.host('host');
     const id = await fleet.instance('one', 'host');
     await fleet.command('DEPLOY', 'one');
     await fleet.until('one', 'RUNNING');
     fleet.driver.script.exitRuntime(id, { exitCode: 137, logTail: 'out of memory' });
-    executor.runtimeDisconnected(id);
+    await watchRuntime(fleet.store, id, 0.05);
     await fleet.until('one', 'FATAL_ERROR');
     const [row] = await fleet.store.database.query<{ failure: object }>(
       `select failure from instances where key = 'one'`,

@@ -171,8 +171,7 @@ describe('where the commit fails for its NOTIFY', () => {
   test.each(['54000', '55P03', '42501'])('%s: it is written all the same', async (code) => {
     const notifier = startNotifier(store.database);
     await listens(notifier);
-    const before = store.notifier;
-    store.notifier = notifier;
+    const restore = store.publishThrough(notifier);
     const { database } = store;
     // As PostgreSQL does, at the end of the transaction; the first time only.
     await database.query(`create sequence refusals`);
@@ -194,7 +193,7 @@ describe('where the commit fails for its NOTIFY', () => {
       expect(notifier.commitBegun()).toBeNull();
       notifier.commitEnded();
     } finally {
-      store.notifier = before;
+      restore();
       await notifier.stop();
       await database.query('drop trigger refuses on log');
       await database.query('drop function refuse');

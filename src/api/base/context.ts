@@ -24,8 +24,6 @@ export interface RequestFacts {
 
 export interface Context {
   readonly request?: RequestFacts;
-  /** The command stream of a runtime ended: the runtime may have exited and is checked. */
-  readonly onRuntimeDisconnected?: (instanceId: string) => void;
   readonly store: ResourceStore;
   readonly feed: Feed;
   readonly viewer: Viewer;

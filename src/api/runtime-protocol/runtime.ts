@@ -12,6 +12,7 @@ import {
 } from '../../store/command/runtime-reports.ts';
 import { readLastValues } from '../../store/read/devices.ts';
 import { readRuntimeCommand } from '../../store/read/reads.ts';
+import { watchRuntime } from '../../store/work/work.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { RuntimeCommandKind } from '../base/enums.ts';
@@ -40,6 +41,9 @@ import {
   ReportRuntimeInput,
 } from './input.ts';
 import { type RuntimeLimits, runtimeLimits } from './limits.ts';
+
+/** Delay of the check of a runtime whose command stream ended: a process that exits is gone by then. */
+const checkDelaySeconds = 0.05;
 
 const RuntimeCommand = builder.objectRef<RuntimeCommandRow>('RuntimeCommand').implement({
   fields: (t) => ({
@@ -77,7 +81,12 @@ builder.subscriptionField('runtimeCommands', (t) =>
           sent = values.at(-1)?.ordinal ?? sent;
           return { values };
         },
-        { onEnd: () => context.onRuntimeDisconnected?.(instanceId) },
+        {
+          // The runtime may have exited. A check that cannot be scheduled is made up for: the runtime then
+          // misses heartbeats, or opens another stream.
+          onEnd: () =>
+            void watchRuntime(context.store, instanceId, checkDelaySeconds).catch(() => {}),
+        },
       );
     },
     resolve: (command) => command as RuntimeCommandRow,

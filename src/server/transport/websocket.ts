@@ -48,8 +48,6 @@ export interface SocketOptions {
   readonly admission: Admission;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** The last socket of a run closed. */
-  readonly onRuntimeDisconnected?: (instanceId: string, runId: string) => void;
 }
 
 /** The state of a socket, as graphql-ws passes it around. */
@@ -227,12 +225,6 @@ export function createSockets(options: SocketOptions): Sockets {
     const others = opened.get(viewer.accessKeyId);
     others?.delete(extra);
     if (others?.size === 0) opened.delete(viewer.accessKeyId);
-    if (viewer.kind !== 'RUN' || stopping) return;
-    const { runId, instanceId } = viewer;
-    const isConnected = [...opened.values()].some((set) =>
-      [...set].some((each) => each.viewer?.kind === 'RUN' && each.viewer.runId === runId),
-    );
-    if (!isConnected) options.onRuntimeDisconnected?.(instanceId, runId);
   }
 
   return {

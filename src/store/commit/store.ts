@@ -10,8 +10,10 @@ import type { CommitOptions } from './options.ts';
 export interface Store {
   readonly database: Database;
   readonly deadlines: Deadlines;
-  /** Notifies the other nodes of commits. */
-  notifier: Notifier | null;
+  /** Publishes commits to the other nodes. */
+  readonly notifier: Notifier | null;
+  /** Commits are published through this notifier, until the function is called. */
+  publishThrough(notifier: Notifier): () => void;
   /** Called after each commit that appended to the log or made work that is due. */
   onCommit(listener: (commit: Commit) => void): () => void;
   /** Calls the listeners of this process. */
@@ -29,10 +31,20 @@ export interface Commit {
 /** Makes a store over an open, migrated database. */
 export function createStore(database: Database, deadlines: Deadlines): Store {
   const listeners = new Set<(commit: Commit) => void>();
+  let notifier: Notifier | null = null;
   return {
     database,
     deadlines,
-    notifier: null,
+    get notifier() {
+      return notifier;
+    },
+    publishThrough(next) {
+      const previous = notifier;
+      notifier = next;
+      return () => {
+        if (notifier === next) notifier = previous;
+      };
+    },
     onCommit(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

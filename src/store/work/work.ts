@@ -130,7 +130,7 @@ const isStarted = `not exists (
 const driverOfInstance = '(select driver from hosts where hosts.id = instances.host_id)';
 
 /**
- * Schedules a prompt check of an instance's runtime: its socket closed, or heartbeats were missed.
+ * Schedules a prompt check of an instance's runtime: its command stream ended, or heartbeats were missed.
  */
 export async function watchRuntime(
   store: Store,
