@@ -10,13 +10,6 @@ import { createSignals } from './channel/signal.ts';
 import { createCatchUp } from './replay/catch-up.ts';
 import { createHub } from './replay/hub.ts';
 import { openReplay, type Source } from './replay/replay.ts';
-import {
-  type FeedSubscription,
-  openSubscription,
-  type Readers,
-  type SubscribeOptions,
-  selectionOf,
-} from './replay/subscription.ts';
 import { createTail } from './tail/tail.ts';
 
 export interface FeedOptions {
@@ -31,7 +24,12 @@ export interface FeedOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-export type ChannelOptions = Pick<SubscribeOptions, 'organizationId' | 'resourceId' | 'matches'>;
+export interface ChannelOptions {
+  readonly organizationId: string;
+  /** Events of this resource alone. Cheaper than the same condition in `matches`. */
+  readonly resourceId?: string | null;
+  readonly matches?: (event: LogEvent) => boolean;
+}
 
 export interface Feed {
   /** Resolves when the tail has a position: the database answers and earlier writers have ended. */
@@ -42,9 +40,7 @@ export interface Feed {
   position(organizationId: string): Promise<string>;
   /** The cursor of a row of the log. */
   cursorOf(organizationId: string, position: LogPosition): string;
-  /** Events in the order of the log, from a position that is established at the call. */
-  subscribe(options: SubscribeOptions): FeedSubscription;
-  /** The same for many followers: new events are filtered once for all of them. */
+  /** Events in the order of the log, for many followers: new events are filtered once for all of them. */
   channel(options: ChannelOptions): Channel<FeedEvent>;
   /** Calls back with every event of every organization; returns the function that ends it. */
   onEvent(call: (event: LogEvent) => void): () => void;
@@ -52,7 +48,7 @@ export interface Feed {
   signal(topic: string): void;
   /** Yields at once, after each signal (several may be one), and every second besides. */
   signals(topic: string): AsyncIterableIterator<void>;
-  /** Yields at once and whenever events name the resource or operation (several may be one). */
+  /** Yields at once and whenever events name the organization, resource or operation (several may be one). */
   touches(id: string): AsyncIterableIterator<void>;
 }
 
@@ -79,6 +75,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       for (const event of events) {
         for (const call of listeners) guarded(() => call(event));
         for (const id of [
+          event.organizationId,
           event.resourceId,
           event.operationId,
           event.causedByOperationId,
@@ -103,7 +100,6 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
     hub,
     catchUp: createCatchUp(database, options.catchUpsAtATime ?? 8),
     refresh: tail.fresh,
-    readers: new Set<FeedSubscription>() as Readers,
   };
   let notifier: Notifier | null = null;
   let release: (() => void)[] = [];
@@ -137,9 +133,6 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       for (const undo of release) undo();
       signals.end();
       touches.end();
-      const readers = [...(source.readers ?? [])];
-      source.readers = null;
-      for (const reader of readers) await reader.return();
       hub.end();
       await tail.stop();
       reader.close();
@@ -150,8 +143,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       return hub.cursors.encode(organizationId, hub.position);
     },
     cursorOf: (organizationId, position) => hub.cursors.encode(organizationId, position),
-    subscribe: (wanted) => openSubscription(source, wanted),
-    channel: (wanted) => feedChannel(source, selectionOf(wanted)),
+    channel: (wanted) => feedChannel(source, { resourceId: null, matches: null, ...wanted }),
     onEvent(call) {
       listeners.add(call);
       return () => listeners.delete(call);

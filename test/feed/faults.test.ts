@@ -4,6 +4,7 @@ import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { LogEvent } from '../../src/feed/channel/event.ts';
 import { APPEND, type LogStore, openLogStore, places, take } from './log-store.ts';
+import { openStream } from './stream.ts';
 
 let logStore: LogStore;
 let sql: postgres.Sql;
@@ -46,7 +47,7 @@ test('a position under an open transaction is before it, and nothing is missed',
   const later = [await logStore.append(), await logStore.append()];
   const position = await feed.position(logStore.organizationId);
   expect(position).toBe(feed.cursorOf(logStore.organizationId, { revision: first, place: 0xffff }));
-  const stream = feed.subscribe({ ...organization(), after: position });
+  const stream = openStream(feed, { ...organization(), after: position });
   const events = take(stream, 3);
   await feed.position(logStore.organizationId);
   await end('commit');
@@ -55,7 +56,7 @@ test('a position under an open transaction is before it, and nothing is missed',
 
 test('what rolls back is passed as soon as it has, though another stays open', async () => {
   const feed = await logStore.feed();
-  const stream = feed.subscribe(organization());
+  const stream = openStream(feed, organization());
   await stream.ready();
   const endFirst = await open();
   const visible = await logStore.append();
@@ -70,7 +71,7 @@ test('what rolls back is passed as soon as it has, though another stays open', a
 
 test('a transaction that writes elsewhere holds nothing up', async () => {
   const feed = await logStore.feed();
-  const stream = feed.subscribe(organization());
+  const stream = openStream(feed, organization());
   await stream.ready();
   const elsewhere = await sql.reserve();
   await elsewhere`begin`;
@@ -97,7 +98,7 @@ test('a node that starts while a transaction is open does not pass it', async ()
   expect(started).toBe(false);
   await end('commit');
   const feed = await starting;
-  const stream = feed.subscribe(organization());
+  const stream = openStream(feed, organization());
   await stream.ready();
   const revision = await logStore.append();
   expect((await take(stream, 1))[0]?.revision).toBe(revision);
@@ -115,7 +116,7 @@ test('a subscription that was asked for while the node starts misses nothing fro
 
 test('the listener is ended: events go on by the poll, then NOTIFY is heard again', async () => {
   const feed = await logStore.feed({ apart: true });
-  const stream = feed.subscribe(organization());
+  const stream = openStream(feed, organization());
   await stream.ready();
   const listeners = `query like 'do %listen%'`;
   await expect.poll(() => terminate(listeners)).toBeGreaterThan(0);
@@ -142,7 +143,7 @@ test('the listener is ended: events go on by the poll, then NOTIFY is heard agai
 
 test('all backends are ended again and again under load: nothing lost, no error', async () => {
   const feed = await logStore.feed({ apart: true });
-  const stream = feed.subscribe(organization());
+  const stream = openStream(feed, organization());
   await stream.ready();
   const received: LogEvent[] = [];
   const reading = (async () => {
@@ -166,7 +167,7 @@ test('all backends are ended again and again under load: nothing lost, no error'
 
 test('a reader that does not come back holds nothing, and then misses nothing', async () => {
   const feed = await logStore.feed({ ringBytes: 50_000 });
-  const stream = feed.subscribe(organization());
+  const stream = openStream(feed, organization());
   const first = take(stream, 1);
   await stream.ready();
   await logStore.append();
@@ -184,7 +185,7 @@ test('many readers catch up at once, eight at a time', async () => {
   for (let n = 0; n < 20; n += 1) await logStore.append({ count: 60 });
   const feed = await logStore.feed({ apart: true });
   const streams = Array.from({ length: 30 }, () =>
-    feed.subscribe({ ...organization(), after: start }),
+    openStream(feed, { ...organization(), after: start }),
   );
   const all = await Promise.all(streams.map((stream) => take(stream, 1200)));
   const [one = []] = all;

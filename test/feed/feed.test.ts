@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { CursorError } from '../../src/feed/channel/cursor.ts';
 import { type Kind, type LogStore, openLogStore, places, take } from './log-store.ts';
+import { openStream } from './stream.ts';
 
 describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   let logStore: LogStore;
@@ -17,7 +18,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     await logStore.append();
     const feed = await logStore.feed();
     await logStore.append();
-    const stream = feed.subscribe(organization());
+    const stream = openStream(feed, organization());
     await stream.ready();
     const resourceId = randomUUID();
     const operationId = randomUUID();
@@ -51,9 +52,9 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     const revisions = [await logStore.append(), await logStore.append({ told: false })];
     const behind = await feed.position(logStore.organizationId);
     revisions.push(await logStore.append());
-    const all = await take(feed.subscribe({ ...organization(), after: empty }), 3);
+    const all = await take(openStream(feed, { ...organization(), after: empty }), 3);
     expect(all.map(({ revision }) => revision)).toEqual(revisions);
-    const [last] = await take(feed.subscribe({ ...organization(), after: behind }), 1);
+    const [last] = await take(openStream(feed, { ...organization(), after: behind }), 1);
     expect(last?.revision).toBe(revisions[2]);
   });
 
@@ -61,11 +62,11 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     const first = await logStore.feed();
     const start = await first.position(logStore.organizationId);
     for (let n = 0; n < 12; n += 1) await logStore.append({ count: 1 + (n % 3) });
-    const all = await take(first.subscribe({ ...organization(), after: start }), 24);
+    const all = await take(openStream(first, { ...organization(), after: start }), 24);
     const another = await logStore.feed({ apart: true }); // Its ring begins behind all of these.
     for (const feed of [first, another]) {
       for (const [index, { cursor }] of all.entries()) {
-        const stream = feed.subscribe({ ...organization(), after: cursor });
+        const stream = openStream(feed, { ...organization(), after: cursor });
         const rest = await take(stream, all.length - index - 1);
         expect(places(rest)).toEqual(places(all.slice(index + 1)));
         await stream.return();
@@ -78,7 +79,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     for (let n = 0; n < 60; n += 1) await logStore.append({ count: 20 });
     await logStore.append({ count: 1100 }); // More than a page.
     const feed = await logStore.feed({ apart: true, ringBytes: 20_000 });
-    const stream = feed.subscribe({ ...organization(), after: start });
+    const stream = openStream(feed, { ...organization(), after: start });
     const events = await take(stream, 100);
     for (let n = 0; n < 60; n += 1) await logStore.append({ count: 20 });
     events.push(...(await take(stream, 3500 - events.length)));
@@ -97,8 +98,8 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     for (let n = 1; n <= 700; n += 1)
       await logStore.append(n % 100 === 0 ? { resourceId, sequence: n } : {});
     const feed = await logStore.feed();
-    const one = feed.subscribe({ ...organization(), last: 3, resourceId });
-    const same = feed.subscribe({
+    const one = openStream(feed, { ...organization(), last: 3, resourceId });
+    const same = openStream(feed, {
       ...organization(),
       last: 3,
       matches: (event) => event.resourceId === resourceId,
@@ -110,7 +111,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
       const events = await take(stream, 4);
       expect(events.map(({ sequence }) => sequence)).toEqual([500, 600, 700, 701]);
     }
-    const few = feed.subscribe({ ...organization(), last: 30, resourceId });
+    const few = openStream(feed, { ...organization(), last: 30, resourceId });
     expect(await take(few, 8)).toHaveLength(8);
   });
 
@@ -118,13 +119,13 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     const feed = await logStore.feed();
     const other = randomUUID();
     const cursor = await feed.position(logStore.organizationId);
-    const stream = feed.subscribe({ organizationId: other });
+    const stream = openStream(feed, { organizationId: other });
     await stream.ready();
     await logStore.append();
     await logStore.append({ organizationId: other });
     const [event] = await take(stream, 1);
     expect(event?.organizationId).toBe(other);
-    const stolen = feed.subscribe({ organizationId: other, after: cursor });
+    const stolen = openStream(feed, { organizationId: other, after: cursor });
     await expect(stolen.ready()).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
     await expect(stolen.next()).rejects.toBeInstanceOf(CursorError);
     expect(await stolen.next()).toEqual({ done: true, value: undefined });
@@ -137,15 +138,15 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     const future = feed.cursorOf(logStore.organizationId, { revision: revision + 1, place: 0 });
     const flipped = known.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
     for (const after of ['', 'x', future, flipped, `${known}A`, `${known}\n`, 'é'.repeat(28)]) {
-      const stream = feed.subscribe({ ...organization(), after });
+      const stream = openStream(feed, { ...organization(), after });
       await expect(stream.ready(), after).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
     }
-    const live = feed.subscribe({ ...organization(), after: known });
+    const live = openStream(feed, { ...organization(), after: known });
     const next = live.next();
     next.catch(() => {});
     await logStore.database.query('update store_identity set epoch = gen_random_uuid()');
     await expect(next).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
-    const stream = feed.subscribe({ ...organization(), after: known });
+    const stream = openStream(feed, { ...organization(), after: known });
     await expect(stream.ready()).rejects.toMatchObject({ code: 'CURSOR_INVALID' });
   });
 
@@ -159,19 +160,19 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
        update store_identity set pruned_through = 3 where (select count(*) from pruned) = 3`,
     );
     const feed = await logStore.feed({ apart: true });
-    const stream = feed.subscribe({ ...organization(), after: old });
+    const stream = openStream(feed, { ...organization(), after: old });
     const error = await stream.ready().catch((thrown: CursorError) => thrown);
     expect(error).toMatchObject({ code: 'CURSOR_EXPIRED', oldestCursor: expect.any(String) });
     const after = (error as CursorError).oldestCursor;
-    const rest = await take(feed.subscribe({ ...organization(), after }), 2);
+    const rest = await take(openStream(feed, { ...organization(), after }), 2);
     expect(rest.map(({ revision }) => revision)).toEqual([4, 5]);
     // The node that has them still, serves them still.
-    expect(await take(before.subscribe({ ...organization(), after: old }), 5)).toHaveLength(5);
+    expect(await take(openStream(before, { ...organization(), after: old }), 5)).toHaveLength(5);
   });
 
   test('a node that was overtaken by pruning says so to its readers', async () => {
     const feed = await logStore.feed();
-    const stream = feed.subscribe(organization());
+    const stream = openStream(feed, organization());
     await stream.ready();
     const next = stream.next();
     next.catch(() => {});
@@ -185,7 +186,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
 
   test('bookmarks, while nothing is on its way', async () => {
     const feed = await logStore.feed();
-    const stream = feed.subscribe({ ...organization(), bookmarkSeconds: 0.02 });
+    const stream = openStream(feed, { ...organization(), bookmarkSeconds: 0.02 });
     await stream.ready();
     await logStore.append({ organizationId: randomUUID() });
     const behind = await feed.position(logStore.organizationId);
@@ -202,8 +203,8 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
       throw new Error('of the filter');
     };
     const [bad, good] = [
-      feed.subscribe({ ...organization(), matches }),
-      feed.subscribe(organization()),
+      openStream(feed, { ...organization(), matches }),
+      openStream(feed, organization()),
     ];
     const results = Promise.allSettled([bad.next(), good.next()]);
     await Promise.all([bad.ready(), good.ready()]);
@@ -228,7 +229,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
       recheck: () => {},
       end: () => {},
     });
-    const stream = feed.subscribe(organization());
+    const stream = openStream(feed, organization());
     await stream.ready();
     const live = take(stream, 2);
     const revisions = [await logStore.append(), await logStore.append()];
@@ -244,22 +245,22 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   test('return and stop end what waits', async () => {
     const feed = await logStore.feed();
     const over = { done: true, value: undefined };
-    const one = feed.subscribe(organization());
+    const one = openStream(feed, organization());
     const waiting = [one.next(), one.next()];
     await one.ready();
     await one.return();
     expect(await Promise.all(waiting)).toEqual([over, over]);
     const [stream, signals, touches] = [
-      feed.subscribe(organization()),
+      openStream(feed, organization()),
       feed.signals('a'),
       feed.touches(randomUUID()),
     ];
-    await Promise.all([signals.next(), touches.next()]);
+    await Promise.all([stream.ready(), signals.next(), touches.next()]);
     const ended = Promise.all([stream.next(), signals.next(), touches.next()]);
     await feed.stop();
     expect(await ended).toEqual([over, over, over]);
     expect(await stream.next()).toEqual(over);
-    expect(await feed.subscribe(organization()).next()).toEqual(over);
+    await expect(openStream(feed, organization()).ready()).rejects.toThrow('stopped');
     await expect(feed.position(logStore.organizationId)).rejects.toThrow('stopped');
   });
 

@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { FeedEvent, LogEvent } from '../../src/feed/channel/event.ts';
 import { createFeed, type Feed, type FeedOptions } from '../../src/feed/feed.ts';
-import type { FeedSubscription } from '../../src/feed/replay/subscription.ts';
 import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import { openPostgres } from '../../src/store/database/postgres.ts';
 import { createTestDatabase } from '../harness/database.ts';
 import { openTestPglite } from '../harness/embedded.ts';
+import type { FeedStream } from './stream.ts';
 
 export type Kind = Database['kind'];
 
@@ -106,10 +106,10 @@ export async function openLogStore(kind: Kind): Promise<LogStore> {
 }
 
 /** Takes batches until there are so many events; the events. */
-export async function take(subscription: FeedSubscription, count: number): Promise<LogEvent[]> {
+export async function take(stream: FeedStream, count: number): Promise<LogEvent[]> {
   const events: LogEvent[] = [];
   while (events.length < count) {
-    const { done, value } = await subscription.next();
+    const { done, value } = await stream.next();
     if (done) break;
     events.push(...logEvents(value));
   }

@@ -6,6 +6,7 @@ import { openPostgres } from '../../src/store/database/postgres.ts';
 import { readLogState } from '../../src/store/log/log.ts';
 import { type Retention, startRetention } from '../../src/store/log/retention.ts';
 import { APPEND, type Kind, type LogStore, openLogStore, places, take } from './log-store.ts';
+import { openStream } from './stream.ts';
 
 const warnings: string[] = [];
 const started: Retention[] = [];
@@ -77,7 +78,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
   test('who is live notices nothing; who comes back too late is told the oldest cursor', async () => {
     const feed = await logStore.feed();
     const beginning = await feed.position(logStore.organizationId);
-    const live = feed.subscribe({ ...organization(), after: beginning });
+    const live = openStream(feed, { ...organization(), after: beginning });
     for (let n = 0; n < 5; n += 1) await logStore.append({ count: 2 });
     const seen = await take(live, 6);
     await feed.position(logStore.organizationId); // Has read them all.
@@ -89,14 +90,14 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     expect(seen.map(({ revision }) => revision)).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]);
 
     const later = await logStore.feed({ apart: true, ringBytes: 0 });
-    const refused = later.subscribe({ ...organization(), after: beginning });
+    const refused = openStream(later, { ...organization(), after: beginning });
     const error = await refused.ready().catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'CURSOR_EXPIRED', oldestCursor: expect.any(String) });
-    const rest = later.subscribe({ ...organization(), after: error.oldestCursor });
+    const rest = openStream(later, { ...organization(), after: error.oldestCursor });
     expect(places(await take(rest, 4))).toEqual(places(seen.slice(8)));
-    const within = later.subscribe({ ...organization(), after: seen[8]?.cursor ?? '' });
+    const within = openStream(later, { ...organization(), after: seen[8]?.cursor ?? '' });
     expect(places(await take(within, 3))).toEqual(places(seen.slice(9)));
-    const half = later.subscribe({ ...organization(), after: seen[6]?.cursor ?? '' });
+    const half = openStream(later, { ...organization(), after: seen[6]?.cursor ?? '' });
     await expect(half.ready()).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' });
   });
 
@@ -104,7 +105,7 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     const feed = await logStore.feed({ ringBytes: 0 });
     const beginning = await feed.position(logStore.organizationId);
     for (let n = 0; n < 30; n += 1) await logStore.append({ count: 50 });
-    const behind = feed.subscribe({ ...organization(), after: beginning });
+    const behind = openStream(feed, { ...organization(), after: beginning });
     const seen = await take(behind, 50);
     await age(31, 1, 28);
     await retentionOf(logStore).look();
@@ -181,7 +182,7 @@ describe('nodes and writers', () => {
   }, async () => {
     await preload(60_000);
     const feed = await logStore.feed();
-    const stream = feed.subscribe(organization());
+    const stream = openStream(feed, organization());
     await stream.ready();
     const received: { resourceId: string; sequence: number; at: number }[] = [];
     const reading = (async () => {

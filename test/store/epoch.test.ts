@@ -16,6 +16,7 @@ import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
 import { APPEND, take } from '../feed/log-store.ts';
+import { openStream } from '../feed/stream.ts';
 import { createTestDatabase } from '../harness/database.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { one, zone } from './stores.ts';
@@ -70,7 +71,7 @@ async function start(where: { dataDir?: string; databaseUrl?: string }): Promise
       store.committed({ revision: 0, work: false });
     },
     async refusal(after) {
-      const stream = feed.subscribe({ organizationId, after });
+      const stream = openStream(feed, { organizationId, after });
       try {
         await stream.ready();
         return null;
@@ -300,7 +301,7 @@ test('PostgreSQL: crashes keep it; a standby that lagged and is promoted is anot
   expect(await node.epoch()).toBe(epoch);
 
   // A standby that is switched to too early answers, and nobody may believe it.
-  const live = node.feed.subscribe({ organizationId, after: lost });
+  const live = openStream(node.feed, { organizationId, after: lost });
   await live.ready();
   const next = live.next();
   next.catch(() => {});
@@ -320,7 +321,7 @@ test('PostgreSQL: crashes keep it; a standby that lagged and is promoted is anot
   expect(await node.epoch()).not.toBe(epoch);
   expect(await node.refusal(lost)).toBe('CURSOR_INVALID');
   expect(await node.refusal(common)).toBe('CURSOR_INVALID');
-  const fresh = node.feed.subscribe({ organizationId, after: await node.position() });
+  const fresh = openStream(node.feed, { organizationId, after: await node.position() });
   await fresh.ready();
   await node.append();
   expect(await take(fresh, 1)).toHaveLength(1);

@@ -110,16 +110,13 @@ builder.subscriptionField('fleet', (t) =>
     type: FleetSummary,
     args: { filter: t.arg({ type: FleetFilter }) },
     extensions: shared,
-    subscribe: async (_root, { filter }, context) => {
+    subscribe: (_root, { filter }, context) => {
       const { feed, viewer } = context;
       const organizationId = scopeOf(viewer);
       let latest: Fleet | null = null;
-      const changes = feed.subscribe({ organizationId });
-      // The first count must not be older than the first change that is received.
-      await changes.ready();
       return new ChannelSource({
         channel: createLatest({
-          ticks: changes,
+          ticks: feed.touches(organizationId),
           async read() {
             // A new subscriber does not cause another count.
             if (latest?.cursor !== (await feed.position(organizationId)))

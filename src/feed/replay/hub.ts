@@ -21,14 +21,6 @@ import {
 } from '../channel/event.ts';
 import { createRing, type Ring } from './ring.ts';
 
-/** A reader that has everything up to the hub's position and waits for more. */
-export interface Waiter {
-  /** Takes the events of its group in a revision; true: it has what it waited for, and waits no more. */
-  offer(events: readonly LogEvent[]): boolean;
-  /** Something else has happened: look at everything again. Not waiting any more. */
-  recheck(): void;
-}
-
 export interface Hub {
   readonly ring: Ring;
   readonly cursors: Cursors;
@@ -40,8 +32,6 @@ export interface Hub {
   readonly generation: number;
   /** Resolves when the tail has begun; rejects when the hub ends before. */
   readonly begun: Promise<void>;
-  /** The events of the organization's next revisions, until one is taken or the function called. */
-  wait(organizationId: string, waiter: Waiter): () => void;
   /** What the selection asks for, from now on, until the function is called. */
   follow(selection: Selection, follower: Follower<LogEvent>): () => void;
   /** The tail begins, or begins anew, behind these rows: the newest, decided all of them. */
@@ -56,7 +46,6 @@ export type Listener = (revision: Revision) => void;
 
 export function createHub(limits: { bytes: number; ms: number }, listener: Listener): Hub {
   const ring = createRing(limits);
-  const waiting = new Map<string, Set<Waiter>>();
   /** By organization; those of one resource by both. */
   const followers = new Map<string, Set<Following>>();
   let position = 0;
@@ -72,21 +61,9 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
 
   /** Whoever stands at the position looks again; in another store it means nothing any more. */
   function recheckAll(isAnother: boolean): void {
-    const waiters = [...waiting.values()].flatMap((each) => [...each]);
-    waiting.clear();
-    for (const waiter of waiters) waiter.recheck();
     for (const { follower } of [...followers.values()].flatMap((each) => [...each]))
       if (isAnother) follower.end(new CursorError('CURSOR_INVALID'));
       else follower.recheck();
-  }
-
-  function handOn({ events }: Revision): void {
-    for (const [key, own] of groupBy(events, ({ organizationId }) => organizationId)) {
-      const waiters = waiting.get(key);
-      if (!waiters) continue;
-      for (const waiter of waiters) if (waiter.offer(own)) waiters.delete(waiter);
-      if (waiters.size === 0) waiting.delete(key);
-    }
   }
 
   /** What came together goes to each follower together. */
@@ -122,7 +99,6 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
       return generation;
     },
     begun: beginning,
-    wait: (organizationId, waiter) => addTo(waiting, organizationId, waiter),
     follow(selection, follower) {
       const { organizationId, resourceId } = selection;
       const key =
@@ -147,7 +123,6 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
       ring.push(revisions);
       for (const revision of revisions) {
         position = revision.revision;
-        handOn(revision);
         listener(revision);
       }
       position = to;
