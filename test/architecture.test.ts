@@ -14,14 +14,15 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const mayImport: Record<string, readonly string[]> = {
   lifecycle: [],
   http: [],
-  store: ['lifecycle/'],
-  drivers: ['types lifecycle/', 'lifecycle/dns-name.ts'],
-  executor: ['lifecycle/', 'store/', 'drivers/driver.ts', 'drivers/dns/provider.ts'],
-  feed: ['lifecycle/', 'store/'],
+  timing: [],
+  store: ['lifecycle/', 'timing/'],
+  drivers: ['types lifecycle/', 'lifecycle/dns-name.ts', 'timing/'],
+  executor: ['lifecycle/', 'store/', 'drivers/driver.ts', 'drivers/dns/provider.ts', 'timing/'],
+  feed: ['lifecycle/', 'store/', 'timing/'],
   api: ['lifecycle/', 'store/', 'feed/'],
-  server: ['api/', 'feed/', 'store/', 'http/'],
-  client: [],
-  runtime: ['http/'],
+  server: ['api/', 'feed/', 'store/', 'http/', 'timing/'],
+  client: ['timing/back-off.ts'],
+  runtime: ['http/', 'timing/'],
   console: [],
 };
 

@@ -2,6 +2,7 @@
  * The one WebSocket of a client: graphql-ws, which connects on demand and reconnects without limit.
  */
 import { type Client, type ClientOptions, createClient } from 'graphql-ws/client';
+import { backOff } from '../timing/back-off.ts';
 
 export interface ConnectionOptions {
   /** Address of the API, `http(s)` or `ws(s)`; in a browser also a path: `/graphql`. */
@@ -72,14 +73,14 @@ export function openConnection(options: ConnectionOptions): Connection {
     options.onStatus?.(now ? 'CONNECTED' : 'DISCONNECTED');
   }
   function pause(attempt: number): Promise<void> {
-    const most = Math.min(longestWaitSeconds, 2 ** attempt) * 1000;
+    const seconds = backOff({ first: 1, max: longestWaitSeconds, jitter: 0.9 }, attempt);
     return new Promise((resolve) => {
       const end = (): void => {
         takeBack();
         clearTimeout(timer);
         resolve();
       };
-      const timer = setTimeout(end, most * (0.1 + 0.9 * Math.random()));
+      const timer = setTimeout(end, seconds * 1000);
       const takeBack = onDispose(end);
     });
   }

@@ -2,6 +2,10 @@
 import { type Call, DriverError } from '../drivers/driver.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import type { WorkItem } from '../store/work/work.ts';
+import { type BackOff, backOff } from '../timing/back-off.ts';
+import { runWithin } from '../timing/time-limit.ts';
+
+const retryBackOff: BackOff = { first: 0.2, max: 30, jitter: 0.5 };
 
 /** Calls a driver and waits at most `seconds`, even if the driver ignores the signal. */
 export async function callDriver<T>(
@@ -10,33 +14,20 @@ export async function callDriver<T>(
   verb: (call: Call) => Promise<T>,
 ): Promise<T> {
   options.signal.throwIfAborted();
-  const timeout = new AbortController();
-  const signal = AbortSignal.any([options.signal, timeout.signal]);
-  let timer: NodeJS.Timeout | undefined;
-  let giveUp = (): void => undefined;
-  const over = new Promise<never>((_, reject) => {
-    giveUp = () =>
-      reject(
-        new DriverError(
-          'DRIVER_SILENT',
-          `The driver did not answer ${options.verb} within ${options.seconds} s.`,
-          { retryable: true },
-        ),
-      );
-    timer = setTimeout(() => {
-      giveUp();
-      timeout.abort(new Error(`${options.verb} took longer than ${options.seconds} s`));
-    }, options.seconds * 1000);
-    options.signal.addEventListener('abort', giveUp, { once: true });
+  return await runWithin(options.seconds * 1000, options.signal, async (signal) => {
+    const over = new Promise<never>((_, reject) => {
+      const giveUp = () =>
+        reject(
+          new DriverError(
+            'DRIVER_SILENT',
+            `The driver did not answer ${options.verb} within ${options.seconds} s.`,
+            { retryable: true },
+          ),
+        );
+      signal.addEventListener('abort', giveUp, { once: true });
+    });
+    return await Promise.race([verb({ fence: BigInt(item.token), signal }), over]);
   });
-  const call = verb({ fence: BigInt(item.token), signal });
-  call.catch(() => undefined);
-  try {
-    return await Promise.race([call, over]);
-  } finally {
-    clearTimeout(timer);
-    options.signal.removeEventListener('abort', giveUp);
-  }
 }
 
 /**
@@ -75,8 +66,5 @@ export const isFenced = (error: unknown): boolean =>
 export const isFinal = (error: unknown): boolean =>
   error instanceof DriverError && !error.retryable && !isFenced(error);
 
-/** Jittered exponential back-off in seconds: about 0.2, 0.4, 0.8 … 30. */
-export function backOffSeconds(attempt: number): number {
-  const ceiling = Math.min(30, 0.2 * 2 ** Math.max(0, attempt - 1));
-  return ceiling / 2 + (Math.random() * ceiling) / 2;
-}
+/** Wait in seconds after an attempt, the first being 1, has failed. */
+export const retrySeconds = (attempt: number): number => backOff(retryBackOff, attempt - 1);

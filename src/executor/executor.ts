@@ -21,7 +21,8 @@ import {
   type WorkItem,
   watchRuntime,
 } from '../store/work/work.ts';
-import { backOffSeconds, failureOf, isFenced } from './call.ts';
+import { waitAtMost } from '../timing/time-limit.ts';
+import { failureOf, isFenced, retrySeconds } from './call.ts';
 import { hostWork } from './host-work.ts';
 import { runtimeWork } from './runtime-work.ts';
 import type { Executing } from './work-handler.ts';
@@ -155,7 +156,7 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
       if (!(error instanceof DriverError)) {
         log.error({ err: error, kind: item.kind, resource: item.resourceId }, 'work failed');
       }
-      const seconds = backOffSeconds(item.attempt);
+      const seconds = retrySeconds(item.attempt);
       await postpone(store, item, { seconds, cause: failureOf(error, item.kind) });
     }
   };
@@ -262,10 +263,10 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
       clearInterval(purging);
       wake();
       const atWork = () => Promise.all([maintaining, ...running.values()]);
-      await Promise.race([looping.then(atWork), delay(STOP_MS, undefined, { ref: false })]);
+      await waitAtMost(STOP_MS, looping.then(atWork));
       await worker.stop();
       // The calls of running items are aborted by now.
-      await Promise.race([atWork(), delay(ABORTED_MS, undefined, { ref: false })]);
+      await waitAtMost(ABORTED_MS, atWork());
     },
   };
 }

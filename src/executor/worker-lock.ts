@@ -9,6 +9,7 @@ import type { Store } from '../store/commit/store.ts';
 import type { Session } from '../store/database/database.ts';
 import { within } from '../store/database/time-limit.ts';
 import { disclaimLock, type Peer, takeLock, unlockedPeers } from '../store/work/workers.ts';
+import { backOff } from '../timing/back-off.ts';
 
 export interface WorkerLockOptions {
   readonly epoch: number;
@@ -33,8 +34,7 @@ export interface WorkerLock {
 const LOOK_MS = 250;
 /** Time for a living peer that has lost its lock to record that. */
 const CONFIRM_MS = 100;
-const RETRY_MS = 50;
-const MAX_RETRY_MS = 2_000;
+const retryBackOffMs = { first: 50, max: 2_000 };
 /** A connection that was cut silently never answers, so queries are limited in time. */
 const ANSWER_SECONDS = 2;
 
@@ -92,8 +92,7 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
       if (closed) return;
       const disclaimed = within(ANSWER_SECONDS, disclaimLock(store, epoch));
       if (!(await disclaimed.catch(() => true))) return options.onBuried();
-      const wait = Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** failures);
-      if (failures > 0) await Promise.race([pause(wait), closing]);
+      if (failures > 0) await Promise.race([pause(backOff(retryBackOffMs, failures)), closing]);
     }
     if (!isKept) log.warn({ worker: epoch }, 'no session is kept; peers go by the lease alone');
   };

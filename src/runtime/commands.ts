@@ -3,6 +3,8 @@
  * API has acknowledged it. If a command arrives again, only its completion is sent again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { backOff } from '../timing/back-off.ts';
+import { waitAtMost } from '../timing/time-limit.ts';
 import type { Api } from './api.ts';
 import type { Log } from './log.ts';
 import { type CommandResult, RunEnded, type RuntimeCommand } from './protocol.ts';
@@ -28,7 +30,7 @@ export interface CommandQueueOptions {
 }
 
 const stopAcknowledgeMilliseconds = 5_000;
-const longestRetryMilliseconds = 2_000;
+const retryBackOffMs = { first: 100, max: 2_000, jitter: 0.5 };
 
 /** Creates an empty queue. */
 export function createCommandQueue(options: CommandQueueOptions): CommandQueue {
@@ -50,10 +52,7 @@ export function createCommandQueue(options: CommandQueueOptions): CommandQueue {
     results.set(command.id, result);
     const acknowledged = send(command.id, result);
     if (command.kind !== 'STOP') return;
-    await Promise.race([
-      acknowledged,
-      delay(stopAcknowledgeMilliseconds, undefined, { ref: false }),
-    ]);
+    await waitAtMost(stopAcknowledgeMilliseconds, acknowledged);
     options.onStopped();
   }
 
@@ -77,8 +76,7 @@ export function createCommandQueue(options: CommandQueueOptions): CommandQueue {
       } catch (error) {
         if (error instanceof RunEnded) return;
       }
-      const longest = Math.min(100 * 2 ** attempt, longestRetryMilliseconds);
-      await delay(longest * (0.5 + Math.random() / 2));
+      await delay(backOff(retryBackOffMs, attempt));
     }
   }
 

@@ -6,6 +6,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, createClient } from 'graphql-ws';
 import WebSocket from 'ws';
+import { backOff } from '../timing/back-off.ts';
+import { waitAtMost } from '../timing/time-limit.ts';
 import type { Log } from './log.ts';
 import {
   type Answer,
@@ -48,10 +50,11 @@ const messageTooBig = 1009;
 const requestMilliseconds = 15_000;
 const pingMilliseconds = 10_000;
 const pongMilliseconds = 5_000;
-const firstWaitMilliseconds = 200;
-const longestWaitMilliseconds = 5_000;
+/** Clients that lost one server together should not reconnect together. */
+const reconnectBackOffMs = { first: 200, max: 5_000, jitter: 0.75 };
 /** The server is busy: reconnect, but not at once. */
 const tryAgainLater = 1013;
+const busyBackOffMs = { ...reconnectBackOffMs, first: 1_000 };
 /** Close codes that mean that the key, and with it the run, is no longer valid. */
 const runEndedCodes: readonly number[] = [4401, 4403];
 
@@ -82,7 +85,8 @@ export function openConnection(options: ConnectionOptions): Connection {
       if (failures === 1) {
         options.log.warn(`No connection to the API (${closed.code} ${closed.reason}); retrying.`);
       }
-      const wait = waitMilliseconds(failures, closed.code);
+      const waits = closed.code === tryAgainLater ? busyBackOffMs : reconnectBackOffMs;
+      const wait = backOff(waits, failures - 1);
       await delay(wait, undefined, { signal: closing.signal }).catch(() => {});
     }
   }
@@ -178,7 +182,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     query,
     async close() {
       closing.abort();
-      await Promise.race([finished, delay(1_000, undefined, { ref: false })]);
+      await waitAtMost(1_000, finished);
     },
   };
 }
@@ -228,13 +232,6 @@ function failureOf(reason: unknown): Disconnected | RequestRejected {
   return closed.code === messageTooBig
     ? new RequestRejected('PAYLOAD_TOO_LARGE', 'a message was larger than the API takes')
     : new Disconnected(closed.reason);
-}
-
-/** Full jitter: clients that lost one server together do not reconnect together. */
-function waitMilliseconds(failures: number, code: number): number {
-  const first = code === tryAgainLater ? 1_000 : firstWaitMilliseconds;
-  const longest = Math.min(first * 2 ** Math.min(failures - 1, 10), longestWaitMilliseconds);
-  return longest * (0.25 + Math.random() * 0.75);
 }
 
 function describe(event: unknown): Closed {

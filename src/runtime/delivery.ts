@@ -3,6 +3,7 @@
  * has sent, the same batch again until it is settled. If the API refuses a batch, ever smaller
  * parts are sent until the refused item is found. That is set aside and delays no other item.
  */
+import { backOff } from '../timing/back-off.ts';
 import { type Answer, RequestRejected } from './protocol.ts';
 
 /** The limits of one batch. */
@@ -66,7 +67,7 @@ export function createDelivery<T>({ queue, limits, send }: DeliveryOptions<T>): 
     if (timer !== undefined && !isUrgent) return;
     clearTimeout(timer);
     const linger = isFollowing ? nextBatchMilliseconds : lingerMilliseconds;
-    const wait = Math.min(linger * 2 ** failures, longestRetryMilliseconds);
+    const wait = backOff({ first: linger, max: longestRetryMilliseconds }, failures);
     timer = setTimeout(() => void sendPart(), isUrgent ? 0 : wait).unref();
   }
 
@@ -75,7 +76,7 @@ export function createDelivery<T>({ queue, limits, send }: DeliveryOptions<T>): 
     const most = limits();
     isSending = true;
     try {
-      if (most === undefined) failures = Math.min(failures + 1, 10);
+      if (most === undefined) failures += 1;
       else await sendHead({ ...most, items: Math.min(most.items, partItems) });
     } finally {
       isSending = false;
@@ -98,7 +99,7 @@ export function createDelivery<T>({ queue, limits, send }: DeliveryOptions<T>): 
       } else refuse(items, `${code ?? answer.__typename}: ${message ?? ''}`);
     } catch (error) {
       if (isClosed) return;
-      failures = Math.min(failures + 1, 10);
+      failures += 1;
       const isRejected = error instanceof RequestRejected && !error.retryable;
       rejections = isRejected ? rejections + 1 : 0;
       if (isRejected && rejections >= mostRejections) refuse(items, error.message);

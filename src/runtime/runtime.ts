@@ -4,8 +4,8 @@
  *     up ── LOAD_SOLUTION ──▶ loaded ── START_LISTENING ──▶ RUNNING ◀── RESUME ── PAUSED
  *                                             (intake CLOSED: PAUSED)  ── PAUSE ──▶
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import packageJson from '../../package.json' with { type: 'json' };
+import { waitAtMost } from '../timing/time-limit.ts';
 import { createApi } from './api.ts';
 import { openCloudDevices } from './cloud-devices.ts';
 import { createCloudLogs } from './cloud-logs.ts';
@@ -189,7 +189,7 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
     phase = 'PAUSING';
     await listening.closeMessages(hurry.signal);
     // The rest is delivered while the instance is paused, or in the next run.
-    await Promise.race([within(pauseFlushMilliseconds, devices.flushed()), hurried]);
+    await Promise.race([waitAtMost(pauseFlushMilliseconds, devices.flushed()), hurried]);
     phase = 'PAUSED';
     return { outcome: 'DONE', endpoints: listening.endpoints() };
   }
@@ -223,7 +223,7 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
       phase = 'CLOSED';
       hurryUp();
       await listening?.closeAll(hurry.signal);
-      await within(flushMilliseconds, devices?.flushed());
+      await waitAtMost(flushMilliseconds, devices?.flushed());
     })();
     return closing;
   }
@@ -239,7 +239,7 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
     else log.error(text);
     await close();
     clearInterval(heartbeat);
-    if (code !== exitCodes.runEnded) await within(flushMilliseconds, log.flushed());
+    if (code !== exitCodes.runEnded) await waitAtMost(flushMilliseconds, log.flushed());
     await connection.close();
     devices?.close();
     leftBehind?.close();
@@ -255,7 +255,7 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
       log.error(`Fault: ${stack}`);
       const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       const report = api.reportFault(message).catch(() => {});
-      await within(faultMilliseconds, Promise.all([report, log.flushed()]));
+      await waitAtMost(faultMilliseconds, Promise.all([report, log.flushed()]));
       finish(exitCodes.fault);
     },
   };
@@ -263,8 +263,4 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
 
 function failed(message: string): CommandResult {
   return { outcome: 'FAILED', message };
-}
-
-async function within(milliseconds: number, work: Promise<unknown> | undefined): Promise<void> {
-  await Promise.race([work, delay(milliseconds, undefined, { ref: false })]);
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:dgram';
 import { checkZoneName } from '../../lifecycle/dns-name.ts';
+import { withTimeLimit } from '../../timing/time-limit.ts';
 import { bindBoth } from './bind.ts';
 import {
   encodeReply,
@@ -145,7 +146,12 @@ export function createNameServer(options: NameServerOptions): NameServer {
         return encodeReply(query, refusal, limit(query));
       }
       try {
-        const reply = await within(zone.answer(received.question), limits.lookupSeconds);
+        const reply = await withTimeLimit(
+          limits.lookupSeconds * 1000,
+          zone.answer(received.question),
+          () =>
+            new Error(`The store of DNS records did not answer within ${limits.lookupSeconds} s.`),
+        );
         return encodeReply(query, reply, limit(query));
       } catch (error) {
         warn({ err: error, zone: options.zone }, 'A DNS record could not be looked up');
@@ -195,19 +201,6 @@ export function createNameServer(options: NameServerOptions): NameServer {
 
 function closeUdp(udp: Socket): Promise<void> {
   return new Promise((resolve) => udp.close(() => resolve()));
-}
-
-async function within<T>(work: Promise<T>, seconds: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new Error(`The store of DNS records did not answer within ${seconds} s.`);
-    timer = setTimeout(() => reject(error), seconds * 1000).unref();
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function createQuietWarn(log: NameServerLog | undefined): NameServerLog['warn'] {

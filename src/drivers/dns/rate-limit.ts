@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { type TokenLevel, type TokenRate, tokensAt } from '../../timing/token-bucket.ts';
 
 export interface RateLimit {
   /** Takes one token of this source; false if it has none left. */
@@ -7,11 +8,8 @@ export interface RateLimit {
   readonly size: number;
 }
 
-export interface RateLimitOptions {
-  /** Tokens that a source gains each second. */
-  readonly perSecond: number;
-  /** Tokens that a source has initially, and at most. */
-  readonly burst: number;
+/** The rate is that of each source. */
+export interface RateLimitOptions extends TokenRate {
   /** Size limit of the table. Above it the least recently active source is forgotten. */
   readonly maxSources: number;
   /** A monotonic clock, in milliseconds. */
@@ -22,18 +20,17 @@ export interface RateLimitOptions {
 export function createRateLimit(options: RateLimitOptions): RateLimit {
   const now = options.now ?? (() => performance.now());
   // A Map keeps insertion order and entries are re-inserted on use, so the first key is the oldest.
-  const buckets = new Map<string, { tokens: number; at: number }>();
+  const buckets = new Map<string, TokenLevel>();
 
   return {
     take(source) {
-      const at = now();
+      const atMs = now();
       const known = buckets.get(source);
       if (known) buckets.delete(source);
       else if (buckets.size >= options.maxSources) forgetOldest(buckets);
-      const gained = known ? ((at - known.at) / 1000) * options.perSecond : 0;
-      const tokens = Math.min(options.burst, (known?.tokens ?? options.burst) + gained);
+      const tokens = known ? tokensAt(options, known, atMs) : options.burst;
       const allowed = tokens >= 1;
-      buckets.set(source, { tokens: allowed ? tokens - 1 : tokens, at });
+      buckets.set(source, { tokens: allowed ? tokens - 1 : tokens, atMs });
       return allowed;
     },
     get size() {

@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { checkDnsName } from '../../lifecycle/dns-name.ts';
+import { runWithin } from '../../timing/time-limit.ts';
 import { DriverError } from '../driver.ts';
 import { type Exchanged, exchange, type ServerAddress } from './exchange.ts';
 import { rcodes } from './message.ts';
@@ -79,7 +80,9 @@ async function ask(
     signal.throwIfAborted();
     if (tried > 1) await pause(pauseMs, undefined, { signal });
     try {
-      const answer = await withLimit(trySeconds, signal, (limit) => exchange(server, name, limit));
+      const answer = await runWithin(trySeconds * 1000, signal, (limit) =>
+        exchange(server, name, limit),
+      );
       if (answer.rcode !== rcodes.SERVFAIL) return answer;
       failed = answer;
     } catch (error) {
@@ -93,29 +96,6 @@ async function ask(
     `The name server at ${server.address}:${server.port} did not answer a question for ${name} in ${tries} tries. See whether it runs and whether a firewall is in between.`,
     { retryable: true, cause },
   );
-}
-
-/**
- * Runs one attempt under a signal that also aborts after the time limit. Not `AbortSignal.any` with
- * `AbortSignal.timeout`: Node 20 may collect such a timeout before it fires, and the attempt would
- * hang.
- */
-async function withLimit<T>(
-  seconds: number,
-  outer: AbortSignal,
-  run: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const controller = new AbortController();
-  const abort = () => controller.abort(outer.reason);
-  outer.addEventListener('abort', abort, { once: true });
-  const late = new Error(`No answer within ${seconds} s.`);
-  const timer = setTimeout(() => controller.abort(late), seconds * 1000);
-  try {
-    return await run(controller.signal);
-  } finally {
-    clearTimeout(timer);
-    outer.removeEventListener('abort', abort);
-  }
 }
 
 function refused({ server, zone }: ServerDnsProviderOptions, name: string, rcode: number) {

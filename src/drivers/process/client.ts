@@ -1,6 +1,7 @@
 /** The driver's side of the control socket of the agent, and of its health check. */
 import { get } from 'node:http';
 import { createConnection } from 'node:net';
+import { runWithin } from '../../timing/time-limit.ts';
 import { DriverError } from '../driver.ts';
 import { type Answer, type CommandName, type Commands, maxLineBytes } from './protocol.ts';
 
@@ -23,7 +24,9 @@ export interface Ask<Name extends CommandName> {
 export async function askAgent<Name extends CommandName>(
   ask: Ask<Name>,
 ): Promise<Commands[Name]['answers']> {
-  const line = await exchange(ask);
+  const line = await runWithin(answerWithinMs, ask.signal, (signal) =>
+    exchange({ ...ask, signal }),
+  );
   let answer: Answer<Name>;
   try {
     answer = JSON.parse(line) as Answer<Name>;
@@ -45,8 +48,7 @@ export function silent(hostId: string, reason: string, cause?: unknown): DriverE
 }
 
 async function exchange<Name extends CommandName>(ask: Ask<Name>): Promise<string> {
-  const { socket: path, hostId, command, body, fence } = ask;
-  const signal = AbortSignal.any([ask.signal, AbortSignal.timeout(answerWithinMs)]);
+  const { socket: path, hostId, command, body, fence, signal } = ask;
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(silent(hostId, 'the call was over before it began'));
@@ -81,18 +83,22 @@ async function exchange<Name extends CommandName>(ask: Ask<Name>): Promise<strin
   });
 }
 
+export interface HealthQuestion {
+  readonly address: string;
+  readonly port: number;
+  readonly hostId: string;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Checks over HTTP whether a host answers.
  * @returns null if it does, otherwise the reason
  */
-export async function askHealth(options: {
-  address: string;
-  port: number;
-  hostId: string;
-  signal: AbortSignal;
-}): Promise<string | null> {
-  const { address, port, hostId } = options;
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(answerWithinMs)]);
+export function askHealth(question: HealthQuestion): Promise<string | null> {
+  return runWithin(answerWithinMs, question.signal, (signal) => probe({ ...question, signal }));
+}
+
+function probe({ address, port, hostId, signal }: HealthQuestion): Promise<string | null> {
   const where = `http://${address}:${port}/healthz`;
   return new Promise((resolve) => {
     const onError = (error: Error): void =>

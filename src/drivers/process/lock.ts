@@ -5,9 +5,12 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Database from 'libsql';
+import { backOff } from '../../timing/back-off.ts';
 import { type Call, DriverError } from '../driver.ts';
 import { raiseFence } from './fence.ts';
 import { makeFolder, safeName } from './files.ts';
+
+const lockBackOffMs = { first: 5, max: 100 };
 
 /**
  * Runs `work` while no other server acts on the host. Lock and fence lie outside the work folder of
@@ -30,7 +33,7 @@ export async function withHost<T>(
 }
 
 async function acquire(path: string, signal: AbortSignal): Promise<{ close(): void }> {
-  for (let waitMs = 5; ; waitMs = Math.min(waitMs * 2, 100)) {
+  for (let failures = 0; ; failures += 1) {
     if (signal.aborted) throw aborted('Another server was acting on this host all the time.');
     const database = new Database(path, { timeout: 0 });
     try {
@@ -41,7 +44,7 @@ async function acquire(path: string, signal: AbortSignal): Promise<{ close(): vo
       const code = String((error as { code?: unknown }).code);
       if (!code.startsWith('SQLITE_BUSY') && !code.startsWith('SQLITE_LOCKED')) throw error;
     }
-    await delay(waitMs, undefined, { signal }).catch(() => undefined);
+    await delay(backOff(lockBackOffMs, failures), undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -2,10 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isConnectionError } from '../../store/database/sql-error.ts';
 import { within } from '../../store/database/time-limit.ts';
+import { backOff } from '../../timing/back-off.ts';
 
 /** A connection that was cut without a word answers never. */
 const READ_SECONDS = 10;
-const RETRY_MS = { first: 50, most: 2000 };
+const retryBackOffMs = { first: 50, max: 2000 };
 
 /** A read that the database has to answer in time. */
 export const answered = <T>(read: Promise<T>): Promise<T> => within(READ_SECONDS, read);
@@ -23,7 +24,6 @@ export async function readWhileAway<T>(read: () => Promise<T>, isOver: () => boo
     } catch (error) {
       if (!isConnectionError(error) || isOver()) throw error;
     }
-    const ms = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** attempt);
-    await sleep(ms, undefined, { ref: false });
+    await sleep(backOff(retryBackOffMs, attempt), undefined, { ref: false });
   }
 }

@@ -6,7 +6,7 @@
 
 import type { LogRow } from '../../store/log/log.ts';
 import type { PushedRevision } from '../../store/log/notification.ts';
-import { createTokenBucket } from '../../store/log/token-bucket.ts';
+import { createTokenBucket } from '../../timing/token-bucket.ts';
 
 export interface PushedRows {
   /** The revisions that wait, in no order. */

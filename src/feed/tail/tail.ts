@@ -17,7 +17,9 @@ import {
   type StoreIdentity,
 } from '../../store/log/log.ts';
 import type { PushedRevision } from '../../store/log/notification.ts';
-import { createTokenBucket } from '../../store/log/token-bucket.ts';
+import { backOff } from '../../timing/back-off.ts';
+import { waitAtMost } from '../../timing/time-limit.ts';
+import { createTokenBucket } from '../../timing/token-bucket.ts';
 import { createPushedRows, rowsOf } from './pushed-rows.ts';
 import { advance, advanceAlone, hasGap, type ReaderState, readerAt } from './reader.ts';
 import { createWaiting } from './waiting.ts';
@@ -57,8 +59,8 @@ const revalidateMs = 1000;
 /** Under load one read covers 4 ms of commits; a single commit is read at once. */
 const readRate = { perSecond: 250, burst: 10 };
 /** Wait between reads while a gap is undecided: a rollback sends no notification. */
-const gapRetryMs = { first: 2, max: 50 };
-const retryMs = { first: 50, max: 2000 };
+const gapBackOffMs = { first: 2, max: 50 };
+const failureBackOffMs = { first: 50, max: 2000, jitter: 0.5 };
 const READ_SECONDS = 10;
 /** Delay of the read that checks the store after pushed rows that were not new. */
 const revalidateSoonMs = 20;
@@ -186,7 +188,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
     state = advance(state, null, { revisions, full: false });
     const through = state.position;
     pushedRows.dropThrough(through);
-    if (pushedRows.waiting.length > 0) wakeWithout(revisions.at(-1) ?? 0, gapRetryMs.first);
+    if (pushedRows.waiting.length > 0) wakeWithout(revisions.at(-1) ?? 0, gapBackOffMs.first);
     // Revisions that a read saw earlier follow, and were not pushed.
     else if (through > from && hasGap(state)) wake();
     if (through === from) return;
@@ -237,11 +239,11 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
         if (state) for (const { resolve } of served) resolve();
         else waiters.unshift(...served);
         gaps = !state || hasGap(state) ? gaps + 1 : 0;
-        if (gaps > 0) pauseMs = Math.min(gapRetryMs.max, gapRetryMs.first * 2 ** (gaps - 1));
+        if (gaps > 0) pauseMs = backOff(gapBackOffMs, gaps - 1);
         waiting.look(state?.position ?? 0, gaps > 0, writers);
       } catch (error) {
         for (const { reject } of served) reject(error);
-        pauseMs = Math.min(retryMs.max, retryMs.first * 2 ** failures) * (1 - Math.random() / 2);
+        pauseMs = backOff(failureBackOffMs, failures);
         failures += 1;
         database.renew();
         hooks.onError(error);
@@ -290,7 +292,7 @@ export function createTail(database: Reader, hooks: TailHooks): Tail {
       if (revalidation) clearTimeout(revalidation);
       endPause?.();
       // A read that the database does not answer is abandoned.
-      await within(2, loop ?? Promise.resolve()).catch(() => {});
+      await waitAtMost(2000, loop);
     },
     wake,
     push: pushedRows.add,

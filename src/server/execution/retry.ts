@@ -3,11 +3,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isConnectionError } from '../../store/database/sql-error.ts';
 import { within } from '../../store/database/time-limit.ts';
+import { backOff } from '../../timing/back-off.ts';
 
 /** About ten minutes in total. */
 const retries = 600;
+const retryBackOffMs = { first: 20, max: 1_000 };
 /** A connection that was cut silently never answers; the next attempt uses another one. */
-const readSeconds = { first: 10, most: 60 };
+const readSeconds = { first: 10, max: 60 };
 
 /** The caller. The signal of a socket is created on first use. */
 interface Asking {
@@ -24,7 +26,7 @@ export async function answered<Result extends Pick<ExecutionResult, 'errors'> | 
   for (let attempt = 0; attempt < retries; attempt += 1) {
     if (!result?.errors?.some(({ originalError }) => isConnectionError(originalError))) break;
     if (asking.signal.aborted) break;
-    await pause(Math.min(1_000, 20 * 2 ** attempt));
+    await pause(backOff(retryBackOffMs, attempt));
     result = await again();
   }
   return result;
@@ -39,12 +41,12 @@ export function answeredInTime(
   again: () => ExecutionResult | Promise<ExecutionResult>,
   asking: Asking,
 ): Promise<ExecutionResult> {
-  let seconds = readSeconds.first;
+  let failures = 0;
   const next = () => {
-    seconds = Math.min(readSeconds.most, 2 * seconds);
-    return inTime(seconds, again());
+    failures += 1;
+    return inTime(backOff(readSeconds, failures), again());
   };
-  return answered(inTime(seconds, first), next, asking);
+  return answered(inTime(readSeconds.first, first), next, asking);
 }
 
 function inTime(

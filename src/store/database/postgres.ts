@@ -2,6 +2,7 @@
 import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js';
 import { migrate as migratePostgres } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
+import { backOff } from '../../timing/back-off.ts';
 import { relations } from '../table/relations.ts';
 import { CannotOpenStore } from './data-directory.ts';
 import type { Database, Parameter } from './database.ts';
@@ -21,6 +22,8 @@ export function checkDriver(): void {
 /** Advisory lock that the migrations are run under; any constant will do. */
 const migrationLock = 5_151_727_493;
 
+const reconnectBackOffSeconds = { first: 0.05, max: 2 };
+
 /**
  * Opens PostgreSQL.
  *
@@ -32,7 +35,7 @@ export function openPostgres(url: string, options: { connections: number }): Dat
   const common = {
     onnotice: () => {},
     connect_timeout: 10,
-    backoff: (attempt: number) => Math.min(2, 0.05 * 2 ** attempt),
+    backoff: (attempt: number) => backOff(reconnectBackOffSeconds, attempt),
     connection: { application_name: 'instance-manager' },
   };
   const types = {

@@ -1,20 +1,13 @@
-/** Time limits for statements on a database that may never answer. */
+import { withTimeLimit } from '../../timing/time-limit.ts';
 
 /**
- * Rejects if the promise takes longer: a statement on a silently cut connection stays open for
+ * Rejects if the database takes longer: a statement on a silently cut connection stays open for
  * minutes.
  */
-export async function within<T>(seconds: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = Object.assign(new Error(`The database has not answered for ${seconds} s.`), {
+export function within<T>(seconds: number, statement: Promise<T>): Promise<T> {
+  return withTimeLimit(seconds * 1000, statement, () =>
+    Object.assign(new Error(`The database has not answered for ${seconds} s.`), {
       code: 'CONNECTION_SILENT',
-    });
-    timer = setTimeout(() => reject(error), seconds * 1000);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+    }),
+  );
 }

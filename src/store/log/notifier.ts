@@ -6,12 +6,14 @@
  */
 import { createHmac, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backOff } from '../../timing/back-off.ts';
+import { waitAtMost } from '../../timing/time-limit.ts';
+import { createTokenBucket } from '../../timing/token-bucket.ts';
 import type { Database, Session } from '../database/database.ts';
 import { createReader } from '../database/own-connection.ts';
 import { within } from '../database/time-limit.ts';
 import { readIdentity } from './log.ts';
 import { type Notification, notificationOf, payloadOf } from './notification.ts';
-import { createTokenBucket } from './token-bucket.ts';
 
 /** Where a commit publishes its rows. */
 export interface PublishTarget {
@@ -42,7 +44,7 @@ const NAME_CHANNEL = "select set_config('instance_manager.channel', $1, false)";
 const LISTEN =
   "do $$ begin execute format('listen %I', current_setting('instance_manager.channel')); end $$";
 const LISTEN_SECONDS = 10;
-const RETRY_MS = { first: 50, most: 2000 };
+const listenBackOffMs = { first: 50, max: 2000 };
 /** Under load one NOTIFY covers 4 ms of commits; a single commit is notified at once. */
 const notifyRate = { perSecond: 250, burst: 10 };
 const NOTIFY_SECONDS = 5;
@@ -101,7 +103,7 @@ export function startNotifier(database: Database): Notifier {
         await session.ended;
       } catch {
         session?.close();
-        const waitMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures);
+        const waitMs = backOff(listenBackOffMs, failures);
         failures += 1;
         await sleep(waitMs, null, { signal: stopping.signal }).catch(() => {});
       }
@@ -131,7 +133,7 @@ export function startNotifier(database: Database): Notifier {
           own.renew();
         }
         const waitMs = bucket.take();
-        if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+        if (waitMs > 0) await sleep(waitMs);
       }
       sending = null;
     })();
@@ -174,7 +176,7 @@ export function startNotifier(database: Database): Notifier {
         await sending;
         await listening;
       };
-      await within(2, end()).catch(() => {});
+      await waitAtMost(2000, end());
       own.close();
     },
   };

@@ -3,8 +3,10 @@
  * that deletes also stores how far the log was pruned. Resources keep their last transition in
  * their own row.
  */
+import { setTimeout as pause } from 'node:timers/promises';
+import { backOff } from '../../timing/back-off.ts';
+import { waitAtMost } from '../../timing/time-limit.ts';
 import type { Database } from '../database/database.ts';
-import { within } from '../database/time-limit.ts';
 import { dnsConfirmations } from '../table/state-sets.ts';
 import { readLogHolders } from './log.ts';
 
@@ -28,6 +30,7 @@ const batchRows = 1000;
 const restMs = 10;
 /** How long to wait for transactions that were open when the batch was chosen. */
 const writersSeconds = 30;
+const writersBackOffMs = { first: 2, max: 250 };
 
 /** A batch: revisions above `above` and up to `through`. */
 interface Batch {
@@ -108,7 +111,7 @@ export function startRetention(database: Database, { days, log }: RetentionOptio
       clearTimeout(first);
       clearInterval(timer);
       // A statement without an answer is abandoned.
-      await within(2, looking ?? Promise.resolve()).catch(() => {});
+      await waitAtMost(2000, looking);
     },
   };
 }
@@ -131,13 +134,11 @@ async function isDecided(database: Database, isOver: () => boolean): Promise<boo
   if (database.kind === 'PGLITE') return true;
   const writers = new Set(await readLogHolders(database));
   const until = performance.now() + writersSeconds * 1000;
-  for (let ms = 2; writers.size > 0; ms = Math.min(250, ms * 2)) {
+  for (let looks = 0; writers.size > 0; looks += 1) {
     if (isOver() || performance.now() > until) return false;
-    await pause(ms);
+    await pause(backOff(writersBackOffMs, looks));
     const writing = new Set(await readLogHolders(database));
     for (const writer of writers) if (!writing.has(writer)) writers.delete(writer);
   }
   return true;
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
