@@ -8,8 +8,7 @@
  * reason: look whether the newer version still needs the edit, then move the patch to it.
  * `--check` only says whether the package is patched.
  *
- * Ours rather than patch-package: that would be installed wherever the server is, with fourteen packages
- * of its own; its diff has no place for the reason of an edit; and it needs flags to fail where this does.
+ * Why not patch-package: docs/architecture.md, "Dependencies".
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
