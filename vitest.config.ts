@@ -21,8 +21,6 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 240_000,
     expect: { poll: { timeout: 30_000, interval: 20 } },
-    // Real processes on a shared machine: CI gives a test a second chance and says so.
-    retry: process.env.CI ? 1 : 0,
     reporters: ['default', './test/harness/slowest.ts', './test/harness/closing-line.ts'],
     coverage: { include: ['src/**'] },
   },

@@ -137,6 +137,7 @@ describe('the data directory', () => {
     await (await openDataDirectory(data())).close();
     const elsewhere = { ...ownIdentity(), namespace: 'pid:[1]' };
     writeFileSync(data('owner.9'), JSON.stringify(elsewhere));
+    expect(await refusal(openDataDirectory(data()))).toContain('is in use');
     const old = new Date(Date.now() - 60_000);
     utimesSync(data('alive'), old, old);
     await (await openDataDirectory(data())).close();
