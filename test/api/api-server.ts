@@ -47,12 +47,8 @@ export interface ApiServer {
   stop(): Promise<void>;
 }
 
-/** One migrated database in memory for all servers of a test file. */
-export async function openDatabase(): Promise<Database> {
-  const database = await openTestPglite();
-  await database.migrate('drizzle');
-  return database;
-}
+/** One migrated database for all servers of a test file. */
+export const openDatabase = (): Promise<Database> => openTestPglite();
 
 export async function startApiServer(
   database: Database,

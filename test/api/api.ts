@@ -19,7 +19,7 @@ import { buildSchema } from '../../src/api/schema.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
-import { createTestDatabase } from '../harness/database.ts';
+import { createMigratedDatabase } from '../harness/database.ts';
 import { openStream, testPipeline } from './stream.ts';
 
 export type StoreKind = 'PGLITE' | 'POSTGRES';
@@ -58,7 +58,7 @@ export async function openApi(
   { databaseUrl }: { databaseUrl?: string | undefined } = {},
 ): Promise<Api> {
   const dataDir = await mkdtemp(join(tmpdir(), 'api-'));
-  const own = kind === 'POSTGRES' && !databaseUrl ? await createTestDatabase() : null;
+  const own = kind === 'POSTGRES' && !databaseUrl ? await createMigratedDatabase() : null;
   const url = databaseUrl ?? own?.url;
   const store = await openStore({
     databaseUrl: url,

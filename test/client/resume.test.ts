@@ -2,7 +2,7 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../harness/database.ts';
 import { eventually } from '../harness/eventually.ts';
 import { type Client, createClient, rowOf } from '../integration/client.ts';
 import { randomNumbers } from '../integration/load.ts';
@@ -18,7 +18,7 @@ let server: Server;
 let api: Client;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   sql = postgres(database.url, { max: 1, onnotice: () => undefined });
   server = await startServer({ environment: { DATABASE_URL: database.url, SAMPLE_DATA: 'on' } });
   api = createClient(server);

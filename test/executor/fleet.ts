@@ -21,7 +21,7 @@ import type { Database } from '../../src/store/database/database.ts';
 import { openPostgres } from '../../src/store/database/postgres.ts';
 import type { ScriptedRuntime } from '../drivers/script.ts';
 import { createScriptedDriver } from '../drivers/scripted.ts';
-import { createTestDatabase } from '../harness/database.ts';
+import { createMigratedDatabase } from '../harness/database.ts';
 import { openTestPglite } from '../harness/embedded.ts';
 import { eventually } from '../harness/eventually.ts';
 
@@ -33,9 +33,8 @@ export async function openDatabase(kind: 'PGLITE' | 'POSTGRES'): Promise<{
   url: string | null;
   drop(): Promise<void>;
 }> {
-  const own = kind === 'POSTGRES' ? await createTestDatabase() : null;
+  const own = kind === 'POSTGRES' ? await createMigratedDatabase() : null;
   const database = own ? openPostgres(own.url, { connections: 8 }) : await openTestPglite();
-  await database.migrate('drizzle');
   for (const [table, edges, type] of [
     ['instance_edges', instanceEdges, 'instance_state'],
     ['host_edges', hostEdges, 'host_state'],

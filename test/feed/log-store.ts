@@ -5,7 +5,7 @@ import { createFeed, type Feed, type FeedOptions } from '../../src/feed/feed.ts'
 import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import { openPostgres } from '../../src/store/database/postgres.ts';
-import { createTestDatabase } from '../harness/database.ts';
+import { createMigratedDatabase } from '../harness/database.ts';
 import { openTestPglite } from '../harness/embedded.ts';
 import type { FeedStream } from './stream.ts';
 
@@ -46,9 +46,8 @@ select r.revision, n - 1, $2::uuid, 'DESIRED', 'INSTANCE', $3::uuid, $4::int, cl
 returning revision`;
 
 export async function openLogStore(kind: Kind): Promise<LogStore> {
-  const test = kind === 'POSTGRES' ? await createTestDatabase() : null;
+  const test = kind === 'POSTGRES' ? await createMigratedDatabase() : null;
   const database = test ? openPostgres(test.url, { connections: 8 }) : await openTestPglite();
-  await database.migrate('drizzle');
   await database.query(
     `insert into store_identity (id, epoch, cursor_secret)
      values (1, gen_random_uuid(), 'a secret of a test')`,

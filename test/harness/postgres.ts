@@ -2,7 +2,7 @@
  * A real PostgreSQL for the tests: the one of TEST_DATABASE_URL, or a temporary one.
  *
  * As vitest's globalSetup it provides `postgresUrl`, one server for the whole run. Test files take
- * databases of their own on it (`createTestDatabase`). A test that restarts or stops its server starts
+ * databases of their own on it (`createTestDatabase`), which are copies of a migrated one where they ask for it. A test that restarts or stops its server starts
  * one for itself with `startPostgres()`.
  */
 import { execFileSync, spawn } from 'node:child_process';
@@ -13,11 +13,15 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { TestProject } from 'vitest/node';
+import { openPostgres } from '../../src/store/database/postgres.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** The address of a superuser's connection to the run's PostgreSQL. */
     postgresUrl: string;
+    /** The address of a migrated, empty database there, to which nothing connects: the template of stores. */
+    migratedUrl: string;
   }
 }
 
@@ -77,6 +81,14 @@ export async function startPostgres(): Promise<TemporaryPostgres> {
   };
 }
 
+async function createMigrated(serverUrl: string): Promise<TestDatabase> {
+  const migrated = await createDatabase(serverUrl, 'template1');
+  const database = openPostgres(migrated.url, { connections: 1 });
+  await database.migrate(join(root, 'drizzle'));
+  await database.close();
+  return migrated;
+}
+
 /** Vitest's global setup. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   // The server that tests start, and the template of the embedded store.
@@ -85,8 +97,12 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   project.provide('runFolder', folder);
   const given = process.env.TEST_DATABASE_URL;
   const postgres = given ? null : await startPostgres();
-  project.provide('postgresUrl', given ?? postgres?.url ?? '');
+  const url = given ?? postgres?.url ?? '';
+  const migrated = await createMigrated(url);
+  project.provide('postgresUrl', url);
+  project.provide('migratedUrl', migrated.url);
   return async () => {
+    await migrated.drop();
     await postgres?.stop();
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { createMigratedDatabase, type TestDatabase } from '../harness/database.ts';
 import { eventually } from '../harness/eventually.ts';
 import { addHost, addInstance } from './builders.ts';
 import { type Client, createClient } from './client.ts';
@@ -27,7 +27,7 @@ let nodes: readonly [Server, Server];
 let clients: readonly [Client, Client];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   sql = postgres(database.url, { max: 1, onnotice: () => undefined });
   dataDir = mkdtempSync(join(tmpdir(), 'im-'));
   const environment = { DATABASE_URL: database.url, SAMPLE_DATA: 'on' };

@@ -17,7 +17,7 @@ import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
 import { APPEND, take } from '../feed/log-store.ts';
 import { openStream } from '../feed/stream.ts';
-import { createTestDatabase } from '../harness/database.ts';
+import { createMigratedDatabase, createTestDatabase } from '../harness/database.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { one, zone } from './stores.ts';
 
@@ -164,7 +164,7 @@ test('DATA_DIR: restarts, kill -9 and mv keep it, a copy put back changes it, on
 });
 
 test('PostgreSQL: a copy in another database is another, and one node says so', async () => {
-  const original = await createTestDatabase();
+  const original = await createMigratedDatabase();
   onTestFinished(() => original.drop());
   let node = await start({ databaseUrl: original.url });
   const epoch = await node.epoch();
@@ -190,7 +190,7 @@ test('PostgreSQL: a copy in another database is another, and one node says so', 
 });
 
 test('PostgreSQL: the table made anew in the same database is another', async () => {
-  const database = await createTestDatabase();
+  const database = await createMigratedDatabase();
   onTestFinished(() => database.drop());
   let node = await start({ databaseUrl: database.url });
   const epoch = await node.epoch();

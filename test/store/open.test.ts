@@ -11,7 +11,11 @@ import { instanceEdges } from '../../src/lifecycle/instance.ts';
 import { openPostgres } from '../../src/store/database/postgres.ts';
 import { type OpenStore, type OpenStoreOptions, openStore } from '../../src/store/open.ts';
 import { createSampleData } from '../../src/store/sample-data.ts';
-import { createTestDatabase, type TestDatabase } from '../harness/database.ts';
+import {
+  createMigratedDatabase,
+  createTestDatabase,
+  type TestDatabase,
+} from '../harness/database.ts';
 import { everything, one, openTestStore, storeKinds, zone } from './stores.ts';
 
 // A new PGlite takes seconds, on a busy machine many.
@@ -149,7 +153,7 @@ test.each(storeKinds)(
 );
 
 test.each(storeKinds)('what is older than it has to be kept goes, on %s', async (kind) => {
-  const database = kind === 'POSTGRES' ? await createTestDatabase() : null;
+  const database = kind === 'POSTGRES' ? await createMigratedDatabase() : null;
   const rows = (store: OpenStore) =>
     one<{ n: number }>(store, 'select count(*)::int as n from log');
   const before = await open(database?.url);

@@ -18,7 +18,7 @@ import { type Notifier, startNotifier } from '../../src/store/log/notifier.ts';
 import { type OpenStore, setUpStore } from '../../src/store/open.ts';
 import { createFleet, keyOf } from '../bench/fleet.ts';
 import { startNetwork } from '../client/network.ts';
-import { createTestDatabase } from '../harness/database.ts';
+import { createMigratedDatabase } from '../harness/database.ts';
 import { eventually } from '../harness/eventually.ts';
 import { openTestStore } from './stores.ts';
 
@@ -52,7 +52,10 @@ afterAll(async () => {
   await other?.stop();
   await store?.close();
 });
-beforeEach(() => {
+beforeEach(async () => {
+  // What was sent before has arrived at both.
+  await receivedBefore('begin');
+  await eventually(() => expect(ownReceived.at(-1)?.topics).toEqual(['begin']));
   received.length = ownReceived.length = 0;
 });
 
@@ -146,7 +149,7 @@ test('nobody else knows the channel', async () => {
 });
 
 test('one that stops leaves no connection behind, though the network is silent', async () => {
-  const { url, drop } = await createTestDatabase();
+  const { url, drop } = await createMigratedDatabase();
   onTestFinished(drop);
   const network = await startNetwork({ url });
   const through = new URL(url);

@@ -12,7 +12,7 @@ import { createContainerRepository } from '../../src/store/resource/container-re
 import { createDeviceRepository } from '../../src/store/resource/device-repositories.ts';
 import type { CreateInstanceInput } from '../../src/store/resource/instances.ts';
 import { createSolution, publishSolutionVersion } from '../../src/store/resource/solutions.ts';
-import { createTestDatabase } from '../harness/database.ts';
+import { createMigratedDatabase } from '../harness/database.ts';
 import { openTestPglite } from '../harness/embedded.ts';
 
 export const storeKinds = ['PGLITE', 'POSTGRES'] as const;
@@ -27,7 +27,7 @@ export async function openTestStore(kind: StoreKind): Promise<OpenStore> {
     const database = await openTestPglite();
     return setUpStore(database, options, { close: () => database.close() });
   }
-  const own = await createTestDatabase();
+  const own = await createMigratedDatabase();
   const database = openPostgres(own.url, { connections: 4 });
   return setUpStore(database, options, {
     async close() {
