@@ -4,6 +4,7 @@ import { loadSchemaSdl } from '../../schema/load.ts';
 import { builder } from './base/builder.ts';
 import { copyDescriptions } from './descriptions.ts';
 import { readPositionFirst } from './subscription/feed-position.ts';
+import { checkTexts } from './unstorable-text.ts';
 import './base/scalars.ts';
 import './entity/node.ts';
 import './result/user-errors.ts';
@@ -34,6 +35,7 @@ import './runtime-protocol/runtime.ts';
 export function buildSchema(): GraphQLSchema {
   const schema = builder.toSchema({ sortSchema: false });
   copyDescriptions(loadSchemaSdl().schema, schema);
+  checkTexts(schema);
   readPositionFirst(schema);
   return schema;
 }

@@ -207,8 +207,14 @@ describe('the runtime', () => {
       }),
     ).toMatchObject({
       __typename: 'InvalidInput',
-      issues: [{ path: 'values.0.device' }, { path: 'values.0.field' }, { path: 'values.0.value' }],
+      issues: [{ path: 'values.0.field' }, { path: 'values.0.value.deep' }],
     });
+    expect(
+      await report(run, 'ReportDeviceValues', {
+        run: run.runId,
+        values: [{ device: '', field: 'a', value: 1, at }],
+      }),
+    ).toMatchObject({ __typename: 'InvalidInput', issues: [{ path: 'values.0.device' }] });
 
     const lines = (...texts: string[]) =>
       report(run, 'ReportLogs', {

@@ -169,6 +169,11 @@ const documents: [string, string, RegExp][] = [
     '{ instances(filter: { state: [DANCING] }) { totalCount } }',
     /DANCING/,
   ],
+  [
+    'text that cannot be stored',
+    '{ instances(filter: { label: [{ name: "a", value: ["b\\u0000"] }] }) { totalCount } }',
+    /filter\.label\.0\.value\.0/,
+  ],
   ['a malformed cursor', '{ instances(after: "garbage") { totalCount } }', /cursor/i],
   ['a malformed cursor of the log', '{ transitions(after: "garbage") { totalCount } }', /cursor/i],
   [

@@ -42,7 +42,8 @@ export interface ResourceFilter {
 
 /** The fields of every filter of a configured resource. */
 export const resourceFilterFields = (t: InputFields) => ({
-  key: t.stringList(),
+  // A key that the store cannot hold is an unknown one (unstorable-text.ts).
+  key: t.stringList({ extensions: { isReference: true } }),
   text: t.string(),
   archived: t.boolean(),
 });

@@ -1,6 +1,7 @@
 /** Pages of a list: what to read, cursors, and the checks of arguments. Pure. */
 import { type Column, getColumns, type Table } from 'drizzle-orm';
 import { GraphQLError } from 'graphql';
+import { isStorable } from '../../store/input/text.ts';
 import { isUuid } from '../base/ids.ts';
 import { defaultPageSize, maxPageSize } from '../base/limits.ts';
 import type { Where } from '../base/reads.ts';
@@ -167,7 +168,7 @@ function columnValue(column: Column, value: unknown): unknown {
   if (column.dataType.startsWith('number') || column.dataType.startsWith('bigint')) {
     return Number.isSafeInteger(value) ? value : undefined;
   }
-  if (typeof value !== 'string' || value.includes('\0') || value.length > 1000) return undefined;
+  if (typeof value !== 'string' || !isStorable(value) || value.length > 1000) return undefined;
   if (column.dataType === 'object date') return parseTime(value) ?? undefined;
   if (column.enumValues?.length) return column.enumValues.includes(value) ? value : undefined;
   if (column.columnType === 'PgUUID') return isUuid(value) ? value : undefined;

@@ -88,9 +88,6 @@ export const ReportLogsInput = builder.inputType('ReportLogsInput', {
 
 const most = { endpoints: 100, name: 200 };
 
-/** What Postgres cannot store in a text, or in JSON. */
-const unstorable = /[\0\p{Surrogate}]/u;
-const notStorable = 'It has the character 0 or half a character.';
 const address = /^[0-9a-fA-F.:]{2,45}$/;
 const protocol = /^[a-z][a-z0-9+.-]{0,19}$/;
 const path = /^\/[\x21-\x7e]{0,499}$/;
@@ -105,7 +102,6 @@ class Issues {
 
   text(value: string, at: string, most: number): void {
     this.when(value.length > most, at, `${value.length} characters are too many: ${most} at most.`);
-    this.when(unstorable.test(value), at, notStorable);
   }
 }
 
@@ -159,17 +155,10 @@ export function checkDeviceValues(
     const bytes = Buffer.byteLength(JSON.stringify(value));
     const tooMany = `${bytes} bytes of JSON are too many: ${limits.valueBytes} at most.`;
     issues.when(bytes > limits.valueBytes, `${at}.value`, tooMany);
-    issues.when(unstorable.test(textOf(value)), `${at}.value`, notStorable);
     const isNumber = number == null || (Number.isSafeInteger(number) && number > 0);
     issues.when(!isNumber, `${at}.number`, 'A whole number from 1 on, less than 2^53.');
   });
   return issues.found;
-}
-
-/** A value as text, with the escapes of JSON resolved. */
-function textOf(value: unknown): string {
-  const text = JSON.stringify(value).replaceAll('\\\\', '');
-  return text.replace(/\\u(0000|d[89a-f][0-9a-f]{2})/gi, '\0');
 }
 
 /** Faults of lines of a log. */

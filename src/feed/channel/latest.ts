@@ -55,7 +55,11 @@ export function createLatest<Value>(options: LatestOptions<Value>): Channel<Stat
         const value = await readWhileAway(
           () => answered(read()),
           () => isOver,
-        );
+        ).catch((error: unknown) => {
+          // Nobody may wait for a state that cannot be read.
+          for (const call of served) call();
+          throw error;
+        });
         if (value === null) break;
         if (!latest || !isSame?.(value, latest.value)) {
           count += 1;

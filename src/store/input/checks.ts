@@ -124,15 +124,7 @@ export function checkDefinition(problems: Problems, definition: unknown): Record
   for (const { path, message } of faults) {
     problems.issue(path === '' ? 'definition' : `definition.${path}`, message);
   }
-  if (faults.length === 0 && holdsUnstorable(definition)) {
-    problems.issue('definition', 'A text in it has the character 0 or half a character.');
-  }
   return (faults.length === 0 ? definition : {}) as Record<string, unknown>;
-}
-
-/** Does a document hold text that JSON can say and Postgres can not store? */
-function holdsUnstorable(document: unknown): boolean {
-  return /\\u0000|\\ud[89a-f]/.test(JSON.stringify(document).replaceAll('\\\\', ''));
 }
 
 function checkLine(
