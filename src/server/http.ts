@@ -7,7 +7,9 @@ import { accepts } from '../http/media-type.ts';
 import { isConnectionError } from '../store/database/sql-error.ts';
 import type { Auth } from './auth/auth.ts';
 import { hasCookie, type SignIn } from './auth/sign-in.ts';
+import type { Caller } from './execution/request.ts';
 import type { GraphiqlHandler } from './graphiql/graphiql.ts';
+import type { PostHandler } from './transport/post.ts';
 import { completedEventId } from './transport/sse.ts';
 import { answerTypes, notAcceptableMessage, type YogaHandler } from './transport/yoga.ts';
 import type { Metrics } from './wire/metrics.ts';
@@ -25,6 +27,7 @@ export interface HttpOptions {
   readonly auth: Auth;
   readonly signIn: SignIn;
   readonly graphiql: GraphiqlHandler;
+  readonly post: PostHandler;
   readonly yoga: YogaHandler;
   readonly drain: Drain;
   readonly metrics: Metrics;
@@ -56,12 +59,15 @@ const headers = {
 
 const requestTypes = ['application/json', 'application/graphql+json'];
 
+/** Both handlers replace it: a signal is created for the requests that use it. */
+const never = new AbortController().signal;
+
 /** Longest time that the rest of a refused body is read and discarded. */
 const discardMilliseconds = 5_000;
 
 /** Makes the listener of a `node:http` server. */
 export function createHttpListener(options: HttpOptions) {
-  const { auth, signIn, yoga, metrics, log } = options;
+  const { auth, signIn, post, yoga, metrics, log } = options;
 
   const routes: Readonly<Record<string, Handler>> = {
     '/': ({ response }) => redirect(response, '/graphql'),
@@ -121,14 +127,16 @@ export function createHttpListener(options: HttpOptions) {
     }
     const body = request.method === 'POST' ? await bodyOf(exchange) : '';
     if (body === null) return;
-    await yoga.handle(request, response, body, {
+    const caller: Caller = {
       viewer: found.viewer,
       requestId: exchange.requestId,
       transport: wantsEvents ? 'SSE' : 'HTTP',
       method: request.method,
       lastEventId,
-      signal: new AbortController().signal,
-    });
+      signal: never,
+    };
+    if (await post.handle(response, { accept, body, caller })) return;
+    await yoga.handle(request, response, body, caller);
   }
 
   /** The body of a POST, or null if it was refused. */

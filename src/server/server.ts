@@ -17,6 +17,7 @@ import { createPipeline } from './execution/pipeline.ts';
 import type { RequestInfo } from './execution/request.ts';
 import { createGraphiqlHandler } from './graphiql/graphiql.ts';
 import { createHttpListener } from './http.ts';
+import { createPostHandler } from './transport/post.ts';
 import { createSockets, type Sockets } from './transport/websocket.ts';
 import { createYogaHandler, type YogaHandler } from './transport/yoga.ts';
 import { createAdmission } from './wire/admission.ts';
@@ -130,6 +131,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     let sdl: string | null = null;
     const listener = createHttpListener({
       ...{ auth, signIn, yoga, drain, metrics, log, payloadBytes, ready: options.ready },
+      post: createPostHandler(pipeline),
       graphiql: createGraphiqlHandler(),
       isExposed: config.publicUrl !== undefined || !isLoopbackAddress(config.host),
       sdl: () => {
