@@ -1,4 +1,5 @@
 /** The context of resolvers: the viewer, the store, the feed, this server. */
+import DataLoader from 'dataloader';
 import type { Feed } from '../../feed/feed.ts';
 import type { Caller, ResourceStore } from '../../store/input/caller.ts';
 import type { ServerLimits } from './limits.ts';
@@ -57,29 +58,21 @@ export interface Loaders {
 
 /** Makes the loaders of one request. */
 export function createLoaders(): Loaders {
-  const batches = new Map<string, Batch>();
+  const loaders = new Map<string, DataLoader<string, unknown>>();
   return {
     async load<Value>(name: string, key: string, loadMany: LoadMany<Value>) {
-      const batch = batches.get(name) ?? startBatch(name, loadMany, batches);
-      batch.keys.add(key);
-      const values = await batch.values;
-      return (values.get(key) ?? null) as Value | null;
+      let loader = loaders.get(name);
+      if (!loader) {
+        loader = createLoader<Value | null>(async (keys) => {
+          const values = await loadMany([...new Set(keys)]);
+          return keys.map((each) => values.get(each) ?? null);
+        });
+        loaders.set(name, loader);
+      }
+      return loader.load(key) as Promise<Value | null>;
     },
   };
 }
 
-interface Batch {
-  readonly keys: Set<string>;
-  readonly values: Promise<ReadonlyMap<string, unknown>>;
-}
-
-function startBatch(name: string, loadMany: LoadMany<unknown>, batches: Map<string, Batch>): Batch {
-  const keys = new Set<string>();
-  const values = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
-    batches.delete(name);
-    return loadMany([...keys]);
-  });
-  const batch = { keys, values };
-  batches.set(name, batch);
-  return batch;
-}
+const createLoader = <Value>(loadMany: (keys: readonly string[]) => Promise<Value[]>) =>
+  new DataLoader<string, Value>(loadMany, { cache: false, batchScheduleFn: setImmediate });

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import { LRUCache } from 'lru-cache';
 import type { Viewer } from '../../api/base/viewer.ts';
 import type { AccessKeys } from '../../store/access-keys.ts';
 import type { Metrics } from '../wire/metrics.ts';
@@ -178,7 +179,7 @@ const mostSources = 10_000;
 
 /** Counts failures per source. A right token does not consult it, so nobody can lock others out. */
 function createThrottle() {
-  const sources = new Map<string, { count: number; until: number }>();
+  const sources = new LRUCache<string, { count: number; until: number }>({ max: mostSources });
   return {
     /** Counts a failure; true if there are too many within a minute. */
     add(source: string): boolean {
@@ -186,12 +187,7 @@ function createThrottle() {
       const before = sources.get(source);
       const entry = before && before.until > now ? before : { count: 0, until: now + 60_000 };
       entry.count += 1;
-      sources.delete(source);
       sources.set(source, entry);
-      for (const [oldest] of sources) {
-        if (sources.size <= mostSources) break;
-        sources.delete(oldest);
-      }
       return entry.count > failuresAMinute;
     },
   };

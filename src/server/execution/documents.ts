@@ -3,11 +3,15 @@ import {
   type DocumentNode,
   GraphQLError,
   type GraphQLSchema,
+  Lexer,
   parse,
+  Source,
   specifiedRules,
+  TokenKind,
   type ValidationRule,
   validate,
 } from 'graphql';
+import { LRUCache } from 'lru-cache';
 import { refusedRequest, withCode } from '../wire/request-error.ts';
 
 export type Checked =
@@ -39,13 +43,13 @@ const unconditionalSubscription: ValidationRule = (context) => ({
 });
 const rules = [...specifiedRules, unconditionalSubscription];
 
-/** Documents kept with the result of their validation; the first stored is dropped first. */
+/** Documents kept with the result of their validation; a longer one is validated each time. */
 const keptDocuments = 500;
-const largestKept = 20_000;
+const longestKept = 20_000;
 
 /** Parses and validates documents up to this number of tokens. */
 export function createDocuments(schema: GraphQLSchema, tokens: number): Documents {
-  const validated = new Map<string, Checked>();
+  const validated = new LRUCache<string, Checked>({ max: keptDocuments });
   return {
     known: (query) => validated.get(query),
     parse(query) {
@@ -53,7 +57,7 @@ export function createDocuments(schema: GraphQLSchema, tokens: number): Document
         return { document: parse(query, { maxTokens: tokens }) };
       } catch (error) {
         if (!(error instanceof GraphQLError)) throw error;
-        if (!error.message.includes(`more that ${tokens} tokens`))
+        if (error.positions?.[0] !== startOfToken(query, tokens + 1))
           return { errors: withCode([error], 'GRAPHQL_PARSE_FAILED') };
         const message = `More than ${tokens} tokens. Send several documents, and values as variables.`;
         return { errors: [refusedRequest('QUERY_TOO_COMPLEX', message)] };
@@ -67,12 +71,20 @@ export function createDocuments(schema: GraphQLSchema, tokens: number): Document
         errors.length > 0
           ? { errors: withCode(errors, 'GRAPHQL_VALIDATION_FAILED') }
           : { document };
-      if (query.length <= largestKept) validated.set(query, checked);
-      for (const [oldest] of validated) {
-        if (validated.size <= keptDocuments) break;
-        validated.delete(oldest);
-      }
+      if (query.length <= longestKept) validated.set(query, checked);
       return checked;
     },
   };
+}
+
+/** Where the n-th token of a text begins; null if there are fewer. */
+function startOfToken(text: string, n: number): number | null {
+  const lexer = new Lexer(new Source(text));
+  try {
+    for (let count = 0; count < n; count += 1)
+      if (lexer.advance().kind === TokenKind.EOF) return null;
+  } catch {
+    return null; // No token begins there.
+  }
+  return lexer.token.start;
 }

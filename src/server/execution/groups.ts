@@ -17,6 +17,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql';
+import { LRUCache } from 'lru-cache';
 import { asGraphQLError } from '../../api/base/graphql-stream.ts';
 import { scopeOf } from '../../api/base/reads.ts';
 import type { ChannelSource } from '../../feed/channel/channel-source.ts';
@@ -61,8 +62,8 @@ function callerOfGroup({ viewer, requestId, transport, method }: Caller): Caller
 }
 
 /** Renderings kept for later groups; a longer document with its variables is not kept. */
-const mostRenderings = 1000;
-const longestRemembered = 50_000;
+const keptRenderings = 1000;
+const longestKept = 50_000;
 
 /** Includes the overhead of the frame and of the event. */
 const sizeOf = ({ json }: Payload): number => 1000 + json.length;
@@ -77,7 +78,7 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
   const entries = new Map<string, Entry>();
   const kept = createKept(keptBytes);
   /** Groups that select different events but render them equally share one rendering. */
-  const renderings = new Map<string, Rendering<LogPosition, Payload>>();
+  const renderings = new LRUCache<string, Rendering<LogPosition, Payload>>({ max: keptRenderings });
 
   function forget(key: string, entry: Entry): void {
     if (entries.get(key) === entry) entries.delete(key);
@@ -110,20 +111,13 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
     const key = source.options.isOfLog ? resultKeyOf(prepared) : null;
     const known = key === null ? undefined : renderings.get(key);
     const rendering = known ?? newRendering(shared, rootOf);
-    if (key !== null && keyOf(prepared).length <= longestRemembered) remember(key, rendering);
+    if (key !== null && keyOf(prepared).length <= longestKept) renderings.set(key, rendering);
     const group = createGroup<LogPosition, Payload, NextFrames>({
       ...{ channel, rendering, bookmarkSeconds, latestBy, sizeOf },
       compose: (payloads) => new NextFrames(payloads),
       onEmpty,
     });
     return { group, source };
-  }
-
-  function remember(key: string, rendering: Rendering<LogPosition, Payload>): void {
-    renderings.delete(key);
-    renderings.set(key, rendering);
-    const [oldest] = renderings.keys();
-    if (renderings.size > mostRenderings && oldest !== undefined) renderings.delete(oldest);
   }
 
   function newRendering(prepared: Prepared, rootOf: (item: LogPosition) => unknown) {

@@ -40,14 +40,29 @@ const usualEntries = 5;
 /** Assumed entries of a page if the document gives no number. */
 const usualPage = 50;
 
-/** The limits that a document exceeds; empty if it may be executed. */
-export function exceededLimits(measured: Measured, limits: QueryLimits): GraphQLError[] {
+/** The limits that an operation exceeds; empty if it may be executed. */
+export function createLimits(limits: QueryLimits): (measured: Measured) => readonly GraphQLError[] {
+  /** Of operations whose size does not depend on their variables. */
+  const known = new WeakMap<OperationDefinitionNode, readonly GraphQLError[]>();
+  return (measured) => {
+    const before = known.get(measured.operation);
+    if (before) return before;
+    const { errors, isConstant } = exceededLimits(measured, limits);
+    if (isConstant) known.set(measured.operation, errors);
+    return errors;
+  };
+}
+
+function exceededLimits(
+  measured: Measured,
+  limits: QueryLimits,
+): { errors: GraphQLError[]; isConstant: boolean } {
   const errors: GraphQLError[] = [];
   const tooMuch = (message: string) => errors.push(refusedRequest('QUERY_TOO_COMPLEX', message));
   const aliases = countAliases(measured.document);
   if (aliases > limits.aliases)
     tooMuch(`${aliases} aliases; ${limits.aliases} are taken. Send several documents.`);
-  const { depth, cost, rootFields } = measure(measured, limits.pageSize);
+  const { depth, cost, rootFields, isConstant } = measure(measured, limits.pageSize);
   if (depth > limits.depth)
     tooMuch(`${depth} levels; ${limits.depth} are taken. Ask for the inner parts by their ids.`);
   if (measured.operation.operation === 'mutation' && rootFields > limits.mutationsPerDocument)
@@ -59,7 +74,7 @@ export function exceededLimits(measured: Measured, limits: QueryLimits): GraphQL
       `A cost of ${cost}; ${limits.complexity} is taken. Ask for fewer fields, or for smaller ` +
         'pages (first, last) of the lists that are inside of lists.',
     );
-  return errors;
+  return { errors, isConstant };
 }
 
 /** Counts without recursion, because the depth of a document is not limited yet. */
@@ -85,7 +100,12 @@ interface Size {
 
 const nothing: Size = { depth: 0, cost: 0, rootFields: 0 };
 
-function measure({ schema, document, operation, variables }: Measured, largestPage: number): Size {
+/** `isConstant`: the size does not depend on the variables. */
+function measure(
+  { schema, document, operation, variables }: Measured,
+  largestPage: number,
+): Size & { readonly isConstant: boolean } {
+  let isConstant = true;
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION)
@@ -164,6 +184,7 @@ function measure({ schema, document, operation, variables }: Measured, largestPa
     if (value.kind === Kind.INT) return Number(value.value);
     if (value.kind === Kind.LIST) return value.values;
     if (value.kind !== Kind.VARIABLE) return undefined;
+    isConstant = false;
     const name = value.name.value;
     if (variables[name] !== undefined) return variables[name];
     const definition = operation.variableDefinitions?.find((v) => v.variable.name.value === name);
@@ -171,5 +192,6 @@ function measure({ schema, document, operation, variables }: Measured, largestPa
   }
 
   const root = schema.getRootType(operation.operation) ?? undefined;
-  return ofSelections(operation.selectionSet, root);
+  const size = ofSelections(operation.selectionSet, root);
+  return { ...size, isConstant };
 }

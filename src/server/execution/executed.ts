@@ -1,0 +1,64 @@
+/** Execution of one operation or one event, with its errors masked. */
+import { type ExecutionResult, execute } from 'graphql';
+import type { Logger } from 'pino';
+import { maskError, type RequestLog, withCode } from '../wire/request-error.ts';
+import type { PrepareOptions } from './prepare.ts';
+import type { Prepared } from './request.ts';
+import { answeredInTime } from './retry.ts';
+
+export const requestOf = ({ caller, operation }: Prepared, log: Logger): RequestLog => ({
+  ...{ requestId: caller.requestId, operation: operation.operation, log },
+});
+
+export const masked = (result: ExecutionResult, request: RequestLog): ExecutionResult =>
+  result.errors
+    ? { ...result, errors: result.errors.map((error) => maskError(error, request)) }
+    : result;
+
+/** The operation with a new context. */
+export const withContext = (
+  prepared: Prepared,
+  { createContext }: Pick<PrepareOptions, 'createContext'>,
+): Prepared => {
+  const { caller } = prepared;
+  return { ...prepared, contextValue: createContext(caller.viewer, caller) };
+};
+
+/** Executes an operation, or masks the result that is given. */
+export async function executed(
+  prepared: Prepared,
+  log: Logger,
+  given?: ExecutionResult,
+): Promise<ExecutionResult> {
+  const request = requestOf(prepared, log);
+  try {
+    const result = masked(given ?? (await execute(prepared)), request);
+    // With invalid variables nothing was executed: then there is no data at all.
+    return result.data === undefined && result.errors
+      ? { errors: withCode(result.errors, 'BAD_USER_INPUT') }
+      : result;
+  } catch (error) {
+    return { errors: [maskError(error, request)] };
+  }
+}
+
+/**
+ * Executes one event of a subscription; synchronously if nothing must be read. A read is repeated
+ * if the database became unreachable: an event that is sent with an error in its place is lost to
+ * its subscriber.
+ */
+export function delivered(
+  prepared: Prepared,
+  options: Pick<PrepareOptions, 'createContext' | 'log'>,
+): ExecutionResult | Promise<ExecutionResult> {
+  const { caller } = prepared;
+  const result = execute(prepared);
+  if (!isPromise(result) && !result.errors) return result;
+  const again = () => execute(withContext(prepared, options));
+  return answeredInTime(result, again, caller).then((last) =>
+    executed(prepared, options.log, last),
+  );
+}
+
+export const isPromise = <Value>(value: Value | Promise<Value>): value is Promise<Value> =>
+  value instanceof Promise;
