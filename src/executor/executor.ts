@@ -4,12 +4,14 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
+import DataLoader from 'dataloader';
 import type { DnsProvider } from '../drivers/dns/provider.ts';
 import { type Driver, DriverError } from '../drivers/driver.ts';
 import type { HostDriver } from '../lifecycle/compute.ts';
 import { recordInstanceObservation } from '../store/command/observations.ts';
 import type { Store } from '../store/commit/store.ts';
 import { within } from '../store/database/time-limit.ts';
+import { instanceTargets } from '../store/read/targets.ts';
 import {
   type Claimable,
   claim,
@@ -95,6 +97,10 @@ const ABORTED_MS = 1_000;
 
 const handlers = { ...hostWork, ...runtimeWork };
 
+/** One statement for all that is asked for in one tick. */
+const createBatches = <Key, Value>(loadMany: (keys: readonly Key[]) => Promise<Value[]>) =>
+  new DataLoader(loadMany, { cache: false, batchScheduleFn: setImmediate });
+
 /** Starts the executor of this process. */
 export async function startExecutor(store: Store, options: ExecutorOptions): Promise<Executor> {
   const { log } = options;
@@ -133,6 +139,15 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
     );
   };
 
+  const targets = createBatches(async (ids: readonly string[]) => {
+    const found = await instanceTargets(store, ids);
+    return ids.map((id) => found.get(id) ?? null);
+  });
+  const finished = createBatches(async (items: readonly WorkItem[]) => {
+    await finish(store, items);
+    return items.map(() => null);
+  });
+
   const perform = async (item: WorkItem, signal: AbortSignal): Promise<void> => {
     const executing: Executing = {
       store,
@@ -142,11 +157,12 @@ export async function startExecutor(store: Store, options: ExecutorOptions): Pro
       authorities: options.authorities ?? null,
       endpoint: options.endpoint,
       driverOf,
+      instanceTarget: (id) => targets.load(id),
       wake,
     };
     try {
       const outcome = await handlers[item.kind](executing, item);
-      if (outcome === 'OVER') await finish(store, item);
+      if (outcome === 'OVER') await finished.load(item);
       else {
         const { againInSeconds: seconds, cause, fresh } = outcome;
         await postpone(store, item, { seconds, cause: cause ?? null, fresh: fresh ?? false });

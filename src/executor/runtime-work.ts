@@ -7,7 +7,7 @@ import { instanceStateFacts, isAtRest, isError } from '../lifecycle/instance.ts'
 import type { InstanceObservation } from '../lifecycle/instance-observations.ts';
 import { createRunKey } from '../store/access-keys.ts';
 import { recordInstanceObservation } from '../store/command/observations.ts';
-import { type InstanceTarget, instanceTarget } from '../store/read/targets.ts';
+import type { InstanceTarget } from '../store/read/targets.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { firstCause, runtimeStarted, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFenced, isFinal } from './call.ts';
@@ -21,7 +21,7 @@ interface Target {
 }
 
 async function target(executing: Executing, item: WorkItem): Promise<Target | null> {
-  const instance = await instanceTarget(executing.store, item.resourceId);
+  const instance = await executing.instanceTarget(item.resourceId);
   if (!instance?.driver || !instance.handle || !instance.runId) return null;
   return {
     instance,
@@ -225,7 +225,7 @@ async function killAtDeadline(
 }
 
 const instanceDeadline: WorkHandler = async (executing, item) => {
-  const instance = await instanceTarget(executing.store, item.resourceId);
+  const instance = await executing.instanceTarget(item.resourceId);
   if (!instance || instance.sequence !== item.sequence) return 'OVER';
   const kills = instanceStateFacts[instance.state].deadline?.kills && instance.runId !== null;
   const written = await observe(executing, item, {

@@ -4,6 +4,7 @@ import type { DnsProvider } from '../drivers/dns/provider.ts';
 import type { Driver } from '../drivers/driver.ts';
 import type { HostDriver } from '../lifecycle/compute.ts';
 import type { Store } from '../store/commit/store.ts';
+import type { InstanceTarget } from '../store/read/targets.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import type { WorkItem } from '../store/work/work.ts';
 
@@ -30,5 +31,7 @@ export interface Executing {
   readonly authorities: string | null;
   endpoint(): string;
   driverOf(kind: HostDriver): Driver;
+  /** The instance as it is now; items that are performed together read theirs together. */
+  instanceTarget(id: string): Promise<InstanceTarget | null>;
   wake(): void;
 }

@@ -1,7 +1,7 @@
 /** How work is claimed: one statement for every group of kinds, shared by what comes together. */
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/store/database/database.ts';
-import { claim } from '../../src/store/work/work.ts';
+import { claim, finish } from '../../src/store/work/work.ts';
 import { registerWorker } from '../../src/store/work/workers.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 
@@ -108,3 +108,43 @@ test.each(['PGLITE', 'POSTGRES'] as const)(
     });
   },
 );
+
+test('items end together; one that a commit has locked ends when that is over', async () => {
+  fleet = await createFleet('POSTGRES');
+  const { store } = fleet;
+  for (const key of ['one', 'two', 'three']) {
+    await fleet.host(key);
+    await fleet.hostCommand('DEPLOY', key);
+  }
+  const epoch = await registerWorker(store, 'test');
+  const items = await claim(store, epoch, {
+    drivers: ['PROCESS'],
+    groups: [{ kinds: ['ALLOCATE_HOST'], driver: 'PROCESS', limit: 3 }],
+  });
+  expect(items).toHaveLength(3);
+  const left = async () => {
+    const rows = await store.database.query<{ id: string }>(
+      `select resource_id as id from work where kind = 'ALLOCATE_HOST'`,
+    );
+    return rows.map(({ id }) => id);
+  };
+  const commit = store.database.openSession?.();
+  if (!commit) throw new Error('PostgreSQL has sessions.');
+  const [held] = items;
+  await commit.query('begin');
+  await commit.query('select from work where resource_id = $1::uuid for update', [
+    held?.resourceId ?? '',
+  ]);
+  // The token of another holder ends nothing.
+  await finish(
+    store,
+    items.map((item) => ({ ...item, token: item.token + 100 })),
+  );
+  expect(await left()).toHaveLength(3);
+  const finished = finish(store, items);
+  await vi.waitFor(async () => expect(await left()).toEqual([held?.resourceId]));
+  await commit.query('commit');
+  await finished;
+  expect(await left()).toEqual([]);
+  commit.close();
+});

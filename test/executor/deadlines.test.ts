@@ -63,7 +63,7 @@ test('a deadline that is at work while a forced stop supersedes it leaves the ne
   const next = [{ sequence: held.sequence + 1, held: false }];
   expect(await items()).toEqual(next);
   await postpone(fleet.store, held, { seconds: 3_600 });
-  await finish(fleet.store, held);
+  await finish(fleet.store, [held]);
   expect(await items()).toEqual(next);
 
   await expire();

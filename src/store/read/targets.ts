@@ -1,4 +1,4 @@
-/** The hosts and instances as drivers see them, in one statement each. */
+/** The hosts and instances as drivers see them. */
 import type { HostDriver, HostSize } from '../../lifecycle/compute.ts';
 import type { HostState } from '../../lifecycle/host.ts';
 import type { InstanceState } from '../../lifecycle/instance.ts';
@@ -54,21 +54,24 @@ export interface InstanceTarget {
   readonly handle: Record<string, unknown> | null;
 }
 
-/** An instance, as its driver needs it. */
-export async function instanceTarget(store: Store, id: string): Promise<InstanceTarget | null> {
-  const [row] = await store.database.query<InstanceTarget>(
+/** Instances by their ids, as their drivers need them. */
+export async function instanceTargets(
+  store: Store,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, InstanceTarget>> {
+  const rows = await store.database.query<InstanceTarget>(
     `select i.id, i.key, i.organization_id as "organizationId", i.state, i.sequence,
             i.run_id as "runId", i.runtime_gone as "runtimeGone",
             (select o.kind from operations o
               where o.instance_id = i.id and o.status in ${active}) as "operationKind",
             extract(epoch from clock_timestamp() - i.last_seen_at)::float8 as "secondsSinceSeen",
             c.key as repository, r.image, r.image_tag as tag, h.driver, h.handle
-       from instances i
+       from jsonb_array_elements_text($1::text::jsonb) asked(id)
+       join instances i on i.id = asked.id::uuid
        left join runs r on r.id = i.run_id
        left join container_repositories c on c.id = i.container_repository_id
-       left join hosts h on h.id = i.host_id
-      where i.id = $1::uuid`,
-    [id],
+       left join hosts h on h.id = i.host_id`,
+    [JSON.stringify(ids)],
   );
-  return row ?? null;
+  return new Map(rows.map((row) => [row.id, row]));
 }

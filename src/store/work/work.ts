@@ -95,13 +95,42 @@ export async function postpone(
   );
 }
 
-/** Ends an item that needs nothing more. */
-export async function finish(store: Store, item: WorkItem): Promise<void> {
-  await store.database.query(
-    'delete from work where resource_id = $1::uuid and kind = $2::work_kind and token = $3::bigint',
-    [item.resourceId, item.kind, item.token],
-  );
+/** Ends items that need nothing more. */
+export async function finish(store: Store, items: readonly WorkItem[]): Promise<void> {
+  const own = items.map(({ resourceId, kind, token }) => ({ resourceId, kind, token }));
+  const [first] = own;
+  const locked = own.length > 1 ? await finishUnlocked(store, own) : first ? [first] : [];
+  for (const { resourceId, kind, token } of locked)
+    await store.database.query(
+      'delete from work where resource_id = $1::uuid and kind = $2::work_kind and token = $3::bigint',
+      [resourceId, kind, token],
+    );
 }
+
+/**
+ * Ends items in one statement. It does not wait while it holds locks, so it cannot deadlock with a
+ * commit: items that another transaction has locked are returned instead.
+ */
+const finishUnlocked = (store: Store, items: readonly Fence[]): Promise<Fence[]> =>
+  store.database.query<Fence>(
+    `with own as materialized (
+       select w.resource_id, w.kind, w.token
+         from jsonb_to_recordset($1::text::jsonb) v("resourceId" uuid, kind work_kind, token bigint)
+        cross join lateral (
+         select * from work w
+          where w.resource_id = v."resourceId" and w.kind = v.kind and w.token = v.token limit 1) w
+     ), held as materialized (
+       select w.* from own cross join lateral (
+         select w.resource_id, w.kind, w.token from work w
+          where w.resource_id = own.resource_id and w.kind = own.kind and w.token = own.token
+            for update skip locked) w
+     ), finished as (
+       delete from work w using held h where w.resource_id = h.resource_id and w.kind = h.kind
+     )
+     select resource_id as "resourceId", kind, token from own
+      where token not in (select token from held)`,
+    [JSON.stringify(items)],
+  );
 
 /**
  * Requeues items that a worker holds without knowing: the claim committed, but its answer was lost
