@@ -35,7 +35,13 @@ afterAll(async () => {
   await other?.stop();
   await store?.close();
 });
-beforeEach(() => {
+beforeEach(async () => {
+  // What was sent before has arrived at both.
+  own.notifyTopic('begin');
+  await eventually(() => {
+    const last = [notifications.at(-1), ownNotifications.at(-1)];
+    expect(last.map((each) => each?.topics)).toEqual([['begin'], ['begin']]);
+  });
   notifications.length = ownNotifications.length = 0;
 });
 
