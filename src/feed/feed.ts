@@ -143,7 +143,12 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       return hub.cursors.encode(organizationId, hub.position);
     },
     cursorOf: (organizationId, position) => hub.cursors.encode(organizationId, position),
-    channel: (wanted) => feedChannel(source, { resourceId: null, matches: null, ...wanted }),
+    channel: ({ organizationId, resourceId, matches }) =>
+      feedChannel(source, {
+        organizationId,
+        resourceId: resourceId ?? null,
+        matches: matches ?? null,
+      }),
     onEvent(call) {
       listeners.add(call);
       return () => listeners.delete(call);
