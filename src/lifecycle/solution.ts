@@ -96,6 +96,12 @@ export function checkSettings(definition: unknown, settings: unknown): SolutionF
   return found;
 }
 
+/** The settings that a checked document declares as secrets. */
+export function secretSettings(definition: Record<string, unknown> | null | undefined): string[] {
+  const declared = (definition?.settings ?? {}) as Record<string, { secret?: boolean }>;
+  return Object.entries(declared).flatMap(([name, { secret }]) => (secret ? [name] : []));
+}
+
 function read(definition: unknown): { document?: Definition; faults: SolutionFault[] } {
   const document: unknown = structuredClone(definition);
   if (validateShape(document)) return { document: document as Definition, faults: [] };

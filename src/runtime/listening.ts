@@ -193,7 +193,7 @@ async function answerCommand(
     case 'ECHO':
       return { status: 200, body: { parameters: Object.fromEntries(values) } };
     case 'SETTING': {
-      const value = options.solution.settings.get(answer.setting) ?? null;
+      const value = options.solution.shownSettings.get(answer.setting) ?? null;
       return { status: 200, body: { setting: answer.setting, value } };
     }
     case 'DEVICE_VALUES': {

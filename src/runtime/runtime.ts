@@ -44,6 +44,7 @@ export interface Runtime {
 interface LoadPayload {
   readonly solution: { readonly key: string; readonly version: string; definition: unknown };
   readonly settings?: Record<string, unknown> | null;
+  readonly secretSettings?: readonly string[] | null;
   readonly workingStorage: 'CLOUD' | 'LOCAL';
   readonly deviceStorage: 'CLOUD' | 'LOCAL';
 }
@@ -137,6 +138,7 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
       version,
       definition,
       settings: payload.settings ?? {},
+      secretSettings: payload.secretSettings ?? [],
       runtimeVersion: packageJson.version,
     });
     if ('faults' in loaded) {

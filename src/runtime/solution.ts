@@ -43,7 +43,8 @@ export interface LoadedSolution {
   readonly listeners: readonly MessageListener[];
   readonly inputCommandPort: number;
   readonly inputCommands: ReadonlyMap<string, InputCommand>;
-  readonly settings: ReadonlyMap<string, FieldValue>;
+  /** What input commands may answer with: no secret. */
+  readonly shownSettings: ReadonlyMap<string, FieldValue>;
 }
 
 /** The input of LOAD_SOLUTION. */
@@ -52,6 +53,8 @@ export interface SolutionSource {
   readonly version: string;
   readonly definition: unknown;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Settings that are secrets although the definition may not say so. */
+  readonly secretSettings: readonly string[];
   /** The version of this runtime, compared with `runtime.minimumVersion`. */
   readonly runtimeVersion: string;
 }
@@ -112,7 +115,9 @@ export function loadSolution(source: SolutionSource): Load {
       listeners,
       inputCommandPort: document.inputCommandListener.port,
       inputCommands,
-      settings: loader.settings,
+      shownSettings: new Map(
+        [...loader.settings].filter(([name]) => !source.secretSettings.includes(name)),
+      ),
     },
   };
 }

@@ -189,6 +189,20 @@ test('keys and Origins; values and logs through the API', async () => {
   expect(JSON.stringify(controlPlane.logs)).not.toContain('a-key-of-devices');
 });
 
+test('a secret is no answer, although the solution no longer calls it one', async () => {
+  const answer = (setting: string) => ({ auth: 'NONE', answer: { kind: 'SETTING', setting } });
+  const definition = {
+    settings: { token: { type: 'STRING' }, note: { type: 'STRING' } },
+    listeners: { http: { protocol: 'http', auth: 'NONE' } },
+    messages: { level: { fields: { level: { type: 'INTEGER' } } } },
+    inputCommands: { token: answer('token'), note: answer('note') },
+  };
+  const settings = { token: 'hush', note: 'hello' };
+  const { commands } = await running(definition, { settings, secretSettings: ['token'] });
+  expect(await ask(commands, { path: '/note' })).toMatchObject({ body: { value: 'hello' } });
+  expect(await ask(commands, { path: '/token' })).toMatchObject({ body: { value: null } });
+});
+
 test('a paused instance is started without taking a message', async () => {
   const { controlPlane } = await online();
   await expectDone(controlPlane, 'LOAD_SOLUTION', load());

@@ -10,8 +10,8 @@ const secret = { type: 'STRING', secret: true };
 const echo = { kind: 'ECHO' };
 
 function load(definition: unknown, settings: Record<string, unknown> = {}) {
-  const source = { key: 'k', version: '1', definition, settings, runtimeVersion: '0.1.0' };
-  const loaded = loadSolution(source);
+  const source = { key: 'k', version: '1', definition, settings, secretSettings: [] };
+  const loaded = loadSolution({ ...source, runtimeVersion: '0.1.0' });
   return 'faults' in loaded ? loaded.faults : [];
 }
 

@@ -1,7 +1,7 @@
 /** Instances: the type, its list and its queries. Commands are in instance-commands.ts. */
 import { isConverged } from '../../lifecycle/instance.ts';
 import { allowedInstanceActions, takes } from '../../lifecycle/instance-commands.ts';
-import { readInstanceFacts, readSecretNames, readStatesAt } from '../../store/read/reads.ts';
+import { readInstanceFacts, readStatesAt } from '../../store/read/reads.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import {
@@ -82,12 +82,7 @@ export const Instance = builder.drizzleNode('instances', {
     }),
     settings: t.field({
       type: 'JSON',
-      resolve: async ({ settings, solutionId }, _args, { loaders, store }) => {
-        const secrets = await loaders.load('secretNames', solutionId, (ids) =>
-          readSecretNames(store, ids),
-        );
-        return withoutSecrets(settings, secrets ?? []);
-      },
+      resolve: ({ settings, secretSettings }) => withoutSecrets(settings, secretSettings),
     }),
     solution: t.relation('solution'),
     solutionVersion: t.relation('solutionVersion', { nullable: true }),

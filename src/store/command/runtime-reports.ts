@@ -28,7 +28,7 @@ const OPEN_COMMANDS = /* sql */ `
 select c.id, c.ordinal, c.kind, c.run_id as "runId", c.created_at as "createdAt",
        case when c.kind = 'LOAD_SOLUTION' then jsonb_build_object(
          'solution', jsonb_build_object('key', s.key, 'version', v.version, 'definition', v.definition),
-         'settings', i.settings, 'workingStorage', coalesce(i.working_storage, 'LOCAL'),
+         'settings', i.settings, 'secretSettings', i.secret_settings, 'workingStorage', coalesce(i.working_storage, 'LOCAL'),
          'deviceStorage', d.storage) else c.payload end as payload
   from runtime_commands c
   join instances i on i.id = c.instance_id and i.run_id = c.run_id

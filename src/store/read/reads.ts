@@ -87,30 +87,6 @@ export async function readStatesAt(
   return new Map(rows.map(({ id, state }) => [id, state]));
 }
 
-const SECRETS = /* sql */ `
-with definitions as (
-  select v.solution_id, v.definition from solution_versions v where v.solution_id ${listed('$1')}
-  union all
-  select s.id, s.definition from solutions s where s.id ${listed('$1')}
-)
-select d.solution_id as id, jsonb_agg(distinct s.key) as names
-  from definitions d,
-       jsonb_each(case jsonb_typeof(d.definition->'settings')
-         when 'object' then d.definition->'settings' else '{}' end) s
- where s.value->>'secret' = 'true'
- group by d.solution_id`;
-
-/** The settings that any version or the draft of a solution calls secret, by solution. */
-export async function readSecretNames(
-  store: Store,
-  solutionIds: readonly string[],
-): Promise<Map<string, readonly string[]>> {
-  const rows = await store.database.query<{ id: string; names: string[] }>(SECRETS, [
-    JSON.stringify(solutionIds),
-  ]);
-  return new Map(rows.map(({ id, names }) => [id, names]));
-}
-
 const DNS_CONFIRMATIONS = /* sql */ `
 select d.host_id as id, coalesce(max(l.at), max(d.confirmed_at)) as at
   from dns_records d

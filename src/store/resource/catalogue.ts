@@ -108,6 +108,8 @@ export function updateEntry<Table extends EntryTable, Input extends UpdateEntryI
     columns(current: Row<Table>, check: Checking): Columns<Table> | Promise<Columns<Table>>;
     /** Throws NotSaved if the entry, as it is used, must not change so. */
     allow?(current: Row<Table>, tx: Transaction): Promise<void>;
+    /** Updates the rows that depend on the entry. */
+    updated?(tx: Transaction, current: Row<Table>, columns: Columns<Table>): Promise<void>;
   },
 ): Promise<SaveResult> {
   const { field, input } = request;
@@ -126,6 +128,7 @@ export function updateEntry<Table extends EntryTable, Input extends UpdateEntryI
         name: input.name === null ? current.key : input.name,
         description: input.description,
       });
+      await request.updated?.(tx, current, columns);
       return { id: current.id };
     },
   });

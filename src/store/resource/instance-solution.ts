@@ -5,6 +5,7 @@ import { type Check, named } from '../input/caller.ts';
 import { isId, isText } from '../input/checks.ts';
 import type { Problems } from '../input/save-result.ts';
 import { solutions, solutionVersions } from '../table/schema.ts';
+import { type StoredSettings, secretsAmong } from './secret-settings.ts';
 import { newestVersion } from './solutions.ts';
 
 async function findSolution({ tx, caller, problems }: Check, reference: string) {
@@ -81,11 +82,10 @@ function checkSettingsOf(
 }
 
 /** The columns that say what an instance runs. */
-interface WhatRuns {
-  solutionId: string;
+interface WhatRuns extends StoredSettings {
+  readonly solutionId: string;
   /** Null: always the newest. */
-  solutionVersionId: string | null;
-  settings: Record<string, unknown>;
+  readonly solutionVersionId: string | null;
 }
 
 interface WhatRunsInput {
@@ -94,22 +94,34 @@ interface WhatRunsInput {
   settings?: unknown;
 }
 
-/** What a new instance runs; undefined where that is at fault. */
+const none: StoredSettings = { settings: {}, secretSettings: [] };
+
+/** What an instance with these settings runs; undefined where that is at fault. */
 export async function checkWhatRuns(
   check: Check,
   input: WhatRunsInput & { solution: string },
+  before: StoredSettings = none,
 ): Promise<WhatRuns | undefined> {
   const { tx, problems } = check;
-  const settings = mergeSettings(problems, {}, input.settings);
+  const settings = mergeSettings(problems, before.settings, input.settings);
   const solution = await findSolution(check, input.solution);
   if (!solution) return undefined;
   const named = isText(input.solutionVersion)
     ? await findSolutionVersion(check, solution, input.solutionVersion)
     : null;
   if (named === undefined) return undefined;
-  const version = named ?? (await newestVersion(tx, solution.id));
+  const newest = await newestVersion(tx, solution.id);
+  const version = named ?? newest;
   if (version) checkSettingsOf(problems, version.definition, settings);
-  return { solutionId: solution.id, solutionVersionId: named?.id ?? null, settings };
+  const secretSettings = secretsAmong(
+    settings,
+    { before, anew: Object.keys(input.settings ?? {}) },
+    [version, newest, solution].map((one) => one?.definition),
+  );
+  return {
+    ...{ solutionId: solution.id, solutionVersionId: named?.id ?? null },
+    ...{ settings, secretSettings },
+  };
 }
 
 /** What an instance runs after an edit: the three are checked together, for they must fit. */
@@ -118,24 +130,9 @@ export async function checkWhatStillRuns(
   current: WhatRuns,
   input: WhatRunsInput,
 ): Promise<Partial<WhatRuns>> {
-  const { tx, problems } = check;
-  const { solution, solutionVersion } = input;
-  if ([solution, solutionVersion, input.settings].every((field) => field === undefined)) return {};
-  if (isText(solution) || solutionVersion !== undefined || !current.solutionVersionId) {
-    const settings = mergeSettings(problems, current.settings, input.settings);
-    const kept = current.solutionVersionId && solutionVersion === undefined;
-    const runs = await checkWhatRuns(check, {
-      solution: solution ?? current.solutionId,
-      solutionVersion: kept ? current.solutionVersionId : solutionVersion,
-      settings,
-    });
-    return runs ?? {};
-  }
-  const [version] = await tx
-    .select()
-    .from(solutionVersions)
-    .where(eq(solutionVersions.id, current.solutionVersionId));
-  const settings = mergeSettings(problems, current.settings, input.settings);
-  if (version) checkSettingsOf(problems, version.definition, settings);
-  return { settings };
+  const { solution, solutionVersion, settings } = input;
+  if ([solution, solutionVersion, settings].every((field) => field === undefined)) return {};
+  const version = solutionVersion === undefined ? current.solutionVersionId : solutionVersion;
+  const after = { solution: solution ?? current.solutionId, solutionVersion: version, settings };
+  return (await checkWhatRuns(check, after, current)) ?? {};
 }

@@ -21,6 +21,7 @@ import {
   updateEntry,
 } from './catalogue.ts';
 import { save } from './save.ts';
+import { markSecrets } from './secret-settings.ts';
 import { expectNoInstances } from './usage.ts';
 
 export interface CreateSolutionInput extends CreateEntryInput {
@@ -73,6 +74,7 @@ export function updateSolution(
     input,
     reference: input.solution,
     columns: (_current, { problems }) => ({ definition: draft(problems, input.definition) }),
+    updated: (tx, { id }, { definition }) => markSecrets(tx, id, definition),
   });
 }
 
@@ -116,6 +118,7 @@ export function publishSolutionVersion(
         definition,
       });
       if (given) await setColumns(tx, kind, current, { definition });
+      await markSecrets(tx, current.id, definition);
       return { id };
     },
   });

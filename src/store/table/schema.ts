@@ -250,6 +250,8 @@ export const instances = pgTable(
     ...configured(),
     labels: jsonb('labels').$type<Record<string, string>>().notNull().default({}),
     settings: jsonb('settings').$type<Record<string, unknown>>().notNull().default({}),
+    /** The settings that are never shown: each was declared as a secret while it had its present value. */
+    secretSettings: jsonb('secret_settings').$type<string[]>().notNull().default([]),
     solutionId: uuid('solution_id')
       .notNull()
       .references(() => solutions.id),
