@@ -3,6 +3,7 @@
  * demand, `agent.mjs` and `runtime.mjs`. `start.mjs` calls it with the folder of a missing build.
  */
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -11,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
@@ -66,7 +67,7 @@ async function makeBuild(folder: string): Promise<void> {
     });
     renameSync(draft, folder);
   } catch (error) {
-    if (!readdirSync(dirname(folder)).includes(basename(folder))) throw error; // Otherwise another process was faster.
+    if (!existsSync(folder)) throw error; // Otherwise another process was faster.
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }

@@ -33,11 +33,18 @@ if (!process.argv.includes('--build')) {
 
 function makeBuild() {
   const script = join(root, 'src', 'build.ts');
-  const { status } = spawnSync(process.execPath, ['--import', 'tsx', script, build], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  const { status, signal, error } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', script, build],
+    {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
   if (status === 0) return;
+  // Otherwise the build itself has shown the reason.
+  if (error) process.stderr.write(`${error.stack}\n`);
+  else if (signal) process.stderr.write(`The build was ended by ${signal}.\n`);
   process.stderr.write('The server could not be built. Where packages are missing, run npm ci.\n');
   process.exit(1);
 }

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { validateShape } from '../schema/solution-shape.ts';
 import { compileProgram } from '../src/drivers/process/compile.ts';
 
@@ -79,23 +79,131 @@ test('sources that changed are built anew, others are not', () => {
   });
 });
 
-test('a start that fails for a reason nobody foresaw shows it', () => {
-  const fault = join(folder, 'fault.mjs');
-  writeFileSync(
-    fault,
-    `import { Server } from 'node:http';
-     Server.prototype.listen = () => { throw new RangeError('nobody foresaw this'); };`,
-  );
-  const { status, stderr } = run(root, ['--ephemeral'], {
-    NODE_OPTIONS: `--import=${pathToFileURL(fault)}`,
-    DATA_DIR: join(folder, 'data'),
-    PORT: '0',
-    DNS_PORT: '0',
-    LOG_LEVEL: 'silent',
+describe('a start that fails for a reason nobody foresaw shows it', () => {
+  const reason = `new RangeError('nobody foresaw this')`;
+  const shown = /RangeError: nobody foresaw this\n(.*\n)* +at /;
+
+  /** A module that is loaded before the program, and prepares it to fail. */
+  function fault(source: string): string {
+    const file = join(folder, 'fault.mjs');
+    writeFileSync(file, source);
+    return pathToFileURL(file).href;
+  }
+
+  const server = (source: string, args = ['--ephemeral']) =>
+    run(root, args, {
+      NODE_OPTIONS: `--import=${fault(source)}`,
+      DATA_DIR: join(folder, 'data'),
+      TMPDIR: folder,
+      PORT: '0',
+      DNS_PORT: '0',
+      LOG_LEVEL: 'silent',
+    });
+
+  /** Runs a program of the repository from its source. */
+  function program(file: string, { args = [] as string[], source = '' }) {
+    const imports = ['tsx', ...(source ? [fault(source)] : [])];
+    const flags = imports.flatMap((module) => ['--import', module]);
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    return spawnSync(process.execPath, [...flags, join(root, file), ...args], {
+      ...{ cwd: root, encoding: 'utf8', timeout: 50_000, env },
+      input: '',
+    });
+  }
+
+  /** A checkout that has `src/start.mjs` alone. */
+  function bareCheckout(): string {
+    const checkout = join(folder, 'checkout');
+    mkdirSync(join(checkout, 'src'), { recursive: true });
+    cpSync(join(root, 'src/start.mjs'), join(checkout, 'src/start.mjs'));
+    return checkout;
+  }
+
+  test.each([
+    [
+      'a part of the server',
+      `import { Server } from 'node:http';
+       Server.prototype.listen = () => { throw ${reason}; };`,
+    ],
+    [
+      'what follows the parts',
+      `const write = process.stdout.write;
+       process.stdout.write = (text, ...rest) => {
+         if (text.includes('Sign a browser in')) throw ${reason};
+         return write.call(process.stdout, text, ...rest);
+       };`,
+    ],
+  ])('%s', (_, source) => {
+    const { status, stderr } = server(source);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(shown);
+    expect(readdirSync(folder).filter((name) => name.startsWith('instance-manager-'))).toEqual([]);
   });
-  expect(status).toBe(1);
-  expect(stderr).toContain('RangeError: nobody foresaw this');
-  expect(stderr).toMatch(/\n +at /);
+
+  test.each([
+    ['an error', reason, shown],
+    ['no error', `'just text'`, /Thrown: 'just text'/],
+    [
+      'an error of Node, which has a code',
+      `Object.assign(new TypeError('not so'), { code: 'ERR_INVALID_ARG_TYPE' })`,
+      /TypeError: not so\n +at /,
+    ],
+    [
+      'an error without a message',
+      `Object.assign(new AggregateError([new Error('refused')], ''), { code: 'ECONNREFUSED' })`,
+      /AggregateError.*\n(.*\n)*Cause: Error: refused\n +at /,
+    ],
+    [
+      'an error with a cause',
+      `new Error('it failed', { cause: ${reason} })`,
+      /Error: it failed\n(.*\n)*Cause: RangeError: nobody foresaw this\n +at /,
+    ],
+  ])('main.ts: %s', (_, thrown, expected) => {
+    const { status, stderr } = server(`process.umask = () => { throw ${thrown}; };`);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(expected);
+  });
+
+  test('start.mjs: the build cannot be started', () => {
+    const source = `process.execPath = ${JSON.stringify(join(folder, 'absent'))};`;
+    const environment = { NODE_OPTIONS: `--import=${fault(source)}` };
+    const { status, stderr } = run(bareCheckout(), [], environment);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/ENOENT\n +at /);
+    expect(stderr).toContain('The server could not be built.');
+  });
+
+  test('start.mjs: a build that is not whole', () => {
+    const source = `import fs from 'node:fs';
+      import { syncBuiltinESMExports } from 'node:module';
+      fs.existsSync = () => true;
+      syncBuiltinESMExports();`;
+    const environment = { NODE_OPTIONS: `--import=${fault(source)}` };
+    const { status, stderr } = run(bareCheckout(), [], environment);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/Cannot find module .*main\.js/);
+  });
+
+  test('build.ts', () => {
+    writeFileSync(join(folder, 'file'), '');
+    const { status, stderr } = program('src/build.ts', { args: [join(folder, 'file/build')] });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/ENOTDIR.*\n(.*\n)* +at /);
+  });
+
+  test.each([
+    ['src/runtime/main.ts', 'process.umask', []],
+    ['src/drivers/process/agent.ts', 'process.umask', ['folder', 'nonce']],
+    ['schema/diff.ts', 'console.log', []],
+    ['schema/docs.ts', 'process.argv.includes', ['--check']],
+  ])('%s', (file, call, args) => {
+    const { status, stderr } = program(file, {
+      args,
+      source: `${call} = () => { throw ${reason}; };`,
+    });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(shown);
+  });
 });
 
 test('a host has the check of solutions compiled; it finds what the schema finds', async () => {

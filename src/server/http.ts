@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Drain } from '../http/drain.ts';
 import { accepts } from '../http/media-type.ts';
-import { isConnectionError } from '../store/database/sql-error.ts';
+import { describeError, isConnectionError } from '../store/database/sql-error.ts';
 import type { Auth } from './auth/auth.ts';
 import { hasCookie, type SignIn } from './auth/sign-in.ts';
 import type { Caller } from './execution/request.ts';
@@ -13,7 +13,7 @@ import type { PostHandler } from './transport/post.ts';
 import { completedEventId } from './transport/sse.ts';
 import { answerTypes, notAcceptableMessage, type YogaHandler } from './transport/yoga.ts';
 import type { Metrics } from './wire/metrics.ts';
-import { describeError, unavailable } from './wire/request-error.ts';
+import { unavailable } from './wire/request-error.ts';
 import {
   answerError,
   answerText,

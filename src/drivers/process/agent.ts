@@ -117,12 +117,14 @@ function watchLifeline(record: HostRecord): () => boolean {
   };
 }
 
+const lineOf = (text: string): string => `${new Date().toISOString()} agent ${process.pid} ${text}`;
+
 function say(text: string): void {
-  console.log(`${new Date().toISOString()} agent ${process.pid} ${text}`);
+  console.log(lineOf(text));
 }
 
 const [folder = '', nonce = ''] = process.argv.slice(2);
 main(folder, nonce).catch((error: unknown) => {
-  say(`failed: ${error instanceof Error ? error.stack : String(error)}`);
+  console.error(lineOf(`failed: ${error instanceof Error ? error.stack : String(error)}`));
   process.exit(1);
 });

@@ -34,10 +34,15 @@ export function rememberAddress(dataDir: string, address: Address): () => void {
   };
 }
 
+/** No server answers, or it refuses; the message is for the operator. */
+export class CannotLink extends Error {
+  override readonly name = 'CannotLink';
+}
+
 /**
  * Requests a sign-in link from the running server.
  *
- * @throws with a message that says what to do, if no server answers or it refuses
+ * @throws CannotLink
  */
 export async function requestSignInLink(config: {
   readonly dataDir: string;
@@ -54,7 +59,7 @@ export async function requestSignInLink(config: {
   const token = await ensureAdminToken(config);
   const { status, body } = await post(address, token, config.tlsCertFile);
   if (status !== 201)
-    throw new Error(
+    throw new CannotLink(
       `The server answered ${status}. Is ADMIN_TOKEN or DATA_DIR the one that it was started with?`,
     );
   const { url, expiresAt } = JSON.parse(body) as { url: string; expiresAt: string };
@@ -88,10 +93,12 @@ function post(
     ? { ca: readFileSync(certFile), checkServerIdentity: () => undefined }
     : {};
   return new Promise((resolve, reject) => {
-    const fail = (cause: Error) =>
+    const fail = (cause: Error) => {
+      const why = 'code' in cause ? cause.code : cause.message;
       reject(
-        new Error(`No server answers on ${host}:${port}. Start it first: npm start`, { cause }),
+        new CannotLink(`No server answers on ${host}:${port} (${why}). Start it first: npm start`),
       );
+    };
     const sent = (tls ? secureRequest({ ...options, ...trust }) : request(options))
       .on('error', fail)
       .on('timeout', () => sent.destroy(new Error('timed out')))

@@ -4,7 +4,7 @@
  */
 import { GraphQLError, type GraphQLErrorExtensions, type OperationTypeNode } from 'graphql';
 import type { Logger } from 'pino';
-import { isConnectionError, sqlState, violatedConstraint } from '../../store/database/sql-error.ts';
+import { describeError, isConnectionError } from '../../store/database/sql-error.ts';
 
 const statusOf = {
   BAD_REQUEST: 400,
@@ -124,43 +124,4 @@ function isAboutInput(error: GraphQLError): boolean {
 
 function rootOf(error: unknown): unknown {
   return error instanceof GraphQLError && error.originalError ? rootOf(error.originalError) : error;
-}
-
-interface DescribedError {
-  readonly type: string;
-  readonly message: string;
-  readonly code?: string;
-  readonly constraint?: string;
-  readonly stack?: readonly string[];
-  readonly cause?: DescribedError;
-}
-
-/**
- * What may be logged of an error: no parameters of statements, no values, no control characters.
- */
-export function describeError(error: unknown, depth = 0): DescribedError {
-  if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error' };
-  const state = sqlState(error);
-  const own = 'query' in error && typeof error.query === 'string' && 'params' in error;
-  const message = own
-    ? `Failed query: ${error.query}`
-    : state
-      ? error.message.replace(/: ".*"/s, ': …')
-      : error.message;
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  return {
-    type: error.name,
-    message: printable(message),
-    ...(state ? { code: state, constraint: violatedConstraint(error) ?? undefined } : {}),
-    stack: frames.slice(0, 12).map((line) => printable(line.trim())),
-    ...(error.cause && depth < 4 ? { cause: describeError(error.cause, depth + 1) } : {}),
-  };
-}
-
-/** Text without control characters; pino escapes those below U+0020 itself. */
-function printable(text: string): string {
-  return text.replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }
