@@ -153,6 +153,26 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('secret settings on %s', (kind) =
     expect(await shown()).toEqual({ token: null });
   });
 
+  test('a version that is published while settings are saved', async () => {
+    const [solutions, first] = [key, key];
+    await solution(solutions, { token: open });
+    await instance({ settings: { token: 'hush' } });
+    for (const round of [1, 2, 3, 4]) {
+      await publish(solutions, { token: open });
+      key = `${first}-${round}`;
+      await save('createDeviceRepository', { key, storage: 'LOCAL' });
+      await Promise.all([
+        publish(solutions, { token: secret }),
+        save('updateInstance', { instance: first, settings: { token: `hush ${round}` } }),
+        save('createInstance', {
+          ...{ key, solution: solutions, subscription: 'trial', deviceRepository: key },
+          ...{ configuration: { app: {} }, settings: { token: 'hush' } },
+        }),
+      ]);
+      for (key of [first, key]) expect(await shown()).toEqual({ token: null });
+    }
+  });
+
   test('names that JavaScript has are names', async () => {
     await solution(key, { constructor: open, toString: secret });
     await instance({ settings: { constructor: 'shown', toString: 'hush' } });
