@@ -76,10 +76,10 @@ export function startNotifier(database: Database): Notifier {
   const listeners = new Set<(notification: Notification) => void>();
   const topics = new Set<string>();
   let channel: string | null = null;
-  /** This node received one of its own notifications since it began to listen. */
+  /** This node receives what it sends: it has since it began to listen, and has missed no pushed row since. */
   let receivesOwn = false;
   let openCommits = 0;
-  /** Average of `openCommits` at the begin of a commit, since there last was none. */
+  /** Moving average of `openCommits` as commits begin; 0 again when one begins alone. */
   let concurrency = 0;
   let refusedUntil = 0;
   let grown = false;

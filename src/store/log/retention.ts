@@ -53,12 +53,12 @@ select (select pruned_through from store_identity where id = 1) as above,
 
 /** Deletes nothing if another node is deleting, or has deleted the batch. */
 const DELETE = /* sql */ `
-with turn as materialized (
+with locked as materialized (
   select id from store_identity
    where id = 1 and pruned_through = $1::bigint for update skip locked
 ), deleted as (
   delete from log where revision > $1::bigint and revision <= $2::bigint
-     and exists (select from turn)
+     and exists (select from locked)
   returning resource_id, host_from, host_to, at
 ), confirmed as (
   update dns_records d set confirmed_at = c.at
@@ -70,7 +70,7 @@ with turn as materialized (
 update store_identity i
    set pruned_through = $2::bigint,
        pruned_until = greatest(i.pruned_until, (select max(at) from deleted))
-  from turn where i.id = turn.id
+  from locked where i.id = locked.id
 returning i.pruned_through`;
 
 /** Runs soon after the start, then once an hour. Only one node of a database deletes at a time. */

@@ -1,5 +1,5 @@
 /**
- * The tables. Enums come from `lifecycle/`. Constraints and triggers enforce the invariants (the
+ * The tables. Enums come from `lifecycle/` and values.ts. Constraints and triggers enforce the invariants (the
  * triggers are in the custom migration in `drizzle/`).
  */
 
@@ -73,7 +73,7 @@ const configured = () => ({
 export const storeIdentity = pgTable('store_identity', {
   id: integer('id').primaryKey(),
   epoch: uuid('epoch').notNull(),
-  /** Signs cursors; never leaves the store's code. */
+  /** The key of cursors, and of the name of the notification channel. Never sent to anybody. */
   cursorSecret: text('cursor_secret').notNull(),
   /**
    * Log rows up to this revision may have been deleted. Written in the transaction that deletes.
@@ -81,7 +81,7 @@ export const storeIdentity = pgTable('store_identity', {
   prunedThrough: big('pruned_through').notNull().default(0),
   /** The newest time of a deleted log row; null if none was deleted. */
   prunedUntil: time('pruned_until'),
-  /** The place of the data when it was last opened; see epoch.ts. */
+  /** The place of the data when it was last opened; see log/epoch.ts. */
   lineage: text('lineage'),
   createdAt: time('created_at').notNull().default(sql`clock_timestamp()`),
 });
@@ -316,7 +316,7 @@ export const instances = pgTable(
   ],
 );
 
-/** What one start of an instance resolved. The key of the run becomes invalid with it. */
+/** What one start of an instance resolved. The key of a run is invalid once the run has ended. */
 export const runs = pgTable(
   'runs',
   {
@@ -404,7 +404,7 @@ export const work = pgTable(
   ],
 );
 
-/** One row per worker; `beat` grows each second. A worker is its epoch: a restart is a new one. */
+/** One row per worker. Each heartbeat increments `beat`. A restarted process is another worker. */
 export const workers = pgTable('workers', {
   epoch: big('epoch').primaryKey(),
   name: text('name').notNull(),
@@ -510,7 +510,7 @@ export const meteringIntervals = pgTable(
     openedSequence: integer('opened_sequence').notNull(),
     closedAt: time('closed_at'),
     closedSequence: integer('closed_sequence'),
-    /** Priced at all: MANAGED deployments only, and never for a trial subscription. */
+    /** Not with a trial subscription; of instances only MANAGED deployments. */
     priced: boolean('priced').notNull(),
   },
   (t) => [

@@ -1,6 +1,6 @@
 /** Closed sets of values that are not part of a state machine; the enums of Postgres and GraphQL. */
 
-/** NuvIoT editions: how an instance is packaged. */
+/** How an instance is packaged. */
 export const editions = ['APP', 'CONTAINER', 'CLUSTER'] as const;
 export type Edition = (typeof editions)[number];
 

@@ -72,7 +72,7 @@ export function claim(
   ]);
 }
 
-/** Releases an item, due again later. Only the first `cause` is kept. */
+/** Releases an item, due again later. Only the first `cause` is kept; `fresh` counts attempts anew. */
 export async function postpone(
   store: Store,
   item: WorkItem,
@@ -95,7 +95,7 @@ export async function postpone(
   );
 }
 
-/** Ends items that need nothing more. */
+/** Deletes items that are done. */
 export async function finish(store: Store, items: readonly WorkItem[]): Promise<void> {
   const own = items.map(({ resourceId, kind, token }) => ({ resourceId, kind, token }));
   const [first] = own;
@@ -108,7 +108,7 @@ export async function finish(store: Store, items: readonly WorkItem[]): Promise<
 }
 
 /**
- * Ends items in one statement. It does not wait while it holds locks, so it cannot deadlock with a
+ * Deletes items in one statement. It does not wait while it holds locks, so it cannot deadlock with a
  * commit: items that another transaction has locked are returned instead.
  */
 const finishUnlocked = (store: Store, items: readonly Fence[]): Promise<Fence[]> =>
@@ -181,7 +181,7 @@ export async function watchRuntime(
   store.committed({ revision: null, work: true });
 }
 
-/** Stores the driver's handle of a started runtime and schedules its checks. */
+/** Stores which image a started runtime runs, and replaces the work of starting it by its checks. */
 export async function runtimeStarted(
   store: Store,
   item: WorkItem,
@@ -205,7 +205,7 @@ export async function runtimeStarted(
 
 /**
  * After a start of the server: makes the check of every host due, which also passes on the address
- * of the API, and the check of every runtime, before any deadline expires.
+ * of the API, and schedules the check of every runtime that has none.
  */
 export async function adopt(store: Store): Promise<void> {
   await store.database.query(
@@ -228,7 +228,7 @@ export async function adopt(store: Store): Promise<void> {
   );
 }
 
-/** Runtimes that missed three heartbeats while their host is reachable. */
+/** Runtimes that have not reported for so long while their host is up: 500 at most. */
 export function silentRuntimes(
   store: Store,
   silentSeconds: number,
@@ -280,7 +280,7 @@ export async function databaseTime(store: Store): Promise<Date> {
   return row.now;
 }
 
-/** Deletes expired idempotency keys and workers that died long ago. */
+/** Deletes expired idempotency keys, and dead workers that were started more than a day ago. */
 export async function purge(store: Store): Promise<void> {
   await store.database.query(
     `delete from idempotency_keys where created_at < clock_timestamp() - interval '24 hours'`,

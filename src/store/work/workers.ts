@@ -1,9 +1,8 @@
 /**
- * Workers hold leases on work. A living worker increments its beat and holds an advisory lock through
- * a connection of its own; the leases of a dead worker are taken over. The rules:
+ * Workers hold leases on work. A living worker increments its beat and, on PostgreSQL, holds an advisory
+ * lock through a connection of its own; the leases of a dead worker are taken over. The rules:
  * docs/feed.md, "Leases and fencing".
  */
-
 import type { Store } from '../commit/store.ts';
 import type { Session } from '../database/database.ts';
 
