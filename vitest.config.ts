@@ -14,7 +14,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/harness/postgres.ts'],
+    globalSetup: ['test/harness/run.ts'],
     pool: 'forks',
     maxWorkers: 2,
     // Longer than the machine is ever busy: what takes longer hangs.

@@ -6,13 +6,6 @@ import type { Database } from '../../src/store/database/database.ts';
 import { openPglite } from '../../src/store/database/pglite.ts';
 import { copyTemplate } from '../../src/store/database/template.ts';
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** A folder that is removed after the run. Removing files earlier slows the making of new ones down. */
-    runFolder: string;
-  }
-}
-
 /** Opens a migrated, empty database. */
 export async function openTestPglite(): Promise<Database> {
   const folder = join(mkdtempSync(join(inject('runFolder'), 'store-')), 'pglite');

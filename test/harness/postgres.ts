@@ -1,31 +1,8 @@
-/**
- * A real PostgreSQL for the tests: the one of TEST_DATABASE_URL, or a temporary one.
- *
- * As vitest's globalSetup it provides `postgresUrl`, one server for the whole run. Test files take
- * databases of their own on it (`createTestDatabase`), which are copies of a migrated one where they ask for it. A test that restarts or stops its server starts
- * one for itself with `startPostgres()`.
- */
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+/** A real PostgreSQL that ends with the process that started it; a run shares one (`run.ts`). */
+import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { TestProject } from 'vitest/node';
-import { openPostgres } from '../../src/store/database/postgres.ts';
-import { createDatabase, type TestDatabase } from './database.ts';
-
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** The address of a superuser's connection to the run's PostgreSQL. */
-    postgresUrl: string;
-    /** The address of a migrated, empty database there, to which nothing connects: the template of stores. */
-    migratedUrl: string;
-  }
-}
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A temporary PostgreSQL of one's own. It ends with this process at the latest, however that ends. */
 export interface TemporaryPostgres {
@@ -78,32 +55,5 @@ export async function startPostgres(): Promise<TemporaryPostgres> {
       supervisor.stdin.end('stop\n');
       await ended;
     },
-  };
-}
-
-async function createMigrated(serverUrl: string): Promise<TestDatabase> {
-  const migrated = await createDatabase(serverUrl, 'template1');
-  const database = openPostgres(migrated.url, { connections: 1 });
-  await database.migrate(join(root, 'drizzle'));
-  await database.close();
-  return migrated;
-}
-
-/** Vitest's global setup. */
-export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  // The server that tests start, and the template of the embedded store.
-  execFileSync(process.execPath, [join(root, 'src/start.mjs'), '--build'], { stdio: 'inherit' });
-  const folder = mkdtempSync(join(tmpdir(), 'im-run-'));
-  project.provide('runFolder', folder);
-  const given = process.env.TEST_DATABASE_URL;
-  const postgres = given ? null : await startPostgres();
-  const url = given ?? postgres?.url ?? '';
-  const migrated = await createMigrated(url);
-  project.provide('postgresUrl', url);
-  project.provide('migratedUrl', migrated.url);
-  return async () => {
-    await migrated.drop();
-    await postgres?.stop();
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   };
 }

@@ -5,8 +5,7 @@ import { type IncomingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { inject, onTestFinished } from 'vitest';
 import type { Endpoint } from '../../src/runtime/protocol.ts';
 import type { ControlPlane } from './control-plane.ts';
 
@@ -18,8 +17,6 @@ export interface Program {
   /** What it wrote to stdout and stderr so far. */
   output(): string;
 }
-
-const repository = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A folder that is gone after the test. */
 export async function temporaryFolder(): Promise<string> {
@@ -39,9 +36,8 @@ export async function startProgram(
   } = {},
 ): Promise<Program> {
   const folder = given || (await temporaryFolder());
-  const flags = ['tsx', ...imports].flatMap((module) => ['--import', module]);
-  const child = spawn(process.execPath, [...flags, 'src/runtime/main.ts'], {
-    cwd: repository,
+  const flags = imports.flatMap((module) => ['--import', module]);
+  const child = spawn(process.execPath, [...flags, inject('runtimeFile')], {
     stdio: 'pipe',
     env: {
       PATH: process.env.PATH ?? '',

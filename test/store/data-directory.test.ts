@@ -19,10 +19,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { openDataDirectory } from '../../src/store/database/data-directory.ts';
 import { startMaintenance } from '../../src/store/database/maintenance.ts';
-import { openPglite } from '../../src/store/database/pglite.ts';
 import { ownIdentity } from '../../src/store/database/process-identity.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
 import { createSampleData } from '../../src/store/sample-data.ts';
+import { openTestPglite } from '../harness/embedded.ts';
 import { one, zone } from './stores.ts';
 
 // A new PGlite takes seconds, on a busy machine many.
@@ -158,20 +158,9 @@ describe('the data directory', () => {
   });
 
   test('is looked after: vacuum by what was written', async () => {
-    const database = await openPglite(null);
+    const database = await openTestPglite();
+    await database.query('drop table work cascade');
     await database.query('create table work (id int)');
-    for (const table of ['instances', 'hosts', 'operations', 'workers']) {
-      await database.query(`create table ${table} (id int)`);
-    }
-    for (const table of [
-      'log',
-      'runs',
-      'runtime_commands',
-      'metering_intervals',
-      'idempotency_keys',
-    ]) {
-      await database.query(`create table ${table} (id int)`);
-    }
     const maintenance = startMaintenance(database, { warn: (text) => warnings.push(text) });
     const pages = async () =>
       (
