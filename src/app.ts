@@ -13,7 +13,7 @@ import { buildSchema } from './api/schema.ts';
 import type { Config } from './config.ts';
 import { createNameServer } from './drivers/dns/name-server.ts';
 import { createServerDnsProvider } from './drivers/dns/server-provider.ts';
-import { createProcessDriver } from './drivers/process/driver.ts';
+import { ProcessDriver } from './drivers/process/driver.ts';
 import { startExecutor } from './executor/executor.ts';
 import { createFeed } from './feed/feed.ts';
 import { createHttpServer } from './server/server.ts';
@@ -81,7 +81,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     });
 
     const seconds = config.ephemeral ? lifelineSeconds.ephemeral : lifelineSeconds.kept;
-    const driver = createProcessDriver({
+    const driver = new ProcessDriver({
       folder: config.dataDir,
       lifeline: config.databaseUrl ? null : { file: join(config.dataDir, 'alive'), seconds },
       log,

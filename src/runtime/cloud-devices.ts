@@ -7,7 +7,7 @@ import { createDelivery } from './delivery.ts';
 import { type DeviceStorage, type LastValue, ValuesUnavailable } from './devices.ts';
 import type { Log } from './log.ts';
 import type { Counters } from './protocol.ts';
-import { type OutboxValue, openValueOutbox } from './value-outbox.ts';
+import { type OutboxValue, ValueOutbox } from './value-outbox.ts';
 
 export interface CloudDevicesOptions {
   readonly folder: string;
@@ -23,7 +23,7 @@ const mostLearned = 10_000;
 /** Opens the outbox, and delivers its content. */
 export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
   const { api, counters, log } = options;
-  const outbox = openValueOutbox(options.folder, options.run);
+  const outbox = new ValueOutbox(options.folder, options.run);
   /** Devices of which the outbox has all values that the API has. */
   const learned = new Set<string>();
   const delivery = createDelivery<OutboxValue>({

@@ -58,9 +58,15 @@ const busyBackOffMs = { ...reconnectBackOffMs, first: 1_000 };
 /** Close codes that mean that the key, and with it the run, is no longer valid. */
 const runEndedCodes: readonly number[] = [4401, 4403];
 
+/**
+ * Of one message of the API. The largest is LOAD_SOLUTION: a definition, which is as long as a
+ * request at most (1 MiB), and 100 settings of 10,000 characters, each of six bytes in JSON.
+ */
+const messageBytes = 8 * 1024 * 1024;
+
 class BoundedWebSocket extends WebSocket {
   constructor(address: string, protocols?: string | string[]) {
-    super(address, protocols, { handshakeTimeout: 10_000, maxPayload: 8 * 1024 * 1024 });
+    super(address, protocols, { handshakeTimeout: 10_000, maxPayload: messageBytes });
   }
 }
 
@@ -92,70 +98,22 @@ export function openConnection(options: ConnectionOptions): Connection {
   }
 
   async function connectOnce(connected: () => void): Promise<Closed> {
-    let url: string;
     try {
-      url = await options.endpoint();
-    } catch (error) {
-      return describe(error);
-    }
-    let pong: NodeJS.Timeout | undefined;
-    let client: Client | undefined;
-    /** The reason of a failed connection, if it is known; the close event that follows has none. */
-    let problem = '';
-    const terminate = () => client?.terminate();
-    let dispose: () => void = () => {};
-    const closed = await new Promise<Closed>((resolve) => {
-      const ended = (event: unknown) => {
-        const { code, reason } = describe(event);
-        resolve({ code, reason: reason || problem });
-      };
-      const opened = async () => {
-        online = client;
-        client?.subscribe<{ runtimeCommands: RuntimeCommand }>(
-          { query: commandsDocument },
-          {
-            next: ({ data, errors }) => {
-              if (data) options.onCommand(data.runtimeCommands);
-              if (errors) terminate();
-            },
-            error: terminate,
-            complete: terminate,
-          },
-        );
-        await options.onConnected();
-        connected();
-      };
-      client = createClient({
-        url,
-        webSocketImpl: BoundedWebSocket,
-        connectionParams: { authorization: `Bearer ${options.runKey}` },
-        connectionAckWaitTimeout: 10_000,
-        lazy: false,
-        retryAttempts: 0,
-        keepAlive: pingMilliseconds,
-        onNonLazyError: ended,
-        on: {
-          connected: () => void opened().catch(terminate),
-          closed: ended,
-          error: (event) => {
-            problem = describe(event).reason;
-          },
-          // A peer that vanished silently is detected by its missing pong.
-          ping: (received) => {
-            if (!received) pong = setTimeout(terminate, pongMilliseconds);
-          },
-          pong: (received) => {
-            if (received) clearTimeout(pong);
-          },
+      const url = await options.endpoint();
+      return await connect({
+        ...{ url, runKey: options.runKey, signal: closing.signal },
+        async onOpen(client) {
+          online = client;
+          receiveCommands(client, options.onCommand);
+          await options.onConnected();
+          connected();
         },
       });
-      dispose = () => void client?.dispose();
-      closing.signal.addEventListener('abort', dispose, { once: true });
-    });
-    closing.signal.removeEventListener('abort', dispose);
-    clearTimeout(pong);
-    online = undefined;
-    return closed;
+    } catch (error) {
+      return describe(error);
+    } finally {
+      online = undefined;
+    }
   }
 
   const finished = keepConnected();
@@ -185,6 +143,73 @@ export function openConnection(options: ConnectionOptions): Connection {
       await waitAtMost(1_000, finished);
     },
   };
+}
+
+/** Connects; resolves when the connection is closed, which it is if `onOpen` rejects. */
+async function connect(options: {
+  readonly url: string;
+  readonly runKey: string;
+  /** Closes it. */
+  readonly signal: AbortSignal;
+  readonly onOpen: (client: Client) => Promise<void>;
+}): Promise<Closed> {
+  const { url, runKey, signal, onOpen } = options;
+  let pong: NodeJS.Timeout | undefined;
+  /** The reason of a failed connection, if it is known; the close event that follows has none. */
+  let problem = '';
+  let dispose = () => {};
+  const closed = await new Promise<Closed>((resolve) => {
+    const ended = (event: unknown) => {
+      const { code, reason } = describe(event);
+      resolve({ code, reason: reason || problem });
+    };
+    const terminate = () => client.terminate();
+    const client = createClient({
+      url,
+      webSocketImpl: BoundedWebSocket,
+      connectionParams: { authorization: `Bearer ${runKey}` },
+      connectionAckWaitTimeout: 10_000,
+      lazy: false,
+      retryAttempts: 0,
+      keepAlive: pingMilliseconds,
+      onNonLazyError: ended,
+      on: {
+        connected: () => void onOpen(client).catch(terminate),
+        closed: ended,
+        error: (event) => {
+          problem = describe(event).reason;
+        },
+        // A peer that vanished silently is detected by its missing pong.
+        ping: (received) => {
+          if (!received) pong = setTimeout(terminate, pongMilliseconds);
+        },
+        pong: (received) => {
+          if (received) clearTimeout(pong);
+        },
+      },
+    });
+    dispose = () => void client.dispose();
+    signal.addEventListener('abort', dispose, { once: true });
+  });
+  signal.removeEventListener('abort', dispose);
+  clearTimeout(pong);
+  return closed;
+}
+
+/** Subscribes to the commands. A connection without the subscription is closed. */
+function receiveCommands(client: Client, onCommand: ConnectionOptions['onCommand']): void {
+  const terminate = () => client.terminate();
+  client.subscribe<{ runtimeCommands: RuntimeCommand }>(
+    { query: commandsDocument },
+    {
+      next: ({ data, errors }) => {
+        if (data) onCommand(data.runtimeCommands);
+        if (errors) terminate();
+      },
+      error: terminate,
+      complete: terminate,
+    },
+  );
 }
 
 function execute<Result>(

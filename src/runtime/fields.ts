@@ -121,7 +121,7 @@ function numberFault(field: Field, value: unknown): string | undefined {
 
 function stringFault(field: Field, pattern: RegExp | undefined, value: unknown) {
   if (typeof value !== 'string') return 'must be a string';
-  // Neither can be stored everywhere that values go.
+  // PostgreSQL can store neither.
   if (/[\0\p{Surrogate}]/u.test(value)) return 'must be text without the character 0';
   const length = pattern === undefined ? plainInputLength : patternInputLength;
   const maxLength = field.maxLength ?? length;

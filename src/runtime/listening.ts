@@ -25,115 +25,124 @@ export interface ListeningOptions {
   readonly onRejected: (text: string) => void;
 }
 
-export interface Listening {
-  /** Opens the input commands. Rejects with `CannotListen`. */
-  openInputCommands(): Promise<void>;
-  /** Opens every message listener, or none. A port that was used before is used again. */
-  openMessages(): Promise<void>;
-  /** Closes the message listeners; resolves when their accepted messages are done. */
-  closeMessages(cutOff: AbortSignal): Promise<void>;
-  closeAll(cutOff: AbortSignal): Promise<void>;
-  /** The open endpoints. */
-  endpoints(): Endpoint[];
-}
-
 const inputCommandsName = 'input-commands';
 const deviceCharacters = 128;
 const retryAfterSeconds = 10;
 
-/** Creates the listeners; none is open yet. */
-export function createListening(options: ListeningOptions): Listening {
-  const { address, solution, counters } = options;
-  const open = new Map<string, { server: HttpServer; endpoint: Endpoint }>();
-  const ports = new Map<string, number>();
+interface Wanted {
+  readonly kind: Endpoint['kind'];
+  readonly port: number;
+  readonly path: string;
+}
 
-  async function openOne(
+/** The listeners of a solution; none is open at first. */
+export class Listening {
+  readonly #options: ListeningOptions;
+  readonly #open = new Map<string, { server: HttpServer; endpoint: Endpoint }>();
+  readonly #ports = new Map<string, number>();
+
+  constructor(options: ListeningOptions) {
+    this.#options = options;
+  }
+
+  /** Opens the input commands. Rejects with `CannotListen`. */
+  async openInputCommands(): Promise<void> {
+    const { inputCommandPort: port, inputCommands } = this.#options.solution;
+    const wanted = { kind: 'INPUT_COMMANDS', port, path: '/' } as const;
+    await this.#openOne(inputCommandsName, wanted, (path) => {
+      const command = inputCommands.get(path.slice(1));
+      if (command === undefined) return undefined;
+      const { method, guard } = command;
+      return { method, guard, answer: (call) => answerCommand(this.#options, command, call) };
+    });
+  }
+
+  /** Opens every message listener, or none. A port that was used before is used again. */
+  async openMessages(): Promise<void> {
+    const { solution, devices } = this.#options;
+    const before = new Set(this.#open.keys());
+    try {
+      for (const listener of solution.listeners) {
+        const { name, port, path, guard } = listener;
+        const route: Route = {
+          method: 'POST',
+          guard,
+          answer: ({ body }) => takeMessage(devices, listener, body),
+        };
+        await this.#openOne(name, { kind: 'MESSAGES', port, path }, (asked) =>
+          asked === path ? route : undefined,
+        );
+      }
+    } catch (error) {
+      const opened = [...this.#open.keys()].filter((name) => !before.has(name));
+      await this.#close(opened, AbortSignal.abort());
+      throw error;
+    }
+  }
+
+  /** Closes the message listeners; resolves when their accepted messages are done. */
+  closeMessages(cutOff: AbortSignal): Promise<void> {
+    return this.#close(
+      this.#options.solution.listeners.map(({ name }) => name),
+      cutOff,
+    );
+  }
+
+  closeAll(cutOff: AbortSignal): Promise<void> {
+    return this.#close([...this.#open.keys()], cutOff);
+  }
+
+  /** The open endpoints. */
+  endpoints(): Endpoint[] {
+    return [...this.#open.values()].map(({ endpoint }) => endpoint);
+  }
+
+  async #openOne(
     name: string,
-    wanted: { port: number; path: string; kind: Endpoint['kind'] },
+    { kind, port, path }: Wanted,
     route: (path: string) => Route | undefined,
   ): Promise<void> {
-    if (open.has(name)) return;
-    const asked = ports.get(name) ?? wanted.port;
+    if (this.#open.has(name)) return;
+    const { address, hostNames } = this.#options;
+    const asked = this.#ports.get(name) ?? port;
     try {
       const server = await openHttp({
-        address,
-        port: asked,
-        hostNames: options.hostNames,
-        route,
-        onReply: (status, error) => count(wanted.kind, name, status, error),
+        ...{ address, port: asked, hostNames, route },
+        onReply: (status, error) => this.#count(kind, name, { status, error }),
       });
-      ports.set(name, server.port);
-      const { kind, path } = wanted;
+      this.#ports.set(name, server.port);
       const endpoint = { kind, name, protocol: 'http', address, port: server.port, path } as const;
-      open.set(name, { server, endpoint });
+      this.#open.set(name, { server, endpoint });
     } catch (error) {
       throw new CannotListen(refusalToListen(name, address, asked, error));
     }
   }
 
-  function count(kind: Endpoint['kind'], name: string, status: number, error?: string): void {
-    if (status >= 500) options.onError(`${name}: ${error ?? status}`);
+  #count(
+    kind: Endpoint['kind'],
+    name: string,
+    { status, error }: { status: number; error: string | undefined },
+  ): void {
+    const { counters, onError, onRejected } = this.#options;
+    if (status === 500) onError(`${name}: ${error ?? status}`);
     if (kind === 'INPUT_COMMANDS') {
       if (status < 400) counters.inputCommands += 1;
     } else if (status === 202) {
       counters.messagesAccepted += 1;
     } else {
       counters.messagesRejected += 1;
-      options.onRejected(`${name}: ${status} ${error ?? ''}`);
+      onRejected(`${name}: ${status} ${error ?? ''}`);
     }
   }
 
-  async function close(names: readonly string[], cutOff: AbortSignal): Promise<void> {
+  async #close(names: readonly string[], cutOff: AbortSignal): Promise<void> {
     await Promise.all(
       names.map(async (name) => {
-        await open.get(name)?.server.close(cutOff);
-        open.delete(name);
+        await this.#open.get(name)?.server.close(cutOff);
+        this.#open.delete(name);
       }),
     );
   }
-
-  return {
-    async openInputCommands() {
-      const wanted = {
-        port: solution.inputCommandPort,
-        path: '/',
-        kind: 'INPUT_COMMANDS',
-      } as const;
-      await openOne(inputCommandsName, wanted, (path) => {
-        const command = solution.inputCommands.get(path.slice(1));
-        if (command === undefined) return undefined;
-        const { method, guard } = command;
-        return { method, guard, answer: (call) => answerCommand(options, command, call) };
-      });
-    },
-    async openMessages() {
-      const before = new Set(open.keys());
-      try {
-        for (const listener of solution.listeners) {
-          const { name, port, guard } = listener;
-          const route: Route = {
-            method: 'POST',
-            guard,
-            answer: ({ body }) => takeMessage(options.devices, listener, body),
-          };
-          await openOne(name, { port, path: listener.path, kind: 'MESSAGES' }, (path) =>
-            path === listener.path ? route : undefined,
-          );
-        }
-      } catch (error) {
-        const opened = [...open.keys()].filter((name) => !before.has(name));
-        await close(opened, AbortSignal.abort());
-        throw error;
-      }
-    },
-    closeMessages: (cutOff) =>
-      close(
-        solution.listeners.map(({ name }) => name),
-        cutOff,
-      ),
-    closeAll: (cutOff) => close([...open.keys()], cutOff),
-    endpoints: () => [...open.values()].map(({ endpoint }) => endpoint),
-  };
 }
 
 function takeMessage(devices: DeviceStorage, listener: MessageListener, body: unknown): Reply {

@@ -57,6 +57,9 @@ export interface DeviceValue {
   readonly number: number;
 }
 
+/** A value as the API returns it. */
+export type LearnedValue = Pick<DeviceValue, 'field' | 'value' | 'at'>;
+
 /** The answer of the API: a success, or a refusal with its code. */
 export interface Answer {
   readonly __typename: string;

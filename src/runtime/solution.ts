@@ -1,5 +1,6 @@
 /**
- * Loads a solution version with the settings of an instance: everything compiled, or every fault.
+ * Loads a solution version with the settings of an instance. The result is the compiled solution, or
+ * a list of all faults.
  */
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import { validateShape } from '../../schema/solution-shape.ts';

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BatchLimits, jsonBytes } from './delivery.ts';
 import type { FieldValue } from './fields.ts';
-import type { DeviceValue } from './protocol.ts';
+import type { DeviceValue, LearnedValue } from './protocol.ts';
 import { openSqlite } from './sqlite.ts';
 
 /** A value, and the run in which it was accepted. */
@@ -16,9 +16,6 @@ export interface OutboxValue extends DeviceValue {
   /** What it adds to a report. */
   readonly bytes: number;
 }
-
-/** A value as the API returns it. */
-export type LearnedValue = Pick<DeviceValue, 'field' | 'value' | 'at'>;
 
 /** Limits of the content. */
 export interface OutboxQuota {
@@ -31,21 +28,6 @@ export interface OutboxQuota {
 interface Amount {
   values: number;
   bytes: number;
-}
-
-export interface ValueOutbox {
-  readonly isEmpty: boolean;
-  /** Stores the values of one message; they replace older ones. False: the quota is reached. */
-  put(device: string, values: ReadonlyMap<string, FieldValue>, at: string): boolean;
-  /** The oldest waiting values of one run. */
-  head(most: BatchLimits): readonly OutboxValue[];
-  delivered(values: readonly OutboxValue[]): void;
-  /** Does not send it again in this run; the next run tries again. */
-  setAside(value: OutboxValue): void;
-  /** Stores the values that the API has of a device, unless newer ones are here. */
-  learn(device: string, values: readonly LearnedValue[]): void;
-  last(device: string): readonly DeviceValue[];
-  close(): void;
 }
 
 /** The state of a value. */
@@ -67,95 +49,126 @@ create index if not exists reported_values_number on reported_values (state, num
 /** Has an earlier run created one? */
 export const hasOutbox = (folder: string) => existsSync(join(folder, fileName));
 
-/** Opens or creates it. Values that earlier runs of the instance left behind wait again. */
-export function openValueOutbox(folder: string, run: string, quota = defaultQuota): ValueOutbox {
-  const database = openSqlite(folder, fileName, table);
-  const statements = prepare(database);
-  database.exec(
-    `update reported_values set state = ${states.waiting} where state = ${states.refused}`,
-  );
-  const amounts = (state: string) => statements.amountOf(state).get() as Amount;
-  const waiting = amounts(`= ${states.waiting}`);
-  let settled = amounts(`<> ${states.waiting}`);
-  let { number } = statements.lastNumber.get() as { number: number };
+export class ValueOutbox {
+  readonly #database: ReturnType<typeof openSqlite>;
+  readonly #statements: ReturnType<typeof prepare>;
+  readonly #run: string;
+  readonly #quota: OutboxQuota;
+  readonly #waiting: Amount;
+  #settled: Amount;
+  #number: number;
 
-  const write = database.transaction((device: string, rows: readonly Row[], at: string) => {
-    for (const { field, text, bytes } of rows) {
-      number += 1;
-      statements.put.run(device, field, text, at, run, number, bytes, states.waiting);
-    }
-  });
-  const settle = database.transaction((values: readonly OutboxValue[], state: number) => {
-    // A value that was replaced meanwhile has another number, and still waits.
-    return values.filter(
-      ({ device, field, number }) =>
-        statements.settle.run(state, device, field, number).changes > 0,
+  /** Opens or creates it. Values that earlier runs of the instance left behind wait again. */
+  constructor(folder: string, run: string, quota = defaultQuota) {
+    this.#run = run;
+    this.#quota = quota;
+    this.#database = openSqlite(folder, fileName, table);
+    this.#statements = prepare(this.#database);
+    this.#database.exec(
+      `update reported_values set state = ${states.waiting} where state = ${states.refused}`,
     );
-  });
-  const keepLearned = database.transaction((device: string, values: readonly LearnedValue[]) => {
-    for (const { field, value, at } of values) {
-      const text = JSON.stringify(value);
-      statements.learn.run(device, field, text, at, jsonBytes(text), run);
-    }
-  });
-
-  function settleAs(state: number, values: readonly OutboxValue[]): void {
-    for (const { bytes } of settle(values, state)) {
-      add(waiting, { values: -1, bytes: -bytes });
-      add(settled, { values: 1, bytes });
-    }
-    makeRoom();
+    this.#waiting = this.#amountOf(`= ${states.waiting}`);
+    this.#settled = this.#amountOf(`<> ${states.waiting}`);
+    this.#number = (this.#statements.lastNumber.get() as { number: number }).number;
   }
 
-  function makeRoom(): void {
-    if (isWithin(settled, quota.settled)) return;
-    statements.evict.run(Math.ceil(settled.values / 4));
-    settled = amounts(`<> ${states.waiting}`);
+  get isEmpty(): boolean {
+    return this.#waiting.values === 0;
   }
 
-  return {
-    get isEmpty() {
-      return waiting.values === 0;
-    },
-    put(device, values, at) {
-      const rows = [...values].map(([field, value]): Row => {
-        const bytes = jsonBytes({ device, field, value, at, number });
-        const before = statements.find.get(device, field) as Row['before'];
-        return { field, text: JSON.stringify(value), bytes, before };
-      });
-      const more = { values: 0, bytes: 0 };
-      const replaced = { values: 0, bytes: 0 };
-      for (const { bytes, before } of rows) {
-        const isWaiting = before?.state === states.waiting;
-        add(more, { values: isWaiting ? 0 : 1, bytes: bytes - (isWaiting ? before.bytes : 0) });
-        if (before && !isWaiting) add(replaced, { values: -1, bytes: -before.bytes });
+  /** Stores the values of one message; they replace older ones. False: the quota is reached. */
+  put(device: string, values: ReadonlyMap<string, FieldValue>, at: string): boolean {
+    const rows = [...values].map(([field, value]): Row => {
+      const bytes = jsonBytes({ device, field, value, at, number: this.#number });
+      const before = this.#statements.find.get(device, field) as Row['before'];
+      return { field, text: JSON.stringify(value), bytes, before };
+    });
+    const more = { values: 0, bytes: 0 };
+    const replaced = { values: 0, bytes: 0 };
+    for (const { bytes, before } of rows) {
+      const isWaiting = before?.state === states.waiting;
+      add(more, { values: isWaiting ? 0 : 1, bytes: bytes - (isWaiting ? before.bytes : 0) });
+      if (before && !isWaiting) add(replaced, { values: -1, bytes: -before.bytes });
+    }
+    const after = { ...this.#waiting };
+    add(after, more);
+    if (!isWithin(after, this.#quota.waiting)) return false;
+    this.#database.transaction(() => {
+      for (const { field, text, bytes } of rows) {
+        this.#number += 1;
+        const { waiting } = states;
+        this.#statements.put.run(device, field, text, at, this.#run, this.#number, bytes, waiting);
       }
-      const after = { values: waiting.values + more.values, bytes: waiting.bytes + more.bytes };
-      if (!isWithin(after, quota.waiting)) return false;
-      write(device, rows, at);
-      add(waiting, more);
-      add(settled, replaced);
-      return true;
-    },
-    head(most) {
-      const found = (statements.oldest.all(most.items) as StoredValue[]).map(parsed);
-      let bytes = 0;
-      const over = found.findIndex((value, index) => {
-        bytes += value.bytes;
-        return index > 0 && (bytes > most.bytes || value.takenIn !== found[0]?.takenIn);
-      });
-      return over === -1 ? found : found.slice(0, over);
-    },
-    delivered: (values) => settleAs(states.delivered, values),
-    setAside: (value) => settleAs(states.refused, [value]),
-    learn(device, values) {
-      keepLearned(device, values);
-      settled = amounts(`<> ${states.waiting}`);
-      makeRoom();
-    },
-    last: (device) => (statements.ofDevice.all(device) as StoredValue[]).map(parsed),
-    close: () => database.close(),
-  };
+    })();
+    add(this.#waiting, more);
+    add(this.#settled, replaced);
+    return true;
+  }
+
+  /** The oldest waiting values of one run. */
+  head(most: BatchLimits): readonly OutboxValue[] {
+    const found = (this.#statements.oldest.all(most.items) as StoredValue[]).map(parsed);
+    let bytes = 0;
+    const over = found.findIndex((value, index) => {
+      bytes += value.bytes;
+      return index > 0 && (bytes > most.bytes || value.takenIn !== found[0]?.takenIn);
+    });
+    return over === -1 ? found : found.slice(0, over);
+  }
+
+  delivered(values: readonly OutboxValue[]): void {
+    this.#settle(states.delivered, values);
+  }
+
+  /** Does not send it again in this run; the next run tries again. */
+  setAside(value: OutboxValue): void {
+    this.#settle(states.refused, [value]);
+  }
+
+  /** Stores the values that the API has of a device, unless newer ones are here. */
+  learn(device: string, values: readonly LearnedValue[]): void {
+    this.#database.transaction(() => {
+      for (const { field, value, at } of values) {
+        const text = JSON.stringify(value);
+        this.#statements.learn.run(device, field, text, at, jsonBytes(text), this.#run);
+      }
+    })();
+    this.#settled = this.#amountOf(`<> ${states.waiting}`);
+    this.#makeRoom();
+  }
+
+  last(device: string): readonly DeviceValue[] {
+    return (this.#statements.ofDevice.all(device) as StoredValue[]).map(parsed);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #settle(state: number, values: readonly OutboxValue[]): void {
+    const settle = this.#database.transaction(() =>
+      // A value that was replaced meanwhile has another number, and still waits.
+      values.filter(
+        ({ device, field, number }) =>
+          this.#statements.settle.run(state, device, field, number).changes > 0,
+      ),
+    );
+    for (const { bytes } of settle()) {
+      add(this.#waiting, { values: -1, bytes: -bytes });
+      add(this.#settled, { values: 1, bytes });
+    }
+    this.#makeRoom();
+  }
+
+  #makeRoom(): void {
+    if (isWithin(this.#settled, this.#quota.settled)) return;
+    this.#statements.evict.run(Math.ceil(this.#settled.values / 4));
+    this.#settled = this.#amountOf(`<> ${states.waiting}`);
+  }
+
+  #amountOf(state: string): Amount {
+    return this.#statements.amountOf(state).get() as Amount;
+  }
 }
 
 interface Row {

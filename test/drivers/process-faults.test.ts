@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createProcessDriver } from '../../src/drivers/process/driver.ts';
+import { ProcessDriver } from '../../src/drivers/process/driver.ts';
 import type { HostRecord } from '../../src/drivers/process/files.ts';
 import { findMarked } from '../../src/drivers/process/identity.ts';
 import { newCall, newHost, newRun } from './calls.ts';
@@ -52,7 +52,7 @@ describe('process driver against faults', () => {
   it('keeps the socket elsewhere where the folder is too deep for one', async () => {
     const parent = mkdtempSync(join(tmpdir(), 'process-driver-'));
     const folder = join(parent, 'deep'.repeat(30));
-    const driver = createProcessDriver({ folder, lifeline: null, runtimeEntry });
+    const driver = new ProcessDriver({ folder, lifeline: null, runtimeEntry });
     const request = newHost();
     const host = await driver.allocateHost(request, newCall());
     const record = read<HostRecord>(folder, 'hosts', request.hostId, 'host.json');

@@ -5,10 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { AllocatedHost, Driver, HostRequest } from '../../src/drivers/driver.ts';
-import {
-  createProcessDriver,
-  type ProcessDriverOptions,
-} from '../../src/drivers/process/driver.ts';
+import { ProcessDriver, type ProcessDriverOptions } from '../../src/drivers/process/driver.ts';
 import type { HostRecord, RuntimeRecord } from '../../src/drivers/process/files.ts';
 import { identityOf, isAlive, type ProcessIdentity } from '../../src/drivers/process/identity.ts';
 import { until } from '../harness/eventually.ts';
@@ -29,7 +26,7 @@ export interface ProcessSetup {
 export function newSetup(options: Partial<ProcessDriverOptions> = {}): ProcessSetup {
   const folder = mkdtempSync(join(tmpdir(), 'process-driver-'));
   const lifeline = { file: folder, seconds: 300 };
-  const open = () => createProcessDriver({ folder, lifeline, runtimeEntry, ...options });
+  const open = () => new ProcessDriver({ folder, lifeline, runtimeEntry, ...options });
   const setup = { folder, driver: open(), open };
   setups.push(setup);
   return setup;

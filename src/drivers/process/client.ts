@@ -125,7 +125,7 @@ function judge(status: number | undefined, text: string, hostId: string, where: 
   try {
     if ((JSON.parse(text) as { host?: unknown }).host === hostId) return null;
   } catch {
-    // not our agent
+    // Another program answers there.
   }
   return `another program answers at ${where}`;
 }

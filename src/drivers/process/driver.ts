@@ -2,7 +2,7 @@
  * Hosts as processes of this machine: each host is an agent with a loopback address of its own,
  * each runtime a child of its agent. They outlive the server. Processes are no isolation boundary.
  */
-import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import {
   type AllocatedHost,
@@ -12,8 +12,10 @@ import {
   DriverError,
   type Handle,
   type HostObservation,
+  type HostRequest,
   type RuntimeObservation,
   type RuntimeRef,
+  type RuntimeRequest,
 } from '../driver.ts';
 import { type Bundle, bundleProgram, findPrograms, placeBundle } from './bundle.ts';
 import { askAgent, askHealth, silent } from './client.ts';
@@ -22,24 +24,23 @@ import {
   type HostRecord,
   type Lifeline,
   makeFolder,
-  type RuntimeRecord,
-  readJson,
   writeJson,
-  writeWhole,
 } from './files.ts';
 import {
   endHost,
   findAgent,
   type Host,
   hostOf,
+  inspectFromOutside,
+  placeAuthorities,
   removeFiles,
   startAgent,
   waitOnline,
+  whyNoAgent,
 } from './host.ts';
-import { findMarked, isAlive, type ProcessIdentity } from './identity.ts';
+import type { ProcessIdentity } from './identity.ts';
 import { createInFlight } from './in-flight.ts';
 import { withHost } from './lock.ts';
-import { readTail } from './output.ts';
 import type { ProgramName } from './program.ts';
 import type { CommandName, Commands } from './protocol.ts';
 
@@ -64,208 +65,211 @@ interface ProcessHandle {
 }
 
 /** The driver for hosts on this machine. Several servers may share one folder. */
-export function createProcessDriver(options: ProcessDriverOptions): Driver {
-  makeFolder(resolve(options.folder));
-  // Marks of hosts are derived from this path, so it must have one spelling.
-  const folder = realpathSync(resolve(options.folder));
-  makeFolder(join(folder, 'hosts'));
-  makeFolder(join(folder, 'bundles'));
-  const { lifeline: file, log } = options;
-  const lifeline = file && { file: resolve(file.file), seconds: file.seconds };
-  const calls = createInFlight();
-  const bundles = new Map<ProgramName, Promise<Bundle>>();
+export class ProcessDriver implements Driver {
+  readonly kind = 'PROCESS';
+  readonly capabilities = { sharedHosts: true };
+  readonly #folder: string;
+  readonly #lifeline: Lifeline | null;
+  readonly #log: ProcessDriverOptions['log'];
+  readonly #calls = createInFlight();
+  readonly #bundles = new Map<ProgramName, Promise<Bundle>>();
+  readonly #programOf: ReturnType<typeof findPrograms>;
 
-  const programOf = findPrograms(options.runtimeEntry);
+  constructor({ folder, lifeline, log, runtimeEntry }: ProcessDriverOptions) {
+    makeFolder(resolve(folder));
+    // Marks of hosts are derived from this path, so it must have one spelling.
+    this.#folder = realpathSync(resolve(folder));
+    makeFolder(join(this.#folder, 'hosts'));
+    makeFolder(join(this.#folder, 'bundles'));
+    this.#lifeline = lifeline && { ...lifeline, file: resolve(lifeline.file) };
+    this.#log = log;
+    this.#programOf = findPrograms(runtimeEntry);
+  }
+
+  allocateHost({ hostId }: HostRequest, outerCall: Call): Promise<AllocatedHost> {
+    return this.#locked(hostId, outerCall, async (host, call) => {
+      const found = findAgent(host);
+      if (found) {
+        const { record, agent } = found;
+        await waitOnline(host, { record, identity: agent.identity }, call);
+        return allocated(record, agent.identity);
+      }
+      await endHost(host, [], call.signal);
+      const started = await this.#start(host, null);
+      await waitOnline(host, started, call);
+      return allocated(started.record, started.identity);
+    });
+  }
+
+  checkHost(handle: Handle, endpoint: string, outerCall: Call): Promise<HostObservation> {
+    return this.#calls.run(outerCall, async (call): Promise<HostObservation> => {
+      const host = this.#hostOf(handle);
+      const found = findAgent(host);
+      if (!found) return { answers: false, reason: whyNoAgent(host) };
+      const { hostId, address, socket } = found.record;
+      const port = found.agent.healthPort;
+      try {
+        const [problem] = await Promise.all([
+          askHealth({ address, port, hostId, signal: call.signal }),
+          askAgent({ socket, hostId, command: 'setEndpoint', body: { endpoint }, ...call }),
+        ]);
+        return problem === null ? { answers: true } : { answers: false, reason: problem };
+      } catch (error) {
+        return { answers: false, reason: messageOf(error) };
+      }
+    });
+  }
+
+  restartHost({ hostId }: HostRequest, handle: Handle, outerCall: Call): Promise<AllocatedHost> {
+    return this.#locked(hostId, outerCall, async (host, call) => {
+      const { agent, address } = parseHandle(handle);
+      await this.#bundle('agent'); // before anything ends
+      await endHost(host, [agent], call.signal);
+      const started = await this.#start(host, address);
+      return allocated(started.record, started.identity);
+    });
+  }
+
+  releaseHost(hostId: string, handle: Handle | null, outerCall: Call): Promise<void> {
+    return this.#locked(hostId, outerCall, async (host, call) => {
+      await endHost(host, handle ? [parseHandle(handle).agent] : [], call.signal);
+      removeFiles(host, this.#folder);
+      this.#log?.info({ hostId }, 'released a host');
+    });
+  }
+
+  async deployContainer(
+    handle: Handle,
+    image: ContainerImage,
+    outerCall: Call,
+  ): Promise<{ imageDigest: string }> {
+    return this.#locked(parseHandle(handle).hostId, outerCall, async (host) => {
+      if (!findAgent(host)) throw silent(host.hostId, 'its agent is dead');
+      return this.#deploy(host, image);
+    });
+  }
+
+  startRuntime(
+    handle: Handle,
+    runtime: RuntimeRequest,
+    outerCall: Call,
+  ): Promise<{ imageDigest: string }> {
+    return this.#calls.run(outerCall, async (call) => {
+      const { instanceId, runId, runKey, endpoint, heartbeatSeconds } = runtime;
+      const host = this.#hostOf(handle);
+      // A host without instances may never have been given an image.
+      if (findAgent(host) && !existsSync(host.files.container)) {
+        await this.#deploy(host, runtime.image);
+      }
+      placeAuthorities(host, runtime.authorities);
+      const body = { instanceId, runId, runKey, endpoint, heartbeatSeconds };
+      return this.#ask(handle, ['startRuntime', body], call);
+    });
+  }
+
+  stopRuntime(handle: Handle, runtime: RuntimeRef, outerCall: Call): Promise<void> {
+    return this.#calls.run(outerCall, (call) => this.#end('stopRuntime', handle, [runtime, call]));
+  }
+
+  killRuntime(handle: Handle, runtime: RuntimeRef, outerCall: Call): Promise<void> {
+    return this.#calls.run(outerCall, (call) => this.#end('killRuntime', handle, [runtime, call]));
+  }
+
+  inspectRuntime(
+    handle: Handle,
+    { instanceId, runId }: RuntimeRef,
+    outerCall: Call,
+  ): Promise<RuntimeObservation> {
+    return this.#calls.run(outerCall, async (call): Promise<RuntimeObservation> => {
+      const name = { instanceId, runId };
+      try {
+        return await this.#ask(handle, ['inspectRuntime', name], call);
+      } catch (error) {
+        if (error instanceof DriverError && error.code === 'INVALID_ID') throw error;
+        const found = inspectFromOutside(this.#hostOf(handle), name);
+        return found ?? { state: 'unknown', reason: messageOf(error) };
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#calls.endAll();
+  }
+
+  #hostOf(handle: Handle): Host {
+    return hostOf(this.#folder, parseHandle(handle).hostId);
+  }
 
   /** Written on first use, then kept; retried after a failure. */
-  const bundle = (name: ProgramName): Promise<Bundle> => {
+  #bundle(name: ProgramName): Promise<Bundle> {
     const known =
-      bundles.get(name) ??
-      programOf(name).then((program) => bundleProgram(program, join(folder, 'bundles')));
-    bundles.set(name, known);
-    known.catch(() => bundles.delete(name));
+      this.#bundles.get(name) ??
+      this.#programOf(name).then((program) =>
+        bundleProgram(program, join(this.#folder, 'bundles')),
+      );
+    this.#bundles.set(name, known);
+    known.catch(() => this.#bundles.delete(name));
     return known;
-  };
+  }
 
   /** Runs a verb of the whole host: exclusively, and refused if a newer worker has acted. */
-  const locked = <T>(
+  #locked<T>(
     hostId: string,
     outerCall: Call,
     work: (host: Host, call: Call) => Promise<T>,
-  ): Promise<T> =>
-    calls.run(outerCall, async (call) => {
-      const host = hostOf(folder, hostId);
-      return withHost({ folder: join(folder, 'locks'), hostId, call }, () => work(host, call));
+  ): Promise<T> {
+    return this.#calls.run(outerCall, async (call) => {
+      const host = hostOf(this.#folder, hostId);
+      const locks = join(this.#folder, 'locks');
+      return withHost({ folder: locks, hostId, call }, () => work(host, call));
     });
+  }
 
-  const start = async (host: Host, address: string | null) => {
-    const { file } = await bundle('agent');
+  async #start(host: Host, address: string | null) {
+    const { file } = await this.#bundle('agent');
+    const [folder, lifeline] = [this.#folder, this.#lifeline];
     const started = await startAgent(host, { folder, bundle: file, lifeline, address });
-    log?.info({ hostId: host.hostId, pid: started.identity.pid }, 'started the agent of a host');
+    const { pid } = started.identity;
+    this.#log?.info({ hostId: host.hostId, pid }, 'started the agent of a host');
     return started;
-  };
+  }
 
-  const ask = async <Name extends CommandName>(
+  async #ask<Name extends CommandName>(
     handle: Handle,
     [command, body]: readonly [Name, Commands[Name]['takes']],
     call: Call,
-  ): Promise<Commands[Name]['answers']> => {
-    const { hostId } = parseHandle(handle);
-    const found = findAgent(hostOf(folder, hostId));
-    if (!found) throw silent(hostId, 'its agent is dead');
-    return askAgent({ socket: found.record.socket, hostId, command, body, ...call });
-  };
+  ): Promise<Commands[Name]['answers']> {
+    const host = this.#hostOf(handle);
+    const found = findAgent(host);
+    if (!found) throw silent(host.hostId, 'its agent is dead');
+    const { socket } = found.record;
+    return askAgent({ socket, hostId: host.hostId, command, body, ...call });
+  }
 
-  const deploy = async (host: Host, image: ContainerImage): Promise<{ imageDigest: string }> => {
-    const runtime = await bundle('runtime');
+  async #deploy(host: Host, image: ContainerImage): Promise<{ imageDigest: string }> {
+    const runtime = await this.#bundle('runtime');
     makeFolder(host.files.containers);
     placeBundle(runtime, host.files.containers);
     const { repository, tag } = image;
     const record = { digest: runtime.digest, repository, image: image.image, tag };
     writeJson(host.files.container, record satisfies ContainerRecord);
     return { imageDigest: runtime.digest };
-  };
+  }
 
   /** Stops or kills. The end of a run is known without the agent too, if that has died. */
-  const end = async (
+  async #end(
     command: 'stopRuntime' | 'killRuntime',
     handle: Handle,
     [{ instanceId, runId }, call]: readonly [RuntimeRef, Call],
-  ): Promise<void> => {
+  ): Promise<void> {
     try {
-      await ask(handle, [command, { instanceId, runId }], call);
+      await this.#ask(handle, [command, { instanceId, runId }], call);
     } catch (error) {
-      const host = hostOf(folder, parseHandle(handle).hostId);
+      const host = this.#hostOf(handle);
       const isGone = !findAgent(host) && inspectFromOutside(host, { instanceId, runId }) !== null;
       if (!isGone) throw error;
     }
-  };
-
-  return {
-    kind: 'PROCESS',
-    capabilities: { sharedHosts: true },
-
-    allocateHost: ({ hostId }, outerCall) =>
-      locked(hostId, outerCall, async (host, call) => {
-        const found = findAgent(host);
-        if (found) {
-          const { record, agent } = found;
-          await waitOnline(host, { record, identity: agent.identity }, call);
-          return allocated(record, agent.identity);
-        }
-        await endHost(host, [], call.signal);
-        const started = await start(host, null);
-        await waitOnline(host, started, call);
-        return allocated(started.record, started.identity);
-      }),
-
-    checkHost: (handle, endpoint, outerCall) =>
-      calls.run(outerCall, async (call): Promise<HostObservation> => {
-        const host = hostOf(folder, parseHandle(handle).hostId);
-        const found = findAgent(host);
-        if (!found) return { answers: false, reason: whyNoAgent(host) };
-        const { address, socket } = found.record;
-        const port = found.agent.healthPort;
-        const { hostId } = host;
-        try {
-          const [problem] = await Promise.all([
-            askHealth({ address, port, hostId, signal: call.signal }),
-            askAgent({ socket, hostId, command: 'setEndpoint', body: { endpoint }, ...call }),
-          ]);
-          return problem === null ? { answers: true } : { answers: false, reason: problem };
-        } catch (error) {
-          return { answers: false, reason: messageOf(error) };
-        }
-      }),
-
-    restartHost: ({ hostId }, handle, outerCall) =>
-      locked(hostId, outerCall, async (host, call) => {
-        const { agent, address } = parseHandle(handle);
-        await bundle('agent'); // before anything ends
-        await endHost(host, [agent], call.signal);
-        const started = await start(host, address);
-        return allocated(started.record, started.identity);
-      }),
-
-    releaseHost: (hostId, handle, outerCall) =>
-      locked(hostId, outerCall, async (host, call) => {
-        await endHost(host, handle ? [parseHandle(handle).agent] : [], call.signal);
-        removeFiles(host, folder);
-        log?.info({ hostId }, 'released a host');
-      }),
-
-    deployContainer: async (handle, image, outerCall) =>
-      locked(parseHandle(handle).hostId, outerCall, async (host) => {
-        if (!findAgent(host)) throw silent(host.hostId, 'its agent is dead');
-        return deploy(host, image);
-      }),
-
-    startRuntime: (handle, runtime, outerCall) =>
-      calls.run(outerCall, async (call) => {
-        const { instanceId, runId, runKey, endpoint, heartbeatSeconds } = runtime;
-        const host = hostOf(folder, parseHandle(handle).hostId);
-        // A host without instances may never have been given an image.
-        if (findAgent(host) && !existsSync(host.files.container)) await deploy(host, runtime.image);
-        placeAuthorities(host, runtime.authorities);
-        const body = { instanceId, runId, runKey, endpoint, heartbeatSeconds };
-        return ask(handle, ['startRuntime', body], call);
-      }),
-
-    stopRuntime: (handle, runtime, outerCall) =>
-      calls.run(outerCall, (call) => end('stopRuntime', handle, [runtime, call])),
-
-    killRuntime: (handle, runtime, outerCall) =>
-      calls.run(outerCall, (call) => end('killRuntime', handle, [runtime, call])),
-
-    inspectRuntime: (handle, { instanceId, runId }, outerCall) =>
-      calls.run(outerCall, async (call): Promise<RuntimeObservation> => {
-        const name = { instanceId, runId };
-        try {
-          return await ask(handle, ['inspectRuntime', name], call);
-        } catch (error) {
-          if (error instanceof DriverError && error.code === 'INVALID_ID') throw error;
-          const host = hostOf(folder, parseHandle(handle).hostId);
-          return inspectFromOutside(host, name) ?? { state: 'unknown', reason: messageOf(error) };
-        }
-      }),
-
-    async close() {
-      calls.endAll();
-    },
-  };
-}
-
-/**
- * Stores the authorities that the runtimes of the host trust, because the given file may go away.
- */
-function placeAuthorities({ files }: Host, authorities: string | null): void {
-  if (!existsSync(files.host)) return;
-  if (authorities === null) rmSync(files.authorities, { force: true });
-  else if (
-    !existsSync(files.authorities) ||
-    readFileSync(files.authorities, 'utf8') !== authorities
-  )
-    writeWhole(files.authorities, authorities);
-}
-
-/**
- * What records and processes show of a run whose agent is silent. Only an end is certain, because a
- * run is started once. A released host has no runs.
- */
-function inspectFromOutside(host: Host, name: RuntimeRef): RuntimeObservation | null {
-  const logTail = readTail(host.files.output(name.instanceId));
-  const ended = { state: 'exited', exitCode: null, signal: null, logTail } as const;
-  if (!existsSync(host.files.host)) return findMarked(host.mark).length === 0 ? ended : null;
-  const run = readJson<RuntimeRecord>(host.files.runtime(name.instanceId))?.run;
-  if (run?.runId !== name.runId) return null;
-  if (run.exit) return { state: 'exited', ...run.exit };
-  return run.identity && !isAlive(run.identity) ? ended : null;
-}
-
-function whyNoAgent(host: Host): string {
-  if (!readJson<HostRecord>(host.files.host)) return 'this host was released or never allocated';
-  const tail = readTail(host.files.agentLog).split('\n').at(-1);
-  return `its agent is not up; its last line: ${tail || 'none'}`;
+  }
 }
 
 function allocated(record: HostRecord, agent: ProcessIdentity): AllocatedHost {

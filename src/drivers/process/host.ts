@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Call, DriverError } from '../driver.ts';
+import { type Call, DriverError, type RuntimeObservation, type RuntimeRef } from '../driver.ts';
 import { pickAddress } from './address.ts';
 import { askAgent, silent } from './client.ts';
 import {
@@ -21,6 +21,7 @@ import {
   safeName,
   socketPath,
   writeJson,
+  writeWhole,
 } from './files.ts';
 import {
   endByForce,
@@ -34,10 +35,11 @@ import {
 } from './identity.ts';
 import { aborted } from './lock.ts';
 import { readTail } from './output.ts';
+import { runtimeGraceMs } from './protocol.ts';
 
 const onlineWithinMs = 15_000;
-/** Longer than the 1.5 s that the agent gives its runtimes. */
-const graceMs = 2_500;
+/** Time for the agent to end. It first ends its runtimes. */
+const graceMs = runtimeGraceMs + 1_000;
 const forceMs = 8_000;
 
 /** A host of this driver: its id, its files, its mark. */
@@ -167,6 +169,40 @@ export function removeFiles(host: Host, folder: string): void {
     force: true,
   });
   rmSync(host.files.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+}
+
+/**
+ * Stores the authorities that the runtimes of the host trust, because the given file may go away.
+ */
+export function placeAuthorities({ files }: Host, authorities: string | null): void {
+  if (!existsSync(files.host)) return;
+  if (authorities === null) rmSync(files.authorities, { force: true });
+  else if (
+    !existsSync(files.authorities) ||
+    readFileSync(files.authorities, 'utf8') !== authorities
+  )
+    writeWhole(files.authorities, authorities);
+}
+
+/**
+ * What records and processes show of a run whose agent is silent. Only an end is certain, because a
+ * run is started once. A released host has no runs.
+ */
+export function inspectFromOutside(host: Host, name: RuntimeRef): RuntimeObservation | null {
+  const logTail = readTail(host.files.output(name.instanceId));
+  const ended = { state: 'exited', exitCode: null, signal: null, logTail } as const;
+  if (!existsSync(host.files.host)) return findMarked(host.mark).length === 0 ? ended : null;
+  const run = readJson<RuntimeRecord>(host.files.runtime(name.instanceId))?.run;
+  if (run?.runId !== name.runId) return null;
+  if (run.exit) return { state: 'exited', ...run.exit };
+  return run.identity && !isAlive(run.identity) ? ended : null;
+}
+
+/** Why the agent of a host is not found. */
+export function whyNoAgent(host: Host): string {
+  if (!readJson<HostRecord>(host.files.host)) return 'this host was released or never allocated';
+  const tail = readTail(host.files.agentLog).split('\n').at(-1);
+  return `its agent is not up; its last line: ${tail || 'none'}`;
 }
 
 function runtimesOf(host: Host): ProcessIdentity[] {

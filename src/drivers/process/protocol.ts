@@ -8,6 +8,12 @@ import type { RuntimeObservation } from '../driver.ts';
 /** A longer request or answer is refused. A log tail of 4 KiB escapes to 24 KiB at most. */
 export const maxLineBytes = 64 * 1024;
 
+/**
+ * Time that the agent leaves its runtimes to end after SIGTERM. A runtime bounds the parts of its
+ * end (`src/runtime/runtime.ts`) so that they add up to less.
+ */
+export const runtimeGraceMs = 9_000;
+
 export interface StartRuntime {
   readonly instanceId: string;
   readonly runId: string;

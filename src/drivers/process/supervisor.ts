@@ -26,10 +26,9 @@ import {
   waitGone,
 } from './identity.ts';
 import { capOutput, readTail } from './output.ts';
-import type { RuntimeName, StartRuntime } from './protocol.ts';
+import { type RuntimeName, runtimeGraceMs, type StartRuntime } from './protocol.ts';
 
 const killWithinMs = 5_000;
-const graceMs = 1_500;
 
 interface LiveRun {
   readonly runId: string;
@@ -145,8 +144,8 @@ export class RuntimeSupervisor {
   }
 
   /**
-   * Asks every runtime to end, kills those that have not ended after 1.5 s, and starts none any
-   * more.
+   * Asks every runtime to end, kills those that have not ended within their grace period, and
+   * starts none any more.
    * @param options.everythingMarked also ends all other processes of this host
    * @returns whether all are confirmed gone
    */
@@ -155,7 +154,7 @@ export class RuntimeSupervisor {
     const own = () => [...this.#live.values()].map((run) => run.identity);
     const recorded = [...this.#live.values()].map((run) => run.gone);
     for (const identity of own()) signalProcess(identity, 'SIGTERM');
-    await waitGone(own, { withinMs: graceMs });
+    await waitGone(own, { withinMs: runtimeGraceMs });
     const find = options.everythingMarked ? () => [...own(), ...findMarked(this.#host.mark)] : own;
     const gone = await endByForce(find, { withinMs: killWithinMs });
     if (gone) await Promise.all(recorded);
