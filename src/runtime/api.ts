@@ -1,7 +1,14 @@
 /** The part of the API that a runtime uses, typed: one function per request. */
 import type { Connection } from './connection.ts';
 import type { LogLine } from './log-line.ts';
-import type { Answer, CommandResult, Counters, DeviceValue, RuntimeLimits } from './protocol.ts';
+import type {
+  Answer,
+  CommandResult,
+  Counters,
+  DeviceValue,
+  LearnedValue,
+  RuntimeLimits,
+} from './protocol.ts';
 
 /** The API as one run uses it. Each request rejects while there is no connection. */
 export interface Api {
@@ -13,8 +20,8 @@ export interface Api {
   reportFault(message: string): Promise<Answer>;
   /** Values that were accepted in that run of the instance. */
   reportDeviceValues(values: readonly DeviceValue[], takenIn: string): Promise<Answer>;
-  /** The values of a device that the API has. */
-  lastValues(device: string): Promise<readonly Pick<DeviceValue, 'field' | 'value' | 'at'>[]>;
+  /** All values of a device that the API has. */
+  lastValues(device: string): Promise<readonly LearnedValue[]>;
   reportLogs(lines: readonly LogLine[]): Promise<Answer>;
 }
 
@@ -31,15 +38,19 @@ const onlineDocument = mutation(
 );
 const valuesDocument = mutation('reportDeviceValues', 'ReportDeviceValuesInput');
 const lastValuesDocument =
-  'query ($device: String!) { result: runtimeDeviceValues(device: $device) { field value at } }';
+  'query ($device: String!, $after: String) { ' +
+  'result: runtimeDeviceValues(device: $device, after: $after) { field value at } }';
 const logsDocument = mutation('reportLogs', 'ReportLogsInput');
 const greatestInt = 2 ** 31 - 1;
+/** Of a message, as long as the API has not sent its limits. */
+const charactersUntilTold = 500;
 
 /** The API of `run` over a connection. */
 export function createApi(run: string, connection: Pick<Connection, 'request' | 'query'>): Api {
   const report = (input: object) => connection.request(reportDocument, { run, ...input });
   let limits: RuntimeLimits | undefined;
-  const messageOf = (text: string) => text.slice(0, limits?.textCharacters).toWellFormed();
+  const messageOf = (text: string) =>
+    text.slice(0, limits?.textCharacters ?? charactersUntilTold).toWellFormed();
   return {
     limits: () => limits,
     complete: (command, { message, ...result }) =>
@@ -66,7 +77,16 @@ export function createApi(run: string, connection: Pick<Connection, 'request' | 
     reportFault: (message) => report({ report: 'FAULT', message: messageOf(message) }),
     reportDeviceValues: async (values, takenIn) =>
       settled(await connection.request(valuesDocument, { run, takenIn, values })),
-    lastValues: (device) => connection.query(lastValuesDocument, { device }),
+    async lastValues(device) {
+      const values: LearnedValue[] = [];
+      for (let isLast = false; !isLast; ) {
+        const after = values.at(-1)?.field ?? null;
+        const page = await connection.query<LearnedValue[]>(lastValuesDocument, { device, after });
+        values.push(...page);
+        isLast = page.length === 0;
+      }
+      return values;
+    },
     reportLogs: async (lines) => settled(await connection.request(logsDocument, { run, lines })),
   };
 }

@@ -41,7 +41,12 @@ export function createCloudLogs(api: Pick<Api, 'reportLogs' | 'limits'>): LogSto
       const told = api.limits();
       return told && { items: told.logLinesPerReport, bytes: told.reportBytes };
     },
-    send: (lines) => api.reportLogs(lines),
+    send: (lines) => {
+      const most = api.limits()?.textCharacters;
+      return api.reportLogs(
+        lines.map((line) => ({ ...line, text: line.text.slice(0, most).toWellFormed() })),
+      );
+    },
   });
 
   return {

@@ -60,6 +60,22 @@ test('one line in the place of those that were dropped says how many', async () 
   expect(rest).toHaveLength(5_000);
 });
 
+test('a line is cut to the length that the API takes', async () => {
+  const { log, kept } = openLog((lines) =>
+    lines.some(({ text }) => text.length > limits.textCharacters)
+      ? { __typename: 'InvalidInput', code: 'INVALID_INPUT', message: 'It is too long.' }
+      : null,
+  );
+  onTestFinished(() => {
+    limits.textCharacters = 4_000;
+  });
+  limits.textCharacters = 101;
+  log.info('😀'.repeat(100));
+  log.info('next');
+  await log.flushed();
+  expect(kept.map(({ text }) => text)).toEqual([`${'😀'.repeat(50)}\ufffd`, 'next']);
+});
+
 test('a report stays far below the size of a message', async () => {
   const { log, kept, reports } = openLog(() => null);
   for (let line = 1; line <= 400; line += 1) log.info('"😀'.repeat(1_300));

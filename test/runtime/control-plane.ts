@@ -99,8 +99,10 @@ export function createControlPlane(): ControlPlane {
       if (controlPlane.onCompletion === undefined && at !== -1) open.splice(at, 1);
       return { __typename: 'RuntimeCommandCompleted', command };
     },
-    runtimeDeviceValues: ({ device }: { device: string }) =>
-      controlPlane.known.filter((value) => value.device === device),
+    runtimeDeviceValues: ({ device, after }: { device: string; after: string | null }) =>
+      controlPlane.known
+        .filter((value) => value.device === device && value.field > (after ?? ''))
+        .slice(0, 1),
     runtimeCommands: () => stream(open, streams),
   };
   const controlPlane: ControlPlane = {

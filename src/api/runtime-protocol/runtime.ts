@@ -184,9 +184,14 @@ builder.queryFields((t) => ({
   runtimeDeviceValues: t.field({
     type: [DeviceValue],
     nullable: true,
-    args: { device: t.arg.string({ required: true }) },
-    resolve: async (_root, { device }, context) =>
-      readLastValues(context.store, runOf(context).instanceId, device),
+    args: { device: t.arg.string({ required: true }), after: t.arg.string() },
+    resolve: async (_root, { device, after }, context) => {
+      const { valuesPerReport, reportBytes } = runtimeLimits(context.server.limits);
+      return readLastValues(context.store, {
+        ...{ instanceId: runOf(context).instanceId, device, after: after ?? '' },
+        ...{ mostValues: valuesPerReport, mostBytes: reportBytes },
+      });
+    },
   }),
 }));
 

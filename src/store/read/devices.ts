@@ -97,18 +97,32 @@ export async function readDevices(
   return new Map(rows.map(({ repositoryId, ...found }) => [repositoryId, found]));
 }
 
-/** The last values of a device in the repository of an instance, ordered by field. */
+/**
+ * Last values of a device in the repository of an instance, ordered by field, behind a field: as
+ * many as the limits allow, at least one if there is any.
+ */
 export function readLastValues(
   store: Store,
-  instanceId: string,
-  device: string,
+  page: {
+    readonly instanceId: string;
+    readonly device: string;
+    readonly after: string;
+    readonly mostValues: number;
+    /** Of the values as JSON. */
+    readonly mostBytes: number;
+  },
 ): Promise<LastValue[]> {
   return store.database.query<LastValue & Record<string, unknown>>(
     /* sql */ `
-    select v.field, v.value, v.at, v.received_at as "receivedAt"
-      from instances i
-      join device_values v on v.device_repository_id = i.device_repository_id
-     where i.id = $1::uuid and v.device = $2 order by v.field`,
-    [instanceId, device],
+    select field, value, at, "receivedAt"
+      from (select v.field, v.value, v.at, v.received_at as "receivedAt",
+                   row_number() over w as place, sum(octet_length(v.value::text)) over w as bytes
+              from (select v.* from instances i
+                      join device_values v on v.device_repository_id = i.device_repository_id
+                     where i.id = $1::uuid and v.device = $2 and v.field > $3
+                     order by v.field limit $4::int) v
+            window w as (order by v.field)) page
+     where place = 1 or bytes <= $5::int order by field`,
+    [page.instanceId, page.device, page.after, page.mostValues, page.mostBytes],
   );
 }
