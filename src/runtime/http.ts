@@ -1,7 +1,7 @@
 /**
- * A guarded HTTP server: bound to one address, the Host checked, a page's Origin refused unless it
- * is allowed, keys compared in constant time, JSON only, everything bounded. Closing it drains:
- * requests that were begun are answered, nothing new is taken; a body that is not whole within
+ * The HTTP server of listeners and input commands. It listens on one address, checks the Host, the
+ * Origin of pages and the key, accepts JSON alone, and bounds sizes and times. While it closes, it
+ * answers the requests that have begun and accepts no others; a body that is not complete within
  * `bodyMilliseconds` is refused.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
@@ -14,13 +14,13 @@ import {
 import type { AddressInfo } from 'node:net';
 import { readBody } from '../http/body.ts';
 import { createDrain, type Drain } from '../http/drain.ts';
-import { jsonRefusal, textOf } from '../http/media-type.ts';
+import { accepts, jsonRefusal, textOf } from '../http/media-type.ts';
 import type { Guard } from './solution.ts';
 
-/** What a request asked, once it was let in. */
+/** The content of a request that passed the checks. */
 export interface Call {
   readonly query: URLSearchParams;
-  /** The parsed JSON body; undefined with GET and where a POST has none. */
+  /** The parsed JSON body; undefined for GET, and for a POST without a body. */
   readonly body: unknown;
 }
 
@@ -30,7 +30,7 @@ export interface Reply {
   readonly body: object;
 }
 
-/** What answers one path. */
+/** The handler of one path. */
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly guard: Guard;
@@ -44,15 +44,15 @@ export interface HttpOptions {
   /** DNS names that the Host may carry beside the address. */
   readonly hostNames: readonly string[];
   readonly route: (path: string) => Route | undefined;
-  /** Told of every reply; `error` where there was one. */
+  /** Called after every reply; `error` if it is a refusal or a failure. */
   readonly onReply: (status: number, error: string | undefined) => void;
 }
 
 export interface HttpServer {
   readonly port: number;
   /**
-   * Stops listening and resolves when every request that was begun is answered, refused, or cut
-   * off, within 6 s. `hurry` refuses at once what is not whole yet.
+   * Stops listening and resolves when every request that had begun is answered, refused or cut
+   * off, within 6 s. `hurry` refuses immediately the bodies that are not complete.
    */
   close(hurry: AbortSignal): Promise<void>;
 }
@@ -74,7 +74,7 @@ const discardedBytes = 1_048_576;
 const drainLimits = { bodyMilliseconds: 5_000, answerMilliseconds: 1_000 };
 const closingMessage = 'This listener is closing; try again later.';
 
-/** Opens a server. Rejects with the system's error (EADDRINUSE, …) where it cannot listen. */
+/** Opens a server. Rejects with the system's error (EADDRINUSE, …) if it cannot listen. */
 export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   let hosts: readonly string[] = [];
   const server = createServer({
@@ -122,6 +122,9 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
       }
       checkMethod(request, route);
       checkKey(request, route.guard);
+      if (!accepts(request.headers.accept ?? '', ['application/json'])) {
+        throw new Refused(406, 'Answers are application/json, and Accept does not take that.');
+      }
       const body = route.method === 'POST' ? await readJson(request, response, drain) : undefined;
       reply = await route.answer({ query, body });
       Object.assign(headers, reply.headers);
@@ -210,7 +213,7 @@ function hasBody(headers: IncomingMessage['headers']): boolean {
   return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
-/** Reads on what a refused request still sends, up to a limit, so that its answer arrives. */
+/** Reads and drops the rest of a refused request, up to a limit, so that its answer arrives. */
 function discard(request: IncomingMessage): void {
   let bytes = 0;
   request.on('error', () => {});

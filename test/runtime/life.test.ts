@@ -138,6 +138,7 @@ test('what bad requests get, all faulty fields named at once', async () => {
       415,
     ],
     ['compressed', { body: climate, headers: { ...json, 'content-encoding': 'gzip' } }, 415],
+    ['an Accept without JSON', { body: climate, headers: { accept: 'text/html' } }, 406],
     ['bytes that are not UTF-8', { body: latin, headers: json }, 400],
     ['another Host', { body: climate, headers: { host: 'evil.example:80' } }, 421],
     ['an Origin', { body: climate, headers: { origin: 'http://evil.example' } }, 403],
@@ -152,7 +153,7 @@ test('what bad requests get, all faulty fields named at once', async () => {
     body: { faults: [{ path: 'bed' }, { path: 'litres' }] },
   });
   expect(await ask(commands, { path: '/status' })).toMatchObject({
-    body: { counters: { messagesAccepted: 2, messagesRejected: 14 } },
+    body: { counters: { messagesAccepted: 2, messagesRejected: 15 } },
   });
 });
 
