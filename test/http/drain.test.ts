@@ -1,5 +1,4 @@
 /** The close of an HTTP server, with TLS and without, is bounded whatever its clients do. */
-import { execFileSync } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
@@ -7,6 +6,7 @@ import { connect as connectTls } from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
 import { readBody } from '../../src/http/body.ts';
 import { createDrain } from '../../src/http/drain.ts';
+import { makeCertificate } from '../harness/certificate.ts';
 
 const never = 3_600_000;
 
@@ -47,19 +47,6 @@ function client(socket: Socket, text = '') {
   return new Promise<string>((resolve) => socket.once('close', () => resolve(received)));
 }
 
-/** A certificate of its own, and its key. */
-function certificate() {
-  const pem = execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-      ...['-subj', '/CN=localhost', '-days', '2', '-keyout', '-', '-out', '-'],
-    ],
-    { stdio: 'pipe' },
-  );
-  return { cert: pem, key: pem };
-}
-
 const half = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345';
 
 test('a stalled body is refused, a request without an answer is cut', async () => {
@@ -97,7 +84,8 @@ test('a hurry ends the time for bodies', async () => {
 });
 
 test('a connection that never finishes its TLS handshake is cut; one with TLS is answered', async () => {
-  const { drain, port, begun } = await start(createSecureServer(certificate()));
+  const pem = makeCertificate();
+  const { drain, port, begun } = await start(createSecureServer({ cert: pem, key: pem }));
   const silent = connect(port, '127.0.0.1');
   const silence = client(silent);
   await new Promise((resolve) => silent.once('connect', resolve));
