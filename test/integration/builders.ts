@@ -27,23 +27,28 @@ export interface InstanceWishes {
   readonly solution?: string;
   /** A host to share; null: one of its own, `<key>-host`. */
   readonly host?: string | null;
+  /** The configuration of its edition; the App edition unless it is given. */
+  readonly configuration?: object;
+  /** Where the values of its devices are kept: CLOUD, unless it is given. */
+  readonly storage?: string;
 }
 
-/** An App instance with a device repository of its own. */
+/** An instance with a device repository of its own. */
 export async function addInstance(
   client: Client,
   key: string,
-  { solution = 'greenhouse', host = null }: InstanceWishes = {},
+  { solution = 'greenhouse', host = null, ...wishes }: InstanceWishes = {},
 ): Promise<void> {
   const deviceRepository = `${key}-devices`;
-  const repository = { key: deviceRepository, storage: 'CLOUD' };
+  const { configuration = { app: {} }, storage = 'CLOUD' } = wishes;
+  const repository = { key: deviceRepository, storage };
   expectSaved(await client.mutate('createDeviceRepository', repository), 'DeviceRepositorySaved');
   const input = {
     key,
     solution,
     subscription: 'trial',
     deviceRepository,
-    configuration: { app: {} },
+    configuration,
     ...(host && { host }),
   };
   expectSaved(await client.mutate('createInstance', input), 'InstanceSaved');
