@@ -66,19 +66,19 @@ const COLUMNS = /* sql */ `
 const TAIL = /* sql */ `
 select ${COLUMNS} from log where revision > $1::bigint order by revision, place limit $2::int`;
 
-const AFTER = /* sql */ `
+// A text of its own for the rows of one resource: as one, with a condition on whether a resource is
+// given, the prepared statement would read every row of the organization.
+const after = (ofResource: string) => /* sql */ `
 select ${COLUMNS} from log
  where organization_id = $1::uuid and revision >= $2::bigint
-   and (revision, place) > ($2::bigint, $3::int) and revision <= $4::bigint
-   and ($5::text is null or resource_id = $5::text::uuid)
- order by revision, place limit $6::int`;
+   and (revision, place) > ($2::bigint, $3::int) and revision <= $4::bigint ${ofResource}
+ order by revision, place limit $5::int`;
 
-const BEFORE = /* sql */ `
+const before = (ofResource: string) => /* sql */ `
 select ${COLUMNS} from log
  where organization_id = $1::uuid and revision <= $2::bigint
-   and (revision, place) < ($2::bigint, $3::int)
-   and ($4::text is null or resource_id = $4::text::uuid)
- order by revision desc, place desc limit $5::int`;
+   and (revision, place) < ($2::bigint, $3::int) ${ofResource}
+ order by revision desc, place desc limit $4::int`;
 
 /** The statements for one kind of store. */
 function statementsOn(kind: Database['kind']) {
@@ -99,8 +99,10 @@ function statementsOn(kind: Database['kind']) {
     identity: `select s.*, i.cursor_secret as "cursorSecret"
                  from (${state}) s, store_identity i where i.id = 1`,
     tail: page(TAIL, 'asc'),
-    after: page(AFTER, 'asc'),
-    before: page(BEFORE, 'desc'),
+    after: page(after(''), 'asc'),
+    afterOfResource: page(after('and resource_id = $6::uuid'), 'asc'),
+    before: page(before(''), 'desc'),
+    beforeOfResource: page(before('and resource_id = $5::uuid'), 'desc'),
   };
 }
 
@@ -192,8 +194,8 @@ export function readLogAfter(
   return wholeRevisions(limit, (atMost) =>
     read(
       database,
-      'after',
-      [organizationId, after.revision, after.place, through, resourceId, atMost],
+      resourceId === null ? 'after' : 'afterOfResource',
+      [organizationId, after.revision, after.place, through, atMost, ...optional(resourceId)],
       atMost,
     ),
   );
@@ -207,15 +209,17 @@ export function readLogBefore(
 ): Promise<LogPage> {
   return read(
     database,
-    'before',
-    [organizationId, before.revision, before.place, resourceId, limit],
+    resourceId === null ? 'before' : 'beforeOfResource',
+    [organizationId, before.revision, before.place, limit, ...optional(resourceId)],
     limit,
   );
 }
 
+const optional = (resourceId: string | null): string[] => (resourceId === null ? [] : [resourceId]);
+
 async function read(
   database: Queries,
-  statement: 'tail' | 'after' | 'before',
+  statement: Exclude<keyof (typeof statements)['POSTGRES'], 'state' | 'identity'>,
   parameters: Parameter[],
   limit: number,
 ): Promise<LogPage> {

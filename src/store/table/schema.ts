@@ -470,6 +470,8 @@ export const log = pgTable(
     primaryKey({ columns: [t.revision, t.place] }),
     uniqueIndex('log_history').on(t.resourceId, t.sequence).where(sql`kind = 'TRANSITION'`),
     index('log_organization').on(t.organizationId, t.revision),
+    // The stream of one resource; without it, it would read what all others wrote.
+    index('log_resource').on(t.resourceId, t.revision, t.place),
     foreignKey({
       name: 'log_instance_edge',
       columns: [t.instanceFrom, t.instanceTo],

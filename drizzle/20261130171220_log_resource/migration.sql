@@ -1,0 +1,1 @@
+CREATE INDEX "log_resource" ON "log" ("resource_id","revision","place");
