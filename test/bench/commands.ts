@@ -60,13 +60,17 @@ export async function measureCommands(bench: Bench, profile: string | null): Pro
   try {
     await untilIdle(store);
     for (let round = 0; round <= rounds; round += 1) {
+      const overHttp = await postAll(server.url, take());
+      await untilIdle(store);
       const results = {
-        http: await postAll(server.url, take()),
+        http: overHttp,
         inProcess: await load(take(), concurrency, (key) => pause(store, key)),
         bare: await load(await decideAll(store, take()), concurrency, (change) =>
           writeBare(store, change),
         ),
       };
+      // The work of a side is done in its own time.
+      await untilIdle(store);
       if (round === 0) continue;
       http.push(results.http);
       inProcess.push(results.inProcess);
@@ -97,6 +101,7 @@ function compare({ http, inProcess, bare }: Record<'http' | 'inProcess' | 'bare'
     figure('  p50, ms', median(http.milliseconds), { reference: median(bare.milliseconds) }),
     figure('  p99, ms', quantile(http.milliseconds, 0.99), {
       reference: quantile(bare.milliseconds, 0.99),
+      atMost: 3,
     }),
   ];
 }

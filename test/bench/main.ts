@@ -7,6 +7,8 @@ import { measureCommands } from './commands.ts';
 import { measureCommits } from './commits.ts';
 import { type Figure, table } from './figures.ts';
 import { measureLists } from './lists.ts';
+import { measureReads } from './reads.ts';
+import { measureResumes } from './resumes.ts';
 import { measureStarts } from './starts.ts';
 import { openBench } from './stores.ts';
 
@@ -16,13 +18,15 @@ const chosen = process.argv.slice(2).filter((each) => !each.startsWith('--'));
 
 const bench = await openBench();
 let fleets: ReturnType<typeof openFleets> | null = null;
-/** Two parts look at the same two fleets. */
+/** Three parts look at the same two fleets. */
 const twoFleets = () => {
   fleets ??= openFleets();
   return fleets;
 };
 const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
   commands: () => measureCommands(bench, profile),
+  reads: async () => measureReads(bench, await twoFleets()),
+  resumes: () => measureResumes(bench),
   lists: async () => measureLists(bench, await twoFleets()),
   starts: async () => measureStarts(bench, await twoFleets()),
   commits: () => measureCommits(bench),

@@ -15,8 +15,8 @@ export const connections = 10;
 export interface Bench {
   /** A new PostgreSQL database with so many instances. */
   createDatabase(instances: number): Promise<{ url: string; store: OpenStore }>;
-  /** A new embedded store with so many instances. */
-  createEmbedded(instances: number): Promise<OpenStore>;
+  /** A new embedded store with so many instances, in this folder. It may be closed before the end. */
+  createEmbedded(instances: number): Promise<{ store: OpenStore; dataDir: string }>;
   /** A new, empty folder. */
   createFolder(): Promise<string>;
   /** Ends what was opened here, in reverse order. */
@@ -74,10 +74,16 @@ export async function openBench(): Promise<Bench> {
       return { url: url.href, store };
     },
     async createEmbedded(instances) {
-      const store = await openStore({ ...options, dataDir: await createFolder() });
-      closers.push(() => store.close());
-      await fill(store, instances);
-      return store;
+      const dataDir = await createFolder();
+      const opened = await openStore({ ...options, dataDir });
+      let closed: Promise<void> | null = null;
+      const close = () => {
+        closed ??= opened.close();
+        return closed;
+      };
+      closers.push(close);
+      await fill(opened, instances);
+      return { store: { ...opened, close }, dataDir };
     },
     async close() {
       for (const close of closers.splice(0).reverse()) await close();
