@@ -6,6 +6,7 @@ const parameter = `${token}=(?:${token}|"(?:[^"\\\\]|\\\\.)*")`;
 const mediaType = new RegExp(`^(${token}/${token})((?:\\s*;\\s*(?:${parameter})?)*)$`);
 const charsets = /;\s*charset=("?)([^\s;"]*)\1/gi;
 const json = ['application/json'];
+const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Why a body with these headers is not JSON in UTF-8, saying what is taken, or null where it is. */
 export function jsonRefusal(
@@ -39,7 +40,7 @@ export function accepts(accept: string, types: readonly string[]): boolean {
 /** The text of a body, or null where it is not UTF-8. */
 export function textOf(bytes: Uint8Array): string | null {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return utf8.decode(bytes);
   } catch {
     return null;
   }

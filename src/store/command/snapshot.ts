@@ -1,4 +1,5 @@
-/** Reads what a decision needs, in one statement each. */
+/** Reads what a decision needs, in one statement. */
+import DataLoader from 'dataloader';
 import type { HostSnapshot, InstanceSnapshot, Snapshot } from '../../lifecycle/change.ts';
 import type { ActiveOperation } from '../../lifecycle/operation.ts';
 import type { Idempotency } from '../commit/options.ts';
@@ -120,23 +121,79 @@ const INSTANCE_TO_COMMAND = INSTANCE.replace(
    `,
 );
 
+/** Which rows of which table a command may name. */
+interface Named {
+  readonly text: string;
+  readonly alias: string;
+}
+
 async function readNamed<R extends { organizationId: string }>(
   store: Store,
-  { organizationId, reference, idempotency }: Asked,
-  { text, alias }: { text: string; alias: string },
+  { organizationId, reference: given, idempotency }: Asked,
+  named: Named,
 ): Promise<{ row: R | null; before: Remembered | null }> {
-  const named = isId(reference) ? `${alias}.id = $2::uuid` : `${alias}.key = $2::text`;
-  const found = `${text} and ${alias}.organization_id = $1::uuid and ${named}`;
+  const column = isId(given) ? 'id' : 'key';
   // What cannot be a key is not there, whatever else it is.
-  const parameters = [organizationId, isId(reference) || isKey(reference) ? reference : ''];
+  const reference = isId(given) || isKey(given) ? given : '';
   if (!idempotency) {
-    const [row] = await store.database.query<R>(found, parameters);
-    return { row: row ?? null, before: null };
+    const loader = loaderOf<R>(store, named, column);
+    return { row: await loader.load({ organizationId, reference }), before: null };
   }
   const [row] = await store.database.query<R & { before: Remembered | null }>(
     `select found.*, (${remembered(3)}) as before
-       from (select) one left join (${found}) found on true`,
-    [...parameters, ...keyOf(idempotency)],
+       from (select) one left join (${oneOf(named, column)}) found on true`,
+    [organizationId, reference, ...keyOf(idempotency)],
   );
   return { row: row?.organizationId ? row : null, before: row?.before ?? null };
+}
+
+const typeOf = { id: 'uuid', key: 'text' } as const;
+type Column = keyof typeof typeOf;
+type Reference = Pick<Asked, 'organizationId' | 'reference'>;
+
+/** A row of the organization `$1` by its reference `$2`. */
+const oneOf = ({ text, alias }: Named, column: Column): string =>
+  `${text} and ${alias}.organization_id = $1::uuid and ${alias}.${column} = $2::${typeOf[column]}`;
+
+/** Rows by their references `$1`. The limit keeps each a look-up by index, however many there are. */
+const manyOf = ({ text, alias }: Named, column: Column): string => /* sql */ `
+  select named.place, found.*
+    from jsonb_to_recordset($1::text::jsonb)
+           named(place int, "organizationId" uuid, reference ${typeOf[column]})
+   cross join lateral (
+     ${text} and ${alias}.organization_id = named."organizationId"
+         and ${alias}.${column} = named.reference limit 1) found`;
+
+/** Commands that arrive in one tick read their snapshots in one statement, at most so many. */
+const readTogether = 16;
+
+const loaders = new WeakMap<Store, Map<string, DataLoader<Reference, unknown>>>();
+
+function loaderOf<R>(store: Store, named: Named, column: Column): DataLoader<Reference, R | null> {
+  const ofStore = loaders.get(store) ?? new Map<string, DataLoader<Reference, unknown>>();
+  loaders.set(store, ofStore);
+  const name = `${named.alias}.${column}`;
+  let loader = ofStore.get(name);
+  if (!loader) {
+    const [one, many] = [oneOf(named, column), manyOf(named, column)];
+    loader = new DataLoader<Reference, unknown>(
+      async (asked) => {
+        const [first] = asked;
+        if (asked.length === 1 && first)
+          return [await readOne(store, one, [first.organizationId, first.reference])];
+        const named = JSON.stringify(asked.map((each, place) => ({ ...each, place })));
+        const rows = await store.database.query<{ place: number }>(many, [named]);
+        const found = new Map(rows.map((row) => [row.place, row]));
+        return asked.map((_, place) => found.get(place) ?? null);
+      },
+      { cache: false, batchScheduleFn: setImmediate, maxBatchSize: readTogether },
+    );
+    ofStore.set(name, loader);
+  }
+  return loader as DataLoader<Reference, R | null>;
+}
+
+async function readOne(store: Store, text: string, parameters: string[]): Promise<object | null> {
+  const [row] = await store.database.query<object>(text, parameters);
+  return row ?? null;
 }
