@@ -2,6 +2,7 @@
  * Compiles a program of a host into one file. It needs esbuild, so builds and tests load it, a
  * server does not.
  */
+import { builtinModules, createRequire } from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -12,8 +13,9 @@ import { shapeOptions } from '../../../schema/solution-shape.ts';
 import { DriverError } from '../driver.ts';
 import type { Program, ProgramName } from './program.ts';
 
-/** They have native parts, so they lie beside the program instead of within it. */
-const packagesBeside = ['libsql'];
+const requireHere = createRequire(import.meta.url);
+/** The native part of libsql for this platform: it lies beside a program instead of within it. */
+const nativeSqlite = `@libsql/${sqliteTarget()}`;
 /** The files beside this one are `.ts` in the sources and `.js` after compilation. */
 const extension = extname(import.meta.url);
 const entries: Readonly<Record<ProgramName, string>> = {
@@ -33,13 +35,61 @@ const compileSolutionShape: Plugin = {
   },
 };
 
+/**
+ * Takes Node's own modules as `require` does. `import` reads every export of such a module, which loads what
+ * some of them stand for: `node:http` has a WebSocket, and so the whole of fetch, 12 MB on Node 24.
+ */
+const builtins: Plugin = {
+  name: 'builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^[a-z_:/]+$/ }, ({ path, kind }) => {
+      const name = path.replace(/^node:/, '');
+      const isStatic = kind === 'import-statement' || kind === 'require-call';
+      if (!isStatic || !builtinModules.includes(name)) return null;
+      return { path: name, namespace: 'builtin' };
+    });
+    onLoad({ filter: /^/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule('${path}')`,
+    }));
+  },
+};
+
+/** libsql with the platform of this machine, which it finds out at each start otherwise, 10 MB of memory dear. */
+const sqliteOfPlatform: Plugin = {
+  name: 'sqlite-of-platform',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(@neon-rs\/load|detect-libc)$/ }, () => ({
+      path: 'platform',
+      namespace: 'libsql',
+    }));
+    onLoad({ filter: /^/, namespace: 'libsql' }, () => ({
+      contents: `exports.currentTarget = () => '${sqliteTarget()}'; exports.familySync = () => null;`,
+    }));
+  },
+};
+
+/** As libsql has it. */
+function sqliteTarget(): string {
+  const requireOfSqlite = createRequire(requireHere.resolve('libsql'));
+  const { currentTarget } = requireOfSqlite('@neon-rs/load') as { currentTarget(): string };
+  const { familySync, GLIBC, MUSL } = requireOfSqlite(
+    'detect-libc',
+  ) as typeof import('detect-libc');
+  const family = familySync();
+  const target = currentTarget();
+  if (family === GLIBC) return target.replace(/^(linux-.*)-musl$/, '$1-gnu');
+  return family === MUSL && target === 'linux-arm-gnueabihf' ? 'linux-arm-musleabihf' : target;
+}
+
 /** The common options of all bundles. */
 export const bundleOptions = {
   bundle: true,
   platform: 'node',
   format: 'esm',
   target: 'node20',
-  plugins: [compileSolutionShape],
+  minifyWhitespace: true,
+  legalComments: 'none',
+  plugins: [compileSolutionShape, builtins, sqliteOfPlatform],
   // Optional dependencies of `ws`.
   external: ['bufferutil', 'utf-8-validate'],
   // Packages in CommonJS call `require` for Node's own modules.
@@ -60,18 +110,13 @@ export async function compileProgram(program: ProgramName | (string & {})): Prom
       ...bundleOptions,
       entryPoints: [entry],
       write: false,
-      external: [...bundleOptions.external, ...packagesBeside],
       metafile: true,
       logLevel: 'silent',
     });
-    const imported = Object.values(result.metafile.outputs)
-      .flatMap(({ imports }) => imports)
-      .map(({ path }) => path);
+    const usesSqlite = 'libsql:platform' in result.metafile.inputs;
     return {
       text: result.outputFiles[0]?.text ?? '',
-      packages: packagesBeside.filter((name) =>
-        imported.some((path) => path === name || path.startsWith(`${name}/`)),
-      ),
+      packages: usesSqlite ? [nativeSqlite] : [],
     };
   } catch (error) {
     throw new DriverError(

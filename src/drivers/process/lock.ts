@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import Database from 'libsql';
 import { backOff } from '../../timing/back-off.ts';
 import { type Call, DriverError } from '../driver.ts';
 import { raiseFence } from './fence.ts';
@@ -33,6 +32,7 @@ export async function withHost<T>(
 }
 
 async function acquire(path: string, signal: AbortSignal): Promise<{ close(): void }> {
+  const { default: Database } = await import('libsql'); // Needed only where there are hosts.
   for (let failures = 0; ; failures += 1) {
     if (signal.aborted) throw aborted('Another server was acting on this host all the time.');
     const database = new Database(path, { timeout: 0 });
