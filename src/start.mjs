@@ -5,7 +5,8 @@
  *     node src/start.mjs [--build] [OPTIONS OF THE SERVER]
  *
  * A build is the folder `build/<digest>/` and its digest is that of all it is made from: sources that
- * changed have another, so an old build is never served. `--build` makes the build and ends.
+ * changed have another, so an old build is never served. `--build` makes the build and ends. `--help` needs
+ * none: without a build the sources answer.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -24,11 +25,30 @@ const inputs = [
 
 const build = join(root, 'build', digestOf(inputs));
 const main = join(build, 'main.js');
-if (!existsSync(main)) makeBuild();
+if (!existsSync(main)) {
+  if (process.argv.includes('--help')) await helpOfSources().catch(() => undefined);
+  makeBuild(); // It says what is wrong with the sources.
+}
 if (!process.argv.includes('--build')) {
   // Since Node 22: compiled code is kept, so that the next start need not compile it.
   module.enableCompileCache?.(join(build, 'compile-cache'));
   import(pathToFileURL(main).href);
+}
+
+/** Prints the list of settings and ends; they need little of the sources. */
+async function helpOfSources() {
+  const esbuild = await import('esbuild');
+  const { outputFiles } = await esbuild.build({
+    entryPoints: [join(root, 'src', 'config.ts')],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    write: false,
+    logLevel: 'silent',
+  });
+  const text = Buffer.from(outputFiles[0].contents).toString('base64');
+  const { loadConfig } = await import(`data:text/javascript;base64,${text}`);
+  loadConfig();
 }
 
 function makeBuild() {
@@ -46,7 +66,8 @@ function makeBuild() {
   if (error) process.stderr.write(`${error.stack}\n`);
   else if (signal) process.stderr.write(`The build was ended by ${signal}.\n`);
   process.stderr.write('The server could not be built. Where packages are missing, run npm ci.\n');
-  process.exit(1);
+  // Packages are installed in a checkout that is being worked on, too.
+  process.exit(process.env.npm_lifecycle_event === 'postinstall' ? 0 : 1);
 }
 
 /** @param {readonly string[]} paths */
