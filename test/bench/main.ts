@@ -7,9 +7,10 @@ import { measureCommands } from './commands.ts';
 import { measureCommits } from './commits.ts';
 import { type Figure, table } from './figures.ts';
 import { measureLists } from './lists.ts';
+import { measureMemory, measureRuntimes } from './memory.ts';
 import { measureReads } from './reads.ts';
 import { measureResumes } from './resumes.ts';
-import { measureStarts } from './starts.ts';
+import { measureFleetStarts, measureStarts } from './starts.ts';
 import { openBench } from './stores.ts';
 
 const json = process.argv.includes('--json');
@@ -28,7 +29,10 @@ const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
   reads: async () => measureReads(bench, await twoFleets()),
   resumes: () => measureResumes(bench),
   lists: async () => measureLists(bench, await twoFleets()),
-  starts: async () => measureStarts(bench, await twoFleets()),
+  starts: () => measureStarts(bench),
+  memory: () => measureMemory(bench),
+  runtimes: () => measureRuntimes(bench),
+  'fleet-starts': async () => measureFleetStarts(bench, await twoFleets()),
   commits: () => measureCommits(bench),
 };
 

@@ -1,4 +1,4 @@
-/** A server process of its own, as `npm start` runs it. */
+/** Programs in processes of their own: the server, as `npm start` runs it, and the bare one beside it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -18,8 +18,10 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-const script = fileURLToPath(new URL('../../src/start.mjs', import.meta.url));
-const giveUpMilliseconds = 60_000;
+const pathOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const server = pathOf('../../src/start.mjs');
+const bare = pathOf('bare.mjs');
+const giveUpMilliseconds = 300_000;
 
 /** Starts a server on a free port and waits until it is ready. */
 export async function startServer(options: {
@@ -33,40 +35,55 @@ export async function startServer(options: {
   settings?: Readonly<Record<string, string>>;
 }): Promise<ServerProcess> {
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
   const profiling = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : [];
+  return startProgram(port, [...profiling, ...(options.flags ?? []), server], {
+    PORT: `${port}`,
+    DNS_PORT: '0',
+    DATA_DIR: options.dataDir,
+    ADMIN_TOKEN: adminToken,
+    SAMPLE_DATA: 'off',
+    LOG_LEVEL: 'error',
+    INSTANCE_PAUSING_DEADLINE_SECONDS: `${pausingDeadlineSeconds}`,
+    ...options.settings,
+    ...(options.databaseUrl ? { DATABASE_URL: options.databaseUrl } : {}),
+  });
+}
+
+/** Starts the bare program, with a store or without, and waits until it answers. */
+export async function startBare(store?: {
+  kind: 'pglite' | 'postgres';
+  where: string;
+}): Promise<ServerProcess> {
+  const port = await freePort();
+  return startProgram(port, [bare, `${port}`, ...(store ? [store.kind, store.where] : [])], {});
+}
+
+async function startProgram(
+  port: number,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<ServerProcess> {
+  const url = `http://127.0.0.1:${port}`;
   const { PATH, HOME, TMPDIR } = process.env;
   const began = performance.now();
-  const flags = [...profiling, ...(options.flags ?? [])];
-  const server = spawn(process.execPath, [...flags, script], {
-    env: {
-      ...{ PATH, HOME, TMPDIR },
-      PORT: `${port}`,
-      DNS_PORT: '0',
-      DATA_DIR: options.dataDir,
-      ADMIN_TOKEN: adminToken,
-      SAMPLE_DATA: 'off',
-      LOG_LEVEL: 'error',
-      INSTANCE_PAUSING_DEADLINE_SECONDS: `${pausingDeadlineSeconds}`,
-      ...options.settings,
-      ...(options.databaseUrl ? { DATABASE_URL: options.databaseUrl } : {}),
-    },
+  const child = spawn(process.execPath, args, {
+    env: { ...{ PATH, HOME, TMPDIR }, ...environment },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const stop = async (): Promise<void> => {
-    if (server.exitCode !== null || server.signalCode !== null) return;
-    server.kill('SIGTERM');
-    await once(server, 'exit');
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGTERM');
+    await once(child, 'exit');
   };
   while (!(await isReady(url))) {
     const late = performance.now() - began > giveUpMilliseconds;
-    if (late || server.exitCode !== null || server.signalCode !== null) {
+    if (late || child.exitCode !== null || child.signalCode !== null) {
       await stop();
-      throw new Error('The server did not get ready.');
+      throw new Error(`${args.at(0)} did not get ready.`);
     }
     await sleep(10);
   }
-  return { url, pid: server.pid ?? 0, readyMilliseconds: performance.now() - began, stop };
+  return { url, pid: child.pid ?? 0, readyMilliseconds: performance.now() - began, stop };
 }
 
 async function isReady(url: string): Promise<boolean> {

@@ -1,0 +1,107 @@
+/** Instances that really run, deployed through the API: an agent for the host, a runtime for each. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { adminToken, type ServerProcess } from './server.ts';
+
+const giveUpMilliseconds = 900_000;
+const atATime = 5;
+
+/** The sample data of the server: its instance, and the host that the others share. */
+export const sampleInstance = 'greenhouse-1';
+const sampleHost = `${sampleInstance}-host`;
+
+/**
+ * Deploys so many instances on one host, of the sample solution, and waits until all are RUNNING. The server
+ * has its sample data (`SAMPLE_DATA=on`).
+ */
+export async function deployFleet(server: ServerProcess, instances: number): Promise<void> {
+  const others = Array.from({ length: instances - 1 }, (_, at) => `instance-${at + 2}`);
+  for (const key of others) {
+    const devices = { key: `${key}-devices`, storage: 'CLOUD' };
+    await mutate(server, 'createDeviceRepository', devices);
+    await mutate(server, 'createInstance', {
+      key,
+      solution: 'greenhouse',
+      subscription: 'trial',
+      deviceRepository: devices.key,
+      configuration: { app: {} },
+      host: sampleHost,
+    });
+  }
+  await mutate(server, 'deployInstance', { instance: sampleInstance });
+  await untilRunning(server, 1);
+  for (let from = 0; from < others.length; from += atATime) {
+    const some = others.slice(from, from + atATime);
+    for (const key of some) await mutate(server, 'deployInstance', { instance: key });
+    await untilRunning(server, 1 + from + some.length);
+  }
+}
+
+/** Ends the host and everything on it. */
+export async function removeFleet(server: ServerProcess): Promise<void> {
+  await mutate(server, 'removeHost', { host: sampleHost, force: true });
+  await until(async () => {
+    const { host } = await ask<{ host: { state: string } }>(
+      server,
+      `{ host(host: "${sampleHost}") { state } }`,
+    );
+    return host.state === 'OFFLINE';
+  });
+}
+
+/** The live processes of a data folder beside the server. */
+export function processesOf(dataDir: string): { agents: number[]; runtimes: number[] } {
+  const agents: number[] = [];
+  const runtimes: number[] = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
+    try {
+      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8');
+      const environment = readFileSync(`/proc/${name}/environ`, 'utf8');
+      if (environment.includes('RUNTIME_INSTANCE=') && environment.includes(dataDir))
+        runtimes.push(Number(name));
+      else if (command.includes(`${dataDir}/hosts/`)) agents.push(Number(name));
+    } catch {} // It has ended.
+  }
+  return { agents, runtimes };
+}
+
+export async function untilRunning(server: ServerProcess, wanted: number): Promise<void> {
+  await until(async () => {
+    const { instances } = await ask<{ instances: { totalCount: number } }>(
+      server,
+      '{ instances(filter: { state: [RUNNING] }) { totalCount } }',
+    );
+    return instances.totalCount === wanted;
+  });
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const began = performance.now();
+  while (!(await isSo())) {
+    if (performance.now() - began > giveUpMilliseconds) throw new Error('It took too long.');
+    await sleep(250);
+  }
+}
+
+async function mutate(server: ServerProcess, field: string, input: object): Promise<void> {
+  const type = `${field.charAt(0).toUpperCase()}${field.slice(1)}Input`;
+  const data = await ask<Record<string, { __typename: string; message?: string }>>(
+    server,
+    `mutation ($input: ${type}!) { ${field}(input: $input) { __typename ... on UserError { message } } }`,
+    { input },
+  );
+  const { __typename = '', message = '' } = data[field] ?? {};
+  if (!/(Saved|Accepted)$/.test(__typename)) throw new Error(`${field}: ${__typename} ${message}`);
+}
+
+async function ask<Data>(server: ServerProcess, query: string, variables = {}): Promise<Data> {
+  const answer = await fetch(`${server.url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${adminToken}` },
+    body: JSON.stringify({ query, variables }),
+  });
+  const { data, errors } = (await answer.json()) as { data: Data; errors?: object[] };
+  if (errors) throw new Error(JSON.stringify(errors));
+  return data;
+}
