@@ -61,14 +61,20 @@ async function openServer(options: OpenStoreOptions, url: string): Promise<OpenS
   }
   const database = openPostgres(url, options);
   try {
-    const [server] = await database.query<{ number: number; version: string; commit: string }>(
+    const [server] = await database.query<Server>(
       `select current_setting('server_version_num')::int as number,
               current_setting('server_version') as version,
+              current_setting('server_encoding') as encoding,
               current_setting('synchronous_commit') as commit`,
     );
     if (server && server.number < oldestServer) {
       throw new CannotOpenStore(
         `DATABASE_URL: the server is PostgreSQL ${server.version}; 15 or newer is needed.`,
+      );
+    }
+    if (server && server.encoding !== 'UTF8') {
+      throw new CannotOpenStore(
+        `DATABASE_URL: the database has the encoding ${server.encoding}; UTF8 is needed. Create it with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.`,
       );
     }
     if (server?.commit === 'off') {
@@ -94,6 +100,13 @@ async function openServer(options: OpenStoreOptions, url: string): Promise<OpenS
     await database.close();
     throw explainConnection(error, url);
   }
+}
+
+interface Server {
+  readonly number: number;
+  readonly version: string;
+  readonly encoding: string;
+  readonly commit: string;
 }
 
 async function openEmbedded(options: OpenStoreOptions, folder: string): Promise<OpenStore> {

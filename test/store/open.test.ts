@@ -230,6 +230,19 @@ describe('on PostgreSQL', () => {
     await raw.close();
   });
 
+  test('a database that is not UTF8 stops the start', async () => {
+    const raw = openPostgres(database.url, { connections: 1 });
+    const name = `latin_${process.pid}`;
+    await raw.query(
+      `create database ${name} encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0`,
+    );
+    const url = new URL(database.url);
+    url.pathname = `/${name}`;
+    expect(await refusal(open(url.href))).toContain('has the encoding LATIN1');
+    await raw.query(`drop database ${name}`);
+    await raw.close();
+  });
+
   test('what cannot be reached is said in one line, without the password', async () => {
     const url = new URL(database.url);
     const wrong = (change: (at: URL) => void) => {

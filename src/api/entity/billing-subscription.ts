@@ -5,8 +5,9 @@ import {
   updateBillingSubscription,
 } from '../../store/resource/billing-subscriptions.ts';
 import { builder } from '../base/builder.ts';
-import { defineList, entryOrder } from '../list/connection.ts';
+import { defineList } from '../list/connection.ts';
 import { allOf, equal, resourceFilterFields, resources } from '../list/filters.ts';
+import { entryOrder } from '../list/order.ts';
 import { commonFields, guardedFields, textFields } from '../result/inputs.ts';
 import { deletedType, savedType, saveField } from '../result/mutations.ts';
 import { Conflict, InvalidInput } from '../result/user-errors.ts';

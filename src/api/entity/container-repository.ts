@@ -6,8 +6,9 @@ import {
   updateContainerRepository,
 } from '../../store/resource/container-repositories.ts';
 import { builder } from '../base/builder.ts';
-import { defineList, entryOrder } from '../list/connection.ts';
+import { defineList } from '../list/connection.ts';
 import { allOf, anyOf, resourceFilterFields, resources } from '../list/filters.ts';
+import { entryOrder } from '../list/order.ts';
 import { commonFields, guardedFields, textFields } from '../result/inputs.ts';
 import { deletedType, savedType, saveField } from '../result/mutations.ts';
 import { Conflict, InvalidInput } from '../result/user-errors.ts';

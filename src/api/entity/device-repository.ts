@@ -7,8 +7,9 @@ import {
 import { builder } from '../base/builder.ts';
 import { StorageLocation } from '../base/enums.ts';
 import type { Where } from '../base/reads.ts';
-import { defineList, entryOrder } from '../list/connection.ts';
+import { defineList } from '../list/connection.ts';
 import { allOf, anyOf, resourceFilterFields, resources } from '../list/filters.ts';
+import { entryOrder } from '../list/order.ts';
 import { commonFields, guardedFields, textFields } from '../result/inputs.ts';
 import { deletedType, savedType, saveField } from '../result/mutations.ts';
 import { Conflict, InvalidInput } from '../result/user-errors.ts';

@@ -6,9 +6,9 @@ import { type DevicePage, type DeviceRow, readDevices } from '../../store/read/d
 import { deviceValues } from '../../store/table/schema.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
-import { defineOrder } from '../list/connection.ts';
-import { containing, type Span } from '../list/filters.ts';
-import { boundsOf, connectionOf, type PageArguments } from '../list/page.ts';
+import type { Span } from '../list/filters.ts';
+import { defineOrder } from '../list/order.ts';
+import { boundsOf, connectionOf, type PageArguments, type Side } from '../list/page.ts';
 import { TimeRange } from './node.ts';
 
 export const DeviceValue = builder.objectRef<DeviceRow['values'][number]>('DeviceValue').implement({
@@ -61,6 +61,8 @@ export interface DeviceArguments extends PageArguments {
   orderBy?: Parameters<typeof deviceOrder.of>[0];
 }
 
+const noDevices: DevicePage = { devices: [], count: 0, hasLower: false, hasHigher: false };
+
 /**
  * A page of the devices of one repository; those of all repositories in a request are read at once.
  */
@@ -75,7 +77,7 @@ export async function devicesOf(repositoryId: string, args: DeviceArguments, con
     (ids) =>
       readDevices(context.store, ids, {
         names: filter.name ?? null,
-        pattern: filter.text ? containing(filter.text) : null,
+        text: filter.text ?? null,
         since: filter.lastSeenAt?.since ?? null,
         until: filter.lastSeenAt?.until ?? null,
         columns: order.columns as ('at' | 'device')[],
@@ -85,6 +87,7 @@ export async function devicesOf(repositoryId: string, args: DeviceArguments, con
         lessThan: ascending ? before : after,
       }),
   );
-  const { devices, count } = page ?? { devices: [], count: 0 };
-  return { ...connectionOf(devices, order, args), totalCount: count };
+  const { devices, count, hasLower, hasHigher } = page ?? noDevices;
+  const outside = (side: Side) => ((side === 'after') === ascending ? hasLower : hasHigher);
+  return { ...connectionOf(devices, { order, args, outside }), totalCount: count };
 }

@@ -13,7 +13,7 @@ import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { HostAction, HostSize, HostState } from '../base/enums.ts';
 import { anyNamed } from '../base/ids.ts';
-import { defineList, defineOrder, type List } from '../list/connection.ts';
+import { defineList, type List } from '../list/connection.ts';
 import {
   allOf,
   anyOf,
@@ -23,6 +23,7 @@ import {
   resources,
 } from '../list/filters.ts';
 import { type LabelFilterShape, labelled } from '../list/labels.ts';
+import { defineOrder } from '../list/order.ts';
 import { Failure, failureOf } from './failure.ts';
 import { instanceList } from './instance.ts';
 import { Label, LabelFilter, labelsOf, Resource } from './node.ts';

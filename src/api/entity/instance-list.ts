@@ -11,7 +11,6 @@ import { builder } from '../base/builder.ts';
 import { DesiredInstanceState, Edition, InstanceState, Reachability } from '../base/enums.ts';
 import { anyNamed } from '../base/ids.ts';
 import type { Where } from '../base/reads.ts';
-import { defineOrder } from '../list/connection.ts';
 import {
   allOf,
   anyOf,
@@ -20,6 +19,7 @@ import {
   resources,
 } from '../list/filters.ts';
 import { type LabelFilterShape, labelled } from '../list/labels.ts';
+import { defineOrder } from '../list/order.ts';
 import { LabelFilter } from './node.ts';
 
 export interface InstanceFilterShape extends ResourceFilter {

@@ -9,8 +9,9 @@ import { builder, type Types } from '../base/builder.ts';
 import { OperationKind, OperationStatus } from '../base/enums.ts';
 import { anyNamed } from '../base/ids.ts';
 import type { Where } from '../base/reads.ts';
-import { defineList, defineOrder, type List } from '../list/connection.ts';
+import { defineList, type List } from '../list/connection.ts';
 import { allOf, anyOf, type Span, within } from '../list/filters.ts';
+import { defineOrder } from '../list/order.ts';
 import { Failure, failureOf } from './failure.ts';
 import { Actor, asResource, Resource, TimeRange } from './node.ts';
 

@@ -7,8 +7,9 @@ import {
 } from '../../store/resource/solutions.ts';
 import { builder } from '../base/builder.ts';
 import { globalId } from '../base/ids.ts';
-import { defineList, defineOrder, entryOrder } from '../list/connection.ts';
+import { defineList } from '../list/connection.ts';
 import { allOf, anyOf, resourceFilterFields, resources, within } from '../list/filters.ts';
+import { defineOrder, entryOrder } from '../list/order.ts';
 import { commonFields, guardedFields, textFields } from '../result/inputs.ts';
 import { deletedType, savedType, saveField } from '../result/mutations.ts';
 import { Conflict, InvalidInput } from '../result/user-errors.ts';

@@ -5,11 +5,10 @@
  */
 import type { FieldRef, InputRef } from '@pothos/core';
 import type { Table } from 'drizzle-orm';
-import { type GraphQLResolveInfo, Kind, type SelectionSetNode } from 'graphql';
+import type { GraphQLResolveInfo } from 'graphql';
 import { relations } from '../../store/table/relations.ts';
 import { builder, type Types } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
-import { OrderDirection } from '../base/enums.ts';
 import { named } from '../base/ids.ts';
 import {
   countRows,
@@ -19,63 +18,10 @@ import {
   visibleTo,
   type Where,
 } from '../base/reads.ts';
-import { countRelated } from './count.ts';
-import { connectionOf, type Direction, type Order, type PageArguments, planPage } from './page.ts';
-
-type OrderArgument = { field: string; direction: 'ASC' | 'DESC' };
-
-export interface OrderDefinition {
-  readonly input: InputRef<OrderArgument>;
-  of(argument: OrderArgument | null | undefined): Order;
-}
-
-/**
- * Defines `<name>Order` and `<name>OrderField`.
- *
- * @param options.by the columns of each field, by its name in the API
- * @param options.unique columns that break ties; `id` by default
- */
-export function defineOrder(
-  name: string,
-  options: {
-    by: Readonly<Record<string, string | readonly string[]>>;
-    unique?: readonly string[];
-    initial: { field: string; direction: Direction };
-  },
-): OrderDefinition {
-  const Field = builder.enumType(`${name}OrderField`, { values: Object.keys(options.by) });
-  const input = builder.inputType(`${name}Order`, {
-    fields: (t) => ({
-      field: t.field({ type: Field, required: true }),
-      direction: t.field({ type: OrderDirection, required: true, defaultValue: 'ASC' }),
-    }),
-  });
-  const unique = options.unique ?? ['id'];
-  return {
-    input: input as unknown as InputRef<OrderArgument>,
-    of(argument) {
-      const field = argument?.field ?? options.initial.field;
-      const columns = [options.by[field] ?? []].flat();
-      return {
-        name: field,
-        columns: [...columns, ...unique.filter((column) => !columns.includes(column))],
-        direction: argument
-          ? argument.direction === 'ASC'
-            ? 'asc'
-            : 'desc'
-          : options.initial.direction,
-      };
-    },
-  };
-}
-
-/** The order of lists of entries that have a key, a name and no state. */
-export function entryOrder(name: string): OrderDefinition {
-  return defineOrder(name, {
-    by: { KEY: 'key', NAME: 'name', CREATED_AT: 'createdAt', UPDATED_AT: 'updatedAt' },
-    initial: { field: 'KEY', direction: 'asc' },
-  });
-}
+import { countRelated, relatedExists } from './count.ts';
+import type { OrderArgument, OrderDefinition } from './order.ts';
+import { connectionOf, type PageArguments, planOutside, planPage, type Side } from './page.ts';
+import { argumentsOf, nodePaths, selectedNames } from './selection.ts';
 
 export interface ListOptions<Filter> {
   /** `Solution` gives SolutionConnection and SolutionEdge. */
@@ -165,7 +111,17 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
                 paths: [['nodes'], ['edges', 'node']],
               });
               const rows = await readRows(context, options.table, query);
-              return connectionOf(rows, order, args);
+              const outside = async (side: Side) => {
+                const { where: isOutside, ...rest } = planOutside(
+                  table as Table,
+                  order,
+                  args,
+                  side,
+                );
+                const wanted = { ...rest, where: { AND: [where, isOutside] } };
+                return (await readRows(context, options.table, wanted)).length > 0;
+              };
+              return connectionOf(rows, { order, args, outside });
             });
             return {
               get edges() {
@@ -184,6 +140,7 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
     related(builderOf, relation, parentTable) {
       const t = builderOf as FieldBuilder;
       const countKey = `${relation}TotalCount`;
+      const outsideKey = (side: Side) => `${relation}Outside_${side}`;
       return t.connection(
         {
           type: options.type,
@@ -198,32 +155,36 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
               selected: () => ReadonlySet<string>,
             ) => {
               const where = whereOf(args.filter as Filter, context);
-              const { page } = plan(args, where);
+              const { order, page } = plan(args, where);
               const names = selected();
               const rows = [...names].some(
                 (name) => name !== 'totalCount' && name !== '__typename',
               );
+              const related = { parent: parentTable, relation };
+              const extras: Record<string, unknown> = {};
+              if (names.has('totalCount'))
+                extras[countKey] = countRelated(context, args.filter, { ...related, where });
+              for (const side of names.has('pageInfo') ? sidesOf(args) : []) {
+                const { where: isOutside } = planOutside(table as Table, order, args, side);
+                const id = [args.filter, order.name, order.direction, side, args[side]];
+                const found = { ...related, where: { AND: [where, isOutside] } };
+                extras[outsideKey(side)] = relatedExists(context, id, found);
+              }
               return {
                 columns: {},
                 with: rows ? { [relation]: nested(page, nodePaths(options.name)) } : {},
-                extras: names.has('totalCount')
-                  ? {
-                      [countKey]: countRelated(context, args.filter, {
-                        parent: parentTable,
-                        relation,
-                        where,
-                      }),
-                    }
-                  : {},
+                extras,
               };
             },
             // Resolved for a row that another statement may have read.
             pothosDrizzleLoaded: (row: Record<string, unknown>, info: GraphQLResolveInfo) => {
               const names = selectedNames(info);
               const count = names.delete('totalCount');
+              const sides = names.has('pageInfo') ? sidesOf(argumentsOf(info)) : [];
               return (
                 (!count || row[countKey] !== undefined) &&
-                (!names.size || row[relation] !== undefined)
+                (!names.size || row[relation] !== undefined) &&
+                sides.every((side) => row[outsideKey(side)] !== undefined)
               );
             },
           },
@@ -231,7 +192,9 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
             const order = options.order.of(args.orderBy);
             const loaded = row as Record<string, unknown>;
             const rows = (loaded[relation] ?? []) as object[];
-            return { ...connectionOf(rows, order, args), totalCount: loaded[countKey] };
+            const outside = (side: Side) => loaded[outsideKey(side)] === true;
+            const connection = connectionOf(rows, { order, args, outside });
+            return { ...connection, totalCount: loaded[countKey] };
           },
         },
         Connection,
@@ -240,19 +203,9 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
   };
 }
 
-/** The names of the selected subfields, through fragments. */
-function selectedNames({ fieldNodes, fragments }: GraphQLResolveInfo): Set<string> {
-  const names = new Set<string>();
-  const collect = (set: SelectionSetNode | undefined): void => {
-    for (const selection of set?.selections ?? []) {
-      if (selection.kind === Kind.FIELD) names.add(selection.name.value);
-      else if (selection.kind === Kind.INLINE_FRAGMENT) collect(selection.selectionSet);
-      else collect(fragments[selection.name.value]?.selectionSet);
-    }
-  };
-  for (const { selectionSet } of fieldNodes) collect(selectionSet);
-  names.delete('__typename');
-  return names;
+/** The sides of the page that have a cursor. */
+function sidesOf(args: PageArguments): Side[] {
+  return (['after', 'before'] as const).filter((side) => args[side] != null);
 }
 
 /**
@@ -288,14 +241,6 @@ interface FieldBuilder {
     connection: object,
   ): FieldRef<Types, unknown>;
   drizzleQueryFromInfo(type: object, options: object): object | Promise<object>;
-}
-
-/** The rows of a connection are those under `nodes` and under `edges { node }`. */
-function nodePaths(typeName: string) {
-  return {
-    getType: () => typeName,
-    paths: [[{ name: 'nodes' }], [{ name: 'edges' }, { name: 'node' }]],
-  };
 }
 
 function once<Value>(make: () => Promise<Value>): () => Promise<Value> {

@@ -1,4 +1,5 @@
 /** Conditions that the filters of several lists share, for the relational queries of Drizzle. */
+import { type Column, or, sql } from 'drizzle-orm';
 import type { InputFields } from '../base/builder.ts';
 import type { Where } from '../base/reads.ts';
 
@@ -28,9 +29,17 @@ export function within(column: string, span: Span | null | undefined): Where {
   };
 }
 
-/** A pattern of ILIKE that finds `text` anywhere, with `%` and `_` taken literally. */
-export function containing(text: string): string {
-  return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+/** The rows that have `text` in any of these columns, without regard to case and accents. */
+function containing(columns: readonly string[], text: string | null | undefined): Where {
+  if (!text) return {};
+  return {
+    RAW: (table: Record<string, Column>) =>
+      or(
+        ...columns.map(
+          (column) => sql`strpos(folded(${table[column]}), (select folded(${text}::text))) > 0`,
+        ),
+      ),
+  };
 }
 
 /** The fields of every filter of a configured resource. */
@@ -50,11 +59,10 @@ export const resourceFilterFields = (t: InputFields) => ({
 
 /** The matching rows: archived ones if the filter asks for them, otherwise the others. */
 export function resources(filter: ResourceFilter | null | undefined): Where {
-  const pattern = filter?.text ? containing(filter.text) : null;
   return {
     archivedAt: filter?.archived ? { isNotNull: true } : { isNull: true },
     ...anyOf('key', filter?.key),
-    ...(pattern ? { OR: [{ key: { ilike: pattern } }, { name: { ilike: pattern } }] } : {}),
+    ...containing(['key', 'name'], filter?.text),
   };
 }
 

@@ -73,15 +73,44 @@ export function planPage(table: Table, where: Where, order: Order, args: PageArg
     },
     orderBy: Object.fromEntries(order.columns.map((column) => [column, direction])),
     limit,
-    columns: Object.fromEntries(order.columns.map((column) => [column, true as const])),
+    columns: columnsOf(order),
   };
 }
 
+const columnsOf = (order: Order): Record<string, true> =>
+  Object.fromEntries(order.columns.map((column) => [column, true as const]));
+
+/** The sides of a page that a cursor can bound. */
+export type Side = 'after' | 'before';
+
+/** Plans a read of one row outside of a bound of a page: its own row, or one on its other side. */
+export function planOutside(table: Table, order: Order, args: PageArguments, side: Side): Outside {
+  const bound = boundsOf(table, order, args)[side];
+  const opposed = side === 'after' ? 'before' : 'after';
+  return {
+    where: bound ? beyond(order, bound, opposed, true) : null,
+    orderBy: Object.fromEntries(order.columns.map((column) => [column, order.direction])),
+    columns: columnsOf(order),
+    limit: 1,
+  };
+}
+
+export interface Outside extends Omit<Page, 'where'> {
+  /** Null: the page has no such bound. */
+  readonly where: Where | null;
+}
+
+interface Read<Flag> {
+  readonly order: Order;
+  readonly args: PageArguments;
+  /** Are there rows outside of the bounds? Called for a bound that is given, if it matters. */
+  outside(side: Side): Flag;
+}
+
 /** Makes the connection from the rows that the plan of a page has read. */
-export function connectionOf<Row extends object>(
+export function connectionOf<Row extends object, Flag extends boolean | Promise<boolean>>(
   rows: readonly Row[],
-  order: Order,
-  args: PageArguments,
+  { order, args, outside }: Read<Flag>,
 ) {
   const size = pageSize(args);
   const backward = isBackward(args);
@@ -92,8 +121,12 @@ export function connectionOf<Row extends object>(
   return {
     edges,
     pageInfo: {
-      hasNextPage: backward ? args.before != null : more,
-      hasPreviousPage: backward ? more : args.after != null,
+      get hasNextPage(): boolean | Flag {
+        return (!backward && more) || (args.before != null && outside('before'));
+      },
+      get hasPreviousPage(): boolean | Flag {
+        return (backward && more) || (args.after != null && outside('after'));
+      },
       startCursor: edges.at(0)?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,
     },
@@ -120,8 +153,11 @@ function opposite(direction: Direction): Direction {
   return direction === 'asc' ? 'desc' : 'asc';
 }
 
-/** The rows after or before a cursor. The first condition allows the use of an index. */
-function beyond(order: Order, values: readonly unknown[], side: 'after' | 'before'): Where {
+/**
+ * The rows after or before a cursor, or with `orAt` its own row too. The first condition allows the use
+ * of an index.
+ */
+function beyond(order: Order, values: readonly unknown[], side: Side, orAt = false): Where {
   const greater = (order.direction === 'asc') === (side === 'after');
   const operator = greater ? 'gt' : 'lt';
   const alternatives = order.columns.map((column, index) => ({
@@ -130,6 +166,10 @@ function beyond(order: Order, values: readonly unknown[], side: 'after' | 'befor
       { [column]: { [operator]: values[index] } },
     ],
   }));
+  if (orAt)
+    alternatives.push({
+      AND: order.columns.map((column, at) => ({ [column]: { eq: values[at] } })),
+    });
   return {
     AND: [{ [order.columns[0] ?? '']: { [`${operator}e`]: values[0] } }, { OR: alternatives }],
   };

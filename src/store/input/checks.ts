@@ -13,6 +13,8 @@ const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 const labelPattern = /^[a-z][a-z0-9-./]{0,62}$/;
 /** Control characters, half characters, and those that turn the direction of the text around. */
 const unprintable = /[\p{Cc}\p{Surrogate}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+/** A character that can be seen. Blank are braille 2800 and the null notehead, too. */
+const visible = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\u2800\u{1d159}]/u;
 const limits = { name: 200, description: 2000, labels: 50, labelValue: 200, reason: 500 };
 
 /** Is it an id rather than a key? */
@@ -41,7 +43,7 @@ export function checkTexts(
 ): void {
   if (typeof name === 'string') {
     checkLine(problems, name, { path: 'name', most: limits.name });
-    if (name.trim() === '') problems.issue('name', 'The name is empty: null takes the key.');
+    if (name === '') problems.issue('name', 'The name is empty: null takes the key.');
   }
   if (typeof description === 'string') {
     if (length(description) > limits.description) {
@@ -50,6 +52,7 @@ export function checkTexts(
     if (unprintable.test(description.replace(/[\n\r\t]/g, ' '))) {
       problems.issue('description', 'Control characters other than line breaks are not allowed.');
     }
+    checkVisible(problems, description, 'description');
   }
 }
 
@@ -134,6 +137,12 @@ function checkLine(
 ): void {
   if (length(text) > most) problems.issue(path, tooLong(most, text));
   if (unprintable.test(text)) problems.issue(path, 'Control characters are not allowed.');
+  checkVisible(problems, text, path);
+}
+
+function checkVisible(problems: Problems, text: string, path: string): void {
+  if (text !== '' && !visible.test(text))
+    problems.issue(path, 'It has no character that can be seen.');
 }
 
 const length = (text: string): number => [...text].length;

@@ -22,12 +22,15 @@ export interface DevicePage {
   readonly devices: DeviceRow[];
   /** The number of all matching devices, on all pages. */
   readonly count: number;
+  /** Are there matching devices that are not greater than `greaterThan`, or not less than `lessThan`? */
+  readonly hasLower: boolean;
+  readonly hasHigher: boolean;
 }
 
 export interface DeviceQuery {
   readonly names: readonly string[] | null;
-  /** A pattern of ILIKE. */
-  readonly pattern: string | null;
+  /** A part of the name, without regard to case and accents. */
+  readonly text: string | null;
   readonly since: Date | null;
   readonly until: Date | null;
   /** By name, or by the time of the last message and then by name. */
@@ -57,11 +60,17 @@ export async function readDevices(
     const bounds = query.columns.map((column, index) => parameter(values[index], types[column]));
     return `(${query.columns.join(', ')}) ${operator} (${bounds.join(', ')})`;
   };
+  const matching =
+    'jsonb_to_recordset(total.matching) as one(device text collate name_order, at timestamptz)';
+  const hasOutside = (operator: string, values: readonly unknown[] | null) =>
+    values ? `exists (select from ${matching} where not ${beyond(operator, values)})` : 'false';
   const order = query.columns.map((column) => `${column} ${query.direction}`).join(', ');
   const where = [
     'device_repository_id = wanted.id',
     ...(query.names ? [`device in ${list(query.names)}`] : []),
-    ...(query.pattern === null ? [] : [`device ilike ${parameter(query.pattern, 'text')}`]),
+    ...(query.text
+      ? [`strpos(folded(device), (select folded(${parameter(query.text, 'text')}))) > 0`]
+      : []),
   ];
   const having = [
     ...(query.since ? [`max(received_at) >= ${parameter(query.since, 'timestamptz')}`] : []),
@@ -73,7 +82,9 @@ export async function readDevices(
   ];
   const rows = await store.database.query<DevicePage & { repositoryId: string }>(
     /* sql */ `
-    select wanted.id as "repositoryId", total.count, page.devices
+    select wanted.id as "repositoryId", total.count, page.devices,
+           ${hasOutside('>', query.greaterThan)} as "hasLower",
+           ${hasOutside('<', query.lessThan)} as "hasHigher"
       from (select value::uuid as id
               from jsonb_array_elements_text(${parameter(JSON.stringify(repositoryIds), 'text::jsonb')})) wanted
      cross join lateral (
@@ -85,11 +96,11 @@ export async function readDevices(
        select coalesce(jsonb_agg(jsonb_build_object('device', device, 'at', at, 'values', (
                 select jsonb_agg(jsonb_build_object('field', v.field, 'value', v.value, 'at', v.at,
                                                      'receivedAt', v.received_at)
-                                 order by v.field)
+                                 order by v.field collate name_order)
                   from device_values v
                  where v.device_repository_id = wanted.id and v.device = shown.device))
               order by ${order}), '[]') as devices
-         from (select * from jsonb_to_recordset(total.matching) as one(device text, at timestamptz)
+         from (select * from ${matching}
                 ${page.length ? `where ${page.join(' and ')}` : ''}
                 order by ${order} limit ${parameter(query.limit, 'integer')}) shown) page`,
     parameters,

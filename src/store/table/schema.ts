@@ -54,7 +54,10 @@ export const accessKeyKind = pgEnum('access_key_kind', ['ADMIN', 'SESSION', 'SIG
 const time = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 });
 const big = (name: string) => bigint(name, { mode: 'number' });
 
-/** Columns that every configured resource has. `version` counts edits of the configuration. */
+/**
+ * Columns that every configured resource has. `version` counts edits of the configuration. `key` and
+ * `name` have collations of their own, which Drizzle cannot express: the migration `name_order` sets them.
+ */
 const configured = () => ({
   id: uuid('id').primaryKey(),
   organizationId: uuid('organization_id')
