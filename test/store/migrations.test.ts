@@ -114,6 +114,10 @@ const rowsBefore = {
     // The solution of c declares nothing; it had a run of another one.
     run('run of c', 'c', 'b1'),
   ],
+  name_order: [
+    `update solutions set name =
+       case key when 'a' then 'Zebra 10' when 'b' then 'zebra 9' else 'Äpfel' end`,
+  ],
 };
 
 test.each(storeKinds)('a store with old rows on %s', { timeout: 300_000 }, async (kind) => {
@@ -123,6 +127,13 @@ test.each(storeKinds)('a store with old rows on %s', { timeout: 300_000 }, async
     for (const statement of rows) await store.query(statement);
   }
   await store.migrate('drizzle');
+
+  // Names have one order and one matching in every database, those of old rows too.
+  expect(await store.query('select name, folded(name) from solutions order by name')).toEqual([
+    { name: 'Äpfel', folded: 'APFEL' },
+    { name: 'zebra 9', folded: 'ZEBRA 9' },
+    { name: 'Zebra 10', folded: 'ZEBRA 10' },
+  ]);
 
   // Lines of logs are numbered within their run, in their order.
   expect(await store.query('select text, number from runtime_logs order by text')).toEqual([
