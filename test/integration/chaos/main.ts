@@ -1,6 +1,7 @@
 /**
  * `npm run chaos`: the test of the faults with 1,000 of them. `-- --faults N` takes so many,
  * `-- --seed S` repeats a run; `-- --soak MINUTES` has no faults, and looks at what grows.
+ * `-- --outbox` sends 200,000 device values to 20 instances, on PostgreSQL or `--store embedded`.
  */
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -10,14 +11,28 @@ const { values } = parseArgs({
     faults: { type: 'string', default: '1000' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
     soak: { type: 'string' },
+    outbox: { type: 'boolean', default: false },
+    values: { type: 'string', default: '200000' },
+    instances: { type: 'string', default: '20' },
+    store: { type: 'string', default: 'postgres' },
   },
 });
-const given: Record<string, string> = values.soak
-  ? // A small ring is full within a minute: what grows after that is not it.
-    { SOAK_MINUTES: values.soak, FEED_RING_BYTES: String(8 * 2 ** 20) }
-  : { CHAOS_FAULTS: values.faults, CHAOS_SEED: values.seed, CHAOS_BETWEEN_MS: '300' };
+
+/** The test file of a run, and its environment. */
+function chosen(): [file: string, given: Record<string, string>] {
+  const { soak, outbox, faults, seed, instances, store } = values;
+  // A small ring is full within a minute: what grows after that is not it.
+  if (soak) return ['soak', { SOAK_MINUTES: soak, FEED_RING_BYTES: String(8 * 2 ** 20) }];
+  if (outbox) {
+    const size = { OUTBOX_VALUES: values.values, OUTBOX_INSTANCES: instances };
+    return ['chaos/outbox', { ...size, OUTBOX_STORE: store, CHAOS_SEED: seed }];
+  }
+  return ['chaos', { CHAOS_FAULTS: faults, CHAOS_SEED: seed, CHAOS_BETWEEN_MS: '300' }];
+}
+
+const [name, given] = chosen();
 process.stdout.write(`${JSON.stringify(given)}\n`);
-const file = `test/integration/${values.soak ? 'soak' : 'chaos'}.test.ts`;
+const file = `test/integration/${name}.test.ts`;
 const run = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', file], {
   env: { ...process.env, ...given },
   stdio: 'inherit',
