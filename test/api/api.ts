@@ -1,6 +1,5 @@
 /** The schema over a store of its own, asked as the server asks it; counts the statements. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +19,7 @@ import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
 import { createMigratedDatabase } from '../harness/database.ts';
+import { createOrganization } from '../harness/rows.ts';
 import { openStream, testPipeline } from './stream.ts';
 
 export type StoreKind = 'PGLITE' | 'POSTGRES';
@@ -81,14 +81,7 @@ export async function openApi(
     schema,
     databaseUrl: url,
     organizationId,
-    async organization(key) {
-      const id = randomUUID();
-      await store.database.query(
-        'insert into organizations (id, key, name) values ($1::uuid, $2, $2)',
-        [id, key],
-      );
-      return id;
-    },
+    organization: (key) => createOrganization(store.database, key),
     context: (organization = organizationId) => ({
       store,
       feed,

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createOperation } from '../harness/rows.ts';
 import { type Data, openApi } from './api.ts';
 import { type OpenPipeline, openPipeline, Reader } from './open-pipeline.ts';
 
@@ -494,15 +495,8 @@ describe('states', () => {
     id: string;
     set: (phase: string, over?: boolean) => Promise<void>;
   }> {
-    const { store, organizationId } = opened.api;
-    const id = randomUUID();
-    await store.database.query(
-      `insert into operations (id, organization_id, kind, status, resource_kind, instance_id,
-         requested_by, created_at)
-       values ($1::uuid, $2::uuid, 'DEPLOY_INSTANCE', 'QUEUED', 'INSTANCE', $3::uuid,
-         '{"kind":"USER","name":"test"}', now())`,
-      [id, organizationId, opened.instanceId],
-    );
+    const { store } = opened.api;
+    const id = await createOperation(store.database, opened.instanceId);
     return {
       id,
       async set(phase, over = false) {

@@ -1,5 +1,3 @@
-/** Links, sessions, and the token of the administrator. */
-import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { requestSignInLink } from '../../src/server/auth/link.ts';
 import { ensureAdminToken, openAccessKeys } from '../../src/store/access-keys.ts';
 import type { Database } from '../../src/store/database/database.ts';
+import { createOrganization } from '../harness/rows.ts';
 import {
   type ApiServer,
   adminToken,
@@ -223,11 +222,9 @@ describe("the administrator's token", () => {
     const token = 'z'.repeat(32);
     const first = await openAccessKeys(api.store, token);
     const admin = await first.verify(token);
-    const organizationId = randomUUID();
+    const organizationId = await createOrganization(database);
     await database.query(
-      `with other as (
-         insert into organizations (id, key, name) values ($1::uuid, 'other', 'Other') returning id)
-       update access_keys set organization_id = other.id from other where access_keys.id = $2::uuid`,
+      'update access_keys set organization_id = $1::uuid where access_keys.id = $2::uuid',
       [organizationId, admin?.accessKeyId ?? ''],
     );
     const keys = await openAccessKeys(api.store, token);

@@ -24,6 +24,7 @@ import { createScriptedDriver } from '../drivers/scripted.ts';
 import { createMigratedDatabase } from '../harness/database.ts';
 import { openTestPglite } from '../harness/embedded.ts';
 import { eventually } from '../harness/eventually.ts';
+import { createOrganization } from '../harness/rows.ts';
 
 export const actor = { kind: 'USER', name: 'test' } as const;
 
@@ -113,11 +114,8 @@ export async function createFleet(
     players.add(player);
   });
 
-  const [organizationId, solution, subscription] = [randomUUID(), randomUUID(), randomUUID()];
-  await database.query('insert into organizations (id, key, name) values ($1::uuid, $2, $2)', [
-    organizationId,
-    'test',
-  ]);
+  const organizationId = await createOrganization(database, 'test');
+  const [solution, subscription] = [randomUUID(), randomUUID()];
   await database.query(
     'insert into solutions (id, organization_id, key, name) values ($1::uuid, $2::uuid, $3, $3)',
     [solution, organizationId, 'solution'],

@@ -6,6 +6,7 @@ import {
   instanceStates,
 } from '../../src/lifecycle/instance.ts';
 import { createFleet, type Fleet } from '../executor/fleet.ts';
+import { createOperation } from '../harness/rows.ts';
 
 const tables = [
   'instances',
@@ -47,13 +48,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
       );
     }
     if (operation) {
-      await database.query(
-        `insert into operations (id, organization_id, kind, status, resource_kind, instance_id,
-           requested_by, created_at)
-         select gen_random_uuid(), organization_id, 'RESTART_INSTANCE', 'RUNNING', 'INSTANCE', id,
-           '{"kind":"USER","name":"test"}', now() from instances where id = $1::uuid`,
-        [instanceId],
-      );
+      await createOperation(database, instanceId, { kind: 'RESTART_INSTANCE', status: 'RUNNING' });
     }
   };
   const everything = async () => {

@@ -1,5 +1,3 @@
-/** Both stores for one suite, and what its tests read and count in them. */
-import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
@@ -14,6 +12,7 @@ import type { CreateInstanceInput } from '../../src/store/resource/instances.ts'
 import { createSolution, publishSolutionVersion } from '../../src/store/resource/solutions.ts';
 import { createMigratedDatabase } from '../harness/database.ts';
 import { openTestPglite } from '../harness/embedded.ts';
+import { createOrganization } from '../harness/rows.ts';
 
 export const storeKinds = ['PGLITE', 'POSTGRES'] as const;
 export type StoreKind = (typeof storeKinds)[number];
@@ -39,11 +38,7 @@ export async function openTestStore(kind: StoreKind): Promise<OpenStore> {
 
 /** A caller of an organization of its own, in which every key is free. */
 export async function newCaller(store: OpenStore): Promise<Caller> {
-  const organizationId = randomUUID();
-  await store.database.query(
-    'insert into organizations (id, key, name) values ($1::uuid, $2, $2)',
-    [organizationId, `org-${organizationId}`],
-  );
+  const organizationId = await createOrganization(store.database);
   return { organizationId, callerId: 'tester', actor: { kind: 'USER', name: 'tester' } };
 }
 

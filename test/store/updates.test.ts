@@ -6,6 +6,7 @@ import {
   deleteInstance,
   updateInstance,
 } from '../../src/store/resource/instances.ts';
+import { createOperation } from '../harness/rows.ts';
 import { one, storeKinds, useStore } from './stores.ts';
 
 describe.each(storeKinds)('editing instances on %s', (kind) => {
@@ -135,13 +136,7 @@ describe.each(storeKinds)('editing instances on %s', (kind) => {
   test('an instance that waits for its host stays with it', async () => {
     const input = await needs();
     const id = await saved(createInstance(its.store, its.caller, input));
-    await its.store.database.query(
-      `insert into operations (id, organization_id, kind, status, resource_kind, instance_id,
-         requested_by, created_at)
-       values (gen_random_uuid(), $1::uuid, 'DEPLOY_INSTANCE', 'QUEUED', 'INSTANCE', $2::uuid, '{}',
-         now())`,
-      [its.caller.organizationId, id],
-    );
+    await createOperation(its.store.database, id);
     expect(
       await refused(() => updateInstance(its.store, its.caller, { instance: id, host: null })),
     ).toMatchObject({ code: 'IN_USE', message: expect.stringContaining('DEPLOY_INSTANCE') });
