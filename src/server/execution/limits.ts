@@ -100,98 +100,121 @@ interface Size {
 
 const nothing: Size = { depth: 0, cost: 0, rootFields: 0 };
 
-/** `isConstant`: the size does not depend on the variables. */
-function measure(
-  { schema, document, operation, variables }: Measured,
-  largestPage: number,
-): Size & { readonly isConstant: boolean } {
-  let isConstant = true;
+/** One measurement of an operation. */
+interface Measurement extends Measured {
+  readonly largestPage: number;
+  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  /** The sizes of fragments, each computed once. */
+  readonly known: Map<string, Size>;
+  /** The size does not depend on the variables. */
+  isConstant: boolean;
+}
+
+function measure(measured: Measured, largestPage: number): Size & { readonly isConstant: boolean } {
+  const { schema, document, operation } = measured;
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION)
       fragments.set(definition.name.value, definition);
   const known = new Map<string, Size>();
-
-  function ofSelections(set: SelectionSetNode, type: GraphQLNamedType | undefined): Size {
-    let { depth, cost, rootFields } = nothing;
-    for (const selection of set.selections) {
-      const size =
-        selection.kind === Kind.FIELD
-          ? ofField(selection, type)
-          : selection.kind === Kind.FRAGMENT_SPREAD
-            ? ofFragment(selection.name.value)
-            : ofSelections(
-                selection.selectionSet,
-                selection.typeCondition ? schema.getType(selection.typeCondition.name.value) : type,
-              );
-      depth = Math.max(depth, size.depth);
-      cost += size.cost;
-      rootFields += size.rootFields;
-    }
-    return { depth, cost, rootFields };
-  }
-
-  function ofFragment(name: string): Size {
-    const before = known.get(name);
-    if (before) return before;
-    known.set(name, nothing); // A cycle ends here; validation reports it.
-    const fragment = fragments.get(name);
-    if (!fragment) return nothing;
-    const type = schema.getType(fragment.typeCondition.name.value);
-    const size = ofSelections(fragment.selectionSet, type);
-    known.set(name, size);
-    return size;
-  }
-
-  function ofField(node: FieldNode, parent: GraphQLNamedType | undefined): Size {
-    // Introspection is as large as the schema; graphql-js limits its depth.
-    if (node.name.value.startsWith('__')) return { depth: 1, cost: 1, rootFields: 1 };
-    if (!node.selectionSet) return { depth: 1, cost: 1, rootFields: 1 };
-    const field =
-      isObjectType(parent) || isInterfaceType(parent)
-        ? parent.getFields()[node.name.value]
-        : undefined;
-    const inner = ofSelections(node.selectionSet, field && getNamedType(field.type));
-    const entries = field ? entriesOf(node, field, parent) : 1;
-    return { depth: inner.depth + 1, cost: 1 + entries * inner.cost, rootFields: 1 };
-  }
-
-  function entriesOf(
-    node: FieldNode,
-    field: GraphQLField<unknown, unknown>,
-    parent: GraphQLNamedType | undefined,
-  ): number {
-    if (field.args.some(({ name }) => name === 'first')) {
-      const asked = numberOf('first') ?? numberOf('last') ?? usualPage;
-      return Math.min(Math.max(asked, 1), largestPage);
-    }
-    const type = getNullableType(field.type);
-    if (!isListType(type) || parent?.name.endsWith('Connection')) return 1;
-    const ids = argumentOf('ids');
-    return Array.isArray(ids) ? ids.length : usualEntries;
-
-    function numberOf(name: string): number | null {
-      const value = argumentOf(name);
-      return typeof value === 'number' ? value : null;
-    }
-    function argumentOf(name: string): unknown {
-      const argument = node.arguments?.find((each) => each.name.value === name);
-      return argument && plain(argument.value);
-    }
-  }
-
-  function plain(value: ValueNode): unknown {
-    if (value.kind === Kind.INT) return Number(value.value);
-    if (value.kind === Kind.LIST) return value.values;
-    if (value.kind !== Kind.VARIABLE) return undefined;
-    isConstant = false;
-    const name = value.name.value;
-    if (variables[name] !== undefined) return variables[name];
-    const definition = operation.variableDefinitions?.find((v) => v.variable.name.value === name);
-    return definition?.defaultValue && plain(definition.defaultValue);
-  }
-
+  const measurement: Measurement = {
+    ...measured,
+    ...{ largestPage, fragments, known, isConstant: true },
+  };
   const root = schema.getRootType(operation.operation) ?? undefined;
-  const size = ofSelections(operation.selectionSet, root);
-  return { ...size, isConstant };
+  const size = ofSelections(measurement, operation.selectionSet, root);
+  return { ...size, isConstant: measurement.isConstant };
+}
+
+function ofSelections(
+  measurement: Measurement,
+  set: SelectionSetNode,
+  type: GraphQLNamedType | undefined,
+): Size {
+  const { schema } = measurement;
+  let { depth, cost, rootFields } = nothing;
+  for (const selection of set.selections) {
+    const size =
+      selection.kind === Kind.FIELD
+        ? ofField(measurement, selection, type)
+        : selection.kind === Kind.FRAGMENT_SPREAD
+          ? ofFragment(measurement, selection.name.value)
+          : ofSelections(
+              measurement,
+              selection.selectionSet,
+              selection.typeCondition ? schema.getType(selection.typeCondition.name.value) : type,
+            );
+    depth = Math.max(depth, size.depth);
+    cost += size.cost;
+    rootFields += size.rootFields;
+  }
+  return { depth, cost, rootFields };
+}
+
+function ofFragment(measurement: Measurement, name: string): Size {
+  const { schema, known, fragments } = measurement;
+  const before = known.get(name);
+  if (before) return before;
+  known.set(name, nothing); // A cycle ends here; validation reports it.
+  const fragment = fragments.get(name);
+  if (!fragment) return nothing;
+  const type = schema.getType(fragment.typeCondition.name.value);
+  const size = ofSelections(measurement, fragment.selectionSet, type);
+  known.set(name, size);
+  return size;
+}
+
+function ofField(
+  measurement: Measurement,
+  node: FieldNode,
+  parent: GraphQLNamedType | undefined,
+): Size {
+  // Introspection is as large as the schema; graphql-js limits its depth.
+  if (node.name.value.startsWith('__')) return { depth: 1, cost: 1, rootFields: 1 };
+  if (!node.selectionSet) return { depth: 1, cost: 1, rootFields: 1 };
+  const field =
+    isObjectType(parent) || isInterfaceType(parent)
+      ? parent.getFields()[node.name.value]
+      : undefined;
+  const inner = ofSelections(measurement, node.selectionSet, field && getNamedType(field.type));
+  const entries = field ? entriesOf(measurement, node, { field, parent }) : 1;
+  return { depth: inner.depth + 1, cost: 1 + entries * inner.cost, rootFields: 1 };
+}
+
+function entriesOf(
+  measurement: Measurement,
+  node: FieldNode,
+  {
+    field,
+    parent,
+  }: { field: GraphQLField<unknown, unknown>; parent: GraphQLNamedType | undefined },
+): number {
+  const argumentOf = (name: string): unknown => {
+    const argument = node.arguments?.find((each) => each.name.value === name);
+    return argument && plain(measurement, argument.value);
+  };
+  const numberOf = (name: string): number | null => {
+    const value = argumentOf(name);
+    return typeof value === 'number' ? value : null;
+  };
+  if (field.args.some(({ name }) => name === 'first')) {
+    const asked = numberOf('first') ?? numberOf('last') ?? usualPage;
+    return Math.min(Math.max(asked, 1), measurement.largestPage);
+  }
+  const type = getNullableType(field.type);
+  if (!isListType(type) || parent?.name.endsWith('Connection')) return 1;
+  const ids = argumentOf('ids');
+  return Array.isArray(ids) ? ids.length : usualEntries;
+}
+
+function plain(measurement: Measurement, value: ValueNode): unknown {
+  if (value.kind === Kind.INT) return Number(value.value);
+  if (value.kind === Kind.LIST) return value.values;
+  if (value.kind !== Kind.VARIABLE) return undefined;
+  const { operation, variables } = measurement;
+  measurement.isConstant = false;
+  const name = value.name.value;
+  if (variables[name] !== undefined) return variables[name];
+  const definition = operation.variableDefinitions?.find((v) => v.variable.name.value === name);
+  return definition?.defaultValue && plain(measurement, definition.defaultValue);
 }

@@ -43,14 +43,9 @@ export class Wire implements SlowConsumer {
   }
 
   /**
-<<<<<<< HEAD
-   * May something be written? If too much is unsent already, the socket is closed instead. A single
-   * write may be larger than the limit: it would be no smaller after a reconnect.
-=======
-   * May so many bytes be written? Where too much waits already the socket is closed instead. One
-   * message may be larger than the limit, and the limit then holds for what is behind it: it would be
-   * no smaller when its client comes back.
->>>>>>> 65341a6 (A socket is not closed for what is small behind one large message: a large solution reaches its runtime; test: the greatest that is legal goes the whole way)
+   * May so many bytes be written? If too much is unsent already, the socket is closed instead. A single
+   * message may be larger than the limit, which then holds for what follows it: the message would be no
+   * smaller after a reconnect.
    */
   admits(bytes: number): boolean {
     const { waitingBytes } = this;
