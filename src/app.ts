@@ -24,7 +24,7 @@ import {
   saveDnsRecord,
 } from './store/dns-records.ts';
 import { startNotifier } from './store/log/notifier.ts';
-import { appliedMigrations, openStore } from './store/open.ts';
+import { appliedMigrations, type OpenStore, openStore } from './store/open.ts';
 import { createSampleData } from './store/sample-data.ts';
 
 /** Host agents end themselves when their embedded store has been silent for this long. */
@@ -59,26 +59,9 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       await createSampleData(store, store.defaultOrganizationId);
     }
 
-    const nameServer = createNameServer({
-      zone: config.dnsZone,
-      host: config.dnsHost,
-      port: config.dnsPort,
-      records: {
-        find: (name) => findDnsRecord(store, name),
-        hasDescendant: (name) => hasDnsDescendant(store, name),
-      },
-      log,
-    });
+    const { nameServer, dns } = createDns(config, store, log);
     await nameServer.start();
     closers.push(() => nameServer.stop());
-    const dns = createServerDnsProvider({
-      server: nameServer,
-      zone: config.dnsZone,
-      records: {
-        save: (record) => saveDnsRecord(store, record),
-        remove: (name) => removeDnsRecord(store, name),
-      },
-    });
 
     const seconds = config.ephemeral ? lifelineSeconds.ephemeral : lifelineSeconds.kept;
     const driver = new ProcessDriver({
@@ -147,6 +130,29 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     await stop();
     throw error;
   }
+}
+
+/** The name server of the hosts' zone, and the provider that writes its records. */
+function createDns(config: Config, store: OpenStore, log: Logger) {
+  const nameServer = createNameServer({
+    zone: config.dnsZone,
+    host: config.dnsHost,
+    port: config.dnsPort,
+    records: {
+      find: (name) => findDnsRecord(store, name),
+      hasDescendant: (name) => hasDnsDescendant(store, name),
+    },
+    log,
+  });
+  const dns = createServerDnsProvider({
+    server: nameServer,
+    zone: config.dnsZone,
+    records: {
+      save: (record) => saveDnsRecord(store, record),
+      remove: (name) => removeDnsRecord(store, name),
+    },
+  });
+  return { nameServer, dns };
 }
 
 /** The certificates in a PEM file; keys beside them are not passed on. */

@@ -36,11 +36,9 @@ export const Instance = builder.drizzleNode('instances', {
     stateSince: t.field({ type: 'DateTime', resolve: ({ stateSince }) => stateSince }),
     desiredState: t.field({ type: DesiredInstanceState, resolve: ({ desired }) => desired }),
     converged: t.boolean({
-      resolve: async ({ id }, _args, context) => {
-        const instance = (await instanceFacts(context, id))?.instance;
-        if (!instance) return false;
-        return isConverged(instance.state, instance.desired, instance.operation !== null);
-      },
+      resolve: byFacts(false, ({ instance: { state, desired, operation } }) =>
+        isConverged(state, desired, operation !== null),
+      ),
     }),
     reachability: t.field({ type: Reachability, resolve: ({ reachability }) => reachability }),
     unreachableBecause: t.field({
@@ -55,24 +53,15 @@ export const Instance = builder.drizzleNode('instances', {
     }),
     takesMessages: t.boolean({
       nullable: true,
-      resolve: async ({ id }, _args, context) => {
-        const facts = await instanceFacts(context, id);
-        return facts ? takes(facts.instance).messages : false;
-      },
+      resolve: byFacts(false, ({ instance }) => takes(instance).messages),
     }),
     takesInputCommands: t.boolean({
       nullable: true,
-      resolve: async ({ id }, _args, context) => {
-        const facts = await instanceFacts(context, id);
-        return facts ? takes(facts.instance).inputCommands : false;
-      },
+      resolve: byFacts(false, ({ instance }) => takes(instance).inputCommands),
     }),
     allowedActions: t.field({
       type: [InstanceAction],
-      resolve: async ({ id }, _args, context) => {
-        const facts = await instanceFacts(context, id);
-        return facts ? allowedInstanceActions(facts.instance, facts.host) : [];
-      },
+      resolve: byFacts([], ({ instance, host }) => allowedInstanceActions(instance, host)),
     }),
     edition: t.field({ type: Edition, resolve: ({ edition }) => edition }),
     configuration: t.field({
@@ -131,9 +120,17 @@ export const Instance = builder.drizzleNode('instances', {
   }),
 });
 
-/** The input of the state machine; null for an archived instance. */
-function instanceFacts({ loaders, store }: Context, id: string) {
-  return loaders.load('instanceFacts', id, (ids) => readInstanceFacts(store, ids));
+type InstanceFacts =
+  Awaited<ReturnType<typeof readInstanceFacts>> extends ReadonlyMap<string, infer Facts>
+    ? Facts
+    : never;
+
+/** Resolves a field from the input of the state machine. An archived instance has none. */
+function byFacts<Value>(ofArchived: Value, ofFacts: (facts: InstanceFacts) => Value) {
+  return async ({ id }: { id: string }, _args: object, { loaders, store }: Context) => {
+    const facts = await loaders.load('instanceFacts', id, (ids) => readInstanceFacts(store, ids));
+    return facts ? ofFacts(facts) : ofArchived;
+  };
 }
 
 function withoutSecrets(

@@ -49,10 +49,18 @@ export interface List<Filter> {
 
 type ListArguments = PageArguments & { filter?: unknown; orderBy?: OrderArgument | null };
 
+/** What the fields of a list share. */
+interface Definition<Filter> {
+  readonly options: ListOptions<Filter>;
+  /** The connection type. */
+  readonly connection: object;
+  /** The rows of the viewer that match. */
+  readonly where: List<Filter>['where'];
+}
+
 /** Defines a list: its connection type at once, its fields on demand. */
 export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
-  const { table } = relations[options.table];
-  const Connection = builder.connectionObject({
+  const connection = builder.connectionObject({
     type: options.type as never,
     name: `${options.name}Connection`,
     fields: (t) => ({
@@ -64,142 +72,145 @@ export function defineList<Filter>(options: ListOptions<Filter>): List<Filter> {
       }),
     }),
   });
-  const plan = (args: ListArguments, where: Where) => {
-    const order = options.order.of(args.orderBy);
-    return { order, page: planPage(table as Table, where, order, args) };
-  };
-  const whereOf: List<Filter>['where'] = (filter, { viewer }) => ({
+  const where: List<Filter>['where'] = (filter, { viewer }) => ({
     AND: [visibleTo(viewer, options.table), options.where(filter)],
   });
-  const listArgs = (t: FieldBuilder) => ({
-    filter: t.arg({ type: options.filter }),
-    orderBy: t.arg({ type: options.order.input }),
-  });
-
+  const definition = { options, connection, where };
   return {
     filter: options.filter,
-    where: whereOf,
-    one(builderOf, argument) {
-      const t = builderOf as FieldBuilder;
-      return t.drizzleField({
-        type: options.type,
-        nullable: true,
-        args: { [argument]: t.arg({ type: 'ID', required: true }) },
-        resolve: (query, _root, args, context) =>
-          readRow(
+    where,
+    one: (t, argument) => entryField(options, t as FieldBuilder, argument),
+    root: (t) => rootField(definition, t as FieldBuilder),
+    related: (t, relation, parent) =>
+      relatedField(definition, t as FieldBuilder, { relation, parent }),
+  };
+}
+
+function entryField<Filter>(options: ListOptions<Filter>, t: FieldBuilder, argument: string) {
+  return t.drizzleField({
+    type: options.type,
+    nullable: true,
+    args: { [argument]: t.arg({ type: 'ID', required: true }) },
+    resolve: (query, _root, args, context) =>
+      readRow(context, options.table, query({ where: named(options.name, args[argument] ?? '') })),
+  });
+}
+
+function rootField<Filter>({ options, connection }: Definition<Filter>, t: FieldBuilder) {
+  return t.connection(
+    {
+      type: options.type,
+      nullable: true,
+      args: listArguments(options, t),
+      resolve: (_root, args, context, info) => {
+        const where = options.where(args.filter as Filter);
+        const { order, page, outside: outsideOf } = planList(options, args, where);
+        const read = once(async () => {
+          const query = await t.drizzleQueryFromInfo(options.type, {
+            ...page,
             context,
-            options.table,
-            query({ where: named(options.name, args[argument] ?? '') }),
-          ),
-      });
-    },
-    root(builderOf) {
-      const t = builderOf as FieldBuilder;
-      return t.connection(
-        {
-          type: options.type,
-          nullable: true,
-          args: listArgs(t),
-          resolve: (_root, args, context, info) => {
-            const where = options.where(args.filter as Filter);
-            const { order, page } = plan(args, where);
-            const read = once(async () => {
-              const query = await t.drizzleQueryFromInfo(options.type, {
-                ...page,
-                context,
-                info,
-                paths: [['nodes'], ['edges', 'node']],
-              });
-              const rows = await readRows(context, options.table, query);
-              const outside = async (side: Side) => {
-                const { where: isOutside, ...rest } = planOutside(
-                  table as Table,
-                  order,
-                  args,
-                  side,
-                );
-                const wanted = { ...rest, where: { AND: [where, isOutside] } };
-                return (await readRows(context, options.table, wanted)).length > 0;
-              };
-              return connectionOf(rows, { order, args, outside });
-            });
-            return {
-              get edges() {
-                return read().then(({ edges }) => edges);
-              },
-              get pageInfo() {
-                return read().then(({ pageInfo }) => pageInfo);
-              },
-              totalCount: () => countRows(context, options.table, where),
-            };
+            info,
+            paths: [['nodes'], ['edges', 'node']],
+          });
+          const rows = await readRows(context, options.table, query);
+          const outside = async (side: Side) => {
+            const { where: isOutside, ...rest } = outsideOf(side);
+            const wanted = { ...rest, where: { AND: [where, isOutside] } };
+            return (await readRows(context, options.table, wanted)).length > 0;
+          };
+          return connectionOf(rows, { order, args, outside });
+        });
+        return {
+          get edges() {
+            return read().then(({ edges }) => edges);
           },
+          get pageInfo() {
+            return read().then(({ pageInfo }) => pageInfo);
+          },
+          totalCount: () => countRows(context, options.table, where),
+        };
+      },
+    },
+    connection,
+  );
+}
+
+function relatedField<Filter>(
+  { options, connection, where: whereOf }: Definition<Filter>,
+  t: FieldBuilder,
+  related: { readonly relation: string; readonly parent: VisibleTable },
+) {
+  const { relation } = related;
+  const countKey = `${relation}TotalCount`;
+  const outsideKey = (side: Side) => `${relation}Outside_${side}`;
+  return t.connection(
+    {
+      type: options.type,
+      args: listArguments(options, t),
+      extensions: {
+        // The name that the plugin uses for `select`; it also tells what is selected of the page.
+        pothosDrizzleSelect: (
+          args: ListArguments,
+          context: Context,
+          nested: (query: object, path: object) => object,
+          selected: () => ReadonlySet<string>,
+        ) => {
+          const where = whereOf(args.filter as Filter, context);
+          const { order, page, outside } = planList(options, args, where);
+          const names = selected();
+          const rows = [...names].some((name) => name !== 'totalCount' && name !== '__typename');
+          const extras: Record<string, unknown> = {};
+          if (names.has('totalCount'))
+            extras[countKey] = countRelated(context, args.filter, { ...related, where });
+          for (const side of names.has('pageInfo') ? sidesOf(args) : []) {
+            const id = [args.filter, order.name, order.direction, side, args[side]];
+            const found = { ...related, where: { AND: [where, outside(side).where] } };
+            extras[outsideKey(side)] = relatedExists(context, id, found);
+          }
+          return {
+            columns: {},
+            with: rows ? { [relation]: nested(page, nodePaths(options.name)) } : {},
+            extras,
+          };
         },
-        Connection,
-      );
-    },
-    related(builderOf, relation, parentTable) {
-      const t = builderOf as FieldBuilder;
-      const countKey = `${relation}TotalCount`;
-      const outsideKey = (side: Side) => `${relation}Outside_${side}`;
-      return t.connection(
-        {
-          type: options.type,
-          args: listArgs(t),
-          extensions: {
-            // The name that the plugin uses for `select`; it also tells what is selected of the
-            // page.
-            pothosDrizzleSelect: (
-              args: ListArguments,
-              context: Context,
-              nested: (query: object, path: object) => object,
-              selected: () => ReadonlySet<string>,
-            ) => {
-              const where = whereOf(args.filter as Filter, context);
-              const { order, page } = plan(args, where);
-              const names = selected();
-              const rows = [...names].some(
-                (name) => name !== 'totalCount' && name !== '__typename',
-              );
-              const related = { parent: parentTable, relation };
-              const extras: Record<string, unknown> = {};
-              if (names.has('totalCount'))
-                extras[countKey] = countRelated(context, args.filter, { ...related, where });
-              for (const side of names.has('pageInfo') ? sidesOf(args) : []) {
-                const { where: isOutside } = planOutside(table as Table, order, args, side);
-                const id = [args.filter, order.name, order.direction, side, args[side]];
-                const found = { ...related, where: { AND: [where, isOutside] } };
-                extras[outsideKey(side)] = relatedExists(context, id, found);
-              }
-              return {
-                columns: {},
-                with: rows ? { [relation]: nested(page, nodePaths(options.name)) } : {},
-                extras,
-              };
-            },
-            // Resolved for a row that another statement may have read.
-            pothosDrizzleLoaded: (row: Record<string, unknown>, info: GraphQLResolveInfo) => {
-              const names = selectedNames(info);
-              const count = names.delete('totalCount');
-              const sides = names.has('pageInfo') ? sidesOf(argumentsOf(info)) : [];
-              return (
-                (!count || row[countKey] !== undefined) &&
-                (!names.size || row[relation] !== undefined) &&
-                sides.every((side) => row[outsideKey(side)] !== undefined)
-              );
-            },
-          },
-          resolve: (row, args) => {
-            const order = options.order.of(args.orderBy);
-            const loaded = row as Record<string, unknown>;
-            const rows = (loaded[relation] ?? []) as object[];
-            const outside = (side: Side) => loaded[outsideKey(side)] === true;
-            const connection = connectionOf(rows, { order, args, outside });
-            return { ...connection, totalCount: loaded[countKey] };
-          },
+        // Resolved for a row that another statement may have read.
+        pothosDrizzleLoaded: (row: Record<string, unknown>, info: GraphQLResolveInfo) => {
+          const names = selectedNames(info);
+          const count = names.delete('totalCount');
+          const sides = names.has('pageInfo') ? sidesOf(argumentsOf(info)) : [];
+          return (
+            (!count || row[countKey] !== undefined) &&
+            (!names.size || row[relation] !== undefined) &&
+            sides.every((side) => row[outsideKey(side)] !== undefined)
+          );
         },
-        Connection,
-      );
+      },
+      resolve: (row, args) => {
+        const order = options.order.of(args.orderBy);
+        const loaded = row as Record<string, unknown>;
+        const rows = (loaded[relation] ?? []) as object[];
+        const outside = (side: Side) => loaded[outsideKey(side)] === true;
+        const page = connectionOf(rows, { order, args, outside });
+        return { ...page, totalCount: loaded[countKey] };
+      },
     },
+    connection,
+  );
+}
+
+const listArguments = <Filter>({ filter, order }: ListOptions<Filter>, t: FieldBuilder) => ({
+  filter: t.arg({ type: filter }),
+  orderBy: t.arg({ type: order.input }),
+});
+
+/** The page that the arguments ask for, and what lies outside of it on a side. */
+function planList<Filter>(options: ListOptions<Filter>, args: ListArguments, where: Where) {
+  const table = relations[options.table].table as Table;
+  const order = options.order.of(args.orderBy);
+  return {
+    order,
+    page: planPage(table, where, order, args),
+    outside: (side: Side) => planOutside(table, order, args, side),
   };
 }
 

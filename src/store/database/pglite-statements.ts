@@ -50,22 +50,16 @@ const MAX_PREPARED_STATEMENTS = 300;
 /** "cached plan must not change result type": a table has changed under a statement. */
 const RESULT_CHANGED = '0A000';
 
-/** Keeps the prepared statements of an open PGlite, which has one session. */
-export function keepStatements(client: PGlite): Statements {
+/** Prepares each text once. Must be called while no other statement is open. */
+function createPreparation(client: PGlite) {
   const kept = new Map<string, Prepared>();
-  const waiting: Waiting[] = [];
   let made = 0;
-  let draining: Promise<void> | null = null;
-
-  /** Runs `work` while no other statement and no transaction is open. */
-  const exclusively = <T>(work: () => Promise<T>): Promise<T> =>
-    client._runExclusiveTransaction(() => client._runExclusiveQuery(work));
 
   // Sent with its Sync, so that after an error too the session is ready for the next one.
   const send = (...parts: Uint8Array[]): Promise<Message[]> =>
     client.execProtocolStream(Buffer.concat([...parts, sync]), { syncToFs: false });
 
-  async function close(text: string): Promise<void> {
+  async function drop(text: string): Promise<void> {
     const name = kept.get(text)?.name;
     kept.delete(text);
     if (name) await send(serialize.close({ type: 'S', name }));
@@ -93,25 +87,48 @@ export function keepStatements(client: PGlite): Statements {
     };
     kept.set(text, prepared);
     const [oldest] = kept.keys();
-    if (kept.size > MAX_PREPARED_STATEMENTS && oldest !== undefined) await close(oldest);
+    if (kept.size > MAX_PREPARED_STATEMENTS && oldest !== undefined) await drop(oldest);
     return prepared;
   }
 
-  function literal(value: Parameter, type: number | undefined): string | null {
-    if (value === null) return null;
-    const serializer = type === undefined ? undefined : client.serializers[type];
-    return serializer ? serializer(value) : String(value);
-  }
+  return {
+    prepare,
+    drop,
+    async dropAll(): Promise<void> {
+      for (const text of [...kept.keys()]) await drop(text);
+    },
+  };
+}
 
-  function rowOf(fields: readonly Field[], values: readonly (string | null)[]): object {
-    const row: Record<string, unknown> = {};
-    fields.forEach(({ name, dataTypeID }, at) => {
-      const value = values[at] ?? null;
-      const parser = value === null ? undefined : client.parsers[dataTypeID];
-      row[name] = parser ? parser(value as string, dataTypeID) : value;
-    });
-    return row;
-  }
+function literal(client: PGlite, value: Parameter, type: number | undefined): string | null {
+  if (value === null) return null;
+  const serializer = type === undefined ? undefined : client.serializers[type];
+  return serializer ? serializer(value) : String(value);
+}
+
+function rowOf(
+  client: PGlite,
+  fields: readonly Field[],
+  values: readonly (string | null)[],
+): object {
+  const row: Record<string, unknown> = {};
+  fields.forEach(({ name, dataTypeID }, at) => {
+    const value = values[at] ?? null;
+    const parser = value === null ? undefined : client.parsers[dataTypeID];
+    row[name] = parser ? parser(value as string, dataTypeID) : value;
+  });
+  return row;
+}
+
+/** Keeps the prepared statements of an open PGlite, which has one session. */
+export function keepStatements(client: PGlite): Statements {
+  const { prepare, drop, dropAll } = createPreparation(client);
+  const waiting: Waiting[] = [];
+  let draining: Promise<void> | null = null;
+
+  /** Runs `work` while no other statement and no transaction is open. */
+  const exclusively = <T>(work: () => Promise<T>): Promise<T> =>
+    client._runExclusiveTransaction(() => client._runExclusiveQuery(work));
 
   /**
    * Sends a batch, each statement in a transaction of its own, and settles each. Returns those to
@@ -124,7 +141,9 @@ export function keepStatements(client: PGlite): Statements {
     for (const waits of batch) {
       try {
         const { name, parameterTypes, fields } = await prepare(waits.text);
-        const values = waits.parameters.map((value, at) => literal(value, parameterTypes[at]));
+        const values = waits.parameters.map((value, at) =>
+          literal(client, value, parameterTypes[at]),
+        );
         parts.push(serialize.bind({ statement: name, values }), execute, sync);
         sent.push({ waits, fields });
       } catch (error) {
@@ -144,7 +163,8 @@ export function keepStatements(client: PGlite): Statements {
         const message = answer[at];
         if (message === undefined) throw new Error('PGlite did not answer every statement.');
         if (message.name === 'readyForQuery') break;
-        if (message instanceof messages.DataRowMessage) rows.push(rowOf(fields, message.fields));
+        if (message instanceof messages.DataRowMessage)
+          rows.push(rowOf(client, fields, message.fields));
         else if (message instanceof messages.DatabaseError) error ??= message;
       }
       at += 1;
@@ -163,7 +183,7 @@ export function keepStatements(client: PGlite): Statements {
         await exclusively(async () => {
           batch = waiting.splice(0, MAX_BATCHED_STATEMENTS);
           for (const waits of await run(batch)) {
-            await close(waits.text);
+            await drop(waits.text);
             await run([Object.assign(waits, { isRepeated: true })]);
           }
         });
@@ -182,9 +202,7 @@ export function keepStatements(client: PGlite): Statements {
       });
     },
     clear() {
-      return exclusively(async () => {
-        for (const text of [...kept.keys()]) await close(text);
-      });
+      return exclusively(dropAll);
     },
     async settled() {
       await draining;

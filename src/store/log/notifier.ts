@@ -1,8 +1,7 @@
 /**
  * Notifications between nodes over one NOTIFY channel. A notification may be lost, so every consumer also
- * polls. A NOTIFY inside a transaction has the lowest latency, but holds a global lock until the commit is
- * flushed, which prevents group commit. Therefore a commit publishes its rows itself only while few commits
- * run concurrently; otherwise the node sends one coalesced NOTIFY for all commits since the last.
+ * polls. A commit that does not publish its rows itself (`publishing.ts`) is covered by a coalesced NOTIFY of
+ * the node, for all commits since the last.
  */
 import { createHmac, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +13,7 @@ import { createReader } from '../database/own-connection.ts';
 import { within } from '../database/time-limit.ts';
 import { readIdentity } from './log.ts';
 import { type Notification, notificationOf, payloadOf } from './notification.ts';
+import { createPublishing } from './publishing.ts';
 
 /** Where a commit publishes its rows. */
 export interface PublishTarget {
@@ -48,40 +48,31 @@ const listenBackOffMs = { first: 50, max: 2000 };
 /** Under load one NOTIFY covers 4 ms of commits; a single commit is notified at once. */
 const notifyRate = { perSecond: 250, burst: 10 };
 const NOTIFY_SECONDS = 5;
-/** With this many concurrent commits on average, a commit no longer publishes its rows itself. */
-const publishMaxConcurrency = 8;
-/** Number of commits over which the concurrency is averaged. */
-const averagedCommits = 32;
-const publishRefusedSeconds = 60;
 
-/** Starts to listen, and retries while the database is unavailable. On PGlite there are no other nodes. */
+/** For PGlite: there are no other nodes. */
+const singleNode: Notifier = {
+  commitBegun: () => null,
+  commitEnded() {},
+  publishRefused() {},
+  publishMissed() {},
+  notifyLog() {},
+  notifyTopic() {},
+  onNotification: () => () => {},
+  stop: async () => {},
+};
+
+/** Starts to listen, and retries while the database is unavailable. */
 export function startNotifier(database: Database): Notifier {
   const { openSession } = database;
-  if (!openSession) {
-    return {
-      commitBegun: () => null,
-      commitEnded() {},
-      publishRefused() {},
-      publishMissed() {},
-      notifyLog() {},
-      notifyTopic() {},
-      onNotification: () => () => {},
-      stop: async () => {},
-    };
-  }
+  if (!openSession) return singleNode;
   const node = randomUUID();
   /** A connection of its own, so that a NOTIFY does not queue behind writes. */
   const own = createReader(database);
   const bucket = createTokenBucket(notifyRate);
+  const publishing = createPublishing();
   const listeners = new Set<(notification: Notification) => void>();
   const topics = new Set<string>();
   let channel: string | null = null;
-  /** This node receives what it sends: it has since it began to listen, and has missed no pushed row since. */
-  let receivesOwn = false;
-  let openCommits = 0;
-  /** Moving average of `openCommits` as commits begin; 0 again when one begins alone. */
-  let concurrency = 0;
-  let refusedUntil = 0;
   let grown = false;
   let sending: Promise<void> | null = null;
   let stopped = false;
@@ -113,8 +104,8 @@ export function startNotifier(database: Database): Notifier {
   function receive(payload: string): void {
     if (stopped) return;
     const notification = notificationOf(payload, node);
-    if (payload === '') receivesOwn = false;
-    else if (notification.isOwn) receivesOwn = true;
+    if (payload === '') publishing.missed();
+    else if (notification.isOwn) publishing.received();
     for (const listener of listeners) listener(notification);
   }
 
@@ -140,22 +131,10 @@ export function startNotifier(database: Database): Notifier {
   }
 
   return {
-    commitBegun() {
-      concurrency =
-        openCommits === 0 ? 0 : concurrency + (openCommits - concurrency) / averagedCommits;
-      openCommits += 1;
-      const isAllowed = performance.now() >= refusedUntil && concurrency < publishMaxConcurrency;
-      return receivesOwn && isAllowed && channel ? { channel, node } : null;
-    },
-    commitEnded() {
-      openCommits -= 1;
-    },
-    publishMissed() {
-      receivesOwn = false;
-    },
-    publishRefused() {
-      refusedUntil = performance.now() + publishRefusedSeconds * 1000;
-    },
+    commitBegun: () => (publishing.commitBegun() && channel ? { channel, node } : null),
+    commitEnded: publishing.commitEnded,
+    publishMissed: publishing.missed,
+    publishRefused: publishing.refused,
     notifyLog() {
       grown = true;
       send();
