@@ -13,7 +13,7 @@ import { CannotOpenStore } from './store/database/data-directory.ts';
 import { describeError } from './store/database/sql-error.ts';
 
 /** A stop that takes longer than this is cut off; the leases of its work are taken over. */
-const STOP_MS = 9_000;
+const maxStopMs = 9_000;
 
 async function main(): Promise<void> {
   process.umask(0o077);
@@ -45,7 +45,7 @@ async function run(given: Config): Promise<void> {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, 'stopping');
-    setTimeout(() => process.exit(1), STOP_MS).unref();
+    setTimeout(() => process.exit(1), maxStopMs).unref();
     await close();
     process.exit(0);
   };
@@ -65,7 +65,7 @@ async function run(given: Config): Promise<void> {
   } catch (error) {
     // Before the parts are closed, which may fail because of it, or hang.
     show(error);
-    setTimeout(() => process.exit(1), STOP_MS).unref();
+    setTimeout(() => process.exit(1), maxStopMs).unref();
     await close().catch(() => undefined);
     process.exit(1);
   }

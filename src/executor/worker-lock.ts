@@ -31,9 +31,9 @@ export interface WorkerLock {
   close(): Promise<void>;
 }
 
-const LOOK_MS = 250;
+const PEER_POLL_MS = 250;
 /** Time for a living peer that has lost its lock to record that. */
-const CONFIRM_MS = 100;
+const SUSPECT_POLL_MS = 100;
 const retryBackOffMs = { first: 50, max: 2_000 };
 /** A connection that was cut silently never answers, so queries are limited in time. */
 const ANSWER_SECONDS = 2;
@@ -69,7 +69,7 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
         if (suspects.get(peer.epoch) === peer.beat) await options.onGone(peer);
       }
       suspects = new Map(peers.map((peer) => [peer.epoch, peer.beat]));
-      await Promise.race([pause(suspects.size > 0 ? CONFIRM_MS : LOOK_MS), own.ended]);
+      await Promise.race([pause(suspects.size > 0 ? SUSPECT_POLL_MS : PEER_POLL_MS), own.ended]);
     }
     return true;
   };

@@ -1,7 +1,7 @@
 /** The log as async iterables: one tail per node, any number of readers, cursors valid on every node. */
 
 import type { Store } from '../store/commit/store.ts';
-import { createReader } from '../store/database/own-connection.ts';
+import { createOwnConnection } from '../store/database/own-connection.ts';
 import type { LogPosition } from '../store/log/log.ts';
 import { type Notifier, startNotifier } from '../store/log/notifier.ts';
 import type { Channel } from './channel/channel.ts';
@@ -85,7 +85,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       }
     },
   );
-  const reader = createReader(database);
+  const reader = createOwnConnection(database);
   const tail = createTail(reader, {
     onBegin(identity, position, recent) {
       if (hub.epoch !== null && hub.epoch !== identity.epoch) guarded(() => options.onAnother?.());

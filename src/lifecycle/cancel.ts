@@ -1,5 +1,5 @@
 /** Cancelling an operation. The rules: docs/lifecycle.md, "Cancelling". */
-import type { Change, Context, Snapshot } from './change.ts';
+import type { Change, DecisionContext, Snapshot } from './change.ts';
 import { Draft } from './draft.ts';
 import { type Refusal, refuse } from './errors.ts';
 import { isActive, isCancellable, type OperationKind, type OperationStatus } from './operation.ts';
@@ -28,7 +28,7 @@ export function refuseCancel({ id, kind, status, instanceId }: OperationToCancel
 export function decideCancel(
   snapshot: Snapshot,
   found: OperationToCancel,
-  context: Context,
+  context: DecisionContext,
 ): Change | Refusal {
   const instance = snapshot.instances[0];
   const { operation } = instance ?? {};

@@ -56,7 +56,7 @@ export interface Actor {
 }
 
 /** Inputs of a decision besides the snapshot. A decision is pure: clock and ids come from here. */
-export interface Context {
+export interface DecisionContext {
   readonly newId: () => string;
   readonly deadlines: Deadlines;
   readonly actor: Actor;

@@ -1,7 +1,7 @@
 /** Collects the writes of one decision. It does not outlive the decision. */
 import type {
   Change,
-  Context,
+  DecisionContext,
   HostSnapshot,
   HostUpdate,
   InstanceSnapshot,
@@ -69,9 +69,9 @@ export class Draft {
   private readonly commands: NewRuntimeCommand[] = [];
   private answer: string | null = null;
   readonly snapshot: Snapshot;
-  readonly context: Context;
+  readonly context: DecisionContext;
 
-  constructor(snapshot: Snapshot, context: Context) {
+  constructor(snapshot: Snapshot, context: DecisionContext) {
     this.snapshot = snapshot;
     this.context = context;
   }

@@ -1,5 +1,11 @@
 /** What a user's command does to a host. The rules: docs/lifecycle.md, "Commands". */
-import type { Change, Context, HostSnapshot, InstanceSnapshot, Snapshot } from './change.ts';
+import type {
+  Change,
+  DecisionContext,
+  HostSnapshot,
+  InstanceSnapshot,
+  Snapshot,
+} from './change.ts';
 import { Draft } from './draft.ts';
 import { stopAll } from './effects.ts';
 import { type Refusal, refuse } from './errors.ts';
@@ -133,7 +139,7 @@ function beginRemoval(draft: Draft, host: HostSnapshot, operationId: string): vo
 export function decideHostCommand(
   snapshot: Snapshot,
   action: HostAction,
-  context: Context,
+  context: DecisionContext,
 ): Change | Refusal {
   const { host } = snapshot;
   if (!host) throw new Error('decideHostCommand: the snapshot has no host');

@@ -5,7 +5,7 @@
  */
 import {
   type Change,
-  type Context,
+  type DecisionContext,
   type HostSnapshot,
   type InstanceSnapshot,
   isRemoving,
@@ -69,7 +69,7 @@ function rowOf(observation: HostObservation, host: HostSnapshot): HostObservatio
 export function observeHost(
   snapshot: Snapshot,
   observation: HostObservation,
-  context: Context,
+  context: DecisionContext,
 ): Change | null {
   const { host } = snapshot;
   if (!host) return null;

@@ -65,7 +65,7 @@ const at = (
   ...rest,
 });
 
-const within = (
+const after = (
   seconds: number,
   onExpiry: HostState,
   ifItAnswers: HostState | null = null,
@@ -78,30 +78,30 @@ export const hostStateFacts: Readonly<Record<HostState, HostStateFacts>> = {
     carriesInstances: false,
   }),
   DEPLOYING: at('TRANSIENT', 'Compute is being allocated; billing begins once it is online.', {
-    deadline: within(600, 'FAILED_DEPLOYMENT'),
+    deadline: after(600, 'FAILED_DEPLOYMENT'),
     billed: false,
   }),
   CONFIGURING_DNS: at('TRANSIENT', 'The A record of the address is being created.', {
-    deadline: within(120, 'FAILED_DEPLOYMENT'),
+    deadline: after(120, 'FAILED_DEPLOYMENT'),
   }),
   DEPLOYING_CONTAINER: at('TRANSIENT', 'The containers are being downloaded and installed.', {
-    deadline: within(900, 'FAILED_DEPLOYMENT'),
+    deadline: after(900, 'FAILED_DEPLOYMENT'),
   }),
   STARTING_CONTAINER: at(
     'TRANSIENT',
     'The host is configured and its containers are being started.',
-    { deadline: within(120, 'FAILED_HEALTH_CHECK', 'RUNNING') },
+    { deadline: after(120, 'FAILED_HEALTH_CHECK', 'RUNNING') },
   ),
   RUNNING: at('LIVE', 'The host is up; each instance on it tells its own state.', {
     checked: true,
   }),
   RESTARTING_HOST: at('TRANSIENT', 'The compute and its operating system are being restarted.', {
-    deadline: within(300, 'FAILED_HEALTH_CHECK'),
+    deadline: after(300, 'FAILED_HEALTH_CHECK'),
   }),
   RESTARTING_CONTAINER: at(
     'TRANSIENT',
     'The containers of the instances are being stopped and started.',
-    { deadline: within(120, 'FAILED_HEALTH_CHECK', 'RUNNING'), checked: true },
+    { deadline: after(120, 'FAILED_HEALTH_CHECK', 'RUNNING'), checked: true },
   ),
   FAILED_DEPLOYMENT: at('ERROR', 'The compute was not created properly; nothing is billed.', {
     billed: false,

@@ -1,5 +1,11 @@
 /** What a user's command does to an instance. The rules: docs/lifecycle.md, "Commands". */
-import type { Change, Context, HostSnapshot, InstanceSnapshot, Snapshot } from './change.ts';
+import type {
+  Change,
+  DecisionContext,
+  HostSnapshot,
+  InstanceSnapshot,
+  Snapshot,
+} from './change.ts';
 import { isRemoving } from './change.ts';
 import { Draft } from './draft.ts';
 import { type Refusal, refuse } from './errors.ts';
@@ -151,7 +157,7 @@ export function allowedInstanceActions(
 export function decideInstanceCommand(
   snapshot: Snapshot,
   action: InstanceAction,
-  context: Context,
+  context: DecisionContext,
 ): Change | Refusal {
   const instance = snapshot.instances[0];
   if (!instance) throw new Error('decideInstanceCommand: the snapshot has no instance');

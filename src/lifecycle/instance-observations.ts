@@ -5,7 +5,7 @@
  */
 import {
   type Change,
-  type Context,
+  type DecisionContext,
   type InstanceSnapshot,
   isRemoving,
   type RuntimeCommandKind,
@@ -88,7 +88,7 @@ const heardWhileHostRestarts: ReadonlySet<InstanceObservationName> = new Set([
 export function observeInstance(
   snapshot: Snapshot,
   observation: InstanceObservation,
-  context: Context,
+  context: DecisionContext,
 ): Change | null {
   const instance = snapshot.instances[0];
   if (!instance) return null;

@@ -221,7 +221,7 @@ function execute<Result>(
     let result: Result | undefined;
     const fail = (reason: unknown) => {
       clearTimeout(timer);
-      reject(failureOf(reason));
+      reject(errorOf(reason));
     };
     const cancel = client.subscribe<{ result: Result | null }>(
       { query, variables },
@@ -247,7 +247,7 @@ function execute<Result>(
 }
 
 /** GraphQL errors come as a list; the end of a connection as one event, error or text. */
-function failureOf(reason: unknown): Disconnected | RequestRejected {
+function errorOf(reason: unknown): Disconnected | RequestRejected {
   if (Array.isArray(reason)) {
     const first = reason[0] as { message?: unknown; extensions?: { code?: unknown } } | undefined;
     const code = String(first?.extensions?.code ?? 'ERROR');

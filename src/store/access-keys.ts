@@ -42,7 +42,7 @@ export interface AccessKeys {
 
 export const signInCodeMinutes = 10;
 export const sessionHours = 12;
-const leastTokenLength = 32;
+const minTokenLength = 32;
 
 /** The form of our keys; any other text is refused without a query. */
 const ourKey = /^im[scr]_[A-Za-z0-9_-]{43}$/;
@@ -52,7 +52,7 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest();
 const hashOf = (text: string) => sha256(text).toString('hex');
 
 /** SQL: the access key `k` is valid. A run's key is valid as long as its run. */
-const GOOD = /* sql */ `
+const KEY_IS_VALID = /* sql */ `
   k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
   and (k.kind <> 'RUN' or exists (select 1 from runs r where r.id = k.run_id and r.ended_at is null))`;
 
@@ -88,7 +88,7 @@ export async function ensureAdminToken(options: {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
   const token = (await readFile(file, 'utf8')).trim();
-  if (token.length < leastTokenLength)
+  if (token.length < minTokenLength)
     throw new Error(`${file} holds no token: delete it, and the next start makes another.`);
   await chmod(file, 0o600);
   return token;
@@ -119,7 +119,7 @@ export async function openAccessKeys(store: Store, adminToken: string): Promise<
         `select k.id, k.organization_id as "organizationId", k.kind, k.name,
                 k.run_id as "runId", k.instance_id as "instanceId"
            from access_keys k
-          where k.hash = $1 and k.kind in ('SESSION', 'RUN') and ${GOOD}`,
+          where k.hash = $1 and k.kind in ('SESSION', 'RUN') and ${KEY_IS_VALID}`,
         [hashOf(token)],
       );
       return key ? verified(key) : null;
@@ -141,7 +141,7 @@ export async function openAccessKeys(store: Store, adminToken: string): Promise<
       const [row] = await database.query<{ expiresAt: Date | string }>(
         `with code as (
            update access_keys k set revoked_at = clock_timestamp()
-            where k.hash = $1 and k.kind = 'SIGN_IN_CODE' and ${GOOD}
+            where k.hash = $1 and k.kind = 'SIGN_IN_CODE' and ${KEY_IS_VALID}
            returning k.organization_id, k.name
          )
          insert into access_keys (id, organization_id, kind, hash, name, expires_at)
@@ -164,7 +164,7 @@ export async function openAccessKeys(store: Store, adminToken: string): Promise<
       const rows = await database.query<{ id: string }>(
         `select k.id from access_keys k
           where k.id in (select value::uuid from json_array_elements_text($1::text::json))
-            and ${GOOD}`,
+            and ${KEY_IS_VALID}`,
         [JSON.stringify(accessKeyIds)],
       );
       return new Set(rows.map(({ id }) => id));

@@ -40,7 +40,7 @@ export interface OpenStore extends ResourceStore {
 }
 
 /** The oldest PostgreSQL that works. */
-const oldestServer = 150_000;
+const oldestServerVersion = 150_000;
 
 /**
  * Opens the store and migrates it.
@@ -67,7 +67,7 @@ async function openServer(options: OpenStoreOptions, url: string): Promise<OpenS
               current_setting('server_encoding') as encoding,
               current_setting('synchronous_commit') as commit`,
     );
-    if (server && server.number < oldestServer) {
+    if (server && server.number < oldestServerVersion) {
       throw new CannotOpenStore(
         `DATABASE_URL: the server is PostgreSQL ${server.version}; 15 or newer is needed.`,
       );

@@ -5,7 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createTail, type Tail } from '../../src/feed/tail/tail.ts';
-import type { Reader } from '../../src/store/database/own-connection.ts';
+import type { OwnConnection } from '../../src/store/database/own-connection.ts';
 import type { LogRow, StoreIdentity } from '../../src/store/log/log.ts';
 import { randomOf } from '../api/random.ts';
 
@@ -71,7 +71,7 @@ class Log {
     return answer;
   }
 
-  reader(): Reader {
+  reader(): OwnConnection {
     const query = async (text: string, parameters: readonly unknown[] = []): Promise<unknown[]> => {
       this.reads += 1;
       await this.#paused;
@@ -80,7 +80,7 @@ class Log {
       await this.turns(8);
       return answer;
     };
-    return { kind: 'POSTGRES', query: query as Reader['query'], renew() {}, close() {} };
+    return { kind: 'POSTGRES', query: query as OwnConnection['query'], renew() {}, close() {} };
   }
 
   #answer(text: string, [above]: readonly unknown[]): unknown[] {

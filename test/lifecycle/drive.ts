@@ -1,7 +1,7 @@
 /** Puts one question to the code, and says the answer in the words of `contract.ts`. */
 import {
   type Change,
-  type Context,
+  type DecisionContext,
   deadlinesOfFacts,
   type InstanceSnapshot,
 } from '../../src/lifecycle/change.ts';
@@ -24,7 +24,7 @@ import type { OperationKind } from '../../src/lifecycle/operation.ts';
 import { accepted } from './contract.ts';
 import { context as contextOf, host, instance, operation } from './model.ts';
 
-const context = (): Context => ({ ...contextOf(), deadlines: deadlinesOfFacts() });
+const context = (): DecisionContext => ({ ...contextOf(), deadlines: deadlinesOfFacts() });
 
 const failure = {
   code: 'X',

@@ -1,7 +1,7 @@
 /** A store in memory: applies changes as Postgres would, and refuses what Postgres refuses. */
 import {
   type Change,
-  type Context,
+  type DecisionContext,
   defaultDeadlines,
   type HostSnapshot,
   type InstanceSnapshot,
@@ -50,7 +50,7 @@ export function operation(
 }
 
 let ids = 0;
-export const context = (): Context => ({
+export const context = (): DecisionContext => ({
   newId: () => {
     ids += 1;
     return `id-${ids}`;

@@ -39,7 +39,7 @@ export function referenceOf(type: string, idOrKey: string): string {
  * Selects a row by global id or key, for the `where` of a read. Never matches an id of another
  * type.
  */
-export function named(type: string, idOrKey: string): { id: string } | { key: string } {
+export function byIdOrKey(type: string, idOrKey: string): { id: string } | { key: string } {
   const parsed = parseGlobalId(idOrKey);
   return parsed?.type === type ? { id: parsed.id } : { key: idOrKey };
 }

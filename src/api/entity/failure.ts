@@ -12,7 +12,7 @@ export interface FailureShape extends StoredFailure {
 }
 
 /** A stored failure as the API shows it. `since` is used if no time was stored. */
-export function failureOf(
+export function shownFailure(
   failure: StoredFailure | null,
   { resourceId, since }: { resourceId: string | null; since: Date | string },
 ): FailureShape | null {

@@ -24,7 +24,7 @@ import {
 } from '../list/filters.ts';
 import { type LabelFilterShape, labelled } from '../list/labels.ts';
 import { defineOrder } from '../list/order.ts';
-import { Failure, failureOf } from './failure.ts';
+import { Failure, shownFailure } from './failure.ts';
 import { instanceList } from './instance.ts';
 import { Label, LabelFilter, labelsOf, Resource } from './node.ts';
 import { activeOperationOf, operationList } from './operation.ts';
@@ -102,7 +102,7 @@ export const Host = builder.drizzleNode('hosts', {
       type: Failure,
       nullable: true,
       resolve: ({ id, failure, updatedAt }) =>
-        failureOf(failure, { resourceId: id, since: updatedAt }),
+        shownFailure(failure, { resourceId: id, since: updatedAt }),
     }),
     instances: instanceList.related(t, 'instances', 'hosts'),
     activeOperation: activeOperationOf(t),

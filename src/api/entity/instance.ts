@@ -13,7 +13,7 @@ import {
   UnreachableCause,
 } from '../base/enums.ts';
 import { defineList, type List } from '../list/connection.ts';
-import { Failure, failureOf } from './failure.ts';
+import { Failure, shownFailure } from './failure.ts';
 import { Endpoint, InstanceConfiguration, InstanceRun } from './instance-configuration.ts';
 import {
   InstanceFilter,
@@ -97,7 +97,7 @@ export const Instance = builder.drizzleNode('instances', {
       type: Failure,
       nullable: true,
       resolve: ({ id, failure, updatedAt }) =>
-        failureOf(failure, { resourceId: id, since: updatedAt }),
+        shownFailure(failure, { resourceId: id, since: updatedAt }),
     }),
     activeOperation: activeOperationOf(t),
     operations: operationList.related(t, 'operations', 'instances'),

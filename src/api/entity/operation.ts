@@ -10,9 +10,9 @@ import { OperationKind, OperationStatus } from '../base/enums.ts';
 import { anyNamed } from '../base/ids.ts';
 import type { Where } from '../base/reads.ts';
 import { defineList, type List } from '../list/connection.ts';
-import { allOf, anyOf, type Span, within } from '../list/filters.ts';
+import { allOf, anyOf, inSpan, type Span } from '../list/filters.ts';
 import { defineOrder } from '../list/order.ts';
-import { Failure, failureOf } from './failure.ts';
+import { Failure, shownFailure } from './failure.ts';
 import { Actor, asResource, Resource, TimeRange } from './node.ts';
 
 export const Operation = builder.drizzleNode('operations', {
@@ -48,7 +48,7 @@ export const Operation = builder.drizzleNode('operations', {
       type: Failure,
       nullable: true,
       resolve: ({ id, failure, endedAt, createdAt }) =>
-        failureOf(failure && { ...failure, operationId: id }, {
+        shownFailure(failure && { ...failure, operationId: id }, {
           resourceId: null,
           since: endedAt ?? createdAt,
         }),
@@ -135,7 +135,7 @@ export const operationList: List<OperationFilterShape> = defineList({
           ? isActive
           : { status: { notIn: [...activeStatuses] } },
       eitherOf(filter ?? {}),
-      within('createdAt', filter?.createdAt),
+      inSpan('createdAt', filter?.createdAt),
     ),
 });
 

@@ -8,7 +8,7 @@ import {
 import { builder } from '../base/builder.ts';
 import { globalId } from '../base/ids.ts';
 import { defineList } from '../list/connection.ts';
-import { allOf, anyOf, resourceFilterFields, resources, within } from '../list/filters.ts';
+import { allOf, anyOf, inSpan, resourceFilterFields, resources } from '../list/filters.ts';
 import { defineOrder, entryOrder } from '../list/order.ts';
 import { commonFields, guardedFields, textFields } from '../result/inputs.ts';
 import { deletedType, savedType, saveField } from '../result/mutations.ts';
@@ -69,7 +69,7 @@ const solutionVersionList = defineList({
     initial: { field: 'PUBLISHED_AT', direction: 'desc' },
   }),
   where: (filter) =>
-    allOf(anyOf('version', filter?.version), within('publishedAt', filter?.publishedAt)),
+    allOf(anyOf('version', filter?.version), inSpan('publishedAt', filter?.publishedAt)),
 });
 
 export const solutionList = defineList({

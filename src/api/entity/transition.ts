@@ -10,7 +10,7 @@ import { HostState, InstanceState, ResourceKind, type ResourceKindName } from '.
 import { anyNamed, parseGlobalId } from '../base/ids.ts';
 import type { Where } from '../base/reads.ts';
 import { defineList, type List } from '../list/connection.ts';
-import { allOf, anyOf, type Span, within } from '../list/filters.ts';
+import { allOf, anyOf, inSpan, type Span } from '../list/filters.ts';
 import { defineOrder } from '../list/order.ts';
 import { findOperation, type LogRow } from '../list/rows.ts';
 import { Cause } from './failure.ts';
@@ -205,11 +205,11 @@ const steps = (filter: StepFilter | null | undefined): Where =>
   allOf(
     { kind: 'TRANSITION' },
     filter?.operation ? { operationId: { in: operationIds(filter.operation) } } : {},
-    within('at', filter?.at),
+    inSpan('at', filter?.at),
   );
 
 /** Rows with any of these states, of either kind; an unknown name matches nothing. */
-function named(columns: { instance: string; host: string }, states?: readonly string[] | null) {
+function inStates(columns: { instance: string; host: string }, states?: readonly string[] | null) {
   if (!states) return {};
   const known = (all: readonly string[]) => states.filter((state) => all.includes(state));
   return {
@@ -239,8 +239,8 @@ export const transitionList: List<TransitionFilterShape> = defineList({
       steps(filter),
       filter?.resourceKind ? { resourceKind: filter.resourceKind } : {},
       eitherOf(filter ?? {}),
-      named({ instance: 'instanceFrom', host: 'hostFrom' }, filter?.fromState),
-      named({ instance: 'instanceTo', host: 'hostTo' }, filter?.toState),
+      inStates({ instance: 'instanceFrom', host: 'hostFrom' }, filter?.fromState),
+      inStates({ instance: 'instanceTo', host: 'hostTo' }, filter?.toState),
     ),
 });
 

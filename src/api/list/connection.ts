@@ -9,7 +9,7 @@ import type { GraphQLResolveInfo } from 'graphql';
 import { relations } from '../../store/table/relations.ts';
 import { builder, type Types } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
-import { named } from '../base/ids.ts';
+import { byIdOrKey } from '../base/ids.ts';
 import {
   countRows,
   readRow,
@@ -92,7 +92,11 @@ function entryField<Filter>(options: ListOptions<Filter>, t: FieldBuilder, argum
     nullable: true,
     args: { [argument]: t.arg({ type: 'ID', required: true }) },
     resolve: (query, _root, args, context) =>
-      readRow(context, options.table, query({ where: named(options.name, args[argument] ?? '') })),
+      readRow(
+        context,
+        options.table,
+        query({ where: byIdOrKey(options.name, args[argument] ?? '') }),
+      ),
   });
 }
 

@@ -19,7 +19,7 @@ export interface Span {
 }
 
 /** The column lies within a span that includes its beginning and excludes its end. */
-export function within(column: string, span: Span | null | undefined): Where {
+export function inSpan(column: string, span: Span | null | undefined): Where {
   if (!span?.since && !span?.until) return {};
   return {
     [column]: {

@@ -5,7 +5,7 @@ import type { FeedEvent, LogEvent } from '../../feed/channel/event.ts';
 import type { ChannelOptions } from '../../feed/feed.ts';
 import type { Context } from '../base/context.ts';
 import { notThere } from '../base/graphql-stream.ts';
-import { named } from '../base/ids.ts';
+import { byIdOrKey } from '../base/ids.ts';
 import { readsOf, scopeOf } from '../base/reads.ts';
 import { badInput } from '../list/page.ts';
 import type { LogRow } from '../list/rows.ts';
@@ -100,7 +100,7 @@ export async function resourceIdOf(
   type: keyof typeof nouns,
   idOrKey: string,
 ): Promise<string> {
-  const wanted = { columns: { id: true }, where: named(type, idOrKey) } as const;
+  const wanted = { columns: { id: true }, where: byIdOrKey(type, idOrKey) } as const;
   const row =
     type === 'Instance'
       ? await readsOf(context, 'instances').findFirst(wanted)

@@ -14,7 +14,7 @@ import { resourceIdOf } from './feed-events.ts';
 export const logTopic = (instanceId: string): string => `logs:${instanceId}`;
 
 /** Lines read per statement. */
-const PAGE = 500;
+const PAGE_LINES = 500;
 
 const LogLine = builder.objectRef<StoredLogLine>('LogLine').implement({
   fields: (t) => ({
@@ -50,10 +50,10 @@ async function linesOf(
   async function pump(signals: AsyncIterator<void>, follower: Follower<PlacedLine>) {
     for (let signal = await signals.next(); !signal.done; signal = await signals.next()) {
       for (let isMore = true; isMore; ) {
-        const lines = await read({ instanceId, after: last, limit: PAGE });
+        const lines = await read({ instanceId, after: last, limit: PAGE_LINES });
         last = lines.at(-1)?.id ?? last;
         if (lines.length > 0) follower.take(lines.map(placed));
-        isMore = lines.length === PAGE;
+        isMore = lines.length === PAGE_LINES;
       }
     }
   }
@@ -93,7 +93,7 @@ async function linesOf(
           first = [];
           if (lines.length > 0) return lines.map(placed);
           if (at >= last) return null;
-          return read({ instanceId, after: at, limit: PAGE }).then((page) => {
+          return read({ instanceId, after: at, limit: PAGE_LINES }).then((page) => {
             at = page.at(-1)?.id ?? last;
             return page.map(placed);
           });

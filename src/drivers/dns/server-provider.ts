@@ -25,9 +25,9 @@ export interface ServerDnsProviderOptions {
   readonly trySeconds?: number;
 }
 
-const tries = 3;
+const maxTries = 3;
 /** Pause between attempts that failed at once, as if nobody listens yet. */
-const pauseMs = 100;
+const retryPauseMs = 100;
 
 /**
  * The DNS provider on the name server of this process. Publishing writes a record to the store;
@@ -76,9 +76,9 @@ async function ask(
 ): Promise<Exchanged> {
   let failed: Exchanged | null = null;
   let cause: unknown;
-  for (let tried = 1; tried <= tries; tried += 1) {
+  for (let tried = 1; tried <= maxTries; tried += 1) {
     signal.throwIfAborted();
-    if (tried > 1) await pause(pauseMs, undefined, { signal });
+    if (tried > 1) await pause(retryPauseMs, undefined, { signal });
     try {
       const answer = await runWithin(trySeconds * 1000, signal, (limit) =>
         exchange(server, name, limit),
@@ -93,7 +93,7 @@ async function ask(
   if (failed) return failed;
   throw new DriverError(
     'DNS_SILENT',
-    `The name server at ${server.address}:${server.port} did not answer a question for ${name} in ${tries} tries. See whether it runs and whether a firewall is in between.`,
+    `The name server at ${server.address}:${server.port} did not answer a question for ${name} in ${maxTries} tries. See whether it runs and whether a firewall is in between.`,
     { retryable: true, cause },
   );
 }

@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
  */
 export const usualHealthPort = 17_100;
 
-const attempts = 32;
+const maxAttempts = 32;
 
 /**
  * Picks a loopback address that no other host has, verified by binding it. Systems with no address
@@ -18,11 +18,11 @@ const attempts = 32;
 export async function pickAddress(
   taken: ReadonlySet<string>,
 ): Promise<{ address: string; healthPort: number }> {
-  for (let attempt = 1; attempt <= attempts; attempt += 1) {
+  for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
     const address = `127.${randomInt(1, 255)}.${randomInt(0, 256)}.${randomInt(1, 255)}`;
     if (taken.has(address)) continue;
     // If something listens on the usual port on all addresses, only another port is left.
-    const healthPort = attempt < attempts ? usualHealthPort : 0;
+    const healthPort = attempt < maxAttempts ? usualHealthPort : 0;
     const problem = await tryBinding(address, healthPort);
     if (problem === null) return { address, healthPort };
     if (problem !== 'EADDRINUSE') break;

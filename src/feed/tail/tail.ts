@@ -5,7 +5,7 @@
  * The rules: docs/feed.md, "Reading the log without losing or reordering".
  */
 
-import type { Reader } from '../../store/database/own-connection.ts';
+import type { OwnConnection } from '../../store/database/own-connection.ts';
 import { within } from '../../store/database/time-limit.ts';
 import { renewEpoch } from '../../store/log/epoch.ts';
 import {
@@ -71,7 +71,7 @@ const PAGE_ROWS = 1000;
 const RECENT_ROWS = 5000;
 
 /** Makes a tail; `start` begins to read. */
-export function createTail(database: Reader, hooks: TailHooks): Tail {
+export function createTail(database: OwnConnection, hooks: TailHooks): Tail {
   const alone = database.kind === 'PGLITE';
   const bucket = createTokenBucket(readRate);
   const pushedRows = createPushedRows({ onDue: takePushed, onDropped: wake });

@@ -1,6 +1,6 @@
 /** Deleting an instance or a host: the state machine decides, a commit archives. */
 import { and, eq } from 'drizzle-orm';
-import type { Change, Context } from '../../lifecycle/change.ts';
+import type { Change, DecisionContext } from '../../lifecycle/change.ts';
 import type { Refusal } from '../../lifecycle/errors.ts';
 import type { Store } from '../commit/store.ts';
 import { type Caller, referenceIn } from '../input/caller.ts';
@@ -25,7 +25,7 @@ interface Deletion {
   readonly reference: string;
   readonly table: typeof instances | typeof hosts;
   load(id: string): Promise<StoredSnapshot | null>;
-  rule(snapshot: StoredSnapshot, context: Context): Change | Refusal;
+  rule(snapshot: StoredSnapshot, context: DecisionContext): Change | Refusal;
 }
 
 /** Archives what `deletion.reference` names, where the state machine allows that. */

@@ -1,5 +1,5 @@
 /** Commits the change of one request, once for its idempotency key: of commands, deletions and cancels. */
-import type { Actor, Change, Context } from '../../lifecycle/change.ts';
+import type { Actor, Change, DecisionContext } from '../../lifecycle/change.ts';
 import type { Refusal } from '../../lifecycle/errors.ts';
 import type { Written } from '../commit/commit.ts';
 import type { Idempotency } from '../commit/options.ts';
@@ -23,7 +23,7 @@ export interface CommitSteps<S extends StoredSnapshot, A> {
   readonly notFound: A;
   /** The answer if the request does not fit the resource; nothing is decided then. */
   check?(snapshot: S): A | null;
-  rule(snapshot: S, context: Context): Change | Refusal;
+  rule(snapshot: S, context: DecisionContext): Change | Refusal;
   committed(change: Change, written: Written, snapshot: S): A;
   refused(refusal: Refusal, snapshot: S): A;
 }
@@ -43,7 +43,7 @@ export async function commitOnce<S extends StoredSnapshot, A>(
     }
     return { answer: before.inputHash === idempotency.inputHash ? steps.repeat(before) : keyUsed };
   };
-  const rule = (snapshot: S, context: Context) => {
+  const rule = (snapshot: S, context: DecisionContext) => {
     const answer = steps.check?.(snapshot);
     return answer ? { answer } : steps.rule(snapshot, context);
   };

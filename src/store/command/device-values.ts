@@ -31,7 +31,7 @@ select distinct on (v->>'device', v->>'field')
     or (kept.run_ordinal = excluded.run_ordinal and excluded.number = 0)`;
 
 /** The run in which values were taken, where the instance has had it. */
-const TAKEN_IN = /* sql */ `
+const RUN_OF_VALUES = /* sql */ `
 select r.ordinal::text, d.id as "repositoryId", d.archived_at is not null as "isDeleted"
   from runs r
   join instances i on i.id = r.instance_id
@@ -53,7 +53,7 @@ export async function reportDeviceValues(
     ordinal: string;
     repositoryId: string;
     isDeleted: boolean;
-  }>(TAKEN_IN, [report.takenIn ?? report.runId, live.instanceId]);
+  }>(RUN_OF_VALUES, [report.takenIn ?? report.runId, live.instanceId]);
   if (!run) return invalid('The instance has had no such run.');
   if (run.isDeleted) return invalid('The device repository of that run was deleted.');
   await store.database.query(KEEP_VALUES, [

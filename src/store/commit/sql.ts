@@ -10,11 +10,11 @@ type Part = Parameter | Sql | Rows | readonly Sql[];
 export type Row = Readonly<Record<string, unknown>>;
 
 /** Cached texts. In practice there are far fewer shapes. */
-const mostTexts = 2_000;
+const maxCachedTexts = 2_000;
 /**
  * A longer list is passed as one JSON parameter; otherwise each length would be a shape of its own.
  */
-const mostUnrolled = 4;
+const maxUnrolledItems = 4;
 
 let ids = 0;
 const idOfTemplate = new WeakMap<TemplateStringsArray, number>();
@@ -73,7 +73,7 @@ export function compile(whole: Sql): { text: string; parameters: Parameter[] } {
   let text = texts.get(shape);
   if (text === undefined) {
     text = write(whole, { parameters: 0 }).replace(/\s+/g, ' ');
-    if (texts.size >= mostTexts) texts.clear();
+    if (texts.size >= maxCachedTexts) texts.clear();
     texts.set(shape, text);
   }
   return { text, parameters };
@@ -101,7 +101,7 @@ function collect(part: Part, parameters: Parameter[]): string {
 }
 
 function collectRows({ rows, columns }: Rows, parameters: Parameter[]): string {
-  if (rows.length > mostUnrolled) {
+  if (rows.length > maxUnrolledItems) {
     parameters.push(JSON.stringify(rows));
     return columns.reduce((shape, { id }) => `${shape}${id}.`, 'many');
   }
@@ -144,7 +144,7 @@ function write(part: Part, count: { parameters: number }): string {
 
 function writeRows({ rows, columns }: Rows, count: { parameters: number }): string {
   const types = columns.flatMap((each) => each.types);
-  if (rows.length > mostUnrolled) {
+  if (rows.length > maxUnrolledItems) {
     count.parameters += 1;
     const definition = types.map(([name, type]) => `${name} ${type}`).join(', ');
     return `jsonb_to_recordset($${count.parameters}::text::jsonb) as v(${definition})`;

@@ -1,6 +1,12 @@
 /** The store as its parts use it: the database, the deadlines, and the listeners of commits. */
 import { randomUUID } from 'node:crypto';
-import type { Actor, Change, Context, Deadlines, Snapshot } from '../../lifecycle/change.ts';
+import type {
+  Actor,
+  Change,
+  Deadlines,
+  DecisionContext,
+  Snapshot,
+} from '../../lifecycle/change.ts';
 import type { Refusal } from '../../lifecycle/errors.ts';
 import type { Database } from '../database/database.ts';
 import type { Notifier } from '../log/notifier.ts';
@@ -56,7 +62,7 @@ export function createStore(database: Database, deadlines: Deadlines): Store {
 }
 
 /** Attempts before a change that loses each race fails. */
-const ATTEMPTS = 12;
+const MAX_COMMIT_ATTEMPTS = 12;
 
 /** Ends the attempts with an answer, without a commit. */
 export interface Answer<A> {
@@ -85,7 +91,7 @@ export type Decided<W extends Snapshot, A = never> =
 export async function decideAndCommit<W extends Snapshot & { organizationId: string }, A = never>(
   store: Store,
   load: () => Promise<W | Answer<A> | null>,
-  rule: (snapshot: W, context: Context) => Change | Refusal | Answer<A> | null,
+  rule: (snapshot: W, context: DecisionContext) => Change | Refusal | Answer<A> | null,
   options: {
     actor: Actor;
     reason?: string | null;
@@ -93,14 +99,14 @@ export async function decideAndCommit<W extends Snapshot & { organizationId: str
     isVoid?: () => Promise<boolean>;
   } & Omit<CommitOptions, 'organizationId' | 'notifier'>,
 ): Promise<Decided<W, A>> {
-  const context: Context = {
+  const context: DecisionContext = {
     newId: randomUUID,
     deadlines: store.deadlines,
     actor: options.actor,
     reason: options.reason ?? null,
   };
   let cause: unknown = null;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+  for (let attempt = 0; attempt < MAX_COMMIT_ATTEMPTS; attempt += 1) {
     const snapshot = await load();
     if (!snapshot) return { outcome: 'NOT_FOUND' };
     if ('answer' in snapshot) return { outcome: 'ANSWERED', answer: snapshot.answer };

@@ -49,12 +49,12 @@ export interface DataDirectory {
   close(): Promise<void>;
 }
 
-const lifelineSeconds = 2;
+const lifelineIntervalSeconds = 2;
 /**
  * An owner whose process is not visible from here is dead when it has not touched `alive` for this
  * long.
  */
-const silentSeconds = 10;
+const ownerTimeoutSeconds = 10;
 
 /**
  * Takes the folder for this process.
@@ -76,7 +76,7 @@ export async function openDataDirectory(folder: string): Promise<DataDirectory> 
     await touchLifeline(folder);
     const lifeline = setInterval(() => {
       touchLifeline(folder).catch(() => {});
-    }, lifelineSeconds * 1000);
+    }, lifelineIntervalSeconds * 1000);
     lifeline.unref();
     return {
       database,
@@ -166,7 +166,7 @@ async function readOwner(file: string): Promise<Owner | null> {
 async function expectGone(folder: string, owner: Owner | null): Promise<void> {
   if (owner === null || owner.released) return;
   let alive = isAlive(owner);
-  const until = performance.now() + silentSeconds * 1000;
+  const until = performance.now() + ownerTimeoutSeconds * 1000;
   while (alive === null && performance.now() < until) {
     if (!(await isLifelineFresh(folder))) alive = false;
     else await pause(250);
@@ -180,7 +180,7 @@ async function expectGone(folder: string, owner: Owner | null): Promise<void> {
 async function isLifelineFresh(folder: string): Promise<boolean> {
   try {
     const { mtimeMs } = await stat(join(folder, 'alive'));
-    return Date.now() - mtimeMs < (silentSeconds - lifelineSeconds) * 1000;
+    return Date.now() - mtimeMs < (ownerTimeoutSeconds - lifelineIntervalSeconds) * 1000;
   } catch {
     return false;
   }

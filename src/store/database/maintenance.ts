@@ -11,7 +11,7 @@ const mebibyte = 2 ** 20;
  */
 const checkpointDue = { bytes: 64 * mebibyte, seconds: 300 };
 const vacuumDue = { bytes: 16 * mebibyte, seconds: 120 };
-const lookSeconds = 15;
+const checkIntervalSeconds = 15;
 
 /** Tables whose rows are updated at each change of state. */
 const hotTables = ['work', 'instances', 'hosts', 'operations', 'workers'];
@@ -57,7 +57,7 @@ export function startMaintenance(
       });
     return looking;
   };
-  const timer = setInterval(look, lookSeconds * 1000);
+  const timer = setInterval(look, checkIntervalSeconds * 1000);
   timer.unref();
   return {
     look,

@@ -1,7 +1,7 @@
 /** A connection for urgent reads, so that they do not queue behind writes. */
 import type { Database, Queries, Session } from './database.ts';
 
-export interface Reader extends Queries {
+export interface OwnConnection extends Queries {
   /** Drops a connection that does not answer; the next query opens another. */
   renew(): void;
   close(): void;
@@ -11,7 +11,7 @@ export interface Reader extends Queries {
  * Runs queries on a connection of its own, opened by the first query and again after a loss. PGlite
  * has one connection for all.
  */
-export function createReader(database: Database): Reader {
+export function createOwnConnection(database: Database): OwnConnection {
   const { kind, openSession } = database;
   if (!openSession) return { kind, query: database.query, renew() {}, close() {} };
   let session: Session | null = null;

@@ -22,7 +22,7 @@ export interface PushedRevision {
 }
 
 /** A notification may have been missed: anything may be new. */
-const EVERYTHING: Notification = { isOwn: false, log: true, pushed: null, topics: null };
+const ANYTHING_CHANGED: Notification = { isOwn: false, log: true, pushed: null, topics: null };
 
 /** PostgreSQL takes less than 8,000 bytes. */
 const PAYLOAD_BYTES = 7800;
@@ -59,14 +59,14 @@ export function payloadOfCommit(
 export function notificationOf(payload: string, node: string): Notification {
   try {
     const { node: by, log, topics, rows, revision, at, epoch } = JSON.parse(payload);
-    if (typeof by !== 'string' || typeof log !== 'boolean') return EVERYTHING;
+    if (typeof by !== 'string' || typeof log !== 'boolean') return ANYTHING_CHANGED;
     const notification = { isOwn: by === node, log, topics, pushed: null };
     if (!rows) return notification;
-    if (typeof revision !== 'number' || typeof at !== 'number') return EVERYTHING;
+    if (typeof revision !== 'number' || typeof at !== 'number') return ANYTHING_CHANGED;
     const whole = rows.map((row: LogRow) => ({ ...row, revision, at: new Date(at) }));
     return { ...notification, pushed: { rows: whole, epoch } };
   } catch {
-    return EVERYTHING;
+    return ANYTHING_CHANGED;
   }
 }
 

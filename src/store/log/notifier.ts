@@ -9,7 +9,7 @@ import { backOff } from '../../timing/back-off.ts';
 import { waitAtMost } from '../../timing/time-limit.ts';
 import { createTokenBucket } from '../../timing/token-bucket.ts';
 import type { Database, Session } from '../database/database.ts';
-import { createReader } from '../database/own-connection.ts';
+import { createOwnConnection } from '../database/own-connection.ts';
 import { within } from '../database/time-limit.ts';
 import { readIdentity } from './log.ts';
 import { type Notification, notificationOf, payloadOf } from './notification.ts';
@@ -67,7 +67,7 @@ export function startNotifier(database: Database): Notifier {
   if (!openSession) return singleNode;
   const node = randomUUID();
   /** A connection of its own, so that a NOTIFY does not queue behind writes. */
-  const own = createReader(database);
+  const own = createOwnConnection(database);
   const bucket = createTokenBucket(notifyRate);
   const publishing = createPublishing();
   const listeners = new Set<(notification: Notification) => void>();

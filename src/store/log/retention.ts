@@ -22,14 +22,14 @@ export interface RetentionOptions {
   readonly log: { warn(message: string): void };
 }
 
-const firstLookSeconds = 2;
-const lookSeconds = 3600;
+const firstPruneSeconds = 2;
+const pruneIntervalSeconds = 3600;
 /** Rows of a batch; whole revisions, so it may be a few more. */
 const batchRows = 1000;
 /** Pause between batches, so that writers are not delayed. */
-const restMs = 10;
+const batchPauseMs = 10;
 /** How long to wait for transactions that were open when the batch was chosen. */
-const writersSeconds = 30;
+const maxWriterWaitSeconds = 30;
 const writersBackOffMs = { first: 2, max: 250 };
 
 /** A batch: revisions above `above` and up to `through`. */
@@ -86,7 +86,7 @@ export function startRetention(database: Database, { days, log }: RetentionOptio
       const rows = await database.query(DELETE, [batch.above, batch.through]);
       if (rows.length === 0) break;
       deleted = true;
-      await pause(restMs);
+      await pause(batchPauseMs);
     }
     // PostgreSQL has autovacuum.
     if (deleted && database.kind === 'PGLITE') await database.query('vacuum (analyze) log');
@@ -100,8 +100,8 @@ export function startRetention(database: Database, { days, log }: RetentionOptio
       });
     return looking;
   };
-  const first = setTimeout(look, firstLookSeconds * 1000);
-  const timer = setInterval(look, lookSeconds * 1000);
+  const first = setTimeout(look, firstPruneSeconds * 1000);
+  const timer = setInterval(look, pruneIntervalSeconds * 1000);
   first.unref();
   timer.unref();
   return {
@@ -133,7 +133,7 @@ async function nextBatch(database: Database, days: number): Promise<Batch | null
 async function isDecided(database: Database, isOver: () => boolean): Promise<boolean> {
   if (database.kind === 'PGLITE') return true;
   const writers = new Set(await readLogHolders(database));
-  const until = performance.now() + writersSeconds * 1000;
+  const until = performance.now() + maxWriterWaitSeconds * 1000;
   for (let looks = 0; writers.size > 0; looks += 1) {
     if (isOver() || performance.now() > until) return false;
     await pause(backOff(writersBackOffMs, looks));

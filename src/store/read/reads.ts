@@ -121,7 +121,7 @@ export interface StoredLogLine {
   readonly text: string;
 }
 
-const LINE = 'id, run_id as "runId", number, at, level, text';
+const LOG_LINE_COLUMNS = 'id, run_id as "runId", number, at, level, text';
 
 /** Lines of an instance's log, oldest first: the newest ones, or those after a line. */
 export async function readLogLines(
@@ -133,13 +133,13 @@ export async function readLogLines(
   const { instanceId } = wanted;
   if ('newest' in wanted) {
     const lines = await store.database.query<StoredLogLine>(
-      `select ${LINE} from runtime_logs where instance_id = $1::uuid order by id desc limit $2::int`,
+      `select ${LOG_LINE_COLUMNS} from runtime_logs where instance_id = $1::uuid order by id desc limit $2::int`,
       [instanceId, wanted.newest],
     );
     return lines.reverse();
   }
   return store.database.query<StoredLogLine>(
-    `select ${LINE} from runtime_logs where instance_id = $1::uuid and id > $2::bigint
+    `select ${LOG_LINE_COLUMNS} from runtime_logs where instance_id = $1::uuid and id > $2::bigint
       order by id limit $3::int`,
     [instanceId, wanted.after, wanted.limit],
   );

@@ -74,9 +74,9 @@ export function createContainerRepository(
       const { organizationId } = caller;
       // A millisecond apart, so that they keep their order.
       await tx.insert(containerTags).values(
-        tags.map((tag, place) => ({
+        tags.map((tag, index) => ({
           ...{ id: randomUUID(), organizationId, repositoryId, tag },
-          createdAt: sql`now() + ${place}::int * interval '1 millisecond'`,
+          createdAt: sql`now() + ${index}::int * interval '1 millisecond'`,
         })),
       );
     },

@@ -29,7 +29,7 @@ export interface Saved {
 }
 
 /** Attempts before a save that keeps losing a race is given up. */
-const ATTEMPTS = 5;
+const MAX_SAVE_ATTEMPTS = 5;
 
 /**
  * Runs one save in a transaction of its own. `change` checks first, into `problems`, then calls
@@ -60,7 +60,7 @@ export async function save<Input extends CommonInput>(
       return { outcome: 'SAVED', id };
     } catch (error) {
       if (error instanceof NotSaved) return error.result;
-      if (attempt === ATTEMPTS || !isLostRace(error)) throw withoutInput(error);
+      if (attempt === MAX_SAVE_ATTEMPTS || !isLostRace(error)) throw withoutInput(error);
     }
   }
 }

@@ -13,7 +13,7 @@ export interface Peer {
 }
 
 /** The first of the two keys of every worker's advisory lock; the second is the worker's epoch. */
-const LOCKS = 515_172_749;
+const WORKER_LOCK_CLASS = 515_172_749;
 /** An epoch as the second key, which has 31 bits. */
 const keyOf = (epoch: string): string => `(${epoch} % 2147483648)::int`;
 
@@ -83,7 +83,7 @@ export async function requeueUnowned(store: Store): Promise<void> {
  */
 export async function takeLock(session: Session, epoch: number): Promise<number | null> {
   const [lock] = await session.query<{ taken: boolean; backend: number }>(
-    `select pg_try_advisory_lock(${LOCKS}, ${keyOf('$1::bigint')}) as taken,
+    `select pg_try_advisory_lock(${WORKER_LOCK_CLASS}, ${keyOf('$1::bigint')}) as taken,
             pg_backend_pid() as backend`,
     [epoch],
   );
@@ -125,7 +125,7 @@ export async function unlockedPeers(
           where w.holds_lock and not w.dead and w.epoch <> $1::bigint
             and not exists (
               select from pg_locks l
-               where l.locktype = 'advisory' and l.classid = ${LOCKS} and l.objsubid = 2
+               where l.locktype = 'advisory' and l.classid = ${WORKER_LOCK_CLASS} and l.objsubid = 2
                  and l.objid = ${keyOf('w.epoch')}::oid and l.granted
                  and l.database = (select oid from pg_database where datname = current_database()))
        ) unlocked on true`,
