@@ -86,7 +86,7 @@ export function parseConfig(environment: Environment, args: readonly string[] = 
 }
 
 /** Is this a loopback address? */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 

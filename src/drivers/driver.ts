@@ -1,5 +1,5 @@
 /**
- * The interface of a driver: a dozen verbs, a capabilities value and opaque, stored handles. A
+ * The interface of a driver: a dozen verbs and opaque, stored handles. A
  * driver reports coarse observations (answers, running, exited, unknown) and does not use states of
  * the lifecycle. Every verb can be repeated: starting what runs and stopping what has stopped
  * succeed, and recovering from a stored handle is ordinary start-up.
@@ -84,10 +84,6 @@ export type RuntimeObservation =
 
 export interface Driver {
   readonly kind: HostDriver;
-  readonly capabilities: {
-    /** May several instances share one host of this driver? */
-    readonly sharedHosts: boolean;
-  };
 
   /**
    * Allocates the compute and resolves when it is online. A repeat finds the host of the first

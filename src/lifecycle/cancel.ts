@@ -14,7 +14,7 @@ export interface OperationToCancel {
 }
 
 /** Why it cannot be cancelled, and what to do instead. */
-export function refuseCancel({ id, kind, status, instanceId }: OperationToCancel): Refusal {
+function refuseCancel({ id, kind, status, instanceId }: OperationToCancel): Refusal {
   const remedy = instanceId
     ? 'Stop the instance by force: stopInstance(force: true).'
     : 'Remove the host by force: removeHost(force: true).';

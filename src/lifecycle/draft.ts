@@ -79,17 +79,7 @@ export class Draft {
   /** Updates an instance: its transition (one a change at most) and other fields. */
   instance(instance: InstanceSnapshot, to: InstanceState | null, set: InstanceSet = {}): void {
     const known = this.updates.get(instance.id) as InstanceUpdate | undefined;
-    const update: InstanceUpdate = known ?? {
-      kind: 'INSTANCE',
-      id: instance.id,
-      guard: instance.guard,
-      from: instance.state,
-      sequence: instance.sequence,
-      to: null,
-      operationId: null,
-      causedBy: null,
-      details: {},
-    };
+    const update: InstanceUpdate = known ?? { kind: 'INSTANCE', ...unchanged(instance) };
     if (to) {
       update.to = to;
       this.enterInstance(instance, to, set);
@@ -120,17 +110,7 @@ export class Draft {
 
   host(host: HostSnapshot, to: HostState | null, set: HostSet = {}): void {
     const known = this.updates.get(host.id) as HostUpdate | undefined;
-    const update: HostUpdate = known ?? {
-      kind: 'HOST',
-      id: host.id,
-      guard: host.guard,
-      from: host.state,
-      sequence: host.sequence,
-      to: null,
-      operationId: null,
-      causedBy: null,
-      details: {},
-    };
+    const update: HostUpdate = known ?? { kind: 'HOST', ...unchanged(host) };
     if (to) {
       update.to = to;
       const seconds = this.context.deadlines.host[to];
@@ -265,4 +245,10 @@ export class Draft {
 
 function kindOf(resource: InstanceSnapshot | HostSnapshot): 'INSTANCE' | 'HOST' {
   return 'desired' in resource ? 'INSTANCE' : 'HOST';
+}
+
+/** An update in which nothing is set yet. */
+function unchanged<State>(resource: { id: string; guard: number; state: State; sequence: number }) {
+  const { id, guard, state: from, sequence } = resource;
+  return { id, guard, from, sequence, to: null, operationId: null, causedBy: null, details: {} };
 }

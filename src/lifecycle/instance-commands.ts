@@ -47,7 +47,7 @@ const asksTheHost: ReadonlySet<InstanceAction> = new Set<InstanceAction>([
  * The refusal of this command in the present state, or null. Order of checks: the active operation,
  * the host, the cell of the table.
  */
-export function refuseInstanceCommand(
+function refuseInstanceCommand(
   action: InstanceAction,
   instance: InstanceSnapshot,
   host: HostSnapshot | null,

@@ -40,7 +40,7 @@ export interface AccessKeys {
   prune(): Promise<void>;
 }
 
-export const signInCodeMinutes = 10;
+const signInCodeMinutes = 10;
 export const sessionHours = 12;
 const minTokenLength = 32;
 

@@ -6,7 +6,7 @@ import type {
   RuntimeRequest,
 } from '../../src/drivers/driver.ts';
 
-export type Verb = Exclude<keyof Driver, 'kind' | 'capabilities' | 'close'>;
+export type Verb = Exclude<keyof Driver, 'kind' | 'close'>;
 
 export interface ScriptedRuntime {
   readonly request: RuntimeRequest;

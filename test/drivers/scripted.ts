@@ -98,7 +98,6 @@ function open(machine: Machine): ScriptedDriver {
 
   return {
     kind: 'PROCESS',
-    capabilities: { sharedHosts: true },
     script: scriptOf(machine),
 
     async allocateHost({ hostId }, call) {

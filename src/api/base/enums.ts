@@ -13,7 +13,7 @@ import { operationKinds, operationStatuses } from '../../lifecycle/operation.ts'
 import { deploymentTypes, editions, logLevels, storages } from '../../store/table/values.ts';
 import { builder } from './builder.ts';
 
-export const resourceKinds = ['INSTANCE', 'HOST'] as const;
+const resourceKinds = ['INSTANCE', 'HOST'] as const;
 export type ResourceKindName = (typeof resourceKinds)[number];
 
 export const entityKinds = [
@@ -29,7 +29,7 @@ export const entityKinds = [
 ] as const;
 export type EntityKindName = (typeof entityKinds)[number];
 
-export const userErrorCodes = [
+const userErrorCodes = [
   ...refusalCodes,
   'INVALID_INPUT',
   'NOT_FOUND',

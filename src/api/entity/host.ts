@@ -23,7 +23,7 @@ import {
   resources,
 } from '../list/filters.ts';
 import { type LabelFilterShape, labelled } from '../list/labels.ts';
-import { defineOrder } from '../list/order.ts';
+import { resourceOrder } from '../list/order.ts';
 import { Failure, shownFailure } from './failure.ts';
 import { instanceList } from './instance.ts';
 import { Label, LabelFilter, labelsOf, Resource } from './node.ts';
@@ -150,17 +150,7 @@ export const hostList: List<HostFilterShape> = defineList({
   type: Host,
   table: 'hosts',
   filter: HostFilter,
-  order: defineOrder('Host', {
-    by: {
-      KEY: 'key',
-      NAME: 'name',
-      STATE: 'state',
-      STATE_SINCE: 'stateSince',
-      CREATED_AT: 'createdAt',
-      UPDATED_AT: 'updatedAt',
-    },
-    initial: { field: 'KEY', direction: 'asc' },
-  }),
+  order: resourceOrder('Host'),
   where: (filter) =>
     allOf(
       resources(filter),

@@ -15,42 +15,30 @@ const AppConfiguration = builder.drizzleObject('instances', {
   fields: (t) => ({ edition: t.field({ type: Edition, resolve: ({ edition }) => edition }) }),
 });
 
-const ContainerConfiguration = builder.drizzleObject('instances', {
-  variant: 'ContainerConfiguration',
-  fields: (t) => ({
-    edition: t.field({ type: Edition, resolve: ({ edition }) => edition }),
-    deploymentType: t.field({
-      type: DeploymentType,
-      resolve: ({ deploymentType }) => deploymentType!,
+/** The configuration of an instance that is deployed from an image. */
+const imageConfiguration = (variant: 'ContainerConfiguration' | 'ClusterConfiguration') =>
+  builder.drizzleObject('instances', {
+    variant,
+    fields: (t) => ({
+      edition: t.field({ type: Edition, resolve: ({ edition }) => edition }),
+      deploymentType: t.field({
+        type: DeploymentType,
+        resolve: ({ deploymentType }) => deploymentType!,
+      }),
+      workingStorage: t.field({
+        type: StorageLocation,
+        resolve: ({ workingStorage }) => workingStorage!,
+      }),
+      imageSize: t.field({ type: HostSize, resolve: ({ imageSize }) => imageSize! }),
+      ...(variant === 'ClusterConfiguration' && {
+        replicas: t.int({ resolve: ({ replicas }) => replicas! }),
+      }),
+      containerRepository: t.relation('containerRepository', { nullable: false }),
+      containerTag: t.string({ resolve: ({ containerTag }) => containerTag! }),
     }),
-    workingStorage: t.field({
-      type: StorageLocation,
-      resolve: ({ workingStorage }) => workingStorage!,
-    }),
-    imageSize: t.field({ type: HostSize, resolve: ({ imageSize }) => imageSize! }),
-    containerRepository: t.relation('containerRepository', { nullable: false }),
-    containerTag: t.string({ resolve: ({ containerTag }) => containerTag! }),
-  }),
-});
-
-const ClusterConfiguration = builder.drizzleObject('instances', {
-  variant: 'ClusterConfiguration',
-  fields: (t) => ({
-    edition: t.field({ type: Edition, resolve: ({ edition }) => edition }),
-    deploymentType: t.field({
-      type: DeploymentType,
-      resolve: ({ deploymentType }) => deploymentType!,
-    }),
-    workingStorage: t.field({
-      type: StorageLocation,
-      resolve: ({ workingStorage }) => workingStorage!,
-    }),
-    imageSize: t.field({ type: HostSize, resolve: ({ imageSize }) => imageSize! }),
-    replicas: t.int({ resolve: ({ replicas }) => replicas! }),
-    containerRepository: t.relation('containerRepository', { nullable: false }),
-    containerTag: t.string({ resolve: ({ containerTag }) => containerTag! }),
-  }),
-});
+  });
+const ContainerConfiguration = imageConfiguration('ContainerConfiguration');
+const ClusterConfiguration = imageConfiguration('ClusterConfiguration');
 
 /** A union over the columns of the row of the instance. */
 export const InstanceConfiguration = builder.unionType('InstanceConfiguration', {

@@ -19,7 +19,7 @@ import {
   resources,
 } from '../list/filters.ts';
 import { type LabelFilterShape, labelled } from '../list/labels.ts';
-import { defineOrder } from '../list/order.ts';
+import { resourceOrder } from '../list/order.ts';
 import { LabelFilter } from './node.ts';
 
 export interface InstanceFilterShape extends ResourceFilter {
@@ -71,17 +71,7 @@ function convergence(wanted: boolean | null | undefined): Where {
 const related = (relation: string, type: string, ids: readonly string[] | null | undefined) =>
   ids ? { [relation]: anyNamed(type, ids) } : {};
 
-export const instanceOrder = defineOrder('Instance', {
-  by: {
-    KEY: 'key',
-    NAME: 'name',
-    STATE: 'state',
-    STATE_SINCE: 'stateSince',
-    CREATED_AT: 'createdAt',
-    UPDATED_AT: 'updatedAt',
-  },
-  initial: { field: 'KEY', direction: 'asc' },
-});
+export const instanceOrder = resourceOrder('Instance');
 
 /** The instances that match. */
 export function instancesWhere(filter: InstanceFilterShape | null | undefined): Where {

@@ -90,7 +90,7 @@ export type NodeTypeName = keyof typeof nodeTables;
 const resourceTypes = { INSTANCE: 'Instance', HOST: 'Host' } as const;
 
 /** Marks a row with its type, for fields that return an interface or a union. */
-export function asNode<Row extends object>(type: NodeTypeName, row: Row): Row {
+function asNode<Row extends object>(type: NodeTypeName, row: Row): Row {
   brandWithType(row, type as never);
   return row;
 }
@@ -104,7 +104,7 @@ export function asResource<Row extends ResourceRow>(kind: ResourceKindName, row:
  * Rows of the organization of the viewer by uuid, archived ones included, with everything selected
  * of them in one statement, and marked with their type. For fields that no relation leads to.
  */
-export async function findNodes<Row extends object = ResourceRow>(
+async function findNodes<Row extends object = ResourceRow>(
   type: NodeTypeName,
   ids: readonly string[],
   { context, info }: { context: Context; info: GraphQLResolveInfo },

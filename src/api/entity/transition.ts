@@ -228,7 +228,7 @@ function eitherOf({ instance, host }: TransitionFilterShape): Where {
   return any.length ? { OR: any } : {};
 }
 
-export const transitionList: List<TransitionFilterShape> = defineList({
+const transitionList: List<TransitionFilterShape> = defineList({
   name: 'Transition',
   type: Transition,
   table: 'log',

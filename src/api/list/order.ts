@@ -58,3 +58,18 @@ export function entryOrder(name: string): OrderDefinition {
     initial: { field: 'KEY', direction: 'asc' },
   });
 }
+
+/** The order of lists of resources, which have a state as well. */
+export function resourceOrder(name: string): OrderDefinition {
+  return defineOrder(name, {
+    by: {
+      KEY: 'key',
+      NAME: 'name',
+      STATE: 'state',
+      STATE_SINCE: 'stateSince',
+      CREATED_AT: 'createdAt',
+      UPDATED_AT: 'updatedAt',
+    },
+    initial: { field: 'KEY', direction: 'asc' },
+  });
+}

@@ -2,7 +2,7 @@
 
 import { hostSnapshot } from '../../store/command/snapshot.ts';
 import { createHost, deleteHost, updateHost } from '../../store/resource/hosts.ts';
-import { builder } from '../base/builder.ts';
+import { builder, type InputFields } from '../base/builder.ts';
 import { HostSize } from '../base/enums.ts';
 import { Host, HostDriver } from '../entity/host.ts';
 import { LabelInput } from '../entity/node.ts';
@@ -19,15 +19,20 @@ const HostSaved = savedType('HostSaved', {
 
 const HostDeleted = deletedType('HostDeleted', 'Host');
 
+/** Of both inputs that describe a host. */
+const hostFields = (t: InputFields) => ({
+  ...textFields(t),
+  driver: t.field({ type: HostDriver }),
+  size: t.field({ type: HostSize }),
+  dnsName: t.string(),
+  subscription: t.id(),
+  labels: t.field({ type: [LabelInput] }),
+});
+
 const CreateHostInput = builder.inputType('CreateHostInput', {
   fields: (t) => ({
     key: t.string({ required: true }),
-    ...textFields(t),
-    driver: t.field({ type: HostDriver }),
-    size: t.field({ type: HostSize }),
-    dnsName: t.string(),
-    subscription: t.id(),
-    labels: t.field({ type: [LabelInput] }),
+    ...hostFields(t),
     ...commonFields(t),
   }),
 });
@@ -35,12 +40,7 @@ const CreateHostInput = builder.inputType('CreateHostInput', {
 const UpdateHostInput = builder.inputType('UpdateHostInput', {
   fields: (t) => ({
     host: t.id({ required: true }),
-    ...textFields(t),
-    driver: t.field({ type: HostDriver }),
-    size: t.field({ type: HostSize }),
-    dnsName: t.string(),
-    subscription: t.id(),
-    labels: t.field({ type: [LabelInput] }),
+    ...hostFields(t),
     ...guardedFields(t),
   }),
 });

@@ -31,34 +31,32 @@ interface CommandRefusedShape extends UserErrorShape {
   readonly refusal: Refusal;
 }
 
-export const CommandRefused = builder
-  .interfaceRef<CommandRefusedShape>('CommandRefused')
-  .implement({
-    interfaces: [UserError],
-    fields: (t) => ({
-      retryable: t.boolean({ resolve: ({ refusal }) => refusal.retryable }),
-      retryAfterSeconds: t.int({
-        nullable: true,
-        resolve: ({ refusal }) => refusal.retryAfterSeconds,
-      }),
-      blockedBy: t.field({
-        type: Resource,
-        nullable: true,
-        resolve: ({ refusal }, _args, context, info) =>
-          refusal.blockedBy && findResource(refusal.blockedBy, { context, info }),
-      }),
-      operation: t.drizzleField({
-        type: 'operations',
-        nullable: true,
-        resolve: async (query, { refusal: { operationId } }, _args, context) => {
-          if (!operationId) return null;
-          const where = { id: operationId };
-          const found = await readsOf(context, 'operations').findFirst(query({ where }));
-          return found ?? null;
-        },
-      }),
+const CommandRefused = builder.interfaceRef<CommandRefusedShape>('CommandRefused').implement({
+  interfaces: [UserError],
+  fields: (t) => ({
+    retryable: t.boolean({ resolve: ({ refusal }) => refusal.retryable }),
+    retryAfterSeconds: t.int({
+      nullable: true,
+      resolve: ({ refusal }) => refusal.retryAfterSeconds,
     }),
-  });
+    blockedBy: t.field({
+      type: Resource,
+      nullable: true,
+      resolve: ({ refusal }, _args, context, info) =>
+        refusal.blockedBy && findResource(refusal.blockedBy, { context, info }),
+    }),
+    operation: t.drizzleField({
+      type: 'operations',
+      nullable: true,
+      resolve: async (query, { refusal: { operationId } }, _args, context) => {
+        if (!operationId) return null;
+        const where = { id: operationId };
+        const found = await readsOf(context, 'operations').findFirst(query({ where }));
+        return found ?? null;
+      },
+    }),
+  }),
+});
 
 interface InstanceRefusedShape extends CommandRefusedShape {
   readonly __typename: 'InstanceCommandRefused';

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
  * that binds it also notices hosts of other installations on this machine. It lies below the ports
  * that systems assign by themselves.
  */
-export const usualHealthPort = 17_100;
+const usualHealthPort = 17_100;
 
 const maxAttempts = 32;
 

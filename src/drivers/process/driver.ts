@@ -67,7 +67,6 @@ interface ProcessHandle {
 /** The driver for hosts on this machine. Several servers may share one folder. */
 export class ProcessDriver implements Driver {
   readonly kind = 'PROCESS';
-  readonly capabilities = { sharedHosts: true };
   readonly #folder: string;
   readonly #lifeline: Lifeline | null;
   readonly #log: ProcessDriverOptions['log'];

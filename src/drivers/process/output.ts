@@ -33,7 +33,7 @@ export function readTail(path: string): string {
 }
 
 /** Escapes control characters but line ends, and keeps whole lines of the last 4 KiB. */
-export function escapeTail(text: string, cut: boolean): string {
+function escapeTail(text: string, cut: boolean): string {
   const firstLine = cut ? text.indexOf('\n') + 1 : 0;
   const escaped = text
     .slice(firstLine)

@@ -18,7 +18,7 @@ export interface FleetCounts {
 
 const isUnreachable = sql`${instances.reachability} = 'UNKNOWN'`;
 /** As `isConverged` of lifecycle/instance.ts says. */
-export const isConverged = sql`((${instances.state}::text = ${instances.desired}::text
+const isConverged = sql`((${instances.state}::text = ${instances.desired}::text
     or (${instances.desired} = 'STOPPED' and ${instances.state} = 'OFFLINE'))
   and not exists (select from operations active
                    where active.instance_id = ${instances.id} and active.status in ${sql.raw(active)}))`;

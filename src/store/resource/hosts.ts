@@ -38,29 +38,25 @@ import { billingSubscriptions, hosts, operations } from '../table/schema.ts';
 import { created, save } from './save.ts';
 import { checkKeyIsFree, usedBy } from './usage.ts';
 
-export interface CreateHostInput extends CommonInput {
-  key: string;
+/** What describes a host. Without a value: the default, and in an update no change. */
+interface HostFields {
   name?: string | null;
   description?: string | null;
-  /** Null: PROCESS. Which ones there are is the API's to know. */
   driver?: HostDriver | null;
   size?: HostSize | null;
-  /** `north.instances.test`, or `north` alone; null: the key. */
+  /** `north.instances.test`, or `north` alone; by default the key. */
   dnsName?: string | null;
   subscription?: string | null;
   labels?: readonly LabelInput[] | null;
 }
 
-export interface UpdateHostInput extends GuardedInput {
+export interface CreateHostInput extends CommonInput, HostFields {
+  key: string;
+}
+
+export interface UpdateHostInput extends GuardedInput, HostFields {
   /** Id or key. */
   host: string;
-  name?: string | null;
-  description?: string | null;
-  driver?: HostDriver | null;
-  size?: HostSize | null;
-  dnsName?: string | null;
-  subscription?: string | null;
-  labels?: readonly LabelInput[] | null;
 }
 
 export interface DeleteHostInput extends GuardedInput {
