@@ -142,5 +142,23 @@ describe.each(storeKinds)('%s', (kind) => {
       { field: 'humidity', value: 60, at: '2026-01-01T00:00:00.000Z' },
       { field: 'temperature', value: longest },
     ]);
+    const behind = await fleet.askAs(
+      run,
+      '{ runtimeDeviceValues(device: "bed", after: "humidity") { field } }',
+      {},
+    );
+    expect(behind.runtimeDeviceValues).toEqual([{ field: 'temperature' }]);
+    // A page keeps to the limits of a report, here of 256 KiB.
+    for (const number of [4, 5, 6, 7, 8]) {
+      await send(run, [{ field: `wide${number}`, value: longest, number }]);
+    }
+    const page = await fleet.askAs(run, query, 'bed' as never);
+    expect(page.runtimeDeviceValues.map(({ field }: { field: string }) => field)).toEqual([
+      'humidity',
+      'temperature',
+      'wide4',
+      'wide5',
+      'wide6',
+    ]);
   });
 });
