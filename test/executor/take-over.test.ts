@@ -61,9 +61,9 @@ async function workerProcess(url: string): Promise<Process> {
 /** Work that a worker holds, of a host of its own. */
 async function give(store: Store, epoch: number): Promise<string> {
   const [row] = await store.database.query<{ id: string }>(
-    `insert into work (resource_id, kind, organization_id, resource_kind, sequence, due_at,
-                       worker, token)
-     values (gen_random_uuid(), 'ALLOCATE_HOST', gen_random_uuid(), 'HOST', 0, now(),
+    `insert into work (resource_id, kind, organization_id, resource_kind, sequence, driver,
+                       due_at, worker, token)
+     values (gen_random_uuid(), 'ALLOCATE_HOST', gen_random_uuid(), 'HOST', 0, 'PROCESS', now(),
              $1::bigint, nextval('fencing_tokens'))
      returning resource_id as id`,
     [epoch],
