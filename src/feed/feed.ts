@@ -6,7 +6,7 @@ import type { LogPosition } from '../store/log/log.ts';
 import { type Notifier, startNotifier } from '../store/log/notifier.ts';
 import type { Channel } from './channel/channel.ts';
 import { bookmarkAt, type FeedEvent, type LogEvent, type Selection } from './channel/event.ts';
-import { createSignals } from './channel/signal.ts';
+import { createSignals, type NamedSignal } from './channel/signal.ts';
 import { createCatchUp } from './replay/catch-up.ts';
 import { createHub } from './replay/hub.ts';
 import { openReplay, type Source } from './replay/replay.ts';
@@ -49,7 +49,7 @@ export interface Feed {
   /** Yields at once, after each signal (several may be one), and every second besides. */
   signals(topic: string): AsyncIterableIterator<void>;
   /** Yields at once and whenever events name the organization, resource or operation (several may be one). */
-  touches(id: string): AsyncIterableIterator<void>;
+  touches(id: string): NamedSignal;
 }
 
 const SAFETY_POLL_MS = 1000;

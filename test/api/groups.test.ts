@@ -551,6 +551,29 @@ describe('states', () => {
     expect(after.values).toEqual([{ phase: null, status: 'CANCELLED' }]);
   });
 
+  test('operationUpdates: a slow reader is not sent again what it was sent last', async () => {
+    const its = await operation();
+    const document = 'subscription ($id: ID!) { operationUpdates(operation: $id) { phase } }';
+    const [slow, other] = [
+      await opened.join(document, { id: its.id }),
+      await opened.join(document, { id: its.id }),
+    ];
+    await its.set('a');
+    await Promise.all([slow.has(2), other.has(2)]);
+    slow.full = true;
+    await its.set('b');
+    await other.has(3);
+    await its.set('a');
+    await other.has(4);
+    slow.drain();
+    await its.set('c');
+    await Promise.all([slow.has(3), other.has(5)]);
+    const phases = (reader: Reader) => reader.values.map(({ phase }) => phase);
+    expect(phases(other)).toEqual([null, 'a', 'b', 'a', 'c']);
+    expect(phases(slow)).toEqual([null, 'a', 'c']);
+    for (const reader of [slow, other]) reader.end();
+  });
+
   test('fleet: the present at once, changes for each, nothing because others come', async () => {
     const document = 'subscription { fleet { instanceCount cursor at } }';
     const first = await opened.join(document);

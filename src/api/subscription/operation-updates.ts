@@ -2,6 +2,7 @@
 import { GraphQLError } from 'graphql';
 import { ChannelSource, shared } from '../../feed/channel/channel-source.ts';
 import { createLatest } from '../../feed/channel/latest.ts';
+import type { NamedSignal } from '../../feed/channel/signal.ts';
 import { activeStatuses } from '../../lifecycle/operation.ts';
 import { cancelOperation } from '../../store/command/lifecycle-commands.ts';
 import { isId } from '../../store/input/checks.ts';
@@ -79,6 +80,31 @@ builder.queryField('operation', (t) =>
   }),
 );
 
+/**
+ * The operation as it is now. From now on `touches` signals changes of its resource, its parent and its
+ * children, too: a selection may show them. They are read when the state is rendered, after this.
+ */
+async function readWithNeighbours(
+  context: Context,
+  id: string,
+  touches: NamedSignal,
+): Promise<OperationRow | null> {
+  const found = await readsOf(context, 'operations').findFirst({
+    where: { id },
+    with: { children: { columns: { id: true } } },
+  });
+  if (!found) return null;
+  const { children, ...row } = found;
+  for (const neighbour of [
+    row.instanceId,
+    row.hostId,
+    row.parentId,
+    ...children.map(({ id }) => id),
+  ])
+    if (neighbour) touches.add(neighbour);
+  return row;
+}
+
 builder.subscriptionField('operationUpdates', (t) =>
   t.field({
     type: Operation,
@@ -88,11 +114,11 @@ builder.subscriptionField('operationUpdates', (t) =>
       const id = operationId(operation);
       const [found] = id ? await readOperations(context, [id]) : [];
       if (!id || !found) throw notThere('operation', operation);
+      const touches = context.feed.touches(id);
       return new ChannelSource({
         channel: createLatest({
-          ticks: context.feed.touches(id),
-          read: async () => (await readOperations(context, [id]))[0] ?? null,
-          isSame: (row, before) => JSON.stringify(row) === JSON.stringify(before),
+          ticks: touches,
+          read: () => readWithNeighbours(context, id, touches),
           isLast: isOver,
         }),
         rootOf: ({ value }) => value,

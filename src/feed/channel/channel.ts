@@ -45,6 +45,8 @@ export interface Replay<Item> {
 }
 
 export interface Channel<Item extends LogPosition> {
+  /** Its items are states: whoever was sent one need not be sent another that looks the same to them. */
+  readonly isOfStates?: true;
   /** Everything up to here was handed to the followers. */
   readonly position: LogPosition;
   /** Items from now on, until the function is called. */

@@ -15,7 +15,7 @@ export interface LatestOptions<Value> {
   readonly read: () => Promise<Value | null>;
   /** The channel ends behind this one. */
   readonly isLast?: (value: Value) => boolean;
-  /** Is this state the same as the one sent before it, so that it need not be sent? */
+  /** Is this state the one before it, so that it need not even be rendered? */
   readonly isSame?: (value: Value, before: Value) => boolean;
   /** Reads no more often than this. */
   readonly everyMs?: number;
@@ -92,6 +92,7 @@ export function createLatest<Value>(options: LatestOptions<Value>): Channel<Stat
   }
 
   return {
+    isOfStates: true,
     get position() {
       return position();
     },

@@ -55,9 +55,15 @@ export function createSignal(onEnd: () => void): Signal {
   };
 }
 
+/** A signal under names. */
+export interface NamedSignal extends AsyncIterableIterator<void> {
+  /** Signals under another name, too. */
+  add(name: string): void;
+}
+
 export interface Signals {
   /** Opens a signal under a name, until its consumer or `end` ends it. */
-  open(name: string): AsyncIterableIterator<void>;
+  open(name: string): NamedSignal;
   notify(name: string): void;
   notifyAll(): void;
   end(): void;
@@ -69,15 +75,25 @@ export function createSignals(): Signals {
   let ended = false;
   return {
     open(name) {
-      const signals = byName.get(name) ?? new Set();
-      byName.set(name, signals);
+      const names = new Set<string>();
+      let isOpen = true;
       const signal = createSignal(() => {
-        signals.delete(signal);
-        if (signals.size === 0 && byName.get(name) === signals) byName.delete(name);
+        isOpen = false;
+        for (const each of names) {
+          const signals = byName.get(each);
+          signals?.delete(signal);
+          if (signals?.size === 0) byName.delete(each);
+        }
       });
-      signals.add(signal);
+      function add(another: string): void {
+        if (!isOpen) return;
+        names.add(another);
+        const signals = byName.get(another) ?? new Set();
+        byName.set(another, signals.add(signal));
+      }
+      add(name);
       if (ended) signal.end();
-      return signal.iterable;
+      return Object.assign(signal.iterable, { add });
     },
     notify(name) {
       for (const signal of byName.get(name) ?? []) signal.notify();

@@ -21,7 +21,7 @@ import { LRUCache } from 'lru-cache';
 import { asGraphQLError } from '../../api/base/graphql-stream.ts';
 import { scopeOf } from '../../api/base/reads.ts';
 import type { ChannelSource } from '../../feed/channel/channel-source.ts';
-import { createGroup, type Group } from '../../feed/group/group.ts';
+import { createGroup, type Group, type Outlet } from '../../feed/group/group.ts';
 import { createKept, createRendering, type Rendering } from '../../feed/group/rendering.ts';
 import type { LogPosition } from '../../store/log/log.ts';
 import { NextFrames, type Payload } from '../wire/next-frames.ts';
@@ -151,7 +151,9 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
           const { beginning } = made.source.options;
           const args = argumentsOf(field, coerced);
           const from = (await beginning?.(args, prepared.caller.lastEventId)) ?? {};
-          if (await made.group.join(subscriber, from)) return null;
+          const { isOfStates } = made.source.options.channel;
+          const outlet = isOfStates ? withoutRepeats(subscriber) : subscriber;
+          if (await made.group.join(outlet, from)) return null;
           forget(keyOf(prepared), entry);
         } catch (error) {
           if (made.group.isEmpty) forget(keyOf(prepared), entry);
@@ -166,6 +168,26 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
     if (!definition) throw new GraphQLError(`There is no subscription ${field.name.value}.`);
     return getArgumentValues(definition, field, variables);
   }
+}
+
+/** An outlet of states: one whose selection is as in the state before it is not written. */
+function withoutRepeats(outlet: Outlet<NextFrames>): Outlet<NextFrames> {
+  let shown = '';
+  return {
+    isFull: () => outlet.isFull(),
+    write(frames) {
+      const changed = frames.payloads.filter(({ content }) => {
+        const isRepeat = content === shown;
+        shown = content;
+        return !isRepeat;
+      });
+      if (changed.length === frames.payloads.length) outlet.write(frames);
+      else if (changed.length > 0) outlet.write(new NextFrames(changed));
+    },
+    onDrain: (call) => outlet.onDrain(call),
+    end: (error) => outlet.end(error),
+    left: (call) => outlet.left(call),
+  };
 }
 
 function keyOf({ caller, document, operation, operationName, variableValues }: Prepared): string {

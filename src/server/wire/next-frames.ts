@@ -28,6 +28,13 @@ export class Payload {
     this.hasErrors = hasErrors;
   }
 
+  /** The JSON without the cursor, which is its last part. */
+  get content(): string {
+    return this.cursor === null
+      ? this.json
+      : this.json.slice(0, -cursorPart(this.cursor).length - 1);
+  }
+
   /** Bytes of the `next` message before the id of the subscription. */
   get prefixBytes(): number {
     this.#bytes ||= before.length + Buffer.byteLength(this.json) + behind.length;
@@ -42,6 +49,8 @@ export class Payload {
   }
 }
 
+const cursorPart = (cursor: string): string => `"extensions":{"cursor":${JSON.stringify(cursor)}}`;
+
 /** A result as it is sent. The cursor is in its extensions, whether it was selected or not. */
 export function payloadOf(
   { errors, data, extensions }: ExecutionResult,
@@ -52,25 +61,25 @@ export function payloadOf(
   const parts: string[] = [];
   if (errors) parts.push(`"errors":${JSON.stringify(errors.map(toPlainError))}`);
   if (data !== undefined) parts.push(`"data":${JSON.stringify(data)}`);
-  if (known !== null) parts.push(`"extensions":{"cursor":${JSON.stringify(known)}}`);
+  if (known !== null) parts.push(cursorPart(known));
   return new Payload(`{${parts.join(',')}}`, known, errors !== undefined);
 }
 
 /** Payloads that are written together. */
 export class NextFrames {
-  readonly #payloads: readonly Payload[];
+  readonly payloads: readonly Payload[];
   #bytes = 0;
   #events: Uint8Array | null = null;
   /** For ids of the last length; ids of a group rarely differ in length. */
   #template: Template | null = null;
 
   constructor(payloads: readonly Payload[]) {
-    this.#payloads = payloads;
+    this.payloads = payloads;
   }
 
   /** Of all of them, without their ids. */
   get bytes(): number {
-    this.#bytes ||= this.#payloads.reduce((sum, { prefixBytes }) => sum + prefixBytes, 0);
+    this.#bytes ||= this.payloads.reduce((sum, { prefixBytes }) => sum + prefixBytes, 0);
     return this.#bytes;
   }
 
@@ -90,7 +99,7 @@ export class NextFrames {
   /** As Server-Sent Events, with the cursor as id: the same bytes for all. */
   get events(): Uint8Array {
     this.#events ??= Buffer.from(
-      this.#payloads
+      this.payloads
         .map(({ json, cursor }) => {
           const id = cursor === null ? '' : `id: ${cursor}\n`;
           return `event: next\n${id}data: ${json}\n\n`;
@@ -101,12 +110,12 @@ export class NextFrames {
   }
 
   #templateOf(idLength: number): Template {
-    const lengths = this.#payloads.map(({ prefixBytes }) => prefixBytes + idLength + 1);
+    const lengths = this.payloads.map(({ prefixBytes }) => prefixBytes + idLength + 1);
     const total = lengths.reduce((sum, length) => sum + headerBytes(length) + length, 0);
     const bytes = Buffer.allocUnsafe(total);
     const idsAt: number[] = [];
     let at = 0;
-    for (const [index, payload] of this.#payloads.entries()) {
+    for (const [index, payload] of this.payloads.entries()) {
       at = payload.writePrefix(bytes, writeHeader(bytes, at, lengths[index] ?? 0));
       idsAt.push(at);
       at += idLength;
