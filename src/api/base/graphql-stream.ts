@@ -1,80 +1,31 @@
-/**
- * Streams of the API: iterators that end at once when their reader leaves, whatever they wait for.
- */
+/** Streams of the API, and their errors. */
+import { Repeater } from '@repeaterjs/repeater';
 import { GraphQLError } from 'graphql';
 import { CursorError } from '../../feed/channel/cursor.ts';
 
-export interface Step<Out> {
-  readonly values: readonly Out[];
-  /** The stream ends after these. */
-  readonly last?: boolean;
-}
-
 /**
- * Maps the values of a source, one by one. An async generator would not do: its `return` waits for
- * the pending `next`.
+ * The values that `read` returns after each signal of a source. It ends at once when its reader leaves,
+ * whatever it waits for; an async generator would wait for its source.
  *
- * @param options.onEnd called once, however the stream ends
+ * @param onEnd called once, however the stream ends
  */
-export function streamOf<In, Out>(
-  source: AsyncIterator<In>,
-  each: (value: In) => Step<Out> | Promise<Step<Out>>,
-  options: { onEnd?: () => void } = {},
-): AsyncIterableIterator<Out> {
-  const waiting: Out[] = [];
-  let last = false;
-  let closed = false;
-  let turn: Promise<unknown> = Promise.resolve();
-
-  async function close(): Promise<void> {
-    if (closed) return;
-    closed = true;
-    waiting.length = 0;
-    options.onEnd?.();
-    await source.return?.();
-  }
-
-  async function take(): Promise<IteratorResult<Out>> {
-    try {
-      while (waiting.length === 0 && !last && !closed) {
-        const taken = await source.next();
-        if (taken.done || closed) break;
-        const step = await each(taken.value);
-        if (closed) break;
-        waiting.push(...step.values);
-        last = step.last ?? false;
-      }
-    } catch (error) {
-      await close();
-      throw asGraphQLError(error);
+export function streamOf<Value>(
+  source: AsyncIterator<unknown>,
+  read: () => Promise<readonly Value[]>,
+  onEnd: () => void,
+): AsyncIterableIterator<Value> {
+  return new Repeater<Value>((push, stop) => {
+    async function send(): Promise<void> {
+      for (let signal = await source.next(); !signal.done; signal = await source.next())
+        for (const value of await read()) await push(value);
     }
-    const [value] = waiting;
-    if (waiting.length > 0) {
-      waiting.shift();
-      return { done: false, value: value as Out };
-    }
-    await close();
-    return { done: true, value: undefined };
-  }
-
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    next() {
-      const taken = turn.then(take, take);
-      turn = taken.catch(() => undefined);
-      return taken;
-    },
-    async return() {
-      await close();
-      return { done: true, value: undefined };
-    },
-    async throw(error) {
-      await close();
-      throw error;
-    },
-  };
+    void stop.then(() => {
+      onEnd();
+      source.return?.()?.catch(() => {});
+    });
+    // It is not returned: the repeater would wait for it at its end.
+    send().then(() => stop(), stop);
+  });
 }
 
 /**

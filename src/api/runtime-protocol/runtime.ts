@@ -77,16 +77,12 @@ builder.subscriptionField('runtimeCommands', (t) =>
         context.feed.touches(instanceId),
         async () => {
           const open = await openRuntimeCommands(context.store, runId);
-          const values = open.filter(({ ordinal }) => ordinal > sent);
-          sent = values.at(-1)?.ordinal ?? sent;
-          return { values };
+          const commands = open.filter(({ ordinal }) => ordinal > sent);
+          sent = commands.at(-1)?.ordinal ?? sent;
+          return commands;
         },
-        {
-          // The runtime may have exited. A check that cannot be scheduled is made up for: the runtime then
-          // misses heartbeats, or opens another stream.
-          onEnd: () =>
-            void watchRuntime(context.store, instanceId, checkDelaySeconds).catch(() => {}),
-        },
+        // The runtime may have exited. If the check cannot be scheduled, missed heartbeats lead to one.
+        () => void watchRuntime(context.store, instanceId, checkDelaySeconds).catch(() => {}),
       );
     },
     resolve: (command) => command as RuntimeCommandRow,

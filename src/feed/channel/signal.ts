@@ -1,59 +1,5 @@
 /** Async iterables that signal that something is new. They carry no data: the consumer reads the store. */
-
-export interface Signal {
-  readonly iterable: AsyncIterableIterator<void>;
-  /** Something is new. Calls made before the consumer asks again are merged into one. */
-  notify(): void;
-  /** Ends the iterable, after a signal that is still due. */
-  end(): void;
-}
-
-/** Creates a signal that is due at once, so that the consumer's first read needs no special case. */
-export function createSignal(onEnd: () => void): Signal {
-  let due = true;
-  let ended = false;
-  let waiting: ((result: IteratorResult<void>) => void)[] = [];
-
-  function settle(): void {
-    if (due && waiting.length > 0) {
-      due = false;
-      waiting.shift()?.({ done: false, value: undefined });
-    }
-    if (!ended) return;
-    for (const resolve of waiting) resolve({ done: true, value: undefined });
-    waiting = [];
-  }
-  function end(): void {
-    if (ended) return;
-    ended = true;
-    settle();
-    onEnd();
-  }
-  return {
-    notify() {
-      if (ended) return;
-      due = true;
-      settle();
-    },
-    end,
-    iterable: {
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-      next() {
-        return new Promise((resolve) => {
-          waiting.push(resolve);
-          settle();
-        });
-      },
-      async return() {
-        due = false;
-        end();
-        return { done: true, value: undefined };
-      },
-    },
-  };
-}
+import { Repeater, SlidingBuffer } from '@repeaterjs/repeater';
 
 /** A signal under names. */
 export interface NamedSignal extends AsyncIterableIterator<void> {
@@ -62,38 +8,60 @@ export interface NamedSignal extends AsyncIterableIterator<void> {
 }
 
 export interface Signals {
-  /** Opens a signal under a name, until its consumer or `end` ends it. */
+  /**
+   * A signal of this name that is due at once, so that the consumer's first read needs no special case.
+   * Notifications that arrive before the consumer asks again are merged into one.
+   */
   open(name: string): NamedSignal;
   notify(name: string): void;
   notifyAll(): void;
+  /** Ends all signals; one that is due still arrives. */
+  end(): void;
+}
+
+interface OpenSignal {
+  notify(): void;
   end(): void;
 }
 
 /** Creates signals by name. */
 export function createSignals(): Signals {
-  const byName = new Map<string, Set<Signal>>();
-  let ended = false;
+  const byName = new Map<string, Set<OpenSignal>>();
+  let hasEnded = false;
+
+  function add(name: string, signal: OpenSignal): () => void {
+    const signals = byName.get(name) ?? new Set();
+    byName.set(name, signals);
+    signals.add(signal);
+    return () => {
+      signals.delete(signal);
+      if (signals.size === 0 && byName.get(name) === signals) byName.delete(name);
+    };
+  }
+
   return {
-    open(name) {
-      const names = new Set<string>();
-      let isOpen = true;
-      const signal = createSignal(() => {
-        isOpen = false;
-        for (const each of names) {
-          const signals = byName.get(each);
-          signals?.delete(signal);
-          if (signals?.size === 0) byName.delete(each);
-        }
+    open(first) {
+      const names = new Set([first]);
+      let register: (name: string) => void = () => {};
+      const signals = new Repeater<void>((push, stop) => {
+        const signal = { notify: () => void push(undefined), end: () => stop() };
+        const removals: (() => void)[] = [];
+        register = (name) => removals.push(add(name, signal));
+        for (const name of names) register(name);
+        void stop.then(() => {
+          register = () => {};
+          for (const remove of removals) remove();
+        });
+        signal.notify();
+        if (hasEnded) signal.end();
+      }, new SlidingBuffer(1));
+      return Object.assign(signals, {
+        add(name: string) {
+          if (names.has(name)) return;
+          names.add(name);
+          register(name);
+        },
       });
-      function add(another: string): void {
-        if (!isOpen) return;
-        names.add(another);
-        const signals = byName.get(another) ?? new Set();
-        byName.set(another, signals.add(signal));
-      }
-      add(name);
-      if (ended) signal.end();
-      return Object.assign(signal.iterable, { add });
     },
     notify(name) {
       for (const signal of byName.get(name) ?? []) signal.notify();
@@ -102,7 +70,7 @@ export function createSignals(): Signals {
       for (const signals of byName.values()) for (const signal of signals) signal.notify();
     },
     end() {
-      ended = true;
+      hasEnded = true;
       for (const signals of [...byName.values()]) for (const signal of [...signals]) signal.end();
     },
   };
