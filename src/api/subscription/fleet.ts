@@ -1,7 +1,7 @@
 /** `fleet`: counts by state, once or after each change. */
 
 import { ChannelSource, shared } from '../../feed/channel/channel-source.ts';
-import { createLatest } from '../../feed/channel/latest.ts';
+import { createLatest, ticksOf } from '../../feed/channel/latest.ts';
 import { hostStates } from '../../lifecycle/host.ts';
 import { instanceStates } from '../../lifecycle/instance.ts';
 import { countFleet, type FleetCounts } from '../../store/read/fleet.ts';
@@ -116,7 +116,7 @@ builder.subscriptionField('fleet', (t) =>
       let latest: Fleet | null = null;
       return new ChannelSource({
         channel: createLatest({
-          ticks: feed.touches(organizationId),
+          ticks: ticksOf(feed.channel({ organizationId })),
           async read() {
             // A new subscriber does not cause another count.
             if (latest?.cursor !== (await feed.position(organizationId)))

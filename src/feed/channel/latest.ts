@@ -1,27 +1,38 @@
-/** A channel of states: each takes the place of the one before, and who comes gets the present one. */
+/** A channel of states: each state replaces the one before, and a new subscriber gets the present one. */
+import { Repeater, SlidingBuffer } from '@repeaterjs/repeater';
 import type { LogPosition } from '../../store/log/log.ts';
 import type { Channel, Follower } from './channel.ts';
 import { answered, readWhileAway } from './while-away.ts';
 
-/** One state. Its revision counts them; it is no revision of the log. */
+/** One state. Its revision is the number of the state, not a revision of the log. */
 export interface State<Value> extends LogPosition {
   readonly value: Value;
 }
 
 export interface LatestOptions<Value> {
-  /** Ticks when there may be another state; the channel ends with them. */
+  /** Yields when there may be another state; the channel ends when it ends. */
   readonly ticks: AsyncIterator<unknown>;
-  /** The state now; null: there is none any more, and the channel ends. */
+  /** Reads the present state; null: there is none any more, and the channel ends. */
   readonly read: () => Promise<Value | null>;
-  /** The channel ends behind this one. */
+  /** Whether the channel ends after this state. */
   readonly isLast?: (value: Value) => boolean;
-  /** Is this state the one before it, so that it need not even be rendered? */
+  /** Whether a state equals the one before it, so that it is neither rendered nor sent. */
   readonly isSame?: (value: Value, before: Value) => boolean;
-  /** Reads no more often than this. */
+  /** The least time between two reads. */
   readonly everyMs?: number;
 }
 
-/** For one group: it begins to read with its follower, and ends with it. */
+/** Ticks at once and after new items of a channel; several may be merged. It ends as the channel does. */
+export function ticksOf(channel: Channel<LogPosition>): AsyncIterableIterator<void> {
+  return new Repeater<void>((push, stop) => {
+    const tick = () => void push(undefined);
+    const unfollow = channel.follow({ take: tick, recheck: tick, end: (error) => stop(error) });
+    void stop.then(unfollow);
+    tick();
+  }, new SlidingBuffer(1));
+}
+
+/** Creates a channel for one group: it reads from its first follower on, and ends with it. */
 export function createLatest<Value>(options: LatestOptions<Value>): Channel<State<Value>> {
   const { ticks, read, isLast, isSame, everyMs = 0 } = options;
   let latest: State<Value> | null = null;
@@ -29,7 +40,7 @@ export function createLatest<Value>(options: LatestOptions<Value>): Channel<Stat
   let isDue = false;
   let isOver = false;
   let wake = () => {};
-  /** Those who came, until a state is read that is not older than they are. */
+  /** Resolvers of new subscribers, called when a read that began after they joined has been processed. */
   let coming: (() => void)[] = [];
 
   const position = (): LogPosition => ({ revision: count, place: 0 });
@@ -72,7 +83,7 @@ export function createLatest<Value>(options: LatestOptions<Value>): Channel<Stat
     }
   }
 
-  /** Until something is due; where it is already, for so long, or until the end. */
+  /** Resolves when a read is due or the channel ends; with `ms`, after that time or at the end. */
   function untilWoken(ms: number | null): Promise<void> {
     return new Promise((resolve) => {
       const timer = ms === null ? null : setTimeout(resolve, ms);
