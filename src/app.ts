@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import type { GraphQLSchema } from 'graphql';
 import type { Logger } from 'pino';
 import { type Context, createLoaders } from './api/base/context.ts';
 import { createSlots } from './api/base/slots.ts';
@@ -12,11 +13,14 @@ import type { Viewer } from './api/base/viewer.ts';
 import { buildSchema } from './api/schema.ts';
 import type { Config } from './config.ts';
 import { createNameServer } from './drivers/dns/name-server.ts';
+import type { DnsProvider } from './drivers/dns/provider.ts';
 import { createServerDnsProvider } from './drivers/dns/server-provider.ts';
+import type { Driver } from './drivers/driver.ts';
 import { ProcessDriver } from './drivers/process/driver.ts';
 import { startExecutor } from './executor/executor.ts';
-import { createFeed } from './feed/feed.ts';
+import { createFeed, type Feed } from './feed/feed.ts';
 import { createHttpServer } from './server/server.ts';
+import type { Store } from './store/commit/store.ts';
 import {
   findDnsRecord,
   hasDnsDescendant,
@@ -49,74 +53,19 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
       await close().catch((error: unknown) => log.error({ err: error }, 'a part did not end well'));
     }
   };
+  const parts: Parts = { config, log, onStop: (close) => closers.push(close) };
   try {
     const authorities = readAuthorities(config.extraCaFile);
-    const opening = openStore({ ...config, connections: config.databaseConnections, log });
-    const schema = buildSchema(); // While the store waits for its database.
-    const store = await opening;
-    closers.push(() => store.close());
-    if (config.sampleData && store.isEmpty) {
-      await createSampleData(store, store.defaultOrganizationId);
-    }
-
-    const { nameServer, dns } = createDns(config, store, log);
-    await nameServer.start();
-    closers.push(() => nameServer.stop());
-
-    const seconds = config.ephemeral ? lifelineSeconds.ephemeral : lifelineSeconds.kept;
-    const driver = new ProcessDriver({
-      folder: config.dataDir,
-      lifeline: config.databaseUrl ? null : { file: join(config.dataDir, 'alive'), seconds },
-      log,
-    });
-    closers.push(() => driver.close());
-
-    const notifier = startNotifier(store.database);
-    closers.push(() => notifier.stop());
-    const feed = createFeed(store, {
-      notifier,
-      ...config.feed,
-      onAnother: () =>
-        log.warn(
-          'the store went back in time or is another one: a new epoch, old cursors are refused',
-        ),
-      onError: (error) => log.warn({ err: error }, 'the feed met an error; it goes on'),
-    });
-    await feed.start();
-    closers.push(() => feed.stop());
-
-    const waiters = createSlots(config.limits.waitersPerToken);
-    const schemaVersion = await appliedMigrations(store.database);
-    const server = { version, schemaVersion, limits: config.limits };
-    const http = createHttpServer({
-      config,
-      store,
-      schema,
-      log,
-      version,
-      ready: () =>
-        store.database.query('select 1').then(
-          () => true,
-          () => false,
-        ),
-      createContext: (viewer: Viewer, request): Context => ({
-        request,
-        store,
-        feed,
-        viewer,
-        server,
-        waiters,
-        loaders: createLoaders(),
-      }),
-    });
-    const { url } = await http.start();
-    closers.push(() => http.stop());
-
+    const { store, schema } = await startStore(parts);
+    const dns = await startNameServer(parts, store);
+    const driver = startDriver(parts);
+    const { feed, notifier } = await startFeed(parts, store);
+    const http = await startHttp(parts, { store, schema, feed });
     const executor = await startExecutor(store, {
       drivers: [driver],
       dns,
       authorities,
-      endpoint: () => `${url.replace(/^http/, 'ws')}/graphql`,
+      endpoint: () => `${http.url.replace(/^http/, 'ws')}/graphql`,
       name: `${process.pid}`,
       heartbeatSeconds: config.heartbeatSeconds,
       settleSeconds: config.settleSeconds,
@@ -124,17 +73,34 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     });
     closers.push(() => executor.stop());
     notifier.onNotification(({ log, isOwn }) => log && !isOwn && executor.wake());
-
-    return { url, createSignInLink: async () => (await http.createSignInLink()).url, stop };
+    return { url: http.url, createSignInLink: http.createSignInLink, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-/** The name server of the hosts' zone, and the provider that writes its records. */
-function createDns(config: Config, store: OpenStore, log: Logger) {
-  const nameServer = createNameServer({
+/** What every part is started with. */
+interface Parts {
+  readonly config: Config;
+  readonly log: Logger;
+  /** Registers the end of a part. Parts end in the reverse order of their registration. */
+  onStop(close: () => Promise<unknown>): void;
+}
+
+async function startStore({ config, log, onStop }: Parts) {
+  const opening = openStore({ ...config, connections: config.databaseConnections, log });
+  const schema = buildSchema(); // While the store waits for its database.
+  const store = await opening;
+  onStop(() => store.close());
+  if (config.sampleData && store.isEmpty) {
+    await createSampleData(store, store.defaultOrganizationId);
+  }
+  return { store, schema };
+}
+
+async function startNameServer({ config, log, onStop }: Parts, store: Store): Promise<DnsProvider> {
+  const server = createNameServer({
     zone: config.dnsZone,
     host: config.dnsHost,
     port: config.dnsPort,
@@ -144,15 +110,68 @@ function createDns(config: Config, store: OpenStore, log: Logger) {
     },
     log,
   });
-  const dns = createServerDnsProvider({
-    server: nameServer,
+  await server.start();
+  onStop(() => server.stop());
+  return createServerDnsProvider({
+    server,
     zone: config.dnsZone,
     records: {
       save: (record) => saveDnsRecord(store, record),
       remove: (name) => removeDnsRecord(store, name),
     },
   });
-  return { nameServer, dns };
+}
+
+function startDriver({ config, log, onStop }: Parts): Driver {
+  const seconds = config.ephemeral ? lifelineSeconds.ephemeral : lifelineSeconds.kept;
+  const driver = new ProcessDriver({
+    folder: config.dataDir,
+    lifeline: config.databaseUrl ? null : { file: join(config.dataDir, 'alive'), seconds },
+    log,
+  });
+  onStop(() => driver.close());
+  return driver;
+}
+
+async function startFeed({ config, log, onStop }: Parts, store: Store) {
+  const notifier = startNotifier(store.database);
+  onStop(() => notifier.stop());
+  const feed = createFeed(store, {
+    notifier,
+    ...config.feed,
+    onAnother: () =>
+      log.warn(
+        'the store went back in time or is another one: a new epoch, old cursors are refused',
+      ),
+    onError: (error) => log.warn({ err: error }, 'the feed met an error; it continues'),
+  });
+  await feed.start();
+  onStop(() => feed.stop());
+  return { feed, notifier };
+}
+
+async function startHttp(
+  { config, log, onStop }: Parts,
+  { store, schema, feed }: { store: OpenStore; schema: GraphQLSchema; feed: Feed },
+) {
+  const { limits } = config;
+  const waiters = createSlots(limits.waitersPerToken);
+  const server = { version, schemaVersion: await appliedMigrations(store.database), limits };
+  const http = createHttpServer({
+    ...{ config, store, schema, log, version },
+    ready: () =>
+      store.database.query('select 1').then(
+        () => true,
+        () => false,
+      ),
+    createContext: (viewer: Viewer, request): Context => ({
+      ...{ request, store, feed, viewer, server, waiters },
+      loaders: createLoaders(),
+    }),
+  });
+  const { url } = await http.start();
+  onStop(() => http.stop());
+  return { url, createSignInLink: async () => (await http.createSignInLink()).url };
 }
 
 /** The certificates in a PEM file; keys beside them are not passed on. */

@@ -2,30 +2,26 @@
  * Claims work, calls drivers and reports their observations through the store. It holds no state
  * that a crash could lose: work, leases and deadlines are rows.
  */
-
 import { setTimeout as delay } from 'node:timers/promises';
 import DataLoader from 'dataloader';
 import type { DnsProvider } from '../drivers/dns/provider.ts';
 import { type Driver, DriverError } from '../drivers/driver.ts';
 import type { HostDriver } from '../lifecycle/compute.ts';
-import { recordInstanceObservation } from '../store/command/observations.ts';
 import type { Store } from '../store/commit/store.ts';
 import { within } from '../store/database/time-limit.ts';
-import { instanceTargets } from '../store/read/targets.ts';
+import { type InstanceTarget, instanceTargets } from '../store/read/targets.ts';
 import {
   type Claimable,
   claim,
   finish,
   postpone,
-  purge,
   requeueUnknown,
-  silentRuntimes,
   type WorkItem,
-  watchRuntime,
 } from '../store/work/work.ts';
 import { waitAtMost } from '../timing/time-limit.ts';
 import { failureOf, isFenced, retrySeconds } from './call.ts';
 import { hostWork } from './host-work.ts';
+import { type Maintenance, startMaintenance } from './maintenance.ts';
 import { runtimeWork } from './runtime-work.ts';
 import type { Executing } from './work-handler.ts';
 import { startWorker, type Worker } from './worker.ts';
@@ -85,204 +81,206 @@ const groupsOf = (driver: HostDriver): Claimable[] => [
     limit: 32,
   },
 ];
-const POLL_MS = 250;
+const pollMs = 250;
 /** Least time between two claims; work that arrives in between is claimed together. */
-const COALESCE_MS = 5;
+const coalesceMs = 5;
 /** A connection that was cut silently never answers, so queries are limited in time. */
-const ANSWER_SECONDS = 5;
+const answerSeconds = 5;
 /** Delay until an item that a driver refused for its token is claimed anew, with a later token. */
-const FENCED_SECONDS = 0.05;
-const STOP_MS = 2_000;
-const ABORTED_MS = 1_000;
+const fencedRetrySeconds = 0.05;
+/** At a stop, how long running items may take, and how long their aborted calls may. */
+const stopMs = 2_000;
+const abortedMs = 1_000;
 
 const handlers = { ...hostWork, ...runtimeWork };
 
-/** One statement for all that is asked for in one tick. */
+/** One statement for all keys that are requested in one tick. */
 const createBatches = <Key, Value>(loadMany: (keys: readonly Key[]) => Promise<Value[]>) =>
   new DataLoader(loadMany, { cache: false, batchScheduleFn: setImmediate });
 
 /** Starts the executor of this process. */
 export async function startExecutor(store: Store, options: ExecutorOptions): Promise<Executor> {
-  const { log } = options;
-  const worker: Worker = await startWorker(store, { name: options.name, log });
-  const drivers = new Map<HostDriver, Driver>(
-    options.drivers.map((driver) => [driver.kind, driver]),
-  );
-  const running = new Map<WorkItem, Promise<void>>();
-  let stopping = false;
-  let wakeUp: () => void = () => undefined;
-  let woken = false;
+  const worker = await startWorker(store, { name: options.name, log: options.log });
+  return new RunningExecutor(store, worker, options);
+}
 
-  const wake = (): void => {
-    woken = true;
-    wakeUp();
-  };
-  const untilWoken = (): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, POLL_MS);
-      wakeUp = () => {
+class RunningExecutor implements Executor {
+  readonly #store: Store;
+  readonly #worker: Worker;
+  readonly #options: ExecutorOptions;
+  readonly #drivers: ReadonlyMap<HostDriver, Driver>;
+  readonly #groups: readonly Claimable[];
+  readonly #running = new Map<WorkItem, Promise<void>>();
+  readonly #targets: DataLoader<string, InstanceTarget | null>;
+  readonly #finished: DataLoader<WorkItem, null>;
+  readonly #maintenance: Maintenance;
+  readonly #stopListening: () => void;
+  readonly #claiming: Promise<void>;
+  #isStopping = false;
+  #isWoken = false;
+  #endPause: () => void = () => undefined;
+  /** The last claim filled a group, so the end of an item frees a slot for waiting work. */
+  #isFull = false;
+  /** The last claim failed: it may have claimed items that this process does not know. */
+  #hasClaimFailed = false;
+
+  constructor(store: Store, worker: Worker, options: ExecutorOptions) {
+    this.#store = store;
+    this.#worker = worker;
+    this.#options = options;
+    this.#drivers = new Map(options.drivers.map((driver) => [driver.kind, driver]));
+    this.#groups = [deadlines, ...[...this.#drivers.keys()].flatMap(groupsOf)];
+    this.#targets = createBatches(async (ids: readonly string[]) => {
+      const found = await instanceTargets(store, ids);
+      return ids.map((id) => found.get(id) ?? null);
+    });
+    this.#finished = createBatches(async (items: readonly WorkItem[]) => {
+      await finish(store, items);
+      return items.map(() => null);
+    });
+    this.#maintenance = startMaintenance(store, {
+      silentSeconds: options.heartbeatSeconds * 3,
+      mayJudge: () => this.#isSettled() && worker.epoch !== null,
+      log: options.log,
+    });
+    this.#stopListening = store.onCommit((commit) => {
+      if (commit.work) this.wake();
+    });
+    this.#claiming = this.#claimUntilStopped();
+  }
+
+  wake(): void {
+    this.#isWoken = true;
+    this.#endPause();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#stopListening();
+    this.#maintenance.stop();
+    this.wake();
+    const ended = () => Promise.all([this.#maintenance.idle(), ...this.#running.values()]);
+    await waitAtMost(stopMs, this.#claiming.then(ended));
+    await this.#worker.stop();
+    // The calls of running items are aborted by now.
+    await waitAtMost(abortedMs, ended());
+  }
+
+  async #claimUntilStopped(): Promise<void> {
+    while (!this.#isStopping) {
+      this.#isWoken = false;
+      const begunAt = performance.now();
+      const { epoch, signal } = this.#worker;
+      const claimed = epoch === null ? [] : await this.#claim(epoch);
+      for (const item of claimed) this.#run(item, epoch, signal);
+      if (!this.#isWoken) await this.#untilWoken();
+      const earlyMs = begunAt + coalesceMs - performance.now();
+      if (earlyMs > 0 && !this.#isStopping) await delay(earlyMs);
+    }
+  }
+
+  #untilWoken(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, pollMs);
+      this.#endPause = () => {
         clearTimeout(timer);
         resolve();
       };
     });
-  const stopListening = store.onCommit((commit) => {
-    if (commit.work) wake();
-  });
+  }
 
-  const driverOf = (kind: HostDriver): Driver => {
-    const driver = drivers.get(kind);
-    if (driver) return driver;
-    throw new DriverError(
-      'NO_DRIVER',
-      `This server has no driver ${kind}; it has ${[...drivers.keys()].join(', ')}.`,
-      { retryable: false },
-    );
-  };
-
-  const targets = createBatches(async (ids: readonly string[]) => {
-    const found = await instanceTargets(store, ids);
-    return ids.map((id) => found.get(id) ?? null);
-  });
-  const finished = createBatches(async (items: readonly WorkItem[]) => {
-    await finish(store, items);
-    return items.map(() => null);
-  });
-
-  const perform = async (item: WorkItem, signal: AbortSignal): Promise<void> => {
-    const executing: Executing = {
-      store,
-      dns: options.dns,
-      signal,
-      heartbeatSeconds: options.heartbeatSeconds,
-      authorities: options.authorities ?? null,
-      endpoint: options.endpoint,
-      driverOf,
-      instanceTarget: (id) => targets.load(id),
-      wake,
-    };
+  async #claim(epoch: number): Promise<WorkItem[]> {
     try {
-      const outcome = await handlers[item.kind](executing, item);
-      if (outcome === 'OVER') await finished.load(item);
+      if (this.#hasClaimFailed) {
+        const known = [...this.#running.keys()];
+        await within(answerSeconds, requeueUnknown(this.#store, epoch, known));
+        this.#hasClaimFailed = false;
+      }
+      const free = this.#freeSlots();
+      const drivers = [...this.#drivers.keys()];
+      const asked = claim(this.#store, epoch, { groups: free, drivers });
+      const claimed = await within(answerSeconds, asked);
+      this.#isFull = free.some((group) => countIn(group, claimed) === group.limit);
+      return claimed;
+    } catch (error) {
+      this.#hasClaimFailed = true;
+      this.#options.log.warn({ err: error }, 'work could not be claimed');
+      return [];
+    }
+  }
+
+  /** The free slots of each group. */
+  #freeSlots(): Claimable[] {
+    const running = [...this.#running.keys()];
+    return this.#groups
+      .filter((group) => this.#isSettled() || group !== deadlines)
+      .map((group) => ({ ...group, limit: group.limit - countIn(group, running) }));
+  }
+
+  #isSettled(): boolean {
+    return performance.now() - this.#worker.steadySince > this.#options.settleSeconds * 1000;
+  }
+
+  #run(item: WorkItem, epoch: number | null, signal: AbortSignal): void {
+    const task = this.#perform(item, signal)
+      .catch((error: unknown) => {
+        this.#options.log.warn({ err: error, kind: item.kind }, 'work item left to its lease');
+        if (this.#worker.epoch === epoch) this.#maintenance.release(item);
+      })
+      .finally(() => {
+        this.#running.delete(item);
+        if (this.#isFull) this.wake();
+      });
+    this.#running.set(item, task);
+  }
+
+  /** Performs an item and records its outcome. Rejects if the outcome could not be recorded. */
+  async #perform(item: WorkItem, signal: AbortSignal): Promise<void> {
+    const store = this.#store;
+    try {
+      const outcome = await handlers[item.kind](this.#executing(signal), item);
+      if (outcome === 'OVER') await this.#finished.load(item);
       else {
         const { againInSeconds: seconds, cause, fresh } = outcome;
         await postpone(store, item, { seconds, cause: cause ?? null, fresh: fresh ?? false });
       }
     } catch (error) {
-      if (isFenced(error)) return await postpone(store, item, { seconds: FENCED_SECONDS });
+      if (isFenced(error)) return await postpone(store, item, { seconds: fencedRetrySeconds });
       if (!(error instanceof DriverError)) {
-        log.error({ err: error, kind: item.kind, resource: item.resourceId }, 'work failed');
+        const details = { err: error, kind: item.kind, resource: item.resourceId };
+        this.#options.log.error(details, 'work failed');
       }
       const seconds = retrySeconds(item.attempt);
       await postpone(store, item, { seconds, cause: failureOf(error, item.kind) });
     }
-  };
+  }
 
-  const settled = (): boolean =>
-    performance.now() - worker.steadySince > options.settleSeconds * 1000;
+  #executing(signal: AbortSignal): Executing {
+    const { dns, heartbeatSeconds, authorities, endpoint } = this.#options;
+    return {
+      ...{ store: this.#store, dns, signal, heartbeatSeconds, endpoint },
+      authorities: authorities ?? null,
+      driverOf: (kind) => this.#driverOf(kind),
+      instanceTarget: (id) => this.#targets.load(id),
+      wake: () => this.wake(),
+    };
+  }
 
-  const kinds = [...drivers.keys()];
-  const groups = [deadlines, ...kinds.flatMap(groupsOf)];
-  const itemsOf = (group: Claimable, items: Iterable<WorkItem>): number =>
-    [...items].filter(
-      ({ kind, driver }) =>
-        group.kinds.includes(kind) && (group.driver === null || group.driver === driver),
-    ).length;
-  /** The free slots of each group. */
-  const room = (): Claimable[] =>
-    groups
-      .filter((group) => settled() || group !== deadlines)
-      .map((group) => ({ ...group, limit: group.limit - itemsOf(group, running.keys()) }));
-  /** Did the last claim fill a group? Then the end of an item frees a slot for waiting work. */
-  let isFull = false;
+  #driverOf(kind: HostDriver): Driver {
+    const driver = this.#drivers.get(kind);
+    if (driver) return driver;
+    throw new DriverError(
+      'NO_DRIVER',
+      `This server has no driver ${kind}; it has ${[...this.#drivers.keys()].join(', ')}.`,
+      { retryable: false },
+    );
+  }
+}
 
-  let claimFailed = false;
-  const loop = async (): Promise<void> => {
-    while (!stopping) {
-      woken = false;
-      const begun = performance.now();
-      let claimed: WorkItem[] = [];
-      const { epoch, signal } = worker;
-      if (epoch !== null) {
-        try {
-          if (claimFailed) {
-            const known = [...running.keys()];
-            await within(ANSWER_SECONDS, requeueUnknown(store, epoch, known));
-            claimFailed = false;
-          }
-          const free = room();
-          const asked = claim(store, epoch, { groups: free, drivers: kinds });
-          claimed = await within(ANSWER_SECONDS, asked);
-          isFull = free.some((group) => itemsOf(group, claimed) === group.limit);
-        } catch (error) {
-          claimFailed = true;
-          log.warn({ err: error }, 'work could not be claimed');
-        }
-      }
-      for (const item of claimed) {
-        const task = perform(item, signal)
-          .catch((error: unknown) => {
-            log.warn({ err: error, kind: item.kind }, 'work item left to its lease');
-            if (worker.epoch === epoch) orphans.push(item);
-          })
-          .finally(() => {
-            running.delete(item);
-            if (isFull) wake();
-          });
-        running.set(item, task);
-      }
-      if (!woken) await untilWoken();
-      const early = begun + COALESCE_MS - performance.now();
-      if (early > 0 && !stopping) await delay(early);
-    }
-  };
-
-  /** Items that could not be released (the database was unreachable); retried each second. */
-  const orphans: WorkItem[] = [];
-  const maintain = async (): Promise<void> => {
-    const answered = <T>(asked: Promise<T>) => within(ANSWER_SECONDS, asked);
-    for (const item of orphans.splice(0)) {
-      await answered(postpone(store, item, { seconds: 0.1 })).catch(() => orphans.push(item));
-    }
-    if (!settled() || worker.epoch === null) return;
-    const silent = await answered(silentRuntimes(store, options.heartbeatSeconds * 3));
-    for (const { id, runId } of silent) {
-      await answered(
-        recordInstanceObservation(
-          store,
-          id,
-          { kind: 'RUNTIME_SILENT', runId },
-          { actor: { kind: 'SYSTEM', name: 'heartbeats' } },
-        ),
-      );
-      await answered(watchRuntime(store, id, 0));
-    }
-  };
-  let maintaining: Promise<void> | null = null;
-  const maintenance = setInterval(() => {
-    maintaining ??= maintain()
-      .catch((error: unknown) => log.warn({ err: error }, 'maintenance failed'))
-      .finally(() => {
-        maintaining = null;
-      });
-  }, 1_000);
-  const purging = setInterval(() => {
-    purge(store).catch((error: unknown) => log.warn({ err: error }, 'purge failed'));
-  }, 3_600_000);
-
-  const looping = loop();
-  return {
-    wake,
-    async stop() {
-      stopping = true;
-      stopListening();
-      clearInterval(maintenance);
-      clearInterval(purging);
-      wake();
-      const atWork = () => Promise.all([maintaining, ...running.values()]);
-      await waitAtMost(STOP_MS, looping.then(atWork));
-      await worker.stop();
-      // The calls of running items are aborted by now.
-      await waitAtMost(ABORTED_MS, atWork());
-    },
-  };
+/** The number of these items that belong to a group. */
+function countIn(group: Claimable, items: readonly WorkItem[]): number {
+  return items.filter(
+    ({ kind, driver }) =>
+      group.kinds.includes(kind) && (group.driver === null || group.driver === driver),
+  ).length;
 }

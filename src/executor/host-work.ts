@@ -13,7 +13,7 @@ import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/w
 import { callDriver, failureOf, isFinal } from './call.ts';
 import type { Executing, WorkHandler } from './work-handler.ts';
 
-const TTL_SECONDS = 30;
+const dnsTtlSeconds = 30;
 
 const observe = ({ store }: Executing, item: WorkItem, observation: HostObservation) =>
   recordHostObservation(store, item.resourceId, observation, { fence: item });
@@ -68,7 +68,7 @@ const configureDns: WorkHandler = async (executing, item) => {
     item,
     { signal: executing.signal, seconds: 15, verb: 'the name server' },
     async ({ signal }) => {
-      await dns.publish({ name, address, ttlSeconds: TTL_SECONDS }, signal);
+      await dns.publish({ name, address, ttlSeconds: dnsTtlSeconds }, signal);
       return dns.resolve(name, signal);
     },
   );

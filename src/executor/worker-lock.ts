@@ -31,12 +31,12 @@ export interface WorkerLock {
   close(): Promise<void>;
 }
 
-const PEER_POLL_MS = 250;
+const peerPollMs = 250;
 /** Time for a living peer that has lost its lock to record that. */
-const SUSPECT_POLL_MS = 100;
+const suspectPollMs = 100;
 const retryBackOffMs = { first: 50, max: 2_000 };
 /** A connection that was cut silently never answers, so queries are limited in time. */
-const ANSWER_SECONDS = 2;
+const answerSeconds = 2;
 
 const pause = (ms: number): Promise<void> => delay(ms, undefined, { ref: false });
 
@@ -61,7 +61,7 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
     const begun = performance.now();
     let suspects = new Map<number, number>();
     while (!closed) {
-      const seen = await within(ANSWER_SECONDS, unlockedPeers(own, epoch));
+      const seen = await within(answerSeconds, unlockedPeers(own, epoch));
       if (seen.backend !== backend) return false;
       isWatching = performance.now() - begun >= options.settleMs;
       const peers = isWatching ? seen.peers : [];
@@ -69,7 +69,7 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
         if (suspects.get(peer.epoch) === peer.beat) await options.onGone(peer);
       }
       suspects = new Map(peers.map((peer) => [peer.epoch, peer.beat]));
-      await Promise.race([pause(suspects.size > 0 ? SUSPECT_POLL_MS : PEER_POLL_MS), own.ended]);
+      await Promise.race([pause(suspects.size > 0 ? suspectPollMs : peerPollMs), own.ended]);
     }
     return true;
   };
@@ -79,7 +79,7 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
     for (let failures = 0; isKept && !closed; failures += 1) {
       session = openSession();
       try {
-        const backend = await within(ANSWER_SECONDS, takeLock(session, epoch));
+        const backend = await within(answerSeconds, takeLock(session, epoch));
         if (backend !== null) {
           failures = 0;
           isKept = await watch(session, backend);
@@ -90,7 +90,7 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
       isWatching = false;
       session.close();
       if (closed) return;
-      const disclaimed = within(ANSWER_SECONDS, disclaimLock(store, epoch));
+      const disclaimed = within(answerSeconds, disclaimLock(store, epoch));
       if (!(await disclaimed.catch(() => true))) return options.onBuried();
       if (failures > 0) await Promise.race([pause(backOff(retryBackOffMs, failures)), closing]);
     }

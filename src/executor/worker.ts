@@ -27,13 +27,15 @@ export interface WorkerOptions {
  * Sending and observing add one interval each, so a lease ends at most 4 s after the last
  * heartbeat.
  */
-const BEAT_MS = 400;
+const heartbeatMs = 400;
 /** A peer whose heartbeat has not changed for this long is dead. */
-const LEASE_MS = 3_000;
+const leaseMs = 3_000;
 /** Side effects of this worker stop when its last acknowledged heartbeat is this old. */
-const ABORT_MS = 2_000;
+const abortMs = 2_000;
+/** After such a gap between two heartbeats the process is taken to have been suspended. */
+const suspendedMs = 5_000;
 /** A connection that was cut silently never answers, so queries are limited in time. */
-const ANSWER_SECONDS = 2;
+const answerSeconds = 2;
 
 export interface Worker {
   /** The epoch to claim with, or null while this worker may not act. */
@@ -50,157 +52,189 @@ export interface Worker {
 
 /** Registers a worker and keeps it alive until `stop`, which releases its items. */
 export async function startWorker(store: Store, options: WorkerOptions): Promise<Worker> {
-  const { log } = options;
-  let epoch: number | null = null;
-  let lock: WorkerLock | null = null;
-  let abort = leaseController();
-  let lastAck = performance.now();
-  let lastTick = performance.now();
-  let steadySince = performance.now();
-  let seen = new Map<number, { beat: number; since: number }>();
-  let adopts = false;
-  let stopped = false;
-  let ticking: Promise<void> = Promise.resolve();
+  const worker = new RunningWorker(store, options);
+  await worker.start();
+  return worker;
+}
 
-  const register = (): Promise<number> => registerWorker(store, options.name);
+class RunningWorker implements Worker {
+  readonly #store: Store;
+  readonly #options: WorkerOptions;
+  #epoch: number | null = null;
+  #lock: WorkerLock | null = null;
+  #abort = leaseController();
+  /** Monotonic times of the last acknowledged heartbeat and of the last attempt. */
+  #acknowledgedAt = performance.now();
+  #roundAt = performance.now();
+  #steadySince = performance.now();
+  /** The last heartbeat of each peer, and when it was first seen. */
+  #seen = new Map<number, { beat: number; since: number }>();
+  /** Items without an owner have to be adopted; repeated with each heartbeat until it succeeds. */
+  #mustAdopt = false;
+  #isStopped = false;
+  #heartbeats: NodeJS.Timeout | undefined;
+  #round: Promise<void> | null = null;
 
-  const begin = (own: number): void => {
-    abort = leaseController();
-    steadySince = performance.now();
-    seen = new Map();
-    lastAck = performance.now();
-    epoch = own;
-    lock = holdLock(store, {
-      epoch: own,
-      settleMs: LEASE_MS,
-      onGone: (peer) => takeOver(peer).catch((error: unknown) => failed(error)),
-      onBuried: () => {
-        if (epoch === own) loseLease();
-      },
-      log,
-    });
-  };
-
-  /** Retried with each heartbeat until it succeeds. */
-  const adoptNow = async (): Promise<void> => {
-    adopts = true;
-    await within(ANSWER_SECONDS, adopt(store));
-    adopts = false;
-  };
-
-  const failed = (error: unknown): void => log.warn({ err: error }, 'heartbeat failed');
-
-  const loseLease = (): void => {
-    log.warn({ worker: epoch }, 'taken for dead by a peer, or cut off; registering again');
-    abort.abort(new Error('The worker lost its lease.'));
-    epoch = null;
-    void lock?.close();
-  };
-
-  const takeOver = async (peer: Peer): Promise<void> => {
-    const items = await within(ANSWER_SECONDS, bury(store, peer));
-    seen.delete(peer.epoch);
-    if (items === null) return; // It is alive, or another peer was first.
-    log.warn({ worker: peer.epoch, items }, 'took over the work of a dead worker');
-    store.committed({ revision: null, work: true });
-    await adoptNow();
-    store.committed({ revision: null, work: true });
-  };
-
-  const tick = async (): Promise<void> => {
-    const now = performance.now();
-    if (now - lastTick > 5_000) {
-      // The process was suspended: observe before judging.
-      steadySince = now;
-      seen = new Map();
-    }
-    lastTick = now;
-    if (epoch === null) {
-      begin(await within(ANSWER_SECONDS, register()));
-      await adoptNow();
-      return;
-    }
-    const own = epoch;
-    const lives = await within(ANSWER_SECONDS, beat(store, own));
-    if (epoch !== own) return;
-    if (!lives) return loseLease();
-    lastAck = performance.now();
-    await within(ANSWER_SECONDS, requeueUnowned(store));
-    for (const peer of await within(ANSWER_SECONDS, peers(store, own))) {
-      const known = seen.get(peer.epoch);
-      if (known?.beat !== peer.beat) {
-        seen.set(peer.epoch, { beat: peer.beat, since: performance.now() });
-      } else if (performance.now() - known.since > LEASE_MS) {
-        await takeOver(peer);
-      }
-    }
-    if (adopts) {
-      await adoptNow();
-      store.committed({ revision: null, work: true });
-    }
-  };
-
-  const first = await register();
-  begin(first);
-  if (store.database.kind === 'PGLITE') {
-    // One process owns the embedded store, so every other epoch belongs to a process that is gone.
-    for (const peer of await peers(store, first)) await bury(store, peer);
+  constructor(store: Store, options: WorkerOptions) {
+    this.#store = store;
+    this.#options = options;
   }
-  await adopt(store);
 
-  let busy = false;
-  const beating = setInterval(() => {
-    if (performance.now() - lastAck > ABORT_MS && epoch !== null && busy) loseLeaseAfterOutage();
-    if (busy || stopped) return;
-    busy = true;
-    ticking = tick()
+  get epoch(): number | null {
+    return this.#epoch;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get steadySince(): number {
+    return this.#steadySince;
+  }
+
+  get watchesLocks(): boolean {
+    return this.#lock?.isWatching ?? false;
+  }
+
+  async start(): Promise<void> {
+    const store = this.#store;
+    const first = await registerWorker(store, this.#options.name);
+    this.#begin(first);
+    if (store.database.kind === 'PGLITE') {
+      // One process owns the embedded store, so every other epoch belongs to a process that is gone.
+      for (const peer of await peers(store, first)) await bury(store, peer);
+    }
+    await adopt(store);
+    this.#heartbeats = setInterval(() => this.#onHeartbeatDue(), heartbeatMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#heartbeats);
+    await this.#round;
+    const held = this.#epoch;
+    this.#abort.abort(new Error('The worker stops.'));
+    this.#epoch = null;
+    if (held !== null) {
+      const released = within(answerSeconds, bury(this.#store, { epoch: held }));
+      await released.catch((error: unknown) =>
+        this.#warn({ err: error }, 'its items could not be released; its lease will expire'),
+      );
+    }
+    await this.#lock?.close();
+  }
+
+  #begin(epoch: number): void {
+    this.#abort = leaseController();
+    this.#steadySince = performance.now();
+    this.#seen = new Map();
+    this.#acknowledgedAt = performance.now();
+    this.#epoch = epoch;
+    this.#lock = holdLock(this.#store, {
+      epoch,
+      settleMs: leaseMs,
+      onGone: (peer) => this.#takeOver(peer).catch((error: unknown) => this.#failed(error)),
+      onBuried: () => {
+        if (this.#epoch === epoch) this.#loseLease();
+      },
+      log: this.#options.log,
+    });
+  }
+
+  #onHeartbeatDue(): void {
+    if (this.#isOutdated() && this.#round) this.#loseLeaseAfterOutage();
+    if (this.#round || this.#isStopped) return;
+    this.#round = this.#beat()
       .catch((error: unknown) => {
-        seen = new Map();
-        if (performance.now() - lastAck > ABORT_MS) loseLeaseAfterOutage();
-        failed(error);
+        this.#seen = new Map();
+        if (this.#isOutdated()) this.#loseLeaseAfterOutage();
+        this.#failed(error);
       })
       .finally(() => {
-        busy = false;
+        this.#round = null;
       });
-  }, BEAT_MS);
+  }
 
-  const loseLeaseAfterOutage = (): void => {
-    if (epoch === null) return;
-    const lost = epoch;
-    loseLease();
-    seen = new Map();
-    // Its items are requeued as soon as the database answers; peers may do that earlier.
-    void bury(store, { epoch: lost }).catch(() => undefined);
-  };
+  /** The last acknowledged heartbeat is too old for side effects. */
+  #isOutdated(): boolean {
+    return performance.now() - this.#acknowledgedAt > abortMs;
+  }
 
-  return {
-    get epoch() {
-      return epoch;
-    },
-    get signal() {
-      return abort.signal;
-    },
-    get steadySince() {
-      return steadySince;
-    },
-    get watchesLocks() {
-      return lock?.isWatching ?? false;
-    },
-    async stop() {
-      stopped = true;
-      clearInterval(beating);
-      await ticking;
-      const held = epoch;
-      abort.abort(new Error('The worker stops.'));
-      epoch = null;
-      if (held !== null) {
-        await within(ANSWER_SECONDS, bury(store, { epoch: held })).catch((error: unknown) =>
-          log.warn({ err: error }, 'what it holds could not be handed back; its lease will end'),
-        );
+  async #beat(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#roundAt > suspendedMs) {
+      // The process was suspended: observe before judging.
+      this.#steadySince = now;
+      this.#seen = new Map();
+    }
+    this.#roundAt = now;
+    const own = this.#epoch;
+    if (own === null) {
+      this.#begin(await within(answerSeconds, registerWorker(this.#store, this.#options.name)));
+      return await this.#adopt();
+    }
+    const isAlive = await within(answerSeconds, beat(this.#store, own));
+    if (this.#epoch !== own) return;
+    if (!isAlive) return this.#loseLease();
+    this.#acknowledgedAt = performance.now();
+    await within(answerSeconds, requeueUnowned(this.#store));
+    await this.#watchPeers(own);
+    if (!this.#mustAdopt) return;
+    await this.#adopt();
+    this.#store.committed({ revision: null, work: true });
+  }
+
+  /** Takes over the items of each peer whose heartbeat has not changed for the time of a lease. */
+  async #watchPeers(own: number): Promise<void> {
+    for (const peer of await within(answerSeconds, peers(this.#store, own))) {
+      const known = this.#seen.get(peer.epoch);
+      if (known?.beat !== peer.beat) {
+        this.#seen.set(peer.epoch, { beat: peer.beat, since: performance.now() });
+      } else if (performance.now() - known.since > leaseMs) {
+        await this.#takeOver(peer);
       }
-      await lock?.close();
-    },
-  };
+    }
+  }
+
+  async #takeOver(peer: Peer): Promise<void> {
+    const items = await within(answerSeconds, bury(this.#store, peer));
+    this.#seen.delete(peer.epoch);
+    if (items === null) return; // It is alive, or another peer was first.
+    this.#warn({ worker: peer.epoch, items }, 'took over the work of a dead worker');
+    this.#store.committed({ revision: null, work: true });
+    await this.#adopt();
+    this.#store.committed({ revision: null, work: true });
+  }
+
+  async #adopt(): Promise<void> {
+    this.#mustAdopt = true;
+    await within(answerSeconds, adopt(this.#store));
+    this.#mustAdopt = false;
+  }
+
+  #loseLease(): void {
+    this.#warn({ worker: this.#epoch }, 'declared dead by a peer, or cut off; registering again');
+    this.#abort.abort(new Error('The worker lost its lease.'));
+    this.#epoch = null;
+    void this.#lock?.close();
+  }
+
+  #loseLeaseAfterOutage(): void {
+    const lost = this.#epoch;
+    if (lost === null) return;
+    this.#loseLease();
+    this.#seen = new Map();
+    // Its items are requeued as soon as the database answers; peers may do that earlier.
+    void bury(this.#store, { epoch: lost }).catch(() => undefined);
+  }
+
+  #failed(error: unknown): void {
+    this.#warn({ err: error }, 'heartbeat failed');
+  }
+
+  #warn(details: object, message: string): void {
+    this.#options.log.warn(details, message);
+  }
 }
 
 /** Every running call listens to the signal of the lease, so there may be many listeners. */

@@ -1,5 +1,4 @@
-/** The log as async iterables: one tail per node, any number of readers, cursors valid on every node. */
-
+/** The feed of a node: one tail reads the log, any number of channels follow it. */
 import type { Store } from '../store/commit/store.ts';
 import { createOwnConnection } from '../store/database/own-connection.ts';
 import type { LogPosition } from '../store/log/log.ts';
@@ -34,25 +33,25 @@ export interface ChannelOptions {
 export interface Feed {
   /** Resolves when the tail has a position: the database answers and earlier writers have ended. */
   start(): Promise<void>;
-  /** Ends every iterable. */
+  /** Ends all channels and signals. */
   stop(): Promise<void>;
-  /** A cursor behind all decided revisions, including every commit before the call. */
+  /** The cursor after all decided revisions, including every commit before the call. */
   position(organizationId: string): Promise<string>;
   /** The cursor of a row of the log. */
   cursorOf(organizationId: string, position: LogPosition): string;
-  /** Events in the order of the log, for many followers: new events are filtered once for all of them. */
+  /** A channel of matching events, in the order of the log. */
   channel(options: ChannelOptions): Channel<FeedEvent>;
-  /** Calls back with every event of every organization; returns the function that ends it. */
+  /** Calls back with every event of every organization, until the returned function is called. */
   onEvent(call: (event: LogEvent) => void): () => void;
-  /** Signals on every node that a topic has something new that is not in the log. */
+  /** Signals on every node that there is something new under a topic, which is not in the log. */
   signal(topic: string): void;
-  /** Yields at once, after each signal (several may be one), and every second besides. */
+  /** Yields at once, after signals of the topic (several may be merged), and every second. */
   signals(topic: string): AsyncIterableIterator<void>;
-  /** Yields at once and whenever events name the organization, resource or operation (several may be one). */
+  /** Yields at once, and after events that name the resource or operation (several may be merged). */
   touches(id: string): NamedSignal;
 }
 
-const SAFETY_POLL_MS = 1000;
+const safetyPollMs = 1000;
 
 /** Makes the feed of a node over its store. */
 export function createFeed(store: Store, options: FeedOptions = {}): Feed {
@@ -61,7 +60,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
   const touches = createSignals();
   const listeners = new Set<(event: LogEvent) => void>();
   const onError = options.onError ?? (() => {});
-  /** An error of one listener must not end the fan-out to the others. */
+  /** An error of one listener must not affect the others. */
   const guarded = (call: () => void): void => {
     try {
       call();
@@ -75,7 +74,6 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       for (const event of events) {
         for (const call of listeners) guarded(() => call(event));
         for (const id of [
-          event.organizationId,
           event.resourceId,
           event.operationId,
           event.causedByOperationId,
@@ -99,7 +97,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
   const source = {
     hub,
     catchUp: createCatchUp(database, options.catchUpsAtATime ?? 8),
-    refresh: tail.fresh,
+    refresh: () => tail.fresh(),
   };
   let notifier: Notifier | null = null;
   let release: (() => void)[] = [];
@@ -108,7 +106,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
     async start() {
       notifier = options.notifier ?? startNotifier(database);
       const own = notifier;
-      const poll = setInterval(signals.notifyAll, SAFETY_POLL_MS);
+      const poll = setInterval(signals.notifyAll, safetyPollMs);
       release = [
         () => clearInterval(poll),
         store.publishThrough(own),
@@ -143,12 +141,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       return hub.cursors.encode(organizationId, hub.position);
     },
     cursorOf: (organizationId, position) => hub.cursors.encode(organizationId, position),
-    channel: ({ organizationId, resourceId, matches }) =>
-      feedChannel(source, {
-        organizationId,
-        resourceId: resourceId ?? null,
-        matches: matches ?? null,
-      }),
+    channel: (wanted) => feedChannel(source, wanted),
     onEvent(call) {
       listeners.add(call);
       return () => listeners.delete(call);
@@ -162,8 +155,16 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
   };
 }
 
-function feedChannel(source: Source, selection: Selection): Channel<FeedEvent> {
+function feedChannel(
+  source: Source,
+  { organizationId, resourceId, matches }: ChannelOptions,
+): Channel<FeedEvent> {
   const { hub } = source;
+  const selection: Selection = {
+    organizationId,
+    resourceId: resourceId ?? null,
+    matches: matches ?? null,
+  };
   return {
     get position() {
       return hub.position;
@@ -172,7 +173,7 @@ function feedChannel(source: Source, selection: Selection): Channel<FeedEvent> {
     replay: (from) => openReplay(source, selection, from),
     bookmark(leftOut) {
       const { position } = hub;
-      const cursor = hub.cursors.encode(selection.organizationId, position);
+      const cursor = hub.cursors.encode(organizationId, position);
       return bookmarkAt(position, cursor, leftOut);
     },
   };

@@ -102,7 +102,7 @@ test('an executor stops all the same', async () => {
   // It looks for silent runtimes, and gets no answer.
   await eventually(() => expect(asked.join()).toContain('last_seen_at'));
   await executor.stop();
-  expect(warnings).toContain('what it holds could not be handed back; its lease will end');
+  expect(warnings).toContain('its items could not be released; its lease will expire');
   const [row] = await database.query('select count(*)::int as live from workers where not dead');
   expect(row).toEqual({ live: 1 });
 });

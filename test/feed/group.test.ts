@@ -2,7 +2,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { before, type Channel, type Follower } from '../../src/feed/channel/channel.ts';
-import { createGroup, type Outlet } from '../../src/feed/group/group.ts';
+import { createGroup } from '../../src/feed/group/group.ts';
+import { Member, type Outlet } from '../../src/feed/group/member.ts';
 import { createKept, createRendering } from '../../src/feed/group/rendering.ts';
 
 interface Item {
@@ -111,4 +112,24 @@ test('the last that leaves ends the group, once', async () => {
 test('before an item is behind all that comes before it', () => {
   expect(before({ revision: 7, place: 3 })).toEqual({ revision: 7, place: 2 });
   expect(before({ revision: 7, place: 0 }).revision).toBe(6);
+});
+
+test('a subscriber never goes back, and one that has left stays so', () => {
+  let closed = 0;
+  const replay = {
+    close() {
+      closed += 1;
+    },
+  };
+  const member = new Member(outlet().outlet, { revision: 5, place: 0 });
+  member.caughtUp({ revision: 7, place: 0 });
+  member.caughtUp({ revision: 6, place: 0 });
+  expect([member.isLive, member.position.revision]).toEqual([true, 7]);
+  member.fellBehind({ revision: 3, place: 0 });
+  member.follow(replay);
+  expect([member.isLive, member.position.revision]).toEqual([false, 7]);
+  member.leave();
+  member.leave();
+  member.caughtUp({ revision: 9, place: 0 });
+  expect([member.isGone, member.position.revision, closed]).toEqual([true, 7, 1]);
 });

@@ -2,7 +2,8 @@
 import type { Beginning } from '../../src/feed/channel/channel.ts';
 import type { FeedEvent } from '../../src/feed/channel/event.ts';
 import type { ChannelOptions, Feed } from '../../src/feed/feed.ts';
-import { createGroup, type Outlet } from '../../src/feed/group/group.ts';
+import { createGroup } from '../../src/feed/group/group.ts';
+import type { Outlet } from '../../src/feed/group/member.ts';
 
 /** Batches of one revision: what one transaction committed comes together. */
 export interface FeedStream extends AsyncIterableIterator<FeedEvent[]> {

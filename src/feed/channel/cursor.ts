@@ -1,12 +1,12 @@
 /**
- * Cursors: where a reader is, sealed. Anyone may keep one, nobody but the store can make or read
- * one, and it is of use to its own organization alone.
+ * Cursors: encrypted positions. A client may keep one; only a node of the store can make or read one, and
+ * it is valid only for its own organization and epoch.
  *
  *     version (1 byte) │ revision (6), place (2) and tag (8), one block of AES-256     23 characters base64url
  *
- * The tag is an HMAC-SHA256 of the organization; both keys depend on the epoch. So equal positions
- * have equal cursors, and another epoch, another organization and a changed byte all end in a block
- * with a wrong tag, but for one in 2^64.
+ * The tag is an HMAC-SHA256 of the organization, and both keys depend on the epoch. Equal positions have
+ * equal cursors. A cursor of another epoch or organization, or with a changed byte, decrypts to a block with
+ * a wrong tag, except with a probability of 2^-64.
  */
 import {
   createCipheriv,
@@ -36,10 +36,10 @@ export class CursorError extends Error {
   }
 }
 
-/** The place behind all rows of a revision. */
+/** A place after all rows of a revision. */
 export const END_OF_REVISION = 0xffff;
 
-/** The position behind all rows of a revision. */
+/** The position after all rows of a revision. */
 export function endOf(revision: number): LogPosition {
   return { revision, place: END_OF_REVISION };
 }
@@ -47,6 +47,11 @@ export function endOf(revision: number): LogPosition {
 /** Below zero where `a` is before `b`. */
 export function comparePositions(a: LogPosition, b: LogPosition): number {
   return a.revision - b.revision || a.place - b.place;
+}
+
+/** The later of two positions. */
+export function later(a: LogPosition, b: LogPosition): LogPosition {
+  return comparePositions(a, b) < 0 ? b : a;
 }
 
 export interface Cursors {
@@ -67,7 +72,7 @@ export function createCursors(store: { cursorSecret: string; epoch: string }): C
   const key = (use: string) =>
     Buffer.from(hkdfSync('sha256', store.cursorSecret, store.epoch, `cursor ${use}`, 32));
   const [tagKey, blockKey] = [key('tag'), key('block')];
-  // One block at a time, none like another: there is nothing to chain, and one cipher serves all.
+  // Each cursor is one block, and no two blocks are equal, so ECB leaks nothing and one cipher serves all.
   const seal = createCipheriv('aes-256-ecb', blockKey, null).setAutoPadding(false);
   const open = createDecipheriv('aes-256-ecb', blockKey, null).setAutoPadding(false);
   const tags = new Map<string, Buffer>();
@@ -94,7 +99,7 @@ export function createCursors(store: { cursorSecret: string; epoch: string }): C
     },
     decode(organizationId, cursor) {
       const bytes = Buffer.from(cursor.slice(0, CURSOR_CHARACTERS + 1), 'base64url');
-      // Decoding forgives what is not base64url; encoding again tells.
+      // `Buffer.from` ignores characters that are not base64url, so the result is encoded again and compared.
       if (bytes.toString('base64url') !== cursor || bytes.length !== CURSOR_BYTES)
         throw new CursorError('CURSOR_INVALID');
       const block = open.update(bytes.subarray(1));

@@ -1,326 +1,263 @@
 /**
- * Subscribers with one selection and one document: each item is rendered once for all of them, and
- * written to each with what is its own. There is no queue per subscriber, only a position:
- *
- *     BEHIND ──── has everything ────► LIVE ──── full ────► BEHIND, until it has drained
+ * Subscribers with the same selection and document. Each item is rendered once for all of them and
+ * written to each; a subscriber that cannot take a write falls behind and catches up by itself.
  *
  * The rules: docs/feed.md, "Fan-out" and "Slow consumers".
  */
 import type { LogPosition } from '../../store/log/log.ts';
 import { type Beginning, before, type Channel, type Replay } from '../channel/channel.ts';
 import { comparePositions } from '../channel/cursor.ts';
-import type { Rendering } from './rendering.ts';
-import { nextTimeSlice } from './time-slices.ts';
+import { Member, type Outlet } from './member.ts';
+import { areRendered, type Format, maxWriteBytes, newestByKey, writeMissed } from './missed.ts';
 
-/** What a subscriber's items are written to. */
-export interface Outlet<Message> {
-  /** So much waits for the network that nothing more should be written. */
-  isFull(): boolean;
-  write(message: Message): void;
-  /** Calls once when what waited has gone; never where the outlet is closed before. */
-  onDrain(call: () => void): void;
-  /** Nothing more will come; with an error if it failed. */
-  end(error?: unknown): void;
-  /** Calls once when it wants nothing more; at once where that is so already. */
-  left(call: () => void): void;
-}
-
-export interface GroupOptions<Item extends LogPosition, Payload, Message> {
+export interface GroupOptions<Item extends LogPosition, Payload, Message>
+  extends Format<Item, Payload, Message> {
   readonly channel: Channel<Item>;
-  /** What an item is for every subscriber of the group; of others too. */
-  readonly rendering: Rendering<Item, Payload>;
-  /** Payloads that go out in one write. */
-  readonly compose: (payloads: readonly Payload[]) => Message;
-  /** Bytes of a payload, roughly. */
-  readonly sizeOf: (payload: Payload) => number;
-  /** A bookmark after so many seconds without an item. */
+  /** A bookmark is sent after this time without an item. */
   readonly bookmarkSeconds?: number | null;
-  /** Of what a subscriber has missed it gets the newest of each key, and a bookmark with the count. */
+  /** A subscriber gets only the newest item of each key of what it missed, and a bookmark with the count. */
   readonly latestBy?: ((item: Item) => string) | null;
-  /** The last subscriber has left. */
+  /** Called when the last subscriber has left. */
   readonly onEmpty: () => void;
 }
 
 export interface Group<Message> {
   /**
-   * Adds a subscriber until it has left. False: the group is over, make another.
+   * Adds a subscriber until it leaves. False: the group has ended, and the caller makes another one.
    *
    * @throws {CursorError} the beginning cannot be followed
    */
   join(outlet: Outlet<Message>, beginning: Beginning): Promise<boolean>;
-  /** Nobody is in it, or about to be. */
+  /** It has no subscriber, and none is joining. */
   readonly isEmpty: boolean;
 }
 
-/** Bytes of a replay that go out in one write, and items that are rendered for it at once. */
-const WRITE_BYTES = 64 * 1024;
-const RENDERED_AT_ONCE = 64;
-/** Batches that may wait for a rendering; with more of them everybody catches up one by one. */
-const MAX_PENDING = 100;
+/** Batches that may wait for their rendering. With more, all subscribers catch up by themselves. */
+const maxPendingBatches = 100;
 
-interface Member<Message> {
-  readonly outlet: Outlet<Message>;
-  state: 'LIVE' | 'BEHIND' | 'GONE';
-  /** BEHIND: everything up to here was written. LIVE: the same, of what is older than the group. */
-  position: LogPosition;
-  /** The way back that it is on. */
-  replay: Pick<Replay<unknown>, 'close'> | null;
-}
-
+/** Creates a group without subscribers. It follows its channel from the first one on. */
 export function createGroup<Item extends LogPosition, Payload, Message>(
   options: GroupOptions<Item, Payload, Message>,
 ): Group<Message> {
-  const { channel, rendering, compose, sizeOf, bookmarkSeconds, latestBy } = options;
-  const members = new Set<Member<Message>>();
-  /** Batches whose rendering is under way, in order. */
-  const pending: (readonly Item[])[] = [];
-  let ended: { error: unknown } | null = null;
-  let lastWrite = performance.now();
-  let bookmarks: NodeJS.Timeout | undefined;
-  let leave: (() => void) | null = null;
-  let isOver = false;
+  return new SubscriberGroup(options);
+}
 
-  /** New items: rendered together, written in their order. */
-  function take(items: readonly Item[]): void {
-    // Whoever is behind finds them on the way back.
-    if (ended || !hasLive()) return;
-    const payloads = items.map(rendering.payloadOf);
-    if (pending.length === 0 && areThere(payloads)) {
-      broadcast(items, payloads);
-      return;
-    }
-    if (pending.length < MAX_PENDING) {
-      pending.push(items);
-      if (pending.length === 1) void writePending();
-      return;
-    }
-    // Faster than it can be rendered. The first is under way, and will find nobody who has it not.
-    const position = reached();
-    pending.length = 1;
-    sendBack(position);
+class SubscriberGroup<Item extends LogPosition, Payload, Message> implements Group<Message> {
+  readonly #options: GroupOptions<Item, Payload, Message>;
+  readonly #members = new Set<Member<Message>>();
+  /** Batches that are being rendered or wait for it, in order. */
+  readonly #pending: (readonly Item[])[] = [];
+  /** Nothing more will come: subscribers end once they have everything. */
+  #ended: { readonly error: unknown } | null = null;
+  /** Nobody may join any more. */
+  #isClosed = false;
+  #lastWriteAt = performance.now();
+  #bookmarkTimer: NodeJS.Timeout | undefined;
+  #unfollow: (() => void) | null = null;
+
+  constructor(options: GroupOptions<Item, Payload, Message>) {
+    this.#options = options;
   }
 
-  function hasLive(): boolean {
-    for (const { state } of members) if (state === 'LIVE') return true;
+  get isEmpty(): boolean {
+    return this.#members.size === 0;
+  }
+
+  async join(outlet: Outlet<Message>, beginning: Beginning): Promise<boolean> {
+    if (this.#isClosed) return false;
+    const { channel, bookmarkSeconds } = this.#options;
+    const member = new Member(outlet, before(channel.position));
+    this.#members.add(member);
+    this.#unfollow ??= channel.follow({
+      take: (items) => this.#take(items),
+      recheck: () => this.#sendBack(this.#writtenThrough()),
+      end: (error) => this.#end(error),
+    });
+    if (this.#members.size === 1) this.#scheduleBookmark((bookmarkSeconds ?? 0) * 1000);
+    const replay = channel.replay(beginning);
+    member.follow(replay);
+    outlet.left(() => this.#remove(member));
+    try {
+      await replay.ready();
+    } catch (error) {
+      replay.close();
+      this.#remove(member);
+      throw error;
+    }
+    void this.#catchUp(member, replay);
+    return true;
+  }
+
+  /** Renders new items together and writes them in their order. */
+  #take(items: readonly Item[]): void {
+    // A subscriber that is behind reads them when it gets there.
+    if (this.#ended || !this.#hasLive()) return;
+    const payloads = items.map(this.#options.rendering.payloadOf);
+    if (this.#pending.length === 0 && areRendered(payloads)) {
+      this.#broadcast(items, payloads);
+      return;
+    }
+    if (this.#pending.length < maxPendingBatches) {
+      this.#pending.push(items);
+      if (this.#pending.length === 1) void this.#writePending();
+      return;
+    }
+    // Items come faster than they are rendered. The first batch is being rendered and stays; when it is
+    // written, no subscriber is live.
+    const position = this.#writtenThrough();
+    this.#pending.length = 1;
+    this.#sendBack(position);
+  }
+
+  #hasLive(): boolean {
+    for (const { isLive } of this.#members) if (isLive) return true;
     return false;
   }
 
-  async function writePending(): Promise<void> {
-    for (let items = pending[0]; items; items = pending[0]) {
+  async #writePending(): Promise<void> {
+    const { payloadOf } = this.#options.rendering;
+    for (let items = this.#pending[0]; items; items = this.#pending[0]) {
       try {
-        broadcast(items, await Promise.all(items.map(rendering.payloadOf)));
+        this.#broadcast(items, await Promise.all(items.map(payloadOf)));
       } catch (error) {
-        // What comes behind it is not written: it would hide from its reader that this is missing.
-        pending.length = 0;
-        end(error);
+        // Nothing behind it is written: a reader would not notice that this is missing.
+        this.#pending.length = 0;
+        this.#end(error);
       }
-      pending.shift();
+      this.#pending.shift();
     }
-    if (ended) finish();
+    if (this.#ended) this.#endLive();
   }
 
-  /** In writes of bounded size: who becomes full by one is not written the next. */
-  function broadcast(items: readonly Item[], payloads: readonly Payload[]): void {
-    lastWrite = performance.now();
+  /** Writes in parts of bounded size. A subscriber that a part makes full does not get the next. */
+  #broadcast(items: readonly Item[], payloads: readonly Payload[]): void {
+    this.#lastWriteAt = performance.now();
     let [from, bytes] = [0, 0];
     for (const [index, payload] of payloads.entries()) {
-      bytes += sizeOf(payload);
-      if (bytes < WRITE_BYTES && index < payloads.length - 1) continue;
-      writeToAll(items.slice(from, index + 1), payloads.slice(from, index + 1));
+      bytes += this.#options.sizeOf(payload);
+      if (bytes < maxWriteBytes && index < payloads.length - 1) continue;
+      this.#writeToLive(items.slice(from, index + 1), payloads.slice(from, index + 1));
       [from, bytes] = [index + 1, 0];
     }
   }
 
-  function writeToAll(items: readonly Item[], payloads: readonly Payload[]): void {
+  #writeToLive(items: readonly Item[], payloads: readonly Payload[]): void {
+    const { compose } = this.#options;
     const [first] = items;
     if (!first) return;
-    const all = compose(payloads);
-    for (const member of members) {
-      if (member.state !== 'LIVE') continue;
-      // Who came while this was being rendered has some of it or all.
+    const message = compose(payloads);
+    for (const member of this.#members) {
+      if (!member.isLive) continue;
+      // A subscriber that caught up during the rendering has some of the items, or all.
       const isAhead = comparePositions(member.position, first) >= 0;
       const from = isAhead
         ? items.findIndex((item) => comparePositions(item, member.position) > 0)
         : 0;
       if (from < 0) continue;
-      if (member.outlet.isFull()) lag(member, before(first));
-      else member.outlet.write(from === 0 ? all : compose(payloads.slice(from)));
+      if (member.outlet.isFull()) this.#fallBehind(member, before(first));
+      else member.outlet.write(from === 0 ? message : compose(payloads.slice(from)));
     }
   }
 
-  /** Everything before this place was written to those who are live. */
-  function reached(): LogPosition {
-    const first = pending[0]?.[0];
-    return first ? before(first) : channel.position;
+  /** Everything up to here was written to the live subscribers. */
+  #writtenThrough(): LogPosition {
+    const first = this.#pending[0]?.[0];
+    return first ? before(first) : this.#options.channel.position;
   }
 
-  function lag(member: Member<Message>, position: LogPosition): void {
-    member.state = 'BEHIND';
-    if (comparePositions(member.position, position) < 0) member.position = position;
-    member.outlet.onDrain(() => void replay(member, channel.replay(member.position)));
+  /** The subscriber catches up after its outlet has drained. */
+  #fallBehind(member: Member<Message>, position: LogPosition): void {
+    member.fellBehind(position);
+    member.outlet.onDrain(() => this.#catchUpFromPosition(member));
   }
 
-  /** Writes what a member has missed until it has everything; then it is live. */
-  async function replay(member: Member<Message>, from: Replay<Item>): Promise<void> {
-    const { outlet } = member;
-    member.replay = from;
+  /** All live subscribers catch up from this position. */
+  #sendBack(position: LogPosition): void {
+    for (const member of this.#members) {
+      if (!member.isLive) continue;
+      member.fellBehind(position);
+      // Not now: the position of the channel is about to change.
+      queueMicrotask(() => this.#catchUpFromPosition(member));
+    }
+  }
+
+  #catchUpFromPosition(member: Member<Message>): void {
+    void this.#catchUp(member, this.#options.channel.replay(member.position));
+  }
+
+  /** Writes what a subscriber missed until it has everything. */
+  async #catchUp(member: Member<Message>, replay: Replay<Item>): Promise<void> {
+    const { latestBy } = this.#options;
+    member.follow(replay);
     try {
-      await from.ready();
+      await replay.ready();
       for (;;) {
-        if (member.state === 'GONE') return;
-        const taken = from.take();
-        if (taken === null) break; // At once, without an await: nothing may come between.
+        if (member.isGone) return;
+        const taken = replay.take();
+        if (taken === null) break; // Without an await before LIVE, so that no item comes in between.
         const missed = await taken;
-        if (latestBy) await writeNewest(member, missed, from);
-        else await writeMissed(member, missed);
+        if (latestBy) await this.#writeNewest(member, missed, replay);
+        else await writeMissed(member, missed, this.#options);
       }
-      member.position = from.position;
-      member.state = 'LIVE';
-      if (ended) finish();
+      member.caughtUp(replay.position);
+      if (this.#ended) this.#endLive();
     } catch (error) {
-      if (member.state !== 'GONE') outlet.end(error);
-      remove(member);
+      if (!member.isGone) member.outlet.end(error);
+      this.#remove(member);
     } finally {
-      from.close();
-      if (member.replay === from) member.replay = null;
+      replay.close();
     }
   }
 
-  async function writeMissed(member: Member<Message>, items: readonly Item[]): Promise<void> {
-    const { outlet } = member;
-    const isGone = () => member.state === 'GONE';
-    let [payloads, bytes]: [Payload[], number] = [[], 0];
-
-    async function write(): Promise<void> {
-      // Others of the same socket wait with it, and are called with it.
-      while (outlet.isFull()) await new Promise<void>((resolve) => outlet.onDrain(resolve));
-      if (payloads.length > 0 && !isGone()) outlet.write(compose(payloads));
-      [payloads, bytes] = [[], 0];
-    }
-
-    for (let at = 0; at < items.length && !isGone(); at += RENDERED_AT_ONCE) {
-      await nextTimeSlice();
-      const rendered = items.slice(at, at + RENDERED_AT_ONCE).map(rendering.payloadOf);
-      for (const payload of areThere(rendered) ? rendered : await Promise.all(rendered)) {
-        payloads.push(payload);
-        bytes += sizeOf(payload);
-        if (bytes >= WRITE_BYTES) await write();
-      }
-      // What had to be read goes out at once: who is cut off again and again gets on all the same.
-      if (!areThere(rendered)) await write();
-    }
-    await write();
-  }
-
-  /** Of all that is missed the newest of each key, and how many were left out. */
-  async function writeNewest(
+  async #writeNewest(
     member: Member<Message>,
     first: readonly Item[],
-    from: Replay<Item>,
+    replay: Replay<Item>,
   ): Promise<void> {
-    const newest = new Map<string, Item>();
-    let count = 0;
-    for (let taken: ReturnType<typeof from.take> = first; taken !== null; taken = from.take())
-      for (const item of await taken) {
-        count += 1;
-        const key = latestBy?.(item) ?? '';
-        newest.delete(key); // Else it would stand where the first of its key stood.
-        newest.set(key, item);
-      }
-    const leftOut = count - newest.size;
-    const items = [...newest.values()];
+    const { channel, latestBy } = this.#options;
+    const { items, leftOut } = await newestByKey(first, replay, (item) => latestBy?.(item) ?? '');
     if (leftOut > 0 && channel.bookmark) items.push(channel.bookmark(leftOut));
-    await writeMissed(member, items);
+    await writeMissed(member, items, this.#options);
   }
 
-  /** Whoever is live looks for itself, from this place on. */
-  function sendBack(position: LogPosition): void {
-    for (const member of members) {
-      if (member.state !== 'LIVE') continue;
-      member.state = 'BEHIND';
-      if (comparePositions(member.position, position) < 0) member.position = position;
-      // Once the channel stands where it jumps to.
-      queueMicrotask(() => void replay(member, channel.replay(member.position)));
+  #end(error?: unknown): void {
+    this.#ended ??= { error };
+    this.#isClosed = true;
+    if (this.#pending.length === 0) this.#endLive();
+  }
+
+  /** Ends the subscribers that have everything. */
+  #endLive(): void {
+    for (const member of [...this.#members]) {
+      if (!member.isLive) continue;
+      member.outlet.end(this.#ended?.error);
+      this.#remove(member);
     }
   }
 
-  function recheck(): void {
-    sendBack(reached());
+  #remove(member: Member<Message>): void {
+    member.leave();
+    if (!this.#members.delete(member) || this.#members.size > 0) return;
+    clearTimeout(this.#bookmarkTimer);
+    this.#isClosed = true;
+    this.#unfollow?.();
+    this.#options.onEmpty();
   }
 
-  function end(error?: unknown): void {
-    ended ??= { error };
-    isOver = true;
-    if (pending.length === 0) finish();
-  }
-
-  /** Ends those who have everything. */
-  function finish(): void {
-    for (const member of [...members]) {
-      if (member.state !== 'LIVE') continue;
-      member.outlet.end(ended?.error);
-      remove(member);
-    }
-  }
-
-  function remove(member: Member<Message>): void {
-    member.state = 'GONE';
-    member.replay?.close();
-    if (!members.delete(member) || members.size > 0) return;
-    clearTimeout(bookmarks);
-    isOver = true;
-    leave?.();
-    options.onEmpty();
-  }
-
-  function scheduleBookmark(afterMs: number): void {
+  #scheduleBookmark(afterMs: number): void {
+    const { bookmarkSeconds } = this.#options;
     if (!bookmarkSeconds) return;
-    bookmarks = setTimeout(() => void sendBookmark(bookmarkSeconds * 1000), afterMs).unref();
+    const send = () => void this.#sendBookmark(bookmarkSeconds * 1000);
+    this.#bookmarkTimer = setTimeout(send, afterMs).unref();
   }
 
-  async function sendBookmark(everyMs: number): Promise<void> {
-    const quietMs = performance.now() - lastWrite;
-    if (quietMs < everyMs || pending.length > 0 || !channel.bookmark)
-      return scheduleBookmark(Math.max(everyMs - quietMs, 1));
-    const bookmark = channel.bookmark(0);
-    pending.push([bookmark]);
-    await writePending();
-    if (members.size > 0) scheduleBookmark(everyMs);
+  async #sendBookmark(intervalMs: number): Promise<void> {
+    const { channel } = this.#options;
+    const quietMs = performance.now() - this.#lastWriteAt;
+    if (quietMs < intervalMs || this.#pending.length > 0 || !channel.bookmark)
+      return this.#scheduleBookmark(Math.max(intervalMs - quietMs, 1));
+    this.#pending.push([channel.bookmark(0)]);
+    await this.#writePending();
+    if (this.#members.size > 0) this.#scheduleBookmark(intervalMs);
   }
-
-  return {
-    async join(outlet, beginning) {
-      if (isOver) return false;
-      const member: Member<Message> = {
-        outlet,
-        state: 'BEHIND',
-        position: before(channel.position),
-        replay: null,
-      };
-      members.add(member);
-      leave ??= channel.follow({ take, recheck, end });
-      if (members.size === 1) scheduleBookmark((bookmarkSeconds ?? 0) * 1000);
-      const from = channel.replay(beginning);
-      member.replay = from;
-      outlet.left(() => remove(member));
-      try {
-        await from.ready();
-      } catch (error) {
-        from.close();
-        remove(member);
-        throw error;
-      }
-      void replay(member, from);
-      return true;
-    },
-    get isEmpty() {
-      return members.size === 0;
-    },
-  };
-}
-
-function areThere<Payload>(
-  payloads: readonly (Payload | Promise<Payload>)[],
-): payloads is readonly Payload[] {
-  return !payloads.some((payload) => payload instanceof Promise);
 }

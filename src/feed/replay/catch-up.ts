@@ -1,4 +1,4 @@
-/** Reads of the table by readers that the ring does not reach, a few at a time. */
+/** Reads of the log table for readers that are behind the ring. Their number at a time is limited. */
 import type { Database } from '../../store/database/database.ts';
 import {
   type LogPage,
@@ -11,28 +11,28 @@ import {
 import type { Selection } from '../channel/event.ts';
 import { answered, readWhileAway } from '../channel/while-away.ts';
 
-/** What is read for whom; `isOver` ends the attempts when the reader has gone. */
+/** `isOver` tells that the reader has left: the read is not repeated any more. */
 export interface CatchUpOptions {
   readonly selection: Selection;
   readonly isOver: () => boolean;
 }
 
 export interface CatchUp {
-  /** A page of what is behind the position; none above `through`. */
+  /** A page of rows after the position, none above `through`. */
   after(position: LogPosition, through: number, options: CatchUpOptions): Promise<LogPage>;
-  /** A page of what is before the position, newest first. */
+  /** A page of rows before the position, newest first. */
   before(position: LogPosition, options: CatchUpOptions): Promise<LogPage>;
   state(options: CatchUpOptions): Promise<LogState>;
 }
 
-const PAGE_ROWS = 200;
+const pageRows = 200;
 
-/** Catch-ups of a node: at most so many reads at a time, each again until the database answers. */
-export function createCatchUp(database: Database, atATime: number): CatchUp {
-  let free = atATime;
+/** Creates the catch-up of a node. Reads are repeated until the database answers. */
+export function createCatchUp(database: Database, maxConcurrentReads: number): CatchUp {
+  let free = maxConcurrentReads;
   const queue: (() => void)[] = [];
 
-  /** One of those at a time; who waits for the database lets others ask it too. */
+  /** Takes a slot for each attempt, not for the wait between two attempts. */
   function read<T>(isOver: () => boolean, statement: () => Promise<T>): Promise<T> {
     return readWhileAway(async () => {
       if (free > 0) free -= 1;
@@ -50,7 +50,7 @@ export function createCatchUp(database: Database, atATime: number): CatchUp {
   const selected = ({ organizationId, resourceId }: Selection) => ({
     organizationId,
     resourceId,
-    limit: PAGE_ROWS,
+    limit: pageRows,
   });
   return {
     after: (position, through, { selection, isOver }) =>

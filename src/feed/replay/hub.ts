@@ -1,16 +1,10 @@
 /**
- * What the readers of a node share: the position, the recent revisions, those who follow (groups of
- * subscribers: what is new is filtered once for each) and those who wait for the next revision.
+ * What all readers of a node share: the position, the recent revisions, and the followers. A follower is a
+ * group of subscribers; new events are filtered once for the group.
  */
 import type { LogPosition, LogRow, StoreIdentity } from '../../store/log/log.ts';
 import type { Follower } from '../channel/channel.ts';
-import {
-  CursorError,
-  type Cursors,
-  comparePositions,
-  createCursors,
-  endOf,
-} from '../channel/cursor.ts';
+import { CursorError, type Cursors, createCursors, endOf } from '../channel/cursor.ts';
 import {
   byRevision,
   eventsOf,
@@ -24,29 +18,30 @@ import { createRing, type Ring } from './ring.ts';
 export interface Hub {
   readonly ring: Ring;
   readonly cursors: Cursors;
-  /** Everything up to here is decided and was handed on. */
+  /** Everything up to here is decided and was passed to the followers. */
   readonly position: LogPosition;
-  /** Of the store that the position is one of; null: the hub has not begun. */
+  /** The epoch of the position; null: the hub has not begun. */
   readonly epoch: string | null;
-  /** Grows when the store becomes another one; cursors of before are worth nothing. */
+  /** Increases when the store becomes another one; earlier cursors are invalid then. */
   readonly generation: number;
-  /** Resolves when the tail has begun; rejects when the hub ends before. */
+  /** Resolves when the tail has begun; rejects if the hub ends before. */
   readonly begun: Promise<void>;
-  /** What the selection asks for, from now on, until the function is called. */
+  /** Passes matching events to the follower, from now on, until the returned function is called. */
   follow(selection: Selection, follower: Follower<LogEvent>): () => void;
-  /** The tail begins, or begins anew, behind these rows: the newest, decided all of them. */
+  /** The tail begins, or begins again, at a position. `recent` are the newest rows up to it, all decided. */
   begin(identity: StoreIdentity, position: number, recent: readonly LogRow[]): void;
   advance(rows: readonly LogRow[], position: number): void;
   /** Nothing more will come. */
   end(): void;
 }
 
-/** Called with each revision that is handed on. */
+/** Called with each new revision. */
 export type Listener = (revision: Revision) => void;
 
+/** Creates a hub; it serves readers once the tail has begun. */
 export function createHub(limits: { bytes: number; ms: number }, listener: Listener): Hub {
   const ring = createRing(limits);
-  /** By organization; those of one resource by both. */
+  /** By organization; followers of one resource by organization and resource. */
   const followers = new Map<string, Set<Following>>();
   let position = 0;
   let generation = 0;
@@ -57,29 +52,29 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
     begun = resolve;
     end = () => reject(new Error('The feed has stopped.'));
   });
-  beginning.catch(() => {}); // Whoever awaits it gets it.
+  beginning.catch(() => {}); // The error is handled by whoever awaits it.
 
-  /** Whoever stands at the position looks again; in another store it means nothing any more. */
+  /** Followers at the present position replay from it; in another store it is invalid, and they end. */
   function recheckAll(isAnother: boolean): void {
     for (const { follower } of [...followers.values()].flatMap((each) => [...each]))
       if (isAnother) follower.end(new CursorError('CURSOR_INVALID'));
       else follower.recheck();
   }
 
-  /** What came together goes to each follower together. */
-  function tell(events: readonly LogEvent[]): void {
+  /** Passes each follower all its events in one call. */
+  function publish(events: readonly LogEvent[]): void {
     if (followers.size === 0) return;
     for (const keyOf of [(event: LogEvent) => event.organizationId, resourceKey])
       for (const [key, own] of groupBy(events, keyOf))
-        for (const following of followers.get(key) ?? []) tellOne(following, own);
+        for (const following of followers.get(key) ?? []) publishTo(following, own);
   }
 
-  function tellOne({ selection, follower }: Following, events: readonly LogEvent[]): void {
+  function publishTo({ selection, follower }: Following, events: readonly LogEvent[]): void {
     try {
       const selected = select(events, selection, nowhere);
       if (selected.length > 0) follower.take(selected);
     } catch (error) {
-      follower.end(error); // Of `matches`: this follower's fault, and not the others' misfortune.
+      follower.end(error); // An error of `matches` must not affect other followers.
     }
   }
 
@@ -111,7 +106,7 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
         current = { cursors: createCursors(identity), epoch: identity.epoch };
         generation += 1;
       }
-      // Before the position moves: who waits stands at the old one, and what lies between is not here.
+      // Before the position changes: followers replay from the old one, because the ring lacks what is between.
       recheckAll(isAnother);
       position = at;
       ring.reset((recent[0]?.revision ?? at + 1) - 1);
@@ -126,7 +121,7 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
         listener(revision);
       }
       position = to;
-      tell(revisions.flatMap(({ events }) => events));
+      publish(revisions.flatMap(({ events }) => events));
     },
     end() {
       end();
@@ -158,7 +153,7 @@ function groupBy(
   return groups;
 }
 
-/** Adds to the set of a key; the function takes it out again. */
+/** Adds to the set of a key; the returned function removes it. */
 function addTo<Value>(sets: Map<string, Set<Value>>, key: string, value: Value): () => void {
   const set = sets.get(key) ?? new Set();
   sets.set(key, set);
@@ -167,9 +162,4 @@ function addTo<Value>(sets: Map<string, Set<Value>>, key: string, value: Value):
     set.delete(value);
     if (set.size === 0 && sets.get(key) === set) sets.delete(key);
   };
-}
-
-/** The later of two positions. */
-export function later(a: LogPosition, b: LogPosition): LogPosition {
-  return comparePositions(a, b) < 0 ? b : a;
 }

@@ -1,7 +1,6 @@
 /**
- * One reader's way from a cursor to the present. It holds a position and at most a page: what it has
- * not taken yet stays in the ring and in the table, so one that does not come back for a day costs
- * what one that waits does.
+ * A reader's replay from a cursor to the present. It holds a position and at most two pages; what it has not
+ * taken stays in the ring and in the table, so a slow reader needs no more memory than a fast one.
  *
  *     behind the ring ── pages of the table ──► in the ring ──► at the position of the hub
  *            ▲                                       │
@@ -10,23 +9,23 @@
 import { setImmediate } from 'node:timers/promises';
 import type { LogPage, LogPosition } from '../../store/log/log.ts';
 import type { Beginning, Replay } from '../channel/channel.ts';
-import { CursorError, comparePositions, endOf } from '../channel/cursor.ts';
+import { CursorError, comparePositions, endOf, later } from '../channel/cursor.ts';
 import { eventsOf, type LogEvent, type Selection, select } from '../channel/event.ts';
 import type { CatchUp } from './catch-up.ts';
-import { type Hub, later } from './hub.ts';
+import type { Hub } from './hub.ts';
 
-/** What a reader reads from. */
+/** What a replay reads from. */
 export interface Source {
   readonly hub: Hub;
   readonly catchUp: CatchUp;
-  /** Takes in everything that has committed before the call. */
+  /** Resolves when everything that was committed before the call has been processed. */
   refresh(): Promise<void>;
 }
 
-/** Revisions looked through at once. */
-const LOOK_THROUGH = 200;
+/** Revisions of the ring that one `take` filters. */
+const maxRevisionsAtOnce = 200;
 
-/** A replay of the events that a selection asks for; it begins to establish its position at the call. */
+/** Opens a replay of the events that match a selection. Its position is established from the call on. */
 export function openReplay(
   { hub, catchUp, refresh }: Source,
   selection: Selection,
@@ -36,12 +35,12 @@ export function openReplay(
   let closed = false;
   let position: LogPosition = endOf(0);
   let generation = hub.generation;
-  /** The page behind the position, asked for already. */
+  /** The next page, if it was requested in advance. */
   let ahead: { through: number; page: Promise<LogPage> } | null = null;
-  /** Read already, to be taken first; the position is behind it. */
+  /** Events that were read while the position was established; they are taken first. */
   let first: LogEvent[] = [];
   const established = establish();
-  established?.catch(() => {}); // Whoever asks gets it.
+  established?.catch(() => {}); // The error is handled by whoever awaits `ready`.
 
   function establish(): Promise<void> | null {
     if (!('revision' in from)) return begin(from);
@@ -62,7 +61,7 @@ export function openReplay(
     position = hub.cursors.decode(selection.organizationId, after);
     if (!hub.ring.reaches(position)) first = await readPage();
     else if (comparePositions(position, hub.position) > 0) {
-      // Of a node that is ahead of this one, or of a log that was longer once.
+      // The cursor is of a node that is ahead of this one, or of a log that has lost rows.
       const state = await catchUp.state(reading);
       if (state.epoch !== hub.epoch || position.revision > state.newest) throw invalid();
     }
@@ -89,10 +88,10 @@ export function openReplay(
     check(found);
     const last = found.rows.at(-1)?.revision;
     const events = select(eventsOf(found.rows, hub.cursors), selection, position);
-    // A page that is not full has everything up to where it was read.
+    // A page that is not full is complete up to the revision through which it was read.
     const reached = found.full && last !== undefined ? last : Math.max(through, last ?? 0);
     position = later(position, endOf(reached));
-    // While these are rendered and written the database reads the next.
+    // The database reads the next page while this one is rendered and written.
     if (found.full && !closed && !hub.ring.reaches(position)) ahead = readAfter(position);
     return events;
   }
@@ -100,11 +99,11 @@ export function openReplay(
   function readAfter(at: LogPosition) {
     const through = hub.position.revision;
     const page = catchUp.after(at, through, reading);
-    page.catch(() => {}); // Whoever takes it gets it.
+    page.catch(() => {}); // The error is handled when the page is taken.
     return { through, page };
   }
 
-  /** May this page be the continuation of the position? */
+  /** @throws {CursorError} if the page does not continue the position */
   function check({ epoch, prunedThrough, newest: top }: LogPage): void {
     if (hub.generation !== generation || epoch !== hub.epoch || position.revision > top)
       throw invalid();
@@ -126,13 +125,13 @@ export function openReplay(
         return events;
       }
       if (!hub.ring.reaches(position)) return readPage();
-      const recent = hub.ring.after(position, LOOK_THROUGH);
+      const recent = hub.ring.after(position, maxRevisionsAtOnce);
       const found = recent.flatMap(({ events }) => select(events, selection, position));
       const last = recent.at(-1);
       if (last) position = later(position, endOf(last.revision));
       if (found.length > 0) return found;
-      // So much that nothing of it matches is no reason to keep the others waiting.
-      if (recent.length === LOOK_THROUGH) return setImmediate([]);
+      // No match in many revisions: yield to the event loop before the next ones are filtered.
+      if (recent.length === maxRevisionsAtOnce) return setImmediate([]);
       position = later(position, hub.position);
       return null;
     },
@@ -142,6 +141,6 @@ export function openReplay(
   };
 }
 
-export function invalid(): CursorError {
+function invalid(): CursorError {
   return new CursorError('CURSOR_INVALID');
 }

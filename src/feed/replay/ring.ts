@@ -1,15 +1,15 @@
-/** The recent revisions of a node, so that who lags or comes back does not read the table. */
+/** The recent revisions of a node, from which slow and returning readers are served without the table. */
 import type { LogPosition } from '../../store/log/log.ts';
 import { comparePositions, endOf } from '../channel/cursor.ts';
 import type { Revision } from '../channel/event.ts';
 
 export interface Ring {
-  /** Holds the ring everything that is decided and behind this position? */
+  /** Whether the ring has everything decided after this position. */
   reaches(position: LogPosition): boolean;
   push(revisions: readonly Revision[]): void;
-  /** The revisions behind a position that the ring reaches, at most `limit`. */
+  /** At most `limit` revisions, from the one of the position on. The ring must reach the position. */
   after(position: LogPosition, limit: number): readonly Revision[];
-  /** Forgets everything; what follows begins behind this revision. */
+  /** Drops everything; the next revisions follow this one. */
   reset(revision: number): void;
 }
 
@@ -19,15 +19,15 @@ interface Slot {
   readonly atMs: number;
 }
 
-/** What an event takes besides its details, roughly. */
-const EVENT_BYTES = 900;
+/** Approximate memory of an event without its details. */
+const eventOverheadBytes = 900;
 
-/** A ring of so many bytes and so much time, whichever is less. */
+/** Creates a ring that is limited in bytes and in time. */
 export function createRing(limits: { bytes: number; ms: number }): Ring {
-  /** Those that are dropped are empty until the array is made anew. */
+  /** Dropped slots are null, until the array is copied. */
   let slots: (Slot | null)[] = [];
-  let first = 0; // The slots before it are dropped.
-  let start = 0; // Every revision above it is here.
+  let first = 0; // Index of the oldest slot that is kept.
+  let start = 0; // All decided revisions above this one are kept.
   let bytes = 0;
 
   function drop(now: number): void {
@@ -62,7 +62,7 @@ export function createRing(limits: { bytes: number; ms: number }): Ring {
       for (const revision of revisions) {
         let size = 0;
         for (const { details } of revision.events)
-          size += EVENT_BYTES + 2 * JSON.stringify(details).length;
+          size += eventOverheadBytes + 2 * JSON.stringify(details).length;
         bytes += size;
         slots.push({ revision, bytes: size, atMs });
       }

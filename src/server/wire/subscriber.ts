@@ -1,5 +1,5 @@
 /** One subscription of one client in its group, as its transport uses it. */
-import type { Outlet } from '../../feed/group/group.ts';
+import type { Outlet } from '../../feed/group/member.ts';
 import type { NextFrames } from './next-frames.ts';
 
 /**
