@@ -41,7 +41,7 @@ const lastValuesDocument =
   'query ($device: String!, $after: String) { ' +
   'result: runtimeDeviceValues(device: $device, after: $after) { field value at } }';
 const logsDocument = mutation('reportLogs', 'ReportLogsInput');
-const greatestInt = 2 ** 31 - 1;
+const maxInt = 2 ** 31 - 1;
 /** Of a message, as long as the API has not sent its limits. */
 const charactersUntilTold = 500;
 
@@ -67,10 +67,10 @@ export function createApi(run: string, connection: Pick<Connection, 'request' | 
       report({
         report: 'HEARTBEAT',
         counters: {
-          messagesAccepted: Math.min(counters.messagesAccepted, greatestInt),
-          messagesRejected: Math.min(counters.messagesRejected, greatestInt),
-          inputCommands: Math.min(counters.inputCommands, greatestInt),
-          valuesRefused: Math.min(counters.valuesRefused, greatestInt),
+          messagesAccepted: Math.min(counters.messagesAccepted, maxInt),
+          messagesRejected: Math.min(counters.messagesRejected, maxInt),
+          inputCommands: Math.min(counters.inputCommands, maxInt),
+          valuesRefused: Math.min(counters.valuesRefused, maxInt),
           memoryBytes: process.memoryUsage.rss(),
         },
       }),

@@ -18,7 +18,7 @@ export interface CloudDevicesOptions {
 }
 
 /** Devices whose earlier values are cached; above this number they are requested again. */
-const mostLearned = 10_000;
+const maxLearned = 10_000;
 
 /** Opens the outbox, and delivers its content. */
 export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
@@ -59,17 +59,17 @@ export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
   async function learn(device: string): Promise<void> {
     if (learned.has(device)) return;
     const values = await api.lastValues(device);
-    if (learned.size >= mostLearned) learned.clear();
+    if (learned.size >= maxLearned) learned.clear();
     if (values.length > 0) learned.add(device);
     outbox.learn(device, values);
   }
 
   return {
     keep(device, values, at) {
-      const mostBytes = api.limits()?.valueBytes ?? Number.POSITIVE_INFINITY;
+      const maxBytes = api.limits()?.valueBytes ?? Number.POSITIVE_INFINITY;
       for (const [field, value] of values) {
-        const isTooLong = Buffer.byteLength(JSON.stringify(value)) > mostBytes;
-        if (isTooLong) return { tooLong: field, mostBytes };
+        const isTooLong = Buffer.byteLength(JSON.stringify(value)) > maxBytes;
+        if (isTooLong) return { tooLong: field, maxBytes };
       }
       if (!outbox.put(device, values, at)) return 'FULL';
       delivery.wake();

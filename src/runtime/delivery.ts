@@ -43,9 +43,9 @@ export interface Delivery {
 const lingerMilliseconds = 200;
 /** Delay between two batches of a queue that holds more than one. */
 const nextBatchMilliseconds = 20;
-const longestRetryMilliseconds = 3_000;
+const maxRetryMilliseconds = 3_000;
 /** After this many rejections a request is taken to be refused for its items. */
-const mostRejections = 3;
+const maxRejections = 3;
 /** Bytes of a list entry in JSON, with the comma. */
 export const jsonBytes = (item: unknown) => Buffer.byteLength(JSON.stringify(item)) + 1;
 
@@ -67,7 +67,7 @@ export function createDelivery<T>({ queue, limits, send }: DeliveryOptions<T>): 
     if (timer !== undefined && !isUrgent) return;
     clearTimeout(timer);
     const linger = isFollowing ? nextBatchMilliseconds : lingerMilliseconds;
-    const wait = backOff({ first: linger, max: longestRetryMilliseconds }, failures);
+    const wait = backOff({ first: linger, max: maxRetryMilliseconds }, failures);
     timer = setTimeout(() => void sendPart(), isUrgent ? 0 : wait).unref();
   }
 
@@ -102,7 +102,7 @@ export function createDelivery<T>({ queue, limits, send }: DeliveryOptions<T>): 
       failures += 1;
       const isRejected = error instanceof RequestRejected && !error.retryable;
       rejections = isRejected ? rejections + 1 : 0;
-      if (isRejected && rejections >= mostRejections) refuse(items, error.message);
+      if (isRejected && rejections >= maxRejections) refuse(items, error.message);
     }
   }
 

@@ -17,7 +17,7 @@ export type Kept =
   /** There is no room now. */
   | 'FULL'
   /** It could never be delivered: this field is longer than the API accepts. */
-  | { readonly tooLong: string; readonly mostBytes: number };
+  | { readonly tooLong: string; readonly maxBytes: number };
 
 /** The last values of a device are not available now. */
 export class ValuesUnavailable extends Error {
@@ -36,7 +36,7 @@ export interface DeviceStorage {
   close(): void;
 }
 
-const mostDevices = 10_000;
+const maxDevices = 10_000;
 
 /** Stores values in `devices.db` of the work folder, before their message is accepted. */
 export function openLocalDevices(folder: string): DeviceStorage {
@@ -59,7 +59,7 @@ export function openLocalDevices(folder: string): DeviceStorage {
   });
   return {
     keep(device, values, at) {
-      if (!known.has(device) && known.size >= mostDevices) return 'FULL';
+      if (!known.has(device) && known.size >= maxDevices) return 'FULL';
       const rows = [...values].map(([field, value]): [string, string] => [
         field,
         JSON.stringify(value),

@@ -167,8 +167,8 @@ function takeMessage(devices: DeviceStorage, listener: MessageListener, body: un
   const kept = devices.keep(device, checked.values, new Date().toISOString());
   if (kept === 'KEPT') return { status: 202, body: { accepted: true } };
   if (kept === 'FULL') return notNow('There is no room for more values; try again later.');
-  const { tooLong, mostBytes } = kept;
-  const error = `${tooLong} is longer than the API takes: send ${mostBytes} bytes of JSON at most.`;
+  const { tooLong, maxBytes } = kept;
+  const error = `${tooLong} is longer than the API takes: send ${maxBytes} bytes of JSON at most.`;
   return { status: 413, body: { error } };
 }
 

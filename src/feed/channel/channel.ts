@@ -1,32 +1,32 @@
 /**
- * What a group of readers follows: items at places of an order, those of now and those of before.
- * The feed is one, the lines of a runtime's log and the states of an operation are others.
+ * A channel: an ordered sequence of items that a group of subscribers follows and can replay. The feed is
+ * one; the lines of a runtime's log and the states of an operation are others.
  */
 import type { LogPosition } from '../../store/log/log.ts';
 import { endOf } from './cursor.ts';
 
 /** Where a reader begins. */
 export interface Beginning {
-  /** Right behind this cursor; without it, now. */
+  /** Directly after this cursor; without it, at the present. */
   readonly after?: string | null;
-  /** Without `after`: with the newest so many, the oldest of them first. */
+  /** Without `after`: this many of the newest items come first, in order. */
   readonly last?: number | null;
 }
 
-/** Hears what is new. Nothing of it may throw, and nothing may call the channel back meanwhile. */
+/** Receives new items. Its functions must not throw, and must not call the channel. */
 export interface Follower<Item> {
-  /** New items, in order; the channel's position is behind them. */
+  /** New items, in order; the channel's position is after them. */
   take(items: readonly Item[]): void;
-  /** The position is about to jump: whoever stands at the present one has to look for itself. */
+  /** The position is about to skip items: the follower has to replay from the present position. */
   recheck(): void;
-  /** Nothing more will come, with an error if it failed. */
+  /** Nothing more will come; with an error if the channel failed. */
   end(error?: unknown): void;
 }
 
-/** A way from somewhere to the present. */
+/** Reads the items from a beginning up to the present. */
 export interface Replay<Item> {
   /**
-   * Resolves when the position is established: nothing that comes from now on is missed.
+   * Resolves when the position is established: no item that comes from then on is missed.
    *
    * @throws {CursorError} the cursor cannot be followed; the first `take` throws the same
    */
@@ -34,30 +34,30 @@ export interface Replay<Item> {
   /** Everything up to here has been taken. */
   readonly position: LogPosition;
   /**
-   * The next items; a promise (whose list may be empty) where they have to be read; null, and never
-   * a promise of it: there is nothing up to the channel's position.
+   * The next items, or a promise of them (the list may be empty) if they have to be read. Null, which is
+   * never promised: everything up to the channel's position was taken.
    *
-   * @throws {CursorError} what comes next is gone; the promise rejects with the same
+   * @throws {CursorError} the next items were pruned; the promise rejects with the same
    */
   take(): readonly Item[] | Promise<readonly Item[]> | null;
-  /** Ends attempts to read. */
+  /** Ends a read that is being repeated. */
   close(): void;
 }
 
 export interface Channel<Item extends LogPosition> {
-  /** Its items are states: whoever was sent one need not be sent another that looks the same to them. */
+  /** Its items are states: a follower that was sent one is not sent another that renders the same. */
   readonly isOfStates?: true;
-  /** Everything up to here was handed to the followers. */
+  /** Everything up to here was passed to the followers. */
   readonly position: LogPosition;
-  /** Items from now on, until the function is called. */
+  /** Passes items to a follower from now on, until the returned function is called. */
   follow(follower: Follower<Item>): () => void;
-  /** From a beginning, or from a place where a follower was. */
+  /** Replays from a beginning, or from a position of a follower. */
   replay(from: Beginning | LogPosition): Replay<Item>;
-  /** An item that says that everything up to the present position was delivered. */
+  /** A bookmark: an item that states that everything up to the present position was delivered. */
   bookmark?(leftOut: number): Item;
 }
 
-/** The place right before an item. */
+/** The position directly before an item. */
 export function before({ revision, place }: LogPosition): LogPosition {
   return place === 0 ? endOf(revision - 1) : { revision, place: place - 1 };
 }

@@ -1,4 +1,4 @@
-/** What a reader of the feed is handed: rows of the log, and bookmarks between them. */
+/** The items of the feed: rows of the log, and bookmarks between them. */
 import type { LogPosition, LogRow } from '../../store/log/log.ts';
 import type { Cursors } from './cursor.ts';
 
@@ -19,7 +19,7 @@ export class LogEvent implements LogRow {
   readonly causedBySequence: number | null;
   readonly actor: LogRow['actor'];
   readonly details: LogRow['details'];
-  /** Of the hub's, which all readers share; else of one reader's page. */
+  /** Whether all subscribers of the node share this object; otherwise it belongs to one catch-up. */
   readonly isShared: boolean;
   readonly #cursors: Cursors;
   #cursor: string | null = null;
@@ -45,18 +45,18 @@ export class LogEvent implements LogRow {
     this.#cursors = cursors;
   }
 
-  /** Right behind this event, for its own organization; made when somebody asks for it. */
+  /** The cursor directly after this event, for its organization; encoded on first use. */
   get cursor(): string {
     this.#cursor ??= this.#cursors.encode(this.organizationId, this);
     return this.#cursor;
   }
 }
 
-/** Nothing up to this cursor is still to come. */
+/** States that everything up to its cursor was delivered. */
 export interface Bookmark extends LogPosition {
   readonly kind: 'BOOKMARK';
   readonly cursor: string;
-  /** Events before it that were left out, for later ones of their resources came. */
+  /** Earlier events that were left out because later ones of the same resources were sent. */
   readonly leftOut: number;
 }
 
@@ -68,7 +68,7 @@ export interface Revision {
   readonly events: readonly LogEvent[];
 }
 
-/** The bookmark of a position: behind everything that stands there. */
+/** The bookmark of a position; it is ordered directly after that position. */
 export function bookmarkAt(
   { revision, place }: LogPosition,
   cursor: string,
@@ -77,12 +77,12 @@ export function bookmarkAt(
   return { kind: 'BOOKMARK', cursor, leftOut, revision, place: place + 1 };
 }
 
-/** The events of rows. */
+/** Makes events of rows. */
 export function eventsOf(rows: readonly LogRow[], cursors: Cursors, isShared = false): LogEvent[] {
   return rows.map((row) => new LogEvent(row, cursors, isShared));
 }
 
-/** Events in the order of the log, those of a revision together. */
+/** Groups events by revision; they are in the order of the log. */
 export function byRevision(events: readonly LogEvent[]): Revision[] {
   const revisions: { revision: number; events: LogEvent[] }[] = [];
   for (const event of events) {
@@ -93,15 +93,15 @@ export function byRevision(events: readonly LogEvent[]): Revision[] {
   return revisions;
 }
 
-/** Which events a reader gets. */
+/** The events that a reader gets. */
 export interface Selection {
   readonly organizationId: string;
-  /** Events of this resource alone. */
+  /** Only events of this resource. */
   readonly resourceId: string | null;
   readonly matches: ((event: LogEvent) => boolean) | null;
 }
 
-/** The events of a revision behind a position that the selection asks for. */
+/** The events after a position that match the selection. */
 export function select(
   events: readonly LogEvent[],
   selection: Selection,

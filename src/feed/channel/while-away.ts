@@ -1,21 +1,21 @@
-/** Reads that wait for a database that is away, rather than to fail for it. */
+/** Reads that are repeated while the database cannot be reached. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isConnectionError } from '../../store/database/sql-error.ts';
 import { within } from '../../store/database/time-limit.ts';
 import { backOff } from '../../timing/back-off.ts';
 
-/** A connection that was cut without a word answers never. */
-const READ_SECONDS = 10;
+/** A connection that was cut silently never answers, so reads are limited in time. */
+const maxReadSeconds = 10;
 const retryBackOffMs = { first: 50, max: 2000 };
 
-/** A read that the database has to answer in time. */
-export const answered = <T>(read: Promise<T>): Promise<T> => within(READ_SECONDS, read);
+/** Rejects if the database does not answer the read in time. */
+export const answered = <T>(read: Promise<T>): Promise<T> => within(maxReadSeconds, read);
 
 /**
- * Reads again while the database is away.
+ * Repeats a read that fails because the database cannot be reached.
  *
- * @param isOver nobody wants it any more: the next failure is final
- * @throws what the statement itself fails with, at once
+ * @param isOver whether the result is no longer wanted: then the next failure is final
+ * @throws any other error of the read, at once
  */
 export async function readWhileAway<T>(read: () => Promise<T>, isOver: () => boolean): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {

@@ -1,25 +1,26 @@
-/** Items as their subscribers get them: made once, however many groups ask, and kept for a while. */
+/** Rendered items: each is rendered once, for all groups with the same document, and cached within a budget. */
 
 export interface Rendering<Item, Payload> {
-  /** The same promise or payload while it is kept. */
+  /** The payload of an item; the same promise or payload while it is cached. */
   payloadOf(item: Item): Payload | Promise<Payload>;
 }
 
-/** A budget that many share: what was added first goes first. */
+/** A budget of bytes that many caches share. The oldest entries are evicted first. */
 export interface Kept {
-  /** Counts so many bytes; `drop` is called once when they have to go. */
+  /** Adds an entry; `drop` is called once, when it is evicted. */
   add(bytes: number, drop: () => void): void;
 }
 
 export interface RenderingOptions<Item, Payload> {
   readonly render: (item: Item) => Payload | Promise<Payload>;
-  /** Bytes of a payload, roughly. */
+  /** Approximate size of a payload in bytes. */
   readonly sizeOf: (payload: Payload) => number;
   readonly kept: Kept;
-  /** What nobody else will ask for, or what may be another next time, is not kept. */
+  /** Whether a payload may be cached: another group may ask for it, and would get the same. */
   readonly mayKeep: (item: Item, payload: Payload) => boolean;
 }
 
+/** Creates an empty cache of rendered items. */
 export function createRendering<Item, Payload>(
   options: RenderingOptions<Item, Payload>,
 ): Rendering<Item, Payload> {
@@ -52,9 +53,9 @@ export function createRendering<Item, Payload>(
   };
 }
 
-/** Keeps `bytes` in all, a little less or more by what is added last. */
+/** A budget of `bytes`; an entry that does not fit evicts older ones, or itself. */
 export function createKept(bytes: number): Kept {
-  /** Those before `first` are dropped, and empty until the array is made anew. */
+  /** Entries before `first` are evicted and null, until the array is copied. */
   let entries: ({ readonly bytes: number; readonly drop: () => void } | null)[] = [];
   let first = 0;
   let held = 0;

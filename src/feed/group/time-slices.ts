@@ -4,7 +4,7 @@
  */
 
 /** Length of a time slice, in milliseconds. */
-const SLICE_MS = 5;
+const sliceMs = 5;
 
 /** One queue per process, because the process has one thread. */
 let waiting: (() => void)[] = [];
@@ -21,7 +21,7 @@ export function nextTimeSlice(): Promise<void> {
 }
 
 async function run(): Promise<void> {
-  const until = performance.now() + SLICE_MS;
+  const until = performance.now() + sliceMs;
   while (waiting.length > 0) {
     const taken = waiting;
     waiting = [];

@@ -1,32 +1,33 @@
-/** A transaction that somebody has forgotten keeps the whole feed waiting, and nobody would know why. */
+/** Reports the transactions that hold up the feed: one that stays open after its INSERT delays every later row. */
 
 export interface Waiting {
   /**
-   * After each read: where the tail stands, and whether it waits there for writers.
+   * Called after each read with the position of the tail.
    *
+   * @param waits whether the tail cannot advance because of writers
    * @param writers virtual transactions that hold the log's lock, as `pg_locks` names them
    */
   look(position: number, waits: boolean, writers: readonly string[]): void;
 }
 
-/** Until it is said who keeps the feed waiting, and until it is said again. */
-const SAYS_MS = { first: 10_000, again: 60_000 };
+/** Time at one position until the first report, and between two reports. */
+const reportMs = { first: 10_000, repeat: 60_000 };
 
-/** Says who keeps the feed waiting at one place for long. */
-export function createWaiting(say: (error: Error) => void): Waiting {
+/** Calls `report` with an error that names the transactions. */
+export function createWaiting(report: (error: Error) => void): Waiting {
   let at: number | null = null;
-  let saysAt = 0;
+  let reportAt = 0;
   return {
     look(position, waits, writers) {
       const now = performance.now();
       if (!waits || position !== at) {
         at = position;
-        saysAt = now + SAYS_MS.first;
+        reportAt = now + reportMs.first;
       }
-      if (!waits || writers.length === 0 || now < saysAt) return;
-      saysAt = now + SAYS_MS.again;
+      if (!waits || writers.length === 0 || now < reportAt) return;
+      reportAt = now + reportMs.repeat;
       const named = writers.map((writer) => `'${writer}'`).join(', ');
-      say(
+      report(
         new Error(
           `The feed waits for transactions that have written to the log, or may. Commit or end them: select pid from pg_locks where virtualtransaction in (${named}).`,
         ),

@@ -175,11 +175,11 @@ function sourceOf({ socket }: IncomingMessage): string {
 }
 
 const failuresAMinute = 10;
-const mostSources = 10_000;
+const maxSources = 10_000;
 
 /** Counts failures per source. A right token does not consult it, so nobody can lock others out. */
 function createThrottle() {
-  const sources = new LRUCache<string, { count: number; until: number }>({ max: mostSources });
+  const sources = new LRUCache<string, { count: number; until: number }>({ max: maxSources });
   return {
     /** Counts a failure; true if there are too many within a minute. */
     add(source: string): boolean {

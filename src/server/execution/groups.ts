@@ -63,7 +63,7 @@ function callerOfGroup({ viewer, requestId, transport, method }: Caller): Caller
 
 /** Renderings kept for later groups; a longer document with its variables is not kept. */
 const keptRenderings = 1000;
-const longestKept = 50_000;
+const maxKeptCharacters = 50_000;
 
 /** Includes the overhead of the frame and of the event. */
 const sizeOf = ({ json }: Payload): number => 1000 + json.length;
@@ -111,7 +111,7 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
     const key = source.options.isOfLog ? resultKeyOf(prepared) : null;
     const known = key === null ? undefined : renderings.get(key);
     const rendering = known ?? newRendering(shared, rootOf);
-    if (key !== null && keyOf(prepared).length <= longestKept) renderings.set(key, rendering);
+    if (key !== null && keyOf(prepared).length <= maxKeptCharacters) renderings.set(key, rendering);
     const group = createGroup<LogPosition, Payload, NextFrames>({
       ...{ channel, rendering, bookmarkSeconds, latestBy, sizeOf },
       compose: (payloads) => new NextFrames(payloads),

@@ -187,7 +187,7 @@ export async function reportRuntime(
 }
 
 /** Log lines that one instance keeps; the oldest go first. */
-const KEPT_LOG_LINES = 10_000;
+const maxLogLines = 10_000;
 
 export interface ReportedLogLine {
   /** Of the line within its run; null from a runtime that does not number its lines. */
@@ -231,7 +231,7 @@ export async function reportLogs(
     `delete from runtime_logs where instance_id = $1::uuid and id <= (
        select id from runtime_logs where instance_id = $1::uuid
         order by id desc offset $2::int limit 1)`,
-    [run.instanceId, KEPT_LOG_LINES],
+    [run.instanceId, maxLogLines],
   );
   return { outcome: 'ACCEPTED', instanceId: run.instanceId };
 }

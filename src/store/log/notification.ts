@@ -25,8 +25,8 @@ export interface PushedRevision {
 const ANYTHING_CHANGED: Notification = { isOwn: false, log: true, pushed: null, topics: null };
 
 /** PostgreSQL takes less than 8,000 bytes. */
-const PAYLOAD_BYTES = 7800;
-const TOPIC_BYTES = 4000;
+const maxPayloadBytes = 7800;
+const maxTopicBytes = 4000;
 
 /** The payload of a node's coalesced notification; receivers read the log. */
 export function payloadOf(
@@ -34,7 +34,7 @@ export function payloadOf(
   { log, topics }: { log: boolean; topics: ReadonlySet<string> },
 ): string {
   const named = JSON.stringify([...topics]);
-  const listed = Buffer.byteLength(named) <= TOPIC_BYTES ? named : 'null';
+  const listed = Buffer.byteLength(named) <= maxTopicBytes ? named : 'null';
   return `{"node":"${node}","log":${log},"topics":${listed}}`;
 }
 
@@ -52,7 +52,7 @@ export function payloadOfCommit(
     details: inStoredOrder(row.details),
   }));
   const payload = `{"node":"${node}","log":true,"topics":[],"rows":${JSON.stringify(pushed)},`;
-  return Buffer.byteLength(payload) <= PAYLOAD_BYTES ? payload : null;
+  return Buffer.byteLength(payload) <= maxPayloadBytes ? payload : null;
 }
 
 /** Parses a payload; an unknown one means that anything may be new. */
