@@ -1,6 +1,6 @@
 /**
- * Text that the store cannot hold is dealt with here, before a resolver or a planned statement has it:
- * an id or key names nothing, like any other unknown one; any other text is refused. A mutation
+ * Refuses text that the store cannot hold, before it reaches a resolver or a planned statement. An id or
+ * key with such text is not found, like any other unknown one; any other text is refused. A mutation
  * returns InvalidInput, any other field throws an error of the same code.
  */
 import {
@@ -19,8 +19,8 @@ import { isStorable, storable } from '../store/input/text.ts';
 import { invalidInput } from './result/user-errors.ts';
 
 /** Levels of lists and objects in a JSON value; PostgreSQL has a limit too. */
-const deepestJson = 64;
-const mostIssues = 20;
+const maxJsonDepth = 64;
+const maxIssues = 20;
 
 /** The value with its references made storable; adds what is wrong with the rest to `issues`. */
 type Check = (value: unknown, path: string, issues: InputIssue[]) => unknown;
@@ -144,8 +144,8 @@ const ofFields =
 function checkJson(value: unknown, path: string, issues: InputIssue[], depth = 0): unknown {
   checkText(value, path, issues);
   if (typeof value !== 'object' || value === null) return value;
-  if (depth >= deepestJson) {
-    add(issues, path, `JSON is taken up to ${deepestJson} levels deep.`);
+  if (depth >= maxJsonDepth) {
+    add(issues, path, `JSON is taken up to ${maxJsonDepth} levels deep.`);
     return value;
   }
   for (const [name, inner] of Object.entries(value)) {
@@ -157,7 +157,7 @@ function checkJson(value: unknown, path: string, issues: InputIssue[], depth = 0
 }
 
 function add(issues: InputIssue[], path: string, message: string): void {
-  if (issues.length < mostIssues) issues.push({ path, message });
+  if (issues.length < maxIssues) issues.push({ path, message });
 }
 
 const below = (path: string, name: string): string => (path === '' ? name : `${path}.${name}`);

@@ -1,7 +1,7 @@
 /** Lists the ten slowest tests when a run has ended. */
 import type { Reporter, TestModule } from 'vitest/node';
 
-const listed = 10;
+const maxListed = 10;
 
 export default class Slowest implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
@@ -13,7 +13,7 @@ export default class Slowest implements Reporter {
     );
     tests.sort((a, b) => b.seconds - a.seconds);
     console.log('\nThe slowest tests:');
-    for (const { name, seconds } of tests.slice(0, listed))
+    for (const { name, seconds } of tests.slice(0, maxListed))
       console.log(`${seconds.toFixed(1).padStart(7)} s  ${name}`);
   }
 }

@@ -22,7 +22,7 @@ export interface WorkItem extends Fence {
   readonly firstCause: StoredFailure | null;
 }
 
-/** How long an item of any driver is left to the servers that have the driver of its host. */
+/** How long servers without the driver of an item leave it to the servers that have it. */
 const leaveToOthersSeconds = 5;
 
 // statement_timestamp() is stable, so that it can be a condition on the index; clock_timestamp() cannot.
@@ -51,14 +51,18 @@ returning w.resource_id as "resourceId", w.kind, w.driver, w.token, w.organizati
 /** Kinds of work, and how many items of these kinds may be claimed in total. */
 export interface Claimable {
   readonly kinds: readonly WorkKind[];
-  /** Of hosts with this driver alone; null: of all, those with another server's driver last. */
+  /**
+   * Only items of hosts with this driver. Null: items of any driver, but those of a driver that this
+   * server lacks only once they are overdue by `leaveToOthersSeconds`.
+   */
   readonly driver: HostDriver | null;
   readonly limit: number;
 }
 
 /**
- * Claims items that are due, in one statement. A kind and driver are of one group alone. An item of
- * a driver that no server has is claimed with the groups of all drivers alone: its deadline ends it.
+ * Claims items that are due, in one statement. Each pair of kind and driver belongs to one group.
+ * Items of a driver that no server has are claimed only by groups of any driver: the deadlines, which
+ * then fail the operation.
  */
 export function claim(
   store: Store,
