@@ -1,5 +1,5 @@
 /**
- * The one place where the parts meet: each line of `createApp` starts a part, `stop` ends them in
+ * Creates and connects the parts: each line of `createApp` starts a part, `stop` ends them in
  * reverse order.
  */
 import { readFileSync } from 'node:fs';

@@ -201,12 +201,12 @@ export const streamSettings = {
   laggingBytes: setting(
     `STREAM_LAGGING_BYTES=${defaultStreamLimits.laggingBytes}`,
     whole(1024, 2 ** 30),
-    'unread bytes above which a subscriber gets nothing more until it has read, and then catches up',
+    'unsent bytes above which a subscriber gets nothing more until it has read, and then catches up',
   ),
   bufferBytes: setting(
     `STREAM_BUFFER_BYTES=${defaultStreamLimits.bufferBytes}`,
     whole(64 * 1024, 2 ** 30),
-    'unread bytes above which a socket is closed with 1013',
+    'unsent bytes above which a socket is closed with 1013',
   ),
   laggingSeconds: setting(
     `STREAM_LAGGING_SECONDS=${defaultStreamLimits.laggingSeconds}`,
@@ -216,7 +216,7 @@ export const streamSettings = {
   totalBufferBytes: setting(
     `STREAM_TOTAL_BUFFER_BYTES=${defaultStreamLimits.totalBufferBytes}`,
     whole(2 ** 20, 2 ** 40),
-    'unread bytes of all lagging subscribers together; above it the one that has lagged longest is closed first',
+    'unsent bytes of all lagging subscribers together; above it the one that has lagged longest is closed first',
   ),
   pingSeconds: setting(
     `STREAM_PING_SECONDS=${defaultStreamLimits.pingSeconds}`,

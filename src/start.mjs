@@ -1,12 +1,12 @@
 /**
- * What `npm start` runs: the server from its build, which is made first where there is none of these
- * sources. Plain JavaScript on Node alone, so that nothing stands between npm and the server.
+ * What `npm start` runs. Runs the build that belongs to the present sources; makes it first if it is missing.
+ * Plain JavaScript, so that it runs without a loader.
  *
  *     node src/start.mjs [--build] [OPTIONS OF THE SERVER]
  *
- * A build is the folder `build/<digest>/` and its digest is that of all it is made from: sources that
- * changed have another, so an old build is never served. `--build` makes the build and ends. `--help` needs
- * none: without a build the sources answer.
+ * A build is the folder `build/<digest>/`. The digest is computed from all inputs of a build, so a build of
+ * changed sources is never run. `--build` makes the build and ends. `--help` does not need a build: without
+ * one it is printed from the sources.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -70,7 +70,7 @@ const forbidden: Record<string, { readonly texts: RegExp; readonly except: reado
   },
 };
 
-/** The files directly in src/, where the parts meet. */
+/** The files directly in src/, which connect the parts. */
 const mayImportEverything = [
   ...['main.ts', 'app.ts', 'config.ts', 'settings.ts'],
   ...['build.ts', 'start.mjs'],

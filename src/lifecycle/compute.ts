@@ -1,4 +1,4 @@
-/** What hosts are made of: the tuples behind the columns, the enums of GraphQL and the drivers. */
+/** The drivers and sizes of hosts: tuples from which the columns and the GraphQL enums are made. */
 
 /** The drivers of hosts. A new host gets the first one if its input names none. */
 export const hostDrivers = ['PROCESS'] as const;

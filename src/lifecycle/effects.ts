@@ -1,6 +1,6 @@
 /**
- * What a host does to its instances. `desired` alone decides who starts; every row names its
- * cause. The rules: docs/lifecycle.md, "Hosts and their instances".
+ * What a host does to its instances. `desired` alone decides which instances start; every row
+ * names its cause. The rules: docs/lifecycle.md, "Hosts and their instances".
  */
 import type { Cause, HostSnapshot, InstanceSnapshot } from './change.ts';
 import type { Draft } from './draft.ts';

@@ -21,7 +21,7 @@ export async function createSampleData(
 ): Promise<void> {
   const caller: Caller = {
     organizationId,
-    callerId: 'sample-data',
+    accessKeyId: 'sample-data',
     actor: { kind: 'SYSTEM', name: 'sample data' },
   };
   let isNew = true;

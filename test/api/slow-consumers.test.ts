@@ -102,7 +102,7 @@ describe('one that stops reading', () => {
     slow.socket.resume();
     expect(await slow.isClosed()).toEqual({
       code: 1013,
-      reason: 'It does not read what it is sent. Come back with the last cursor.',
+      reason: 'The client reads too slowly. Reconnect with the last cursor.',
     });
   });
 

@@ -94,7 +94,7 @@ describe('a busy event loop', () => {
     user.subscribe('s', items);
     expect(await user.isClosed()).toEqual({
       code: 1013,
-      reason: 'The server is busy. Come back with the last cursor.',
+      reason: 'The server is too busy. Reconnect with the last cursor.',
     });
     expect([...user.of('s', 'error'), ...user.of('s')]).toEqual([]);
     const events = await openEvents(api, items);

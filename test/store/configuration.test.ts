@@ -216,7 +216,7 @@ describe.each(storeKinds)('saves of configuration on %s', (kind) => {
         createBillingSubscription(its.store, its.caller, { ...input, trial: false }),
       ),
     ).toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' });
-    const other = { ...its.caller, callerId: 'another' };
+    const other = { ...its.caller, accessKeyId: 'another' };
     expect(await refused(() => createBillingSubscription(its.store, other, input))).toMatchObject({
       code: 'KEY_TAKEN',
     });

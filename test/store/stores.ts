@@ -39,7 +39,7 @@ export async function openTestStore(kind: StoreKind): Promise<OpenStore> {
 /** A caller of an organization of its own, in which every key is free. */
 export async function newCaller(store: OpenStore): Promise<Caller> {
   const organizationId = await createOrganization(store.database);
-  return { organizationId, callerId: 'tester', actor: { kind: 'USER', name: 'tester' } };
+  return { organizationId, accessKeyId: 'tester', actor: { kind: 'USER', name: 'tester' } };
 }
 
 const tables = [

@@ -39,7 +39,7 @@ export interface Context {
 export function callerOf({ viewer }: Context): Caller {
   return {
     organizationId: viewer.organizationId,
-    callerId: viewer.accessKeyId,
+    accessKeyId: viewer.accessKeyId,
     actor: { kind: viewer.kind === 'RUN' ? 'RUNTIME' : 'USER', name: viewer.name },
   };
 }

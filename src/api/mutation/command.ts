@@ -28,7 +28,7 @@ export function commandOf(
   field: string,
   { reference, input }: { reference: string; input: CommandInput },
 ): Command {
-  const { organizationId, callerId, actor } = callerOf(context);
+  const { organizationId, accessKeyId, actor } = callerOf(context);
   const key = input.idempotencyKey;
   return {
     organizationId,
@@ -36,7 +36,7 @@ export function commandOf(
     reference,
     reason: input.reason ?? null,
     expectedSequence: input.expectedSequence ?? null,
-    idempotency: key ? { caller: callerId, field, key, inputHash: hashInput(input) } : null,
+    idempotency: key ? { caller: accessKeyId, field, key, inputHash: hashInput(input) } : null,
   };
 }
 

@@ -1,4 +1,4 @@
-/** Creating, editing and deleting hosts. */
+/** Creating, updating and deleting hosts. */
 
 import { hostSnapshot } from '../../store/command/snapshot.ts';
 import { createHost, deleteHost, updateHost } from '../../store/resource/hosts.ts';

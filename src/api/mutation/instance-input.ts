@@ -1,4 +1,4 @@
-/** The inputs for creating and editing instances. */
+/** The inputs for creating and updating instances. */
 import { builder } from '../base/builder.ts';
 import { DeploymentType, Edition, HostSize, StorageLocation } from '../base/enums.ts';
 import { LabelInput } from '../entity/node.ts';

@@ -1,4 +1,4 @@
-/** Creating, editing and deleting instances. */
+/** Creating, updating and deleting instances. */
 
 import { instanceSnapshot } from '../../store/command/snapshot.ts';
 import { createInstance, deleteInstance, updateInstance } from '../../store/resource/instances.ts';

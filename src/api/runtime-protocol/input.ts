@@ -1,4 +1,4 @@
-/** The input of runtimes and its checks. A runtime of another make may send anything. */
+/** The input of runtimes and its checks. It is not trusted: a runtime may be another program. */
 import type { InputIssue } from '../../store/input/save-result.ts';
 import { builder } from '../base/builder.ts';
 import { EndpointKind, LogLevel } from '../base/enums.ts';

@@ -1,3 +1,4 @@
+/** Binds one port for UDP and TCP together, and explains why a port cannot be had. */
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+/** One question to a name server and its answer, over UDP and, if that is truncated, over TCP. */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';

@@ -1,3 +1,4 @@
+/** The name server of one zone: UDP, TCP, limits. The answers are made by zone.ts. */
 import type { Socket } from 'node:dgram';
 import { checkZoneName } from '../../lifecycle/dns-name.ts';
 import { withTimeLimit } from '../../timing/time-limit.ts';

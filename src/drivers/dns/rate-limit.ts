@@ -1,3 +1,4 @@
+/** The rate limit of DNS queries: one token bucket per source address. */
 import { isIPv6 } from 'node:net';
 import { type TokenLevel, type TokenRate, tokensAt } from '../../timing/token-bucket.ts';
 

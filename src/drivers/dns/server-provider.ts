@@ -1,3 +1,4 @@
+/** The DNS provider on the name server of this process. */
 import { isIPv4 } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { checkDnsName } from '../../lifecycle/dns-name.ts';

@@ -1,3 +1,4 @@
+/** DNS over TCP (RFC 7766): connections, their limits, and the framing of messages. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { sourceOf } from './rate-limit.ts';
 

@@ -1,3 +1,4 @@
+/** The authoritative answers of one zone. No I/O but the look-up of a record. */
 import { isIPv4 } from 'node:net';
 import type { Answer } from 'dns-packet';
 import { nameServerName } from '../../lifecycle/dns-name.ts';

@@ -1,3 +1,4 @@
+/** Picks the loopback address of a new host. */
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 

@@ -47,7 +47,8 @@ async function main(folder: string, nonce: string): Promise<void> {
   const timer = setInterval(() => {
     const isLeftover = readJson<HostRecord>(files.host)?.nonce !== nonce;
     if (isLeftover) void end('its host was released or has another agent', true);
-    else if (lifelineIsStill()) void end('its lifeline has been still for too long', false);
+    else if (lifelineIsStill())
+      void end('the server has not touched its `alive` file for too long', false);
     else runtimes.capOutputs();
   }, tickMs);
   process.on('SIGTERM', () => void end('SIGTERM', false));

@@ -1,3 +1,4 @@
+/** Identifies, finds and ends processes of this machine, safely where pids are reused. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,6 +1,6 @@
+/** The running calls of a driver, so that closing it aborts them. */
 import type { Call } from '../driver.ts';
 
-/** The running calls of a driver, so that closing it ends them. */
 export interface InFlight {
   /** Runs a call's work with a signal that is aborted by the caller or by `endAll`. */
   run<T>(call: Call, work: (call: Call) => Promise<T>): Promise<T>;

@@ -28,8 +28,8 @@ export class CursorError extends Error {
   constructor(code: CursorError['code'], oldestCursor: string | null = null) {
     super(
       code === 'CURSOR_INVALID'
-        ? 'The cursor is not one of this feed. Query the present state and its feedPosition, and go on from there.'
-        : 'The log no longer goes back to this cursor. Query the present state and its feedPosition, or go on from oldestCursor and do without what lies between.',
+        ? 'The cursor is not valid in this feed. Read a new snapshot with its feedPosition, and resume from that.'
+        : 'The events after this cursor are deleted. Read a new snapshot with its feedPosition, or resume from oldestCursor and lose the events in between.',
     );
     this.code = code;
     this.oldestCursor = oldestCursor;

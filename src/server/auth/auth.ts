@@ -114,15 +114,15 @@ export function createAuth(
     },
     ofRequest: (request) => authenticate(request, request.headers.authorization),
     async ofSocket(request, payload) {
-      const shown = authorizationsOf(payload);
-      if (shown.length > 1) return twoTokens;
-      return authenticate(request, shown[0] ?? request.headers.authorization);
+      const sent = authorizationsOf(payload);
+      if (sent.length > 1) return twoTokens;
+      return authenticate(request, sent[0] ?? request.headers.authorization);
     },
   };
 
-  async function authenticate(request: IncomingMessage, shown: unknown): Promise<Authenticated> {
-    if (shown !== undefined) {
-      const token = typeof shown === 'string' ? /^Bearer +(\S{1,512})$/i.exec(shown)?.[1] : null;
+  async function authenticate(request: IncomingMessage, sent: unknown): Promise<Authenticated> {
+    if (sent !== undefined) {
+      const token = typeof sent === 'string' ? /^Bearer +(\S{1,512})$/i.exec(sent)?.[1] : null;
       return check(request, token ?? null);
     }
     const session = cookieOf(request, auth.cookieName());
@@ -147,10 +147,10 @@ export function createAuth(
 export function authorizationsOf(payload: unknown): unknown[] {
   const top = entriesOf(payload);
   const headers = top.filter(([name]) => name.toLowerCase() === 'headers');
-  const shown = [...top, ...headers.flatMap(([, value]) => entriesOf(value))]
+  const sent = [...top, ...headers.flatMap(([, value]) => entriesOf(value))]
     .filter(([name, value]) => name.toLowerCase() === 'authorization' && value)
     .map(([, value]) => value);
-  return [...new Set(shown)];
+  return [...new Set(sent)];
 }
 
 const entriesOf = (value: unknown): [string, unknown][] =>

@@ -123,7 +123,7 @@ const tooManySubscriptions = (most: number) =>
     'RATE_LIMITED',
     `${most} subscriptions are open with this token, as many as it may have. End some first.`,
   );
-const busy = () => refusedRequest('RATE_LIMITED', 'The server is busy. Come back in a moment.');
+const busy = () => refusedRequest('RATE_LIMITED', 'The server is too busy. Retry later.');
 
 /** One context for all events of a tick, so that their reads are batched. */
 function contextOfTick(create: () => object): () => object {

@@ -108,8 +108,8 @@ export function createSockets(options: SocketOptions): Sockets {
       const found = await auth.ofSocket(request, connectionParams);
       extra.request = null;
       if (!('viewer' in found)) {
-        const isShown = authorizationsOf(connectionParams).length > 0;
-        const code = isShown ? forbidden : CloseCode.Unauthorized;
+        const hasCredentials = authorizationsOf(connectionParams).length > 0;
+        const code = hasCredentials ? forbidden : CloseCode.Unauthorized;
         extra.socket.close(code, reasonOf(`${found.code}: ${found.message}`));
         return false;
       }
@@ -150,13 +150,13 @@ export function createSockets(options: SocketOptions): Sockets {
         return prepared;
       }
       if (prepared.operation.operation !== 'subscription') return prepared;
-      // A socket with subscriptions keeps being served: it would lose them, and return with all of
-      // them.
+      // A socket that already has subscriptions is not closed: its client would reconnect and
+      // subscribe to all of them again.
       const isServed = Object.keys(subscriptions).length > 1;
       if (isServed || !admission.isBusy(viewer)) return prepared;
       // Not an error of the subscription, because the client would give it up.
-      wire.close(tryAgainLater, 'The server is busy. Come back with the last cursor.');
-      return [refusedRequest('RATE_LIMITED', 'The server is busy. Come back in a moment.')];
+      wire.close(tryAgainLater, 'The server is too busy. Reconnect with the last cursor.');
+      return [refusedRequest('RATE_LIMITED', 'The server is too busy. Retry later.')];
     },
     execute: (prepared) => pipeline.execute(prepared as Prepared),
     async subscribe(args) {
@@ -251,7 +251,8 @@ export function createSockets(options: SocketOptions): Sockets {
   };
 
   /**
-   * The status line of a refused upgrade, or null. A program sends no Origin; a page must be ours.
+   * The status line of a refused upgrade, or null. Without an Origin the client is not a browser and
+   * is accepted; an Origin must be that of this server.
    */
   function refusalOf(request: IncomingMessage): string | null {
     if (stopping) return '503 Service Unavailable';

@@ -94,7 +94,7 @@ export class Wire implements SlowConsumer {
 
   giveUp(): void {
     this.#watch.slowConsumers.delete(this);
-    this.close(tryAgainLater, 'It does not read what it is sent. Come back with the last cursor.');
+    this.close(tryAgainLater, 'The client reads too slowly. Reconnect with the last cursor.');
   }
 
   /** Closes with a code, and terminates the socket if it does not close in time. */

@@ -54,7 +54,7 @@ async function run(store: Store, caller: Caller, deletion: Deletion): Promise<Sa
   const { organizationId, actor } = caller;
   const key = input.idempotencyKey;
   const idempotency = key
-    ? { caller: caller.callerId, field, key, inputHash: hashInput(input) }
+    ? { caller: caller.accessKeyId, field, key, inputHash: hashInput(input) }
     : null;
   const id = await findId(store, caller, deletion);
   const notFound = { outcome: 'NOT_FOUND', kind, reference } as const;

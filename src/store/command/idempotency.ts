@@ -30,7 +30,7 @@ function canonical(value: unknown): string {
 function ofKey(caller: Caller, request: Request<CommonInput>): SQL | undefined {
   return and(
     eq(idempotencyKeys.organizationId, caller.organizationId),
-    eq(idempotencyKeys.caller, caller.callerId),
+    eq(idempotencyKeys.caller, caller.accessKeyId),
     eq(idempotencyKeys.field, request.field),
     eq(idempotencyKeys.key, request.input.idempotencyKey ?? ''),
   );
@@ -116,7 +116,7 @@ export async function takeKey(
     .insert(idempotencyKeys)
     .values({
       organizationId: caller.organizationId,
-      caller: caller.callerId,
+      caller: caller.accessKeyId,
       field,
       key: input.idempotencyKey,
       inputHash,

@@ -7,8 +7,8 @@ import type { Database, Drizzle, Parameter } from './database.ts';
 import { keepStatements } from './pglite-statements.ts';
 
 /**
- * WebAssembly that is compiled does not keep Node's event loop alive. A loop that is found empty waits until
- * the code is optimized as well, a tenth of a second and more: a timer keeps it.
+ * While WebAssembly is compiled, nothing keeps Node's event loop alive. If the loop runs empty, Node also waits
+ * for the optimizing compiler, a tenth of a second or more. A timer keeps the loop alive meanwhile.
  */
 async function createClient(folder: string | null): Promise<PGlite> {
   const keepLoop = setInterval(() => {}, 1000);

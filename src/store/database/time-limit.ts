@@ -1,3 +1,4 @@
+/** The time limit of a statement, for connections that were cut silently. */
 import { withTimeLimit } from '../../timing/time-limit.ts';
 
 /**

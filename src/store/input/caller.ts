@@ -10,8 +10,8 @@ import type { Problems } from './save-result.ts';
 /** Who saves. Every reference in an input is resolved within this organization. */
 export interface Caller {
   readonly organizationId: string;
-  /** Identity that idempotency keys belong to: of the token or the session's user. */
-  readonly callerId: string;
+  /** The access key (token, session or run key) that idempotency keys belong to. */
+  readonly accessKeyId: string;
   readonly actor: Actor;
 }
 

@@ -1,4 +1,4 @@
-/** Creating, editing and deleting hosts. What they do is the lifecycle's. */
+/** Creating, updating and deleting hosts. Their state is changed through `lifecycle/` alone. */
 
 import { randomUUID } from 'node:crypto';
 import { and, eq, isNull, or, sql } from 'drizzle-orm';

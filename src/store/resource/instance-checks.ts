@@ -1,4 +1,4 @@
-/** What an instance's input must be: its solution, settings, edition and where it runs. */
+/** Checks of the input of an instance: its solution, settings, edition and where it runs. */
 
 import { and, eq, isNull, ne } from 'drizzle-orm';
 import { type HostSize, hostSizes } from '../../lifecycle/compute.ts';

@@ -1,4 +1,4 @@
-/** Creating, editing and deleting instances. What they do is the lifecycle's. */
+/** Creating, updating and deleting instances. Their state is changed through `lifecycle/` alone. */
 
 import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
