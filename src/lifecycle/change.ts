@@ -177,7 +177,7 @@ export interface NewOperation {
   readonly kind: OperationKind;
   readonly resource: ResourceKind;
   readonly resourceId: string;
-  /** SUCCEEDED: no work was needed; the command still answers with an operation. */
+  /** SUCCEEDED: no work was needed; the command still returns an operation. */
   readonly status: 'QUEUED' | 'RUNNING' | 'SUCCEEDED';
   readonly phase: string | null;
   readonly parentId: string | null;
@@ -226,6 +226,6 @@ export interface Change {
   readonly work: readonly NewWork[];
   readonly dropped: readonly { readonly resourceId: string; readonly kinds: readonly WorkKind[] }[];
   readonly commands: readonly NewRuntimeCommand[];
-  /** The operation that answers the command, where one was accepted. */
+  /** The operation that the mutation returns, where a command was accepted. */
   readonly operationId: string | null;
 }

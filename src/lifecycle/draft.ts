@@ -67,7 +67,7 @@ export class Draft {
   private readonly work = new Map<string, NewWork>();
   private readonly dropped = new Map<string, Set<WorkKind>>();
   private readonly commands: NewRuntimeCommand[] = [];
-  private answer: string | null = null;
+  private returned: string | null = null;
   readonly snapshot: Snapshot;
   readonly context: DecisionContext;
 
@@ -135,7 +135,7 @@ export class Draft {
       parentId?: string | null;
       phase?: string;
       status?: NewOperation['status'];
-      answers?: true;
+      returned?: true;
     } = {},
   ): string {
     const id = this.context.newId();
@@ -148,7 +148,7 @@ export class Draft {
       phase: options.phase ?? null,
       parentId: options.parentId ?? null,
     });
-    if (options.answers) this.answer = id;
+    if (options.returned) this.returned = id;
     return id;
   }
 
@@ -238,7 +238,7 @@ export class Draft {
         .filter(([, kinds]) => kinds.size > 0)
         .map(([resourceId, kinds]) => ({ resourceId, kinds: [...kinds] })),
       commands: this.commands,
-      operationId: this.answer,
+      operationId: this.returned,
     };
   }
 }

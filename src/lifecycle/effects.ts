@@ -1,6 +1,6 @@
 /**
- * What a host does to its instances. `desired` alone decides which instances start; every row
- * names its cause. The rules: docs/lifecycle.md, "Hosts and their instances".
+ * What a host does to its instances. `desired` alone decides which instances start; every
+ * transition names its cause. The rules: docs/lifecycle.md, "Hosts and their instances".
  */
 import type { Cause, HostSnapshot, InstanceSnapshot } from './change.ts';
 import type { Draft } from './draft.ts';
@@ -46,7 +46,7 @@ function releaseWaiting(draft: Draft, instance: InstanceSnapshot): void {
 }
 
 /** Ends the operation of an instance and begins the one that the host's effect needs. */
-function takeOver(
+function supersedeOperation(
   draft: Draft,
   instance: InstanceSnapshot,
   options: { parentId: string | null; comesBack: boolean },
@@ -73,7 +73,7 @@ export function stopAll(draft: Draft, cause: Cause, options: { comesBack: boolea
       draft.instance(instance, null);
       continue;
     }
-    const operationId = takeOver(draft, instance, {
+    const operationId = supersedeOperation(draft, instance, {
       parentId: cause.operationId,
       comesBack: options.comesBack,
     });
@@ -87,10 +87,10 @@ export function stopAll(draft: Draft, cause: Cause, options: { comesBack: boolea
 }
 
 /** Before a host restarts: the operations of its instances end, children of the restart begin. */
-export function takeOverAll(draft: Draft, parentId: string | null): void {
+export function supersedeAll(draft: Draft, parentId: string | null): void {
   for (const instance of draft.snapshot.instances) {
     if (isAtRest(instance.state) && !instance.operation) continue;
-    const operationId = takeOver(draft, instance, { parentId, comesBack: true });
+    const operationId = supersedeOperation(draft, instance, { parentId, comesBack: true });
     draft.drop(instance.id, ['START_RUNTIME', 'STOP_RUNTIME', 'CONTINUE_RESTART']);
     draft.instance(instance, null, { operationId });
   }

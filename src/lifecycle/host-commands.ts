@@ -94,9 +94,9 @@ const operationKindOf: Readonly<Record<Exclude<HostAction, 'DELETE'>, OperationK
 export function beginHostAction(
   draft: Draft,
   host: HostSnapshot,
-  options: { action: Exclude<HostAction, 'DELETE'>; parentId?: string; answers?: true },
+  options: { action: Exclude<HostAction, 'DELETE'>; parentId?: string; returned?: true },
 ): void {
-  const { action, parentId, answers } = options;
+  const { action, parentId, returned } = options;
   const cell = hostCommands[host.state][action];
   if ('refused' in cell) throw new Error(`${action} is refused while the host is ${host.state}`);
   draft.end(host, 'SUPERSEDED');
@@ -104,7 +104,7 @@ export function beginHostAction(
   const goesOn = to === null || hostStateFacts[to].class === 'TRANSIENT';
   const operationId = draft.begin(operationKindOf[action], host, {
     parentId,
-    answers,
+    returned,
     status: goesOn ? 'RUNNING' : 'SUCCEEDED',
   });
   if (to === null) beginRemoval(draft, host, operationId);
@@ -147,6 +147,6 @@ export function decideHostCommand(
   if (refusal) return refusal;
   const draft = new Draft(snapshot, context);
   if (action === 'DELETE') draft.host(host, null, { archive: true });
-  else beginHostAction(draft, host, { action, answers: true });
+  else beginHostAction(draft, host, { action, returned: true });
   return draft.done();
 }

@@ -11,7 +11,7 @@ import {
   failWaiting,
   startDesired,
   stopAll,
-  takeOverAll,
+  supersedeAll,
 } from './effects.ts';
 import type { Failure } from './errors.ts';
 import { type HostAction, type HostState, hostStateFacts } from './host.ts';
@@ -84,7 +84,7 @@ const effects: Readonly<Partial<Record<`${HostTrigger | 'ANY'} ${HostState}`, Ef
     after: (draft, host, { next, operationId }) => {
       draft.drop(host.id, ['CHECK_HOST']);
       draft.addWork('RESTART_HOST', next, { operationId });
-      takeOverAll(draft, operationId);
+      supersedeAll(draft, operationId);
     },
   },
   'ANY RESTARTING_CONTAINER': {
@@ -144,7 +144,7 @@ export function enterHost(
 }
 
 /** Ends the operation of a host unless the state entered is transient. */
-export function settleHost(
+export function endHostOperation(
   draft: Draft,
   host: HostSnapshot,
   to: HostState,

@@ -16,7 +16,7 @@ import { allOffline } from './effects.ts';
 import type { Failure } from './errors.ts';
 import { type HostState, hostStateFacts } from './host.ts';
 import { isLive } from './host-commands.ts';
-import { enterHost, settleHost } from './host-entry.ts';
+import { endHostOperation, enterHost } from './host-entry.ts';
 import { type HostEffectName, type HostObservationName, hostObservations } from './host-table.ts';
 
 export type HostObservation =
@@ -118,7 +118,7 @@ function enter(
   const operationId = host.operation?.id ?? null;
   enterHost(draft, host, to, { trigger, operationId, failure, set: seenIn(observation) });
   const status = observation.kind === 'HOST_DEADLINE' ? 'TIMED_OUT' : 'FAILED';
-  settleHost(draft, host, to, { failure, status });
+  endHostOperation(draft, host, to, { failure, status });
 }
 
 /** Fields that the observation itself carries. */

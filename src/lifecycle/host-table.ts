@@ -4,15 +4,15 @@
  */
 import { type HostAction, type HostState, hostStates } from './host.ts';
 import {
-  ALR,
   accepted,
-  BUSY,
+  alreadyInState,
   type Cell,
   enters,
-  ILL,
+  illegal,
+  inProgress,
   inStates,
   type ObservationRow,
-  REM,
+  removeRequired,
 } from './machine.ts';
 
 /** A deletion enters no state. */
@@ -20,13 +20,13 @@ type HostRow = Readonly<
   Record<Exclude<HostAction, 'DELETE'>, Cell<HostState>> & { DELETE: Cell<never> }
 >;
 
-const busyRow = (): HostRow => ({
-  DEPLOY: BUSY,
-  RESTART: BUSY,
-  RESTART_CONTAINER: BUSY,
-  REMOVE: BUSY,
+const inProgressRow = (): HostRow => ({
+  DEPLOY: inProgress,
+  RESTART: inProgress,
+  RESTART_CONTAINER: inProgress,
+  REMOVE: inProgress,
   FORCE_REMOVE: accepted,
-  DELETE: ILL,
+  DELETE: illegal,
 });
 
 /**
@@ -36,41 +36,41 @@ const busyRow = (): HostRow => ({
 export const hostCommands: Readonly<Record<HostState, HostRow>> = {
   OFFLINE: {
     DEPLOY: enters('DEPLOYING'),
-    RESTART: ILL,
-    RESTART_CONTAINER: ILL,
-    REMOVE: ILL,
-    FORCE_REMOVE: ILL,
+    RESTART: illegal,
+    RESTART_CONTAINER: illegal,
+    REMOVE: illegal,
+    FORCE_REMOVE: illegal,
     DELETE: accepted,
   },
-  DEPLOYING: busyRow(),
-  CONFIGURING_DNS: busyRow(),
-  DEPLOYING_CONTAINER: busyRow(),
-  STARTING_CONTAINER: busyRow(),
+  DEPLOYING: inProgressRow(),
+  CONFIGURING_DNS: inProgressRow(),
+  DEPLOYING_CONTAINER: inProgressRow(),
+  STARTING_CONTAINER: inProgressRow(),
   RUNNING: {
-    DEPLOY: ALR,
+    DEPLOY: alreadyInState,
     RESTART: enters('RESTARTING_HOST'),
     RESTART_CONTAINER: enters('RESTARTING_CONTAINER'),
     REMOVE: accepted,
     FORCE_REMOVE: accepted,
-    DELETE: ILL,
+    DELETE: illegal,
   },
-  RESTARTING_HOST: busyRow(),
-  RESTARTING_CONTAINER: busyRow(),
+  RESTARTING_HOST: inProgressRow(),
+  RESTARTING_CONTAINER: inProgressRow(),
   FAILED_DEPLOYMENT: {
-    DEPLOY: REM,
-    RESTART: REM,
-    RESTART_CONTAINER: REM,
+    DEPLOY: removeRequired,
+    RESTART: removeRequired,
+    RESTART_CONTAINER: removeRequired,
     REMOVE: accepted,
     FORCE_REMOVE: accepted,
-    DELETE: ILL,
+    DELETE: illegal,
   },
   FAILED_HEALTH_CHECK: {
-    DEPLOY: ILL,
+    DEPLOY: illegal,
     RESTART: enters('RESTARTING_HOST'),
-    RESTART_CONTAINER: ILL,
+    RESTART_CONTAINER: illegal,
     REMOVE: accepted,
     FORCE_REMOVE: accepted,
-    DELETE: ILL,
+    DELETE: illegal,
   },
 };
 

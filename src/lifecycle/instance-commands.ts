@@ -170,7 +170,7 @@ export function decideInstanceCommand(
     return draft.done();
   }
   const begin = (status: 'QUEUED' | 'RUNNING' | 'SUCCEEDED', phase?: string) =>
-    draft.begin(operationKindOf[action], instance, { status, phase, answers: true });
+    draft.begin(operationKindOf[action], instance, { status, phase, returned: true });
   const desired = desiredBy[action];
   const { host } = snapshot;
 
@@ -184,7 +184,7 @@ export function decideInstanceCommand(
   const cell = cellOf(action, instance);
   const to = 'enters' in cell ? cell.enters : null;
   if (to === null) {
-    acceptWithoutRow(draft, instance, { action, begin, desired });
+    acceptWithoutTransition(draft, instance, { action, begin, desired });
   } else if (action === 'DETACH' && !instance.runtimeGone) {
     // The cell's state is entered once the driver confirms that the runtime is gone.
     killFirst(draft, instance, { operationId: begin('RUNNING'), desired });
@@ -201,7 +201,7 @@ const cellOf = (action: InstanceAction, { state, operation }: InstanceSnapshot) 
   action === 'FORCE_STOP' && operation ? forcedStops[state] : instanceCommands[state][action];
 
 /** An accepted command that enters no state: nothing remains to be done, or the runtime is killed. */
-function acceptWithoutRow(
+function acceptWithoutTransition(
   draft: Draft,
   instance: InstanceSnapshot,
   {

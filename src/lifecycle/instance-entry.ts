@@ -113,7 +113,7 @@ export function enterInstance(
 }
 
 /** Ends the operation of an instance unless the state entered is transient, or a restart continues. */
-export function settleInstance(
+export function endInstanceOperation(
   draft: Draft,
   instance: InstanceSnapshot,
   to: InstanceState,

@@ -13,10 +13,10 @@ import {
 } from './change.ts';
 import { Draft, type InstanceSet } from './draft.ts';
 import type { Failure } from './errors.ts';
-import { enterHost, settleHost } from './host-entry.ts';
+import { endHostOperation, enterHost } from './host-entry.ts';
 import { hostObservations } from './host-table.ts';
 import { type InstanceState, instanceStateFacts, isError } from './instance.ts';
-import { enterInstance, settleInstance } from './instance-entry.ts';
+import { endInstanceOperation, enterInstance } from './instance-entry.ts';
 import {
   type InstanceEffect,
   type InstanceObservationName,
@@ -187,7 +187,7 @@ function enter(
   }
   const operationId = operation?.id ?? null;
   enterInstance(draft, instance, to, { trigger, operationId, set: seenIn(observation) });
-  settleInstance(draft, instance, to);
+  endInstanceOperation(draft, instance, to);
   if (trigger === 'RUNTIME_ONLINE') containerUp(draft);
   return true;
 }
@@ -215,7 +215,7 @@ function containerUp(draft: Draft): void {
   if (!cell || !('enters' in cell) || isRemoving(host)) return;
   const operationId = host.operation?.id ?? null;
   enterHost(draft, host, cell.enters, { trigger: 'RUNTIME_ONLINE', operationId });
-  settleHost(draft, host, cell.enters);
+  endHostOperation(draft, host, cell.enters);
 }
 
 /** Can the restart continue on this host? If not, its operation fails. */
@@ -244,7 +244,7 @@ function fail(
     set: observation.kind === 'RUNTIME_GONE' ? { runtimeGone: true } : {},
   });
   const expired = observation.kind === 'INSTANCE_DEADLINE' && !observation.kill;
-  settleInstance(draft, instance, to, { failure, status: expired ? 'TIMED_OUT' : 'FAILED' });
+  endInstanceOperation(draft, instance, to, { failure, status: expired ? 'TIMED_OUT' : 'FAILED' });
   return true;
 }
 

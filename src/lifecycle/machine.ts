@@ -19,7 +19,8 @@ export interface Edge<State> {
 }
 
 /**
- * What a command does in a state: the first state it enters (null: accepted without a row), or
+ * What a command does in a state: the first state it enters (null: accepted without a
+ * transition), or
  * the code of its refusal.
  */
 export type Cell<State> = { readonly enters: State | null } | { readonly refused: CellRefusal };
@@ -42,11 +43,11 @@ export type ObservationRow<State extends string, Effect> = Readonly<
 
 export const enters = <State>(state: State): { readonly enters: State } => ({ enters: state });
 export const accepted = { enters: null } as const satisfies Cell<never>;
-export const ILL: Cell<never> = { refused: 'ILLEGAL_TRANSITION' };
-export const ALR: Cell<never> = { refused: 'ALREADY_IN_STATE' };
-export const RST: Cell<never> = { refused: 'RESTART_REQUIRED' };
-export const REM: Cell<never> = { refused: 'REMOVE_REQUIRED' };
-export const BUSY: Cell<never> = { refused: 'OPERATION_IN_PROGRESS' };
+export const illegal: Cell<never> = { refused: 'ILLEGAL_TRANSITION' };
+export const alreadyInState: Cell<never> = { refused: 'ALREADY_IN_STATE' };
+export const restartRequired: Cell<never> = { refused: 'RESTART_REQUIRED' };
+export const removeRequired: Cell<never> = { refused: 'REMOVE_REQUIRED' };
+export const inProgress: Cell<never> = { refused: 'OPERATION_IN_PROGRESS' };
 
 /** The same cell in each of these states. */
 export function inStates<State extends string, C>(

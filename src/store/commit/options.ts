@@ -17,7 +17,7 @@ export interface Idempotency {
   readonly inputHash: string;
 }
 
-/** The committed rows that answer a command. */
+/** The committed rows that a command returns. */
 export interface WrittenRows {
   readonly resource: Readonly<Record<string, unknown>>;
   /** The operation that the command began. */
@@ -30,7 +30,7 @@ export interface CommitOptions {
   readonly idempotency?: Idempotency;
   /** Runtime command that is completed in the same statement. */
   readonly completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
-  /** Return the operation that answers the command, and its resource, as rows. */
+  /** Return the operation of the command, and its resource, as rows. */
   readonly returning?: boolean;
   /**
    * Lets the commit publish its rows. If it does not publish them, the caller notifies the nodes.
