@@ -14,7 +14,7 @@ import { openPostgres } from './database/postgres.ts';
 import { sqlState } from './database/sql-error.ts';
 import { copyTemplate, migrations } from './database/template.ts';
 import type { ResourceStore } from './input/caller.ts';
-import { settleEmbeddedEpoch, settleEpoch } from './log/epoch.ts';
+import { ensureEmbeddedEpoch, ensureEpoch } from './log/epoch.ts';
 import { type Retention, startRetention } from './log/retention.ts';
 import { explainConnection } from './open-errors.ts';
 
@@ -89,7 +89,7 @@ async function openServer(options: OpenStoreOptions, url: string): Promise<OpenS
         await database.close();
       },
     });
-    if (await settleEpoch(database)) {
+    if (await ensureEpoch(database)) {
       options.log.warn(
         'DATABASE_URL: the store is not where it was last opened: it was restored, or another server took over. It may be older than it was: cursors of the feed from before are invalid now.',
       );
@@ -121,7 +121,7 @@ async function openEmbedded(options: OpenStoreOptions, folder: string): Promise<
     const store = await setUpStore(database, options, { close });
     const maintenance = startMaintenance(database, options.log);
     closers.push(() => maintenance.stop());
-    const settled = await settleEmbeddedEpoch(database, directory);
+    const settled = await ensureEmbeddedEpoch(database, directory);
     if (settled === 'ANOTHER') {
       throw new CannotOpenStore(
         `DATA_DIR ${folder}: the data in pglite/ is of another store than the one that store.json marks. Restore the right one; to go on with this one, remove store.json.`,

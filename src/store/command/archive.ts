@@ -15,7 +15,7 @@ import {
 } from '../input/save-result.ts';
 import type { hosts, instances } from '../table/schema.ts';
 import { commitOnce } from './commit-once.ts';
-import { hashInput, recall } from './idempotency.ts';
+import { findStoredResult, hashInput } from './idempotency.ts';
 import type { StoredSnapshot } from './snapshot.ts';
 
 interface Deletion {
@@ -66,7 +66,8 @@ async function run(store: Store, caller: Caller, deletion: Deletion): Promise<Sa
       // The key is read last: whoever sees the resource deleted sees by which key.
       load: async () => ({
         snapshot: id ? await load(store, deletion, id) : null,
-        before: idempotency && (await recall(store.database, organizationId, idempotency)),
+        before:
+          idempotency && (await findStoredResult(store.database, organizationId, idempotency)),
       }),
       repeat: () => deleted,
       notFound,

@@ -4,8 +4,8 @@ import type { Refusal } from '../../lifecycle/errors.ts';
 import type { Written } from '../commit/commit.ts';
 import type { Idempotency } from '../commit/options.ts';
 import { decideAndCommit, type Store } from '../commit/store.ts';
-import { forget, keyUsed, type Remembered } from './idempotency.ts';
-import type { Commanded, StoredSnapshot } from './snapshot.ts';
+import { deleteExpiredKey, keyUsed, type StoredResult } from './idempotency.ts';
+import type { CommandRead, StoredSnapshot } from './snapshot.ts';
 
 export interface CommitRequest {
   readonly organizationId: string;
@@ -14,14 +14,14 @@ export interface CommitRequest {
   readonly idempotency: Idempotency | null;
 }
 
-/** The parts of a request that differ. `A` is what its caller is answered. */
+/** The parts of a request that differ. `A` is its result. */
 export interface CommitSteps<S extends StoredSnapshot, A> {
-  /** Reads the resource, and with or after it what the key was answered before. */
-  load(): Promise<Commanded<S>>;
-  /** The answer to a request that was answered before. */
-  repeat(before: Remembered): A;
+  /** Reads the resource, and with it or after it the stored result of the key. */
+  load(): Promise<CommandRead<S>>;
+  /** The result of a repeated request. */
+  repeat(before: StoredResult): A;
   readonly notFound: A;
-  /** The answer if the request does not fit the resource; nothing is decided then. */
+  /** The result if the request does not fit the resource; nothing is decided then. */
   check?(snapshot: S): A | null;
   rule(snapshot: S, context: DecisionContext): Change | Refusal;
   committed(change: Change, written: Written, snapshot: S): A;
@@ -38,14 +38,14 @@ export async function commitOnce<S extends StoredSnapshot, A>(
     const { snapshot, before } = await steps.load();
     if (!before || !idempotency) return snapshot;
     if (before.expired) {
-      await forget(store.database, organizationId, idempotency);
+      await deleteExpiredKey(store.database, organizationId, idempotency);
       return snapshot;
     }
-    return { answer: before.inputHash === idempotency.inputHash ? steps.repeat(before) : keyUsed };
+    return { result: before.inputHash === idempotency.inputHash ? steps.repeat(before) : keyUsed };
   };
   const rule = (snapshot: S, context: DecisionContext) => {
-    const answer = steps.check?.(snapshot);
-    return answer ? { answer } : steps.rule(snapshot, context);
+    const result = steps.check?.(snapshot);
+    return result ? { result } : steps.rule(snapshot, context);
   };
   const decided = await decideAndCommit<S, A | typeof keyUsed>(store, load, rule, {
     ...{ actor, reason, returning: true },
@@ -56,8 +56,8 @@ export async function commitOnce<S extends StoredSnapshot, A>(
       return steps.committed(decided.change, decided.written, decided.snapshot);
     case 'REFUSED':
       return steps.refused(decided.refusal, decided.snapshot);
-    case 'ANSWERED':
-      return decided.answer;
+    case 'ENDED_EARLY':
+      return decided.result;
     case 'NOT_FOUND':
       return steps.notFound;
     case 'NOTHING':

@@ -1,4 +1,4 @@
-/** Idempotency keys: the same key and input of a caller answer the same for 24 hours. */
+/** Idempotency keys: the same key and input of an access key return the stored result for 24 hours. */
 import { createHash } from 'node:crypto';
 import { and, eq, type SQL, sql } from 'drizzle-orm';
 import type { Idempotency } from '../commit/options.ts';
@@ -26,7 +26,7 @@ function canonical(value: unknown): string {
   });
 }
 
-/** Which remembered key; `''`, which no caller can give, where the input has none. */
+/** The row of a key; `''`, which no caller can send, where the input has none. */
 function ofKey(caller: Caller, request: Request<CommonInput>): SQL | undefined {
   return and(
     eq(idempotencyKeys.organizationId, caller.organizationId),
@@ -38,8 +38,8 @@ function ofKey(caller: Caller, request: Request<CommonInput>): SQL | undefined {
 
 const kept = `interval '24 hours'`;
 
-/** What a key was answered with. */
-export interface Remembered {
+/** The stored result of a key. */
+export interface StoredResult {
   readonly inputHash: string;
   /** Null where there is none, as for what was saved or deleted. */
   readonly operationId: string | null;
@@ -48,10 +48,10 @@ export interface Remembered {
 }
 
 /**
- * A scalar query of what a key of the organization `$1` was answered with, as JSON. The other
+ * A scalar query of the stored result of a key of the organization `$1`, as JSON. The other
  * parameters begin at `$first`: `keyOf`.
  */
-export const remembered = (first: number): string => /* sql */ `
+export const storedResultSql = (first: number): string => /* sql */ `
   select jsonb_build_object('inputHash', k.input_hash, 'operationId', k.operation_id,
       'resourceId', coalesce(o.instance_id, o.host_id, k.resource_id),
       'expired', k.created_at < clock_timestamp() - ${kept})
@@ -62,21 +62,21 @@ export const remembered = (first: number): string => /* sql */ `
 /** The parameters that say which key. */
 export const keyOf = ({ caller, field, key }: Idempotency): string[] => [caller, field, key];
 
-/** What a key was answered with; null if it is new. */
-export async function recall(
+/** The stored result of a key; null if the key is new. */
+export async function findStoredResult(
   database: Database,
   organizationId: string,
   idempotency: Idempotency,
-): Promise<Remembered | null> {
-  const [row] = await database.query<{ before: Remembered | null }>(
-    `select (${remembered(2)}) as before`,
+): Promise<StoredResult | null> {
+  const [row] = await database.query<{ before: StoredResult | null }>(
+    `select (${storedResultSql(2)}) as before`,
     [organizationId, ...keyOf(idempotency)],
   );
   return row?.before ?? null;
 }
 
-/** Takes an expired key out of the way. */
-export async function forget(
+/** Deletes the key if it has expired. */
+export async function deleteExpiredKey(
   database: Database,
   organizationId: string,
   idempotency: Idempotency,
@@ -102,7 +102,7 @@ export const keyUsed = {
 /**
  * Takes the idempotency key, waiting for whoever is taking it now.
  *
- * @returns the id that was answered before, or null where the key is new (or there is none)
+ * @returns the id that the first request returned, or null where the key is new (or there is none)
  */
 export async function takeKey(
   tx: Transaction,
@@ -134,13 +134,13 @@ export async function takeKey(
     .returning({ key: idempotencyKeys.key });
   if (taken.length > 0) return null;
   const [before] = await tx.select().from(idempotencyKeys).where(ofKey(caller, request));
-  return answeredBefore(before, inputHash);
+  return resultOf(before, inputHash);
 }
 
 /**
  * @throws NotSaved where the key was used with another input
  */
-function answeredBefore(
+function resultOf(
   before: { inputHash: string; resourceId: string | null } | undefined,
   inputHash: string,
 ): string | null {
@@ -149,7 +149,7 @@ function answeredBefore(
   throw new NotSaved(keyUsed);
 }
 
-/** Remembers what was saved, for whoever asks with the same key again. */
+/** Stores the id of what was saved, as the result of its key. */
 export async function completeKey(
   tx: Transaction,
   caller: Caller,

@@ -10,9 +10,9 @@ import type { WrittenRows } from '../commit/options.ts';
 import type { Store } from '../commit/store.ts';
 import { isId } from '../input/checks.ts';
 import { type CommitRequest, type CommitSteps, commitOnce } from './commit-once.ts';
-import { keyUsed, recall } from './idempotency.ts';
+import { findStoredResult, keyUsed } from './idempotency.ts';
 import {
-  type Commanded,
+  type CommandRead,
   hostToCommand,
   instanceSnapshot,
   instanceToCommand,
@@ -100,7 +100,7 @@ export async function cancelOperation(store: Store, command: Command): Promise<C
     // The key is read last: whoever sees the operation cancelled sees by which key.
     load: async () => ({
       snapshot: found && (await load(found)),
-      before: idempotency && (await recall(store.database, organizationId, idempotency)),
+      before: idempotency && (await findStoredResult(store.database, organizationId, idempotency)),
     }),
     sequenceOf: () => command.expectedSequence ?? 0,
     rule: (snapshot, context) => decideCancel(snapshot, snapshot.operation, context),
@@ -123,7 +123,7 @@ async function run<S extends StoredSnapshot>(
   what: {
     /** What the reference names, as it is called in the API. */
     kind: string;
-    load: () => Promise<Commanded<S>>;
+    load: () => Promise<CommandRead<S>>;
     issues?: (snapshot: S) => StartIssue[];
     sequenceOf: (snapshot: S) => number;
     rule: CommitSteps<S, CommandResult>['rule'];

@@ -6,7 +6,7 @@ import type { Idempotency } from '../commit/options.ts';
 import type { Store } from '../commit/store.ts';
 import { isId, isKey } from '../input/checks.ts';
 import { active } from '../table/state-sets.ts';
-import { keyOf, type Remembered, remembered } from './idempotency.ts';
+import { keyOf, type StoredResult, storedResultSql } from './idempotency.ts';
 
 export interface StoredSnapshot extends Snapshot {
   readonly organizationId: string;
@@ -74,10 +74,10 @@ const snapshotOf = ({ organizationId, host, instance }: InstanceRow): StoredSnap
   instances: [instance],
 });
 
-/** What a command names, and what it was answered before: of one moment. */
-export interface Commanded<S> {
+/** The resource that a command refers to, and the stored result of its idempotency key, read in one statement. */
+export interface CommandRead<S> {
   readonly snapshot: S | null;
-  readonly before: Remembered | null;
+  readonly before: StoredResult | null;
 }
 
 export interface InstanceToCommand extends StoredSnapshot {
@@ -89,8 +89,8 @@ export interface InstanceToCommand extends StoredSnapshot {
 /** Reads the instance that a command names. `reference` is a uuid or a key. */
 export async function instanceToCommand(
   store: Store,
-  command: Asked,
-): Promise<Commanded<InstanceToCommand>> {
+  command: CommandReference,
+): Promise<CommandRead<InstanceToCommand>> {
   const { row, before } = await readNamed<InstanceRow & InstanceToCommand>(store, command, {
     text: INSTANCE_TO_COMMAND,
     alias: 'i',
@@ -102,13 +102,13 @@ export async function instanceToCommand(
 /** Reads the host that a command names. `reference` is a uuid or a key. */
 export async function hostToCommand(
   store: Store,
-  command: Asked,
-): Promise<Commanded<StoredSnapshot>> {
+  command: CommandReference,
+): Promise<CommandRead<StoredSnapshot>> {
   const { row, before } = await readNamed<HostRow>(store, command, { text: HOST, alias: 'h' });
   return { snapshot: row, before };
 }
 
-interface Asked {
+interface CommandReference {
   readonly organizationId: string;
   readonly reference: string;
   readonly idempotency: Idempotency | null;
@@ -129,9 +129,9 @@ interface Named {
 
 async function readNamed<R extends { organizationId: string }>(
   store: Store,
-  { organizationId, reference: given, idempotency }: Asked,
+  { organizationId, reference: given, idempotency }: CommandReference,
   named: Named,
-): Promise<{ row: R | null; before: Remembered | null }> {
+): Promise<{ row: R | null; before: StoredResult | null }> {
   const column = isId(given) ? 'id' : 'key';
   // What cannot be a key is not there, whatever else it is.
   const reference = isId(given) || isKey(given) ? given : '';
@@ -139,8 +139,8 @@ async function readNamed<R extends { organizationId: string }>(
     const loader = loaderOf<R>(store, named, column);
     return { row: await loader.load({ organizationId, reference }), before: null };
   }
-  const [row] = await store.database.query<R & { before: Remembered | null }>(
-    `select found.*, (${remembered(3)}) as before
+  const [row] = await store.database.query<R & { before: StoredResult | null }>(
+    `select found.*, (${storedResultSql(3)}) as before
        from (select) one left join (${oneOf(named, column)}) found on true`,
     [organizationId, reference, ...keyOf(idempotency)],
   );
@@ -149,7 +149,7 @@ async function readNamed<R extends { organizationId: string }>(
 
 const typeOf = { id: 'uuid', key: 'text' } as const;
 type Column = keyof typeof typeOf;
-type Reference = Pick<Asked, 'organizationId' | 'reference'>;
+type Reference = Pick<CommandReference, 'organizationId' | 'reference'>;
 
 /** A row of the organization `$1` by its reference `$2`. */
 const oneOf = ({ text, alias }: Named, column: Column): string =>

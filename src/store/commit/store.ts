@@ -64,9 +64,9 @@ export function createStore(database: Database, deadlines: Deadlines): Store {
 /** Attempts before a change that loses each race fails. */
 const MAX_COMMIT_ATTEMPTS = 12;
 
-/** Ends the attempts with an answer, without a commit. */
-export interface Answer<A> {
-  readonly answer: A;
+/** Ends the attempts with a result, without a commit. */
+export interface EarlyResult<A> {
+  readonly result: A;
 }
 
 export type Decided<W extends Snapshot, A = never> =
@@ -77,7 +77,7 @@ export type Decided<W extends Snapshot, A = never> =
       readonly snapshot: W;
     }
   | { readonly outcome: 'REFUSED'; readonly refusal: Refusal; readonly snapshot: W }
-  | { readonly outcome: 'ANSWERED'; readonly answer: A }
+  | { readonly outcome: 'ENDED_EARLY'; readonly result: A }
   /** The observation does not apply to the present state, the fence is lost, or it became void. */
   | { readonly outcome: 'NOTHING' }
   | { readonly outcome: 'NOT_FOUND' };
@@ -90,8 +90,8 @@ export type Decided<W extends Snapshot, A = never> =
  */
 export async function decideAndCommit<W extends Snapshot & { organizationId: string }, A = never>(
   store: Store,
-  load: () => Promise<W | Answer<A> | null>,
-  rule: (snapshot: W, context: DecisionContext) => Change | Refusal | Answer<A> | null,
+  load: () => Promise<W | EarlyResult<A> | null>,
+  rule: (snapshot: W, context: DecisionContext) => Change | Refusal | EarlyResult<A> | null,
   options: {
     actor: Actor;
     reason?: string | null;
@@ -109,10 +109,10 @@ export async function decideAndCommit<W extends Snapshot & { organizationId: str
   for (let attempt = 0; attempt < MAX_COMMIT_ATTEMPTS; attempt += 1) {
     const snapshot = await load();
     if (!snapshot) return { outcome: 'NOT_FOUND' };
-    if ('answer' in snapshot) return { outcome: 'ANSWERED', answer: snapshot.answer };
+    if ('result' in snapshot) return { outcome: 'ENDED_EARLY', result: snapshot.result };
     const change = rule(snapshot, context);
     if (!change) return { outcome: 'NOTHING' };
-    if ('answer' in change) return { outcome: 'ANSWERED', answer: change.answer };
+    if ('result' in change) return { outcome: 'ENDED_EARLY', result: change.result };
     if ('refused' in change) return { outcome: 'REFUSED', refusal: change, snapshot };
     const written = await commitChange(store.database, change, {
       ...options,

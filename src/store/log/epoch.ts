@@ -3,7 +3,7 @@
  * (a restore, a failover), so that cursors of lost changes are refused: the new history may use the
  * same revisions for other changes.
  *
- * A store remembers its lineage, a mark of the place of its data that no copy keeps. On PostgreSQL:
+ * A store keeps its lineage: the identity of the place where the data is, which no copy has. On PostgreSQL:
  * the cluster, its timeline (each promotion and each archive recovery begins another), the database
  * and the table. On PGlite: a file. If the lineage differs from the remembered one, the store gets
  * a new epoch before it is read. A needless new epoch costs each reader a snapshot; a missing one
@@ -25,7 +25,7 @@ export const believedEpoch = (kind: Database['kind']): string =>
  *
  * @returns whether this call wrote a new epoch
  */
-export async function settleEpoch(database: Queries): Promise<boolean> {
+export async function ensureEpoch(database: Queries): Promise<boolean> {
   const [settled] = await database.query<{ renewed: boolean }>(
     `update store_identity
         set lineage = store_lineage(),
@@ -49,13 +49,13 @@ export async function renewEpoch(database: Queries, epoch: string): Promise<void
 }
 
 /**
- * Settles the epoch of an embedded store, whose folder carries a mark with its epoch. Without the
- * mark the store gets a new epoch: an operator removes it after a restore that leaves no trace,
+ * The same for an embedded store, whose folder has a marker file with its epoch. Without the
+ * file the store gets a new epoch: an operator removes it after a restore that leaves no trace,
  * such as a disk snapshot.
  *
- * @returns 'ANOTHER' if the mark names another store; nothing was changed
+ * @returns 'ANOTHER' if the file names another store; nothing was changed
  */
-export async function settleEmbeddedEpoch(
+export async function ensureEmbeddedEpoch(
   database: Queries,
   directory: DataDirectory,
 ): Promise<'SAME' | 'RENEWED' | 'ANOTHER'> {

@@ -4,7 +4,7 @@
  */
 import type { Database, Parameter, Queries } from '../database/database.ts';
 import type { ChangeKind } from '../table/values.ts';
-import { believedEpoch, settleEpoch } from './epoch.ts';
+import { believedEpoch, ensureEpoch } from './epoch.ts';
 
 /** A row of the log, as the statements below return it. */
 export interface LogRow {
@@ -128,7 +128,7 @@ export async function readIdentity(database: Queries): Promise<StoreIdentity> {
     if (!row) return noIdentity();
     const { epoch, ...rest } = row;
     if (epoch !== null) return { ...rest, epoch };
-    await settleEpoch(database);
+    await ensureEpoch(database);
   }
 }
 
