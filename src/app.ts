@@ -139,7 +139,7 @@ async function startFeed({ config, log, onStop }: Parts, store: Store) {
   const feed = createFeed(store, {
     notifier,
     ...config.feed,
-    onAnother: () =>
+    onEpochChange: () =>
       log.warn(
         'the store went back in time or is another one: a new epoch, old cursors are refused',
       ),

@@ -27,10 +27,10 @@ const mayImport: Record<string, readonly string[]> = {
 };
 
 /**
- * The floors of a folder, lowest first: a file may import from its own folder and from the floors below it.
+ * The layers of a folder, lowest first: a file may import from its own folder and from the layers below it.
  * `.` stands for the files that lie directly in the folder.
  */
-const floors: Record<string, readonly (readonly string[])[]> = {
+const layers: Record<string, readonly (readonly string[])[]> = {
   store: [
     ['table'],
     ['database'],
@@ -129,17 +129,17 @@ function allTypes(names: string): boolean {
   return inBraces !== undefined && each.every((name) => name === '' || name.startsWith('type '));
 }
 
-/** The floor that a file stands on, counted from the lowest, or undefined where its folder has none. */
-function floorOf(path: string): number | undefined {
+/** The layer of a file, counted from the lowest, or undefined where its folder has none. */
+function layerOf(path: string): number | undefined {
   const [folder = '', inner = '', ...rest] = path.split('/');
   const name = rest.length === 0 ? '.' : inner;
-  const floor = floors[folder]?.findIndex((names) => names.includes(name));
-  return floor === -1 ? undefined : floor;
+  const layer = layers[folder]?.findIndex((names) => names.includes(name));
+  return layer === -1 ? undefined : layer;
 }
 
 /** Why a file may not import another one of the same folder of src/, or undefined. */
-function floorRefusal(file: string, target: string): string | undefined {
-  const [from, to] = [floorOf(file), floorOf(target)];
+function layerRefusal(file: string, target: string): string | undefined {
+  const [from, to] = [layerOf(file), layerOf(target)];
   if (from === undefined || to === undefined || to < from) return undefined;
   if (posix.dirname(file) === posix.dirname(target)) return undefined;
   return `${posix.dirname(target)}/ is not below ${posix.dirname(file)}/`;
@@ -187,7 +187,7 @@ function refusal(file: string, { from, typesOnly }: Import): string | undefined 
   }
   if (folder === '')
     return mayImportEverything.includes(file) ? undefined : 'src/ holds what is listed';
-  if (target.startsWith(`${folder}/`)) return floorRefusal(file, target);
+  if (target.startsWith(`${folder}/`)) return layerRefusal(file, target);
   const allowed = (mayImport[folder] ?? []).some((entry) => {
     const place = entry.replace(/^types /, '');
     if (entry !== place && !typesOnly) return false;
@@ -224,11 +224,11 @@ describe('the folders of src/', () => {
     expect(refused).toEqual([]);
   });
 
-  test('and the folders within them stand on the floors', () => {
-    const within = files.filter((path) => floors[path.split('/')[0] ?? '']);
-    expect(within.filter((path) => floorOf(path) === undefined)).toEqual([]);
+  test('and the folders within them are layers', () => {
+    const within = files.filter((path) => layers[path.split('/')[0] ?? '']);
+    expect(within.filter((path) => layerOf(path) === undefined)).toEqual([]);
     const found = new Set(within.map((path) => path.split('/').slice(0, -1).slice(0, 2).join('/')));
-    const named = Object.entries(floors).flatMap(([folder, each]) =>
+    const named = Object.entries(layers).flatMap(([folder, each]) =>
       each.flat().map((name) => (name === '.' ? folder : `${folder}/${name}`)),
     );
     expect([...found].sort()).toEqual(named.sort());
@@ -421,14 +421,14 @@ describe('docs/architecture.md', () => {
     expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(expected));
   });
 
-  test('shows the floors', () => {
-    const shown = rowsBelow('| Folder | Floors, lowest first |').map(([, folder, cell]) => [
+  test('shows the layers', () => {
+    const shown = rowsBelow('| Folder | Layers, lowest first |').map(([, folder, cell]) => [
       quoted(folder)[0],
       (cell ?? '')
         .split('; ')
-        .map((floor) => (floor.startsWith('the files of') ? ['.'] : quoted(floor))),
+        .map((layer) => (layer.startsWith('the files of') ? ['.'] : quoted(layer))),
     ]);
-    const expected = Object.entries(floors).map(([folder, each]) => [`${folder}/`, each]);
+    const expected = Object.entries(layers).map(([folder, each]) => [`${folder}/`, each]);
     expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(expected));
   });
 });

@@ -6,9 +6,9 @@ import { type Notifier, startNotifier } from '../store/log/notifier.ts';
 import type { Channel } from './channel/channel.ts';
 import { bookmarkAt, type FeedEvent, type LogEvent, type Selection } from './channel/event.ts';
 import { createSignals, type NamedSignal } from './channel/signal.ts';
-import { createCatchUp } from './replay/catch-up.ts';
 import { createHub } from './replay/hub.ts';
 import { openReplay, type Source } from './replay/replay.ts';
+import { createTableReads } from './replay/table-reads.ts';
 import { createTail } from './tail/tail.ts';
 
 export interface FeedOptions {
@@ -18,7 +18,7 @@ export interface FeedOptions {
   readonly ringSeconds?: number;
   readonly catchUpsAtATime?: number;
   /** Called when the store went back in time or is another one: earlier cursors are refused. */
-  readonly onAnother?: () => void;
+  readonly onEpochChange?: () => void;
   /** Called with errors of reads, which are retried, and of listeners. */
   readonly onError?: (error: unknown) => void;
 }
@@ -48,7 +48,7 @@ export interface Feed {
   /** Yields at once, after signals of the topic (several may be merged), and every second. */
   signals(topic: string): AsyncIterableIterator<void>;
   /** Yields at once, and after events that name the resource or operation (several may be merged). */
-  touches(id: string): NamedSignal;
+  eventSignals(id: string): NamedSignal;
 }
 
 const safetyPollMs = 1000;
@@ -57,7 +57,7 @@ const safetyPollMs = 1000;
 export function createFeed(store: Store, options: FeedOptions = {}): Feed {
   const { database } = store;
   const signals = createSignals();
-  const touches = createSignals();
+  const eventSignals = createSignals();
   const listeners = new Set<(event: LogEvent) => void>();
   const onError = options.onError ?? (() => {});
   /** An error of one listener must not affect the others. */
@@ -79,16 +79,17 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
           event.causedByOperationId,
           event.causedByResourceId,
         ])
-          if (id) touches.notify(id);
+          if (id) eventSignals.notify(id);
       }
     },
   );
   const reader = createOwnConnection(database);
   const tail = createTail(reader, {
     onBegin(identity, position, recent) {
-      if (hub.epoch !== null && hub.epoch !== identity.epoch) guarded(() => options.onAnother?.());
+      if (hub.epoch !== null && hub.epoch !== identity.epoch)
+        guarded(() => options.onEpochChange?.());
       hub.begin(identity, position, recent);
-      touches.notifyAll();
+      eventSignals.notifyAll();
     },
     onAdvance: hub.advance,
     onPushMissed: () => notifier?.publishMissed(),
@@ -96,8 +97,8 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
   });
   const source = {
     hub,
-    catchUp: createCatchUp(database, options.catchUpsAtATime ?? 8),
-    refresh: () => tail.fresh(),
+    tableReads: createTableReads(database, options.catchUpsAtATime ?? 8),
+    refresh: () => tail.readThrough(),
   };
   let notifier: Notifier | null = null;
   let release: (() => void)[] = [];
@@ -130,14 +131,14 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
     async stop() {
       for (const undo of release) undo();
       signals.end();
-      touches.end();
+      eventSignals.end();
       hub.end();
       await tail.stop();
       reader.close();
       if (!options.notifier) await notifier?.stop();
     },
     async position(organizationId) {
-      await tail.fresh();
+      await tail.readThrough();
       return hub.cursors.encode(organizationId, hub.position);
     },
     cursorOf: (organizationId, position) => hub.cursors.encode(organizationId, position),
@@ -151,7 +152,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       notifier?.notifyTopic(topic);
     },
     signals: (topic) => signals.open(topic),
-    touches: (id) => touches.open(id),
+    eventSignals: (id) => eventSignals.open(id),
   };
 }
 

@@ -36,7 +36,7 @@ export class Reader extends TestSubscriber {
 
   constructor() {
     super();
-    this.left(() => {
+    this.onLeave(() => {
       this.over ??= {};
     });
   }

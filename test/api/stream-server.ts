@@ -88,7 +88,7 @@ function createList() {
         get position() {
           return { revision: at, place: 0 };
         },
-        take() {
+        next() {
           const taken = items.slice(at, at + 100);
           at += taken.length;
           return taken.length > 0 ? taken : null;
@@ -108,7 +108,7 @@ function createList() {
         items.push(item);
         return item;
       });
-      for (const follower of followers) follower.take(added);
+      for (const follower of followers) follower.onItems(added);
     },
   };
 }

@@ -225,8 +225,8 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     feed.onEvent(({ revision }) => heard.push(revision));
     const followed: number[] = [];
     feed.channel(organization()).follow({
-      take: (events) => followed.push(...events.map(({ revision }) => revision)),
-      recheck: () => {},
+      onItems: (events) => followed.push(...events.map(({ revision }) => revision)),
+      onSkip: () => {},
       end: () => {},
     });
     const stream = openStream(feed, organization());
@@ -250,13 +250,13 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     await one.ready();
     await one.return();
     expect(await Promise.all(waiting)).toEqual([over, over]);
-    const [stream, signals, touches] = [
+    const [stream, signals, eventSignals] = [
       openStream(feed, organization()),
       feed.signals('a'),
-      feed.touches(randomUUID()),
+      feed.eventSignals(randomUUID()),
     ];
-    await Promise.all([stream.ready(), signals.next(), touches.next()]);
-    const ended = Promise.all([stream.next(), signals.next(), touches.next()]);
+    await Promise.all([stream.ready(), signals.next(), eventSignals.next()]);
+    const ended = Promise.all([stream.next(), signals.next(), eventSignals.next()]);
     await feed.stop();
     expect(await ended).toEqual([over, over, over]);
     expect(await stream.next()).toEqual(over);
@@ -264,10 +264,13 @@ describe.each<Kind>(['PGLITE', 'POSTGRES'])('on %s', (kind) => {
     await expect(feed.position(logStore.organizationId)).rejects.toThrow('stopped');
   });
 
-  test('touches: at once, then for events that name the id', async () => {
+  test('eventSignals: at once, then for events that name the id', async () => {
     const feed = await logStore.feed();
     const [resourceId, operationId] = [randomUUID(), randomUUID()];
-    const [byResource, byOperation] = [feed.touches(resourceId), feed.touches(operationId)];
+    const [byResource, byOperation] = [
+      feed.eventSignals(resourceId),
+      feed.eventSignals(operationId),
+    ];
     await Promise.all([byResource.next(), byOperation.next()]);
     const touched = Promise.all([byResource.next(), byOperation.next()]);
     await logStore.append({ resourceId, operationId });

@@ -29,7 +29,7 @@ function renderedGroup(render: (item: Item) => Promise<string>) {
     replay: () => ({
       ready: async () => {},
       position: { revision, place: 0 },
-      take: () => null,
+      next: () => null,
       close() {},
     }),
   };
@@ -46,7 +46,7 @@ function renderedGroup(render: (item: Item) => Promise<string>) {
     group,
     append() {
       revision += 1;
-      follower?.take([{ revision, place: 0 }]);
+      follower?.onItems([{ revision, place: 0 }]);
     },
     isFollowed: () => follower !== null,
     isEmpty: () => isEmpty,
@@ -61,7 +61,7 @@ function outlet() {
     write: (message) => seen.written.push(message),
     onDrain() {},
     end: (error) => seen.ends.push(error),
-    left: (call) => {
+    onLeave: (call) => {
       leave = call;
     },
   };

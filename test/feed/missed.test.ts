@@ -21,7 +21,7 @@ function channelOf(all: readonly Item[]): Channel<Item> {
     return {
       ready: async () => {},
       position,
-      take: () => pages.shift() ?? null,
+      next: () => pages.shift() ?? null,
       close() {},
     };
   };
@@ -44,7 +44,7 @@ async function join(render: (item: Item) => Promise<string>): Promise<string[]> 
     write: (payloads: readonly string[]) => void written.push(...payloads),
     onDrain: (call: () => void) => setImmediate(call),
     end() {},
-    left() {},
+    onLeave() {},
   };
   await group.join(outlet, { after: 'the beginning' });
   return written;

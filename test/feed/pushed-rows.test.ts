@@ -124,7 +124,7 @@ async function follow(random: (below: number) => number): Promise<Followed> {
     onPushMissed: () => void unmet.push(log.newest),
   });
   tail.start();
-  await tail.fresh();
+  await tail.readThrough();
   return { log, tail, received, begun, unmet };
 }
 
@@ -144,7 +144,7 @@ test(`${runs} interleavings: nothing lost, doubled or out of order`, async () =>
       tail.expect(rows[0]?.revision ?? 0);
     };
     await Promise.all(Array.from({ length: 14 }, (_, n) => write(`3/${n}`)));
-    while (received.length < log.rows.length) await tail.fresh();
+    while (received.length < log.rows.length) await tail.readThrough();
     await setImmediate();
     await tail.stop();
     expect(received, `seed ${seed}, run ${run}`).toEqual(log.rows);
@@ -198,7 +198,7 @@ describe('while no poll is due', () => {
     log.holders.add('one');
     const row = (revision: number) => [{ revision, place: 0, sequence: 0 } as LogRow];
     log.committed.set(2, row(2));
-    await tail.fresh();
+    await tail.readThrough();
     expect(received).toEqual([]);
     log.committed.set(1, row(1));
     log.holders.delete('one');
@@ -252,7 +252,7 @@ describe('while no poll is due', () => {
   test('offers do not pile up behind a read that is not answered', async () => {
     const { log, tail, received } = await follow(() => 1);
     const answer = log.pause();
-    const read = tail.fresh();
+    const read = tail.readThrough();
     for (let count = 0; count < 1000; count += 1)
       tail.push({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
     expect(received).toEqual([]);
@@ -276,7 +276,7 @@ describe('while no poll is due', () => {
       onError: (error) => void errors.push(error),
     });
     tail.start();
-    await tail.fresh();
+    await tail.readThrough();
     tail.push({ rows: (await log.write('one', 1)) ?? [], epoch: log.epoch });
     await until(() => begun.length === 2);
     expect([begun, errors.length]).toEqual([[0, 1], 1]);
@@ -318,7 +318,7 @@ describe('while no poll is due', () => {
       });
       if (since === 'from the start') log.holders.add('3/17');
       tail.start();
-      if (since === 'later') await tail.fresh();
+      if (since === 'later') await tail.readThrough();
       log.holders.add('3/17');
       log.committed.set(2, [{ revision: 2, place: 0 } as LogRow]);
       const pass = async (ms: number) => {
@@ -347,7 +347,7 @@ describe('while no poll is due', () => {
       onError: (error) => void errors.push(error),
     });
     tail.start();
-    await tail.fresh();
+    await tail.readThrough();
     for (let n = 1; n <= 300; n += 1) {
       // The one before is committed, another writes, and a third has overtaken it.
       log.committed.set(2 * n - 1, [{ revision: 2 * n - 1, place: 0 } as LogRow]);

@@ -64,7 +64,7 @@ export function openStream(feed: Feed, options: StreamOptions): FeedStream {
       settle();
     },
     end,
-    left(call) {
+    onLeave(call) {
       leave = call;
       if (ended) call();
     },

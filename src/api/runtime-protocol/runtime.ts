@@ -74,7 +74,7 @@ builder.subscriptionField('runtimeCommands', (t) =>
       const { runId, instanceId } = runOf(context);
       let sent = 0;
       return streamOf(
-        context.feed.touches(instanceId),
+        context.feed.eventSignals(instanceId),
         async () => {
           const open = await openRuntimeCommands(context.store, runId);
           const commands = open.filter(({ ordinal }) => ordinal > sent);

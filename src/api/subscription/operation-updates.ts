@@ -44,13 +44,13 @@ async function waitForEnd(context: Context, id: string, seconds: number): Promis
       { extensions: { code: 'RATE_LIMITED' } },
     );
   }
-  const touches = context.feed.touches(id);
-  const giveUp = (): void => void touches.return?.();
+  const eventSignals = context.feed.eventSignals(id);
+  const giveUp = (): void => void eventSignals.return?.();
   const timer = setTimeout(giveUp, seconds * 1000);
   const { signal } = context.request ?? {};
   signal?.addEventListener('abort', giveUp, { once: true });
   try {
-    for await (const _ of touches) {
+    for await (const _ of eventSignals) {
       const [row] = await readOperations(context, [id]);
       if (!row || isOver(row)) break;
     }
@@ -81,13 +81,13 @@ builder.queryField('operation', (t) =>
 );
 
 /**
- * The operation as it is now. From now on `touches` signals changes of its resource, its parent and its
+ * The operation as it is now. From now on `eventSignals` signals changes of its resource, its parent and its
  * children, too: a selection may show them. They are read when the state is rendered, after this.
  */
 async function readWithNeighbours(
   context: Context,
   id: string,
-  touches: NamedSignal,
+  eventSignals: NamedSignal,
 ): Promise<OperationRow | null> {
   const found = await readsOf(context, 'operations').findFirst({
     where: { id },
@@ -101,7 +101,7 @@ async function readWithNeighbours(
     row.parentId,
     ...children.map(({ id }) => id),
   ])
-    if (neighbour) touches.add(neighbour);
+    if (neighbour) eventSignals.add(neighbour);
   return row;
 }
 
@@ -114,11 +114,11 @@ builder.subscriptionField('operationUpdates', (t) =>
       const id = operationId(operation);
       const [found] = id ? await readOperations(context, [id]) : [];
       if (!id || !found) throw notThere('operation', operation);
-      const touches = context.feed.touches(id);
+      const eventSignals = context.feed.eventSignals(id);
       return new ChannelSource({
         channel: createLatest({
-          ticks: touches,
-          read: () => readWithNeighbours(context, id, touches),
+          ticks: eventSignals,
+          read: () => readWithNeighbours(context, id, eventSignals),
           isLast: isOver,
         }),
         rootOf: ({ value }) => value,

@@ -52,7 +52,7 @@ async function linesOf(
       for (let isMore = true; isMore; ) {
         const lines = await read({ instanceId, after: last, limit: PAGE_LINES });
         last = lines.at(-1)?.id ?? last;
-        if (lines.length > 0) follower.take(lines.map(placed));
+        if (lines.length > 0) follower.onItems(lines.map(placed));
         isMore = lines.length === PAGE_LINES;
       }
     }
@@ -88,7 +88,7 @@ async function linesOf(
         get position() {
           return { revision: at, place: 0 };
         },
-        take() {
+        next() {
           const lines = first;
           first = [];
           if (lines.length > 0) return lines.map(placed);

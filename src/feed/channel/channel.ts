@@ -16,9 +16,9 @@ export interface Beginning {
 /** Receives new items. Its functions must not throw, and must not call the channel. */
 export interface Follower<Item> {
   /** New items, in order; the channel's position is after them. */
-  take(items: readonly Item[]): void;
-  /** The position is about to skip items: the follower has to replay from the present position. */
-  recheck(): void;
+  onItems(items: readonly Item[]): void;
+  /** Items are about to be skipped: the follower must replay from the present position. */
+  onSkip(): void;
   /** Nothing more will come; with an error if the channel failed. */
   end(error?: unknown): void;
 }
@@ -28,7 +28,7 @@ export interface Replay<Item> {
   /**
    * Resolves when the position is established: no item that comes from then on is missed.
    *
-   * @throws {CursorError} the cursor cannot be followed; the first `take` throws the same
+   * @throws {CursorError} the cursor cannot be followed; the first `next` throws the same
    */
   ready(): Promise<void>;
   /** Everything up to here has been taken. */
@@ -39,7 +39,7 @@ export interface Replay<Item> {
    *
    * @throws {CursorError} the next items were pruned; the promise rejects with the same
    */
-  take(): readonly Item[] | Promise<readonly Item[]> | null;
+  next(): readonly Item[] | Promise<readonly Item[]> | null;
   /** Ends a read that is being repeated. */
   close(): void;
 }

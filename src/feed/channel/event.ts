@@ -19,12 +19,12 @@ export class LogEvent implements LogRow {
   readonly causedBySequence: number | null;
   readonly actor: LogRow['actor'];
   readonly details: LogRow['details'];
-  /** Whether all subscribers of the node share this object; otherwise it belongs to one catch-up. */
-  readonly isShared: boolean;
+  /** It is one object for all subscribers of the node, so its rendering may be cached. */
+  readonly isFromRing: boolean;
   readonly #cursors: Cursors;
   #cursor: string | null = null;
 
-  constructor(row: LogRow, cursors: Cursors, isShared: boolean) {
+  constructor(row: LogRow, cursors: Cursors, isFromRing: boolean) {
     this.revision = row.revision;
     this.place = row.place;
     this.organizationId = row.organizationId;
@@ -41,7 +41,7 @@ export class LogEvent implements LogRow {
     this.causedBySequence = row.causedBySequence;
     this.actor = row.actor;
     this.details = row.details;
-    this.isShared = isShared;
+    this.isFromRing = isFromRing;
     this.#cursors = cursors;
   }
 
@@ -78,8 +78,12 @@ export function bookmarkAt(
 }
 
 /** Makes events of rows. */
-export function eventsOf(rows: readonly LogRow[], cursors: Cursors, isShared = false): LogEvent[] {
-  return rows.map((row) => new LogEvent(row, cursors, isShared));
+export function eventsOf(
+  rows: readonly LogRow[],
+  cursors: Cursors,
+  isFromRing = false,
+): LogEvent[] {
+  return rows.map((row) => new LogEvent(row, cursors, isFromRing));
 }
 
 /** Groups events by revision; they are in the order of the log. */

@@ -26,7 +26,7 @@ export interface LatestOptions<Value> {
 export function ticksOf(channel: Channel<LogPosition>): AsyncIterableIterator<void> {
   return new Repeater<void>((push, stop) => {
     const tick = () => void push(undefined);
-    const unfollow = channel.follow({ take: tick, recheck: tick, end: (error) => stop(error) });
+    const unfollow = channel.follow({ onItems: tick, onSkip: tick, end: (error) => stop(error) });
     void stop.then(unfollow);
     tick();
   }, new SlidingBuffer(1));
@@ -75,7 +75,7 @@ export function createLatest<Value>(options: LatestOptions<Value>): Channel<Stat
         if (!latest || !isSame?.(value, latest.value)) {
           count += 1;
           latest = { ...position(), value };
-          follower.take([latest]);
+          follower.onItems([latest]);
         }
         for (const call of served) call();
         if (isLast?.(value)) break;
@@ -133,7 +133,7 @@ export function createLatest<Value>(options: LatestOptions<Value>): Channel<Stat
         get position() {
           return { revision: at, place: 0 };
         },
-        take() {
+        next() {
           if (!latest || latest.revision <= at) return null;
           at = latest.revision;
           return [latest];

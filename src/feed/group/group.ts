@@ -69,14 +69,14 @@ class SubscriberGroup<Item extends LogPosition, Payload, Message> implements Gro
     const member = new Member(outlet, before(channel.position));
     this.#members.add(member);
     this.#unfollow ??= channel.follow({
-      take: (items) => this.#take(items),
-      recheck: () => this.#sendBack(this.#writtenThrough()),
+      onItems: (items) => this.#onItems(items),
+      onSkip: () => this.#sendBack(this.#writtenThrough()),
       end: (error) => this.#end(error),
     });
     if (this.#members.size === 1) this.#scheduleBookmark((bookmarkSeconds ?? 0) * 1000);
     const replay = channel.replay(beginning);
     member.follow(replay);
-    outlet.left(() => this.#remove(member));
+    outlet.onLeave(() => this.#remove(member));
     try {
       await replay.ready();
     } catch (error) {
@@ -89,7 +89,7 @@ class SubscriberGroup<Item extends LogPosition, Payload, Message> implements Gro
   }
 
   /** Renders new items together and writes them in their order. */
-  #take(items: readonly Item[]): void {
+  #onItems(items: readonly Item[]): void {
     // A subscriber that is behind reads them when it gets there.
     if (this.#ended || !this.#hasLive()) return;
     const payloads = items.map(this.#options.rendering.payloadOf);
@@ -193,7 +193,7 @@ class SubscriberGroup<Item extends LogPosition, Payload, Message> implements Gro
       await replay.ready();
       for (;;) {
         if (member.isGone) return;
-        const taken = replay.take();
+        const taken = replay.next();
         if (taken === null) break; // Without an await before LIVE, so that no item comes in between.
         const missed = await taken;
         if (latestBy) await this.#writeNewest(member, missed, replay);

@@ -18,7 +18,7 @@ export interface Outlet<Message> {
   /** Nothing more will come; with an error if the stream failed. */
   end(error?: unknown): void;
   /** Calls back once when the subscriber leaves; at once if it has left. */
-  left(call: () => void): void;
+  onLeave(call: () => void): void;
 }
 
 export type MemberState = 'BEHIND' | 'LIVE' | 'GONE';

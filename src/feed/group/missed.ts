@@ -64,7 +64,7 @@ export async function newestByKey<Item>(
 ): Promise<{ items: Item[]; leftOut: number }> {
   const newest = new Map<string, Item>();
   let count = 0;
-  for (let taken: ReturnType<typeof replay.take> = first; taken !== null; taken = replay.take())
+  for (let taken: ReturnType<typeof replay.next> = first; taken !== null; taken = replay.next())
     for (const item of await taken) {
       count += 1;
       const key = keyOf(item);

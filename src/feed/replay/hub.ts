@@ -22,7 +22,7 @@ export interface Hub {
   readonly position: LogPosition;
   /** The epoch of the position; null: the hub has not begun. */
   readonly epoch: string | null;
-  /** Increases when the store becomes another one; earlier cursors are invalid then. */
+  /** Counts the changes of `epoch` in this process; a replay opened before a change is invalid. */
   readonly generation: number;
   /** Resolves when the tail has begun; rejects if the hub ends before. */
   readonly begun: Promise<void>;
@@ -54,11 +54,11 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
   });
   beginning.catch(() => {}); // The error is handled by whoever awaits it.
 
-  /** Followers at the present position replay from it; in another store it is invalid, and they end. */
-  function recheckAll(isAnother: boolean): void {
+  /** Followers at the present position replay from it; with a new epoch it is invalid, and they end. */
+  function skipAll(hasNewEpoch: boolean): void {
     for (const { follower } of [...followers.values()].flatMap((each) => [...each]))
-      if (isAnother) follower.end(new CursorError('CURSOR_INVALID'));
-      else follower.recheck();
+      if (hasNewEpoch) follower.end(new CursorError('CURSOR_INVALID'));
+      else follower.onSkip();
   }
 
   /** Passes each follower all its events in one call. */
@@ -72,7 +72,7 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
   function publishTo({ selection, follower }: Following, events: readonly LogEvent[]): void {
     try {
       const selected = select(events, selection, nowhere);
-      if (selected.length > 0) follower.take(selected);
+      if (selected.length > 0) follower.onItems(selected);
     } catch (error) {
       follower.end(error); // An error of `matches` must not affect other followers.
     }
@@ -101,13 +101,13 @@ export function createHub(limits: { bytes: number; ms: number }, listener: Liste
       return addTo(followers, key, { selection, follower });
     },
     begin(identity, at, recent) {
-      const isAnother = current?.epoch !== identity.epoch;
-      if (isAnother) {
+      const hasNewEpoch = current?.epoch !== identity.epoch;
+      if (hasNewEpoch) {
         current = { cursors: createCursors(identity), epoch: identity.epoch };
         generation += 1;
       }
       // Before the position changes: followers replay from the old one, because the ring lacks what is between.
-      recheckAll(isAnother);
+      skipAll(hasNewEpoch);
       position = at;
       ring.reset((recent[0]?.revision ?? at + 1) - 1);
       if (current) ring.push(byRevision(eventsOf(recent, current.cursors, true)));

@@ -1,6 +1,6 @@
 /**
- * A reader's replay from a cursor to the present. It holds a position and at most two pages; what it has not
- * taken stays in the ring and in the table, so a slow reader needs no more memory than a fast one.
+ * A subscriber's replay from a cursor to the present. It holds a position and at most two pages; what it has
+ * not taken stays in the ring and in the table, so a slow subscriber needs no more memory than a fast one.
  *
  *     behind the ring ── pages of the table ──► in the ring ──► at the position of the hub
  *            ▲                                       │
@@ -11,23 +11,23 @@ import type { LogPage, LogPosition } from '../../store/log/log.ts';
 import type { Beginning, Replay } from '../channel/channel.ts';
 import { CursorError, comparePositions, endOf, later } from '../channel/cursor.ts';
 import { eventsOf, type LogEvent, type Selection, select } from '../channel/event.ts';
-import type { CatchUp } from './catch-up.ts';
 import type { Hub } from './hub.ts';
+import type { TableReads } from './table-reads.ts';
 
 /** What a replay reads from. */
 export interface Source {
   readonly hub: Hub;
-  readonly catchUp: CatchUp;
+  readonly tableReads: TableReads;
   /** Resolves when everything that was committed before the call has been processed. */
   refresh(): Promise<void>;
 }
 
-/** Revisions of the ring that one `take` filters. */
+/** Revisions of the ring that one `next` filters. */
 const maxRevisionsAtOnce = 200;
 
 /** Opens a replay of the events that match a selection. Its position is established from the call on. */
 export function openReplay(
-  { hub, catchUp, refresh }: Source,
+  { hub, tableReads, refresh }: Source,
   selection: Selection,
   from: Beginning | LogPosition,
 ): Replay<LogEvent> {
@@ -62,7 +62,7 @@ export function openReplay(
     if (!hub.ring.reaches(position)) first = await readPage();
     else if (comparePositions(position, hub.position) > 0) {
       // The cursor is of a node that is ahead of this one, or of a log that has lost rows.
-      const state = await catchUp.state(reading);
+      const state = await tableReads.state(reading);
       if (state.epoch !== hub.epoch || position.revision > state.newest) throw invalid();
     }
   }
@@ -71,7 +71,7 @@ export function openReplay(
   async function newest(count: number): Promise<LogEvent[]> {
     const found: LogEvent[] = [];
     for (let before = position; found.length < count; ) {
-      const { rows, full, epoch } = await catchUp.before(before, reading);
+      const { rows, full, epoch } = await tableReads.before(before, reading);
       if (epoch !== hub.epoch) throw invalid();
       const events = select(eventsOf(rows, hub.cursors), selection, endOf(-1));
       found.push(...events.slice(0, count - found.length));
@@ -98,7 +98,7 @@ export function openReplay(
 
   function readAfter(at: LogPosition) {
     const through = hub.position.revision;
-    const page = catchUp.after(at, through, reading);
+    const page = tableReads.after(at, through, reading);
     page.catch(() => {}); // The error is handled when the page is taken.
     return { through, page };
   }
@@ -117,7 +117,7 @@ export function openReplay(
     get position() {
       return position;
     },
-    take() {
+    next() {
       if (hub.generation !== generation) throw invalid();
       if (first.length > 0) {
         const events = first;

@@ -14,8 +14,8 @@ import {
   type StoreIdentity,
 } from '../../store/log/log.ts';
 import type { PushedRevision } from '../../store/log/notification.ts';
+import { advance, advanceAlone, hasGap, type ReaderState, readerAt } from './log-order.ts';
 import { rowsOf } from './pushed-rows.ts';
-import { advance, advanceAlone, hasGap, type ReaderState, readerAt } from './reader.ts';
 
 export interface LogReaderHooks {
   /**

@@ -8,10 +8,10 @@ import type { PushedRevision } from '../../store/log/notification.ts';
 import { backOff } from '../../timing/back-off.ts';
 import { waitAtMost } from '../../timing/time-limit.ts';
 import { createTokenBucket } from '../../timing/token-bucket.ts';
+import { type BlockedReport, createBlockedReport } from './blocked-report.ts';
 import { LogReader, type LogReaderHooks } from './log-reader.ts';
 import { createPauses } from './pause.ts';
 import { createPushedRows } from './pushed-rows.ts';
-import { createWaiting, type Waiting } from './waiting.ts';
 
 export interface TailHooks extends LogReaderHooks {
   /** A revision that was published did not arrive and had to be read. */
@@ -29,7 +29,7 @@ export interface Tail {
   /** A revision was committed and published; it is read if it does not arrive. */
   expect(revision: number): void;
   /** Resolves when a read that began after the call has been processed; rejects when it fails. */
-  fresh(): Promise<void>;
+  readThrough(): Promise<void>;
 }
 
 /**
@@ -70,7 +70,7 @@ class LogTail implements Tail {
     onDue: () => this.#takePushed(),
     onDropped: () => this.wake(),
   });
-  readonly #waiting: Waiting;
+  readonly #blockedReport: BlockedReport;
   /** Those who wait for a read that begins from now on. */
   #callers: FreshCaller[] = [];
   #loop: Promise<void> | null = null;
@@ -86,7 +86,7 @@ class LogTail implements Tail {
     this.#database = database;
     this.#hooks = hooks;
     this.#reader = new LogReader(database, hooks);
-    this.#waiting = createWaiting(hooks.onError);
+    this.#blockedReport = createBlockedReport(hooks.onError);
   }
 
   start(): void {
@@ -112,7 +112,7 @@ class LogTail implements Tail {
     this.#readUnlessReached(revision, pushTimeoutMs, this.#hooks.onPushMissed);
   }
 
-  fresh(): Promise<void> {
+  readThrough(): Promise<void> {
     if (this.#isStopped) return Promise.reject(new Error('The feed has stopped.'));
     return new Promise((resolve, reject) => {
       this.#callers.push({ resolve, reject });
@@ -149,7 +149,7 @@ class LogTail implements Tail {
     if (this.#pushedRows.waiting.length > 0) this.#takePushed();
     this.#failures = 0;
     this.#gaps = this.#reader.isBlocked ? this.#gaps + 1 : 0;
-    this.#waiting.look(this.#reader.position ?? 0, this.#gaps > 0, this.#reader.writers);
+    this.#blockedReport.observe(this.#reader.position ?? 0, this.#gaps > 0, this.#reader.writers);
   }
 
   async #pauseAfterRead(): Promise<void> {

@@ -126,7 +126,7 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
     return createRendering<LogPosition, Payload>({
       ...{ kept, sizeOf },
       mayKeep: (item, { hasErrors }) =>
-        !hasErrors && ('isShared' in item ? item.isShared === true : true),
+        !hasErrors && ('isFromRing' in item ? item.isFromRing === true : true),
       render: (item) => render(rootOf(item)),
     });
   }
@@ -187,7 +187,7 @@ function withoutRepeats(outlet: Outlet<NextFrames>): Outlet<NextFrames> {
     },
     onDrain: (call) => outlet.onDrain(call),
     end: (error) => outlet.end(error),
-    left: (call) => outlet.left(call),
+    onLeave: (call) => outlet.onLeave(call),
   };
 }
 

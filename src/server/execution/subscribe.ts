@@ -48,7 +48,7 @@ export function createSubscribe(options: SubscribeOptions): Subscribe {
       const join = () => groups.join(prepared, subscriber);
       const refused = await answered(join(), join, caller);
       if (refused) return refused;
-      subscriber.left(onEnd);
+      subscriber.onLeave(onEnd);
       return subscriber;
     }
     const source = await createSourceEventStream(prepared);

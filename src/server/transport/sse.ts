@@ -59,11 +59,11 @@ export class EventStream extends Subscriber implements SlowConsumer {
   /** Streams results that do not come through a group, then completes. */
   async follow(results: AsyncIterable<ExecutionResult> | ExecutionResult): Promise<void> {
     const pings = setInterval(() => this.#ping(), this.#limits.pingSeconds * 1000).unref();
-    this.left(() => clearInterval(pings));
+    this.onLeave(() => clearInterval(pings));
     try {
       if (Symbol.asyncIterator in results) {
         const iterator = results[Symbol.asyncIterator]();
-        this.left(() => void iterator.return?.());
+        this.onLeave(() => void iterator.return?.());
         for (let step = await iterator.next(); !step.done; step = await iterator.next()) {
           if (this.#controller === null) return;
           this.write(new NextFrames([payloadOf(step.value)]));

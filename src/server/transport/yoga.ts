@@ -63,7 +63,7 @@ export function createYogaHandler(options: {
     const stream = new EventStream(response, options);
     opened.set(request, stream);
     streams.set(stream, caller.viewer.accessKeyId);
-    stream.left(() => streams.delete(stream));
+    stream.onLeave(() => streams.delete(stream));
     if (isStopping) stream.close();
     // The body is not cancelled if nobody reads it: the client had left before there was a
     // response, had sent a POST in full, or is answered with JSON.
@@ -148,7 +148,7 @@ function joinedOrOver(
   joining: ReturnType<Pipeline['run']>,
   stream: EventStream,
 ): ReturnType<Pipeline['run']> {
-  const over = new Promise<EventStream>((resolve) => stream.left(() => resolve(stream)));
+  const over = new Promise<EventStream>((resolve) => stream.onLeave(() => resolve(stream)));
   // A result that arrives too late is released.
   joining.then(
     (results) => {

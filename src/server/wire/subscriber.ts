@@ -9,7 +9,7 @@ import type { NextFrames } from './next-frames.ts';
 export abstract class Subscriber implements Outlet<NextFrames>, AsyncGenerator<never, void, void> {
   /** Converts an error for the client. */
   mask: (error: unknown) => unknown = (error) => error;
-  #onLeave: (() => void)[] = [];
+  #leaveCalls: (() => void)[] = [];
   #ended: { readonly error?: unknown } | null = null;
   #settle: (() => void) | null = null;
 
@@ -18,15 +18,15 @@ export abstract class Subscriber implements Outlet<NextFrames>, AsyncGenerator<n
   abstract onDrain(call: () => void): void;
 
   /** Calls once when the subscription is over; at once if it is over already. */
-  left(call: () => void): void {
+  onLeave(call: () => void): void {
     if (this.#ended) call();
-    else this.#onLeave.push(call);
+    else this.#leaveCalls.push(call);
   }
 
   end(error?: unknown): void {
     if (this.#ended) return;
     this.#ended = error === undefined ? {} : { error };
-    for (const call of this.#onLeave.splice(0)) call();
+    for (const call of this.#leaveCalls.splice(0)) call();
     this.#settle?.();
   }
 

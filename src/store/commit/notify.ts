@@ -1,6 +1,6 @@
 /** A commit that publishes its rows: the log rows, as a read of the log returns them. */
 import type { Change } from '../../lifecycle/change.ts';
-import { believedEpoch } from '../log/epoch.ts';
+import { validEpochSql } from '../log/epoch.ts';
 import type { LogRow } from '../log/log.ts';
 import { payloadOfCommit } from '../log/notification.ts';
 import type { PublishTarget } from '../log/notifier.ts';
@@ -15,7 +15,7 @@ interface Logged {
   readonly revision: Sql;
 }
 
-const epoch = raw(believedEpoch('POSTGRES'));
+const epoch = raw(validEpochSql('POSTGRES'));
 
 /**
  * One more result column, with its leading comma, that sends the NOTIFY. Null if the commit must not

@@ -14,7 +14,7 @@ import type { DataDirectory } from '../database/data-directory.ts';
 import type { Database, Queries } from '../database/database.ts';
 
 /** SQL over `store_identity`: the epoch, or null if the lineage differs from the remembered one. */
-export const believedEpoch = (kind: Database['kind']): string =>
+export const validEpochSql = (kind: Database['kind']): string =>
   kind === 'POSTGRES'
     ? 'case when lineage is null or lineage = store_lineage() then epoch end'
     : 'epoch'; // One process owns the folder, and the data does not move while it runs.

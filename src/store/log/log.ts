@@ -4,7 +4,7 @@
  */
 import type { Database, Parameter, Queries } from '../database/database.ts';
 import type { ChangeKind } from '../table/values.ts';
-import { believedEpoch, ensureEpoch } from './epoch.ts';
+import { ensureEpoch, validEpochSql } from './epoch.ts';
 
 /** A row of the log, as the statements below return it. */
 export interface LogRow {
@@ -83,7 +83,7 @@ select ${COLUMNS} from log
 /** The statements for one kind of store. */
 function statementsOn(kind: Database['kind']) {
   const state = /* sql */ `
-    select ${believedEpoch(kind)} as epoch, pruned_through as "prunedThrough",
+    select ${validEpochSql(kind)} as epoch, pruned_through as "prunedThrough",
            greatest(pruned_through, (select max(revision) from log)) as newest
       from store_identity where id = 1`;
   /**

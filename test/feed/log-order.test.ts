@@ -11,7 +11,7 @@ import {
   type ReaderState,
   readerAt,
   type Snapshot,
-} from '../../src/feed/tail/reader.ts';
+} from '../../src/feed/tail/log-order.ts';
 
 const seed = Number(process.env.FEED_MODEL_SEED ?? 20_261_121);
 const runs = Number(process.env.FEED_MODEL_RUNS ?? 200_000);

@@ -12,23 +12,23 @@ import type { Selection } from '../channel/event.ts';
 import { answered, readWhileAway } from '../channel/while-away.ts';
 
 /** `isOver` tells that the reader has left: the read is not repeated any more. */
-export interface CatchUpOptions {
+export interface TableReadOptions {
   readonly selection: Selection;
   readonly isOver: () => boolean;
 }
 
-export interface CatchUp {
+export interface TableReads {
   /** A page of rows after the position, none above `through`. */
-  after(position: LogPosition, through: number, options: CatchUpOptions): Promise<LogPage>;
+  after(position: LogPosition, through: number, options: TableReadOptions): Promise<LogPage>;
   /** A page of rows before the position, newest first. */
-  before(position: LogPosition, options: CatchUpOptions): Promise<LogPage>;
-  state(options: CatchUpOptions): Promise<LogState>;
+  before(position: LogPosition, options: TableReadOptions): Promise<LogPage>;
+  state(options: TableReadOptions): Promise<LogState>;
 }
 
 const pageRows = 200;
 
-/** Creates the catch-up of a node. Reads are repeated until the database answers. */
-export function createCatchUp(database: Database, maxConcurrentReads: number): CatchUp {
+/** Creates the reads of a node. Reads are repeated until the database answers. */
+export function createTableReads(database: Database, maxConcurrentReads: number): TableReads {
   let free = maxConcurrentReads;
   const queue: (() => void)[] = [];
 
