@@ -32,7 +32,7 @@ import { appliedMigrations, type OpenStore, openStore } from './store/open.ts';
 import { createSampleData } from './store/sample-data.ts';
 
 /** Host agents end themselves when their embedded store has been silent for this long. */
-const lifelineSeconds = { kept: 600, ephemeral: 10 };
+const heartbeatTimeoutSeconds = { kept: 600, ephemeral: 10 };
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
@@ -123,10 +123,12 @@ async function startNameServer({ config, log, onStop }: Parts, store: Store): Pr
 }
 
 function startDriver({ config, log, onStop }: Parts): Driver {
-  const seconds = config.ephemeral ? lifelineSeconds.ephemeral : lifelineSeconds.kept;
+  const seconds = config.ephemeral
+    ? heartbeatTimeoutSeconds.ephemeral
+    : heartbeatTimeoutSeconds.kept;
   const driver = new ProcessDriver({
     folder: config.dataDir,
-    lifeline: config.databaseUrl ? null : { file: join(config.dataDir, 'alive'), seconds },
+    heartbeatFile: config.databaseUrl ? null : { file: join(config.dataDir, 'alive'), seconds },
     log,
   });
   onStop(() => driver.close());

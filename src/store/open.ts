@@ -124,12 +124,12 @@ async function openEmbedded(options: OpenStoreOptions, folder: string): Promise<
     const settled = await ensureEmbeddedEpoch(database, directory);
     if (settled === 'ANOTHER') {
       throw new CannotOpenStore(
-        `DATA_DIR ${folder}: the data in pglite/ is of another store than the one that store.json marks. Restore the right one; to go on with this one, remove store.json.`,
+        `DATA_DIR ${folder}: the data in pglite/ is of another store than the one that store.json names. Restore the right one; to continue with this one, remove store.json.`,
       );
     }
     if (settled === 'RENEWED') {
       options.log.warn(
-        `DATA_DIR ${folder}: the store is a copy, or its mark store.json was removed. It may be older than it was: cursors of the feed from before are invalid now.`,
+        `DATA_DIR ${folder}: the store is a copy, or its marker file store.json was removed. It may be older than it was: cursors of the feed from before are invalid now.`,
       );
     }
     const retention = retain(database, options);

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ProcessDriver } from '../../src/drivers/process/driver.ts';
 import type { HostRecord } from '../../src/drivers/process/files.ts';
-import { findMarked } from '../../src/drivers/process/identity.ts';
+import { findTagged } from '../../src/drivers/process/identity.ts';
 import { newCall, newHost, newRun } from './calls.ts';
 import { eventuallyRuntime } from './contract.ts';
 import {
@@ -17,12 +17,12 @@ import {
   countRuntimes,
   deploy,
   hostFolder,
-  markOf,
   newSetup,
   read,
   recordedRun,
   runtimeEntry,
   setups,
+  tagOf,
   tidy,
 } from './process-setup.ts';
 
@@ -52,7 +52,7 @@ describe('process driver against faults', () => {
   it('keeps the socket elsewhere where the folder is too deep for one', async () => {
     const parent = mkdtempSync(join(tmpdir(), 'process-driver-'));
     const folder = join(parent, 'deep'.repeat(30));
-    const driver = new ProcessDriver({ folder, lifeline: null, runtimeEntry });
+    const driver = new ProcessDriver({ folder, heartbeatFile: null, runtimeEntry });
     const request = newHost();
     const host = await driver.allocateHost(request, newCall());
     const record = read<HostRecord>(folder, 'hosts', request.hostId, 'host.json');
@@ -62,7 +62,7 @@ describe('process driver against faults', () => {
     expect(check).toEqual({ answers: true });
     await driver.releaseHost(request.hostId, host.handle, newCall());
     expect(existsSync(record.socket)).toBe(false);
-    expect(findMarked(record.mark)).toEqual([]);
+    expect(findTagged(record.processTag)).toEqual([]);
     await driver.close();
     rmSync(parent, { recursive: true });
   });
@@ -96,14 +96,14 @@ describe('process driver against faults', () => {
       const host = await setup.driver.allocateHost(request, call());
       await setup.driver.startRuntime(host.handle, run, call());
       await eventuallyRuntime(setup.driver, [host, run], 'running');
-      const mark = markOf(setup, host);
+      const processTag = tagOf(setup, host);
       const runtime = recordedRun(setup, run.instanceId).pid;
-      expect(new Set(findMarked(mark).map(({ pid }) => pid))).toEqual(
+      expect(new Set(findTagged(processTag).map(({ pid }) => pid))).toEqual(
         new Set([agentOf(host).pid, runtime]),
       );
       expect(countRuntimes(run.instanceId)).toBe(1);
       await setup.driver.releaseHost(request.hostId, null, call());
-      expect(findMarked(mark)).toEqual([]);
+      expect(findTagged(processTag)).toEqual([]);
     }
   });
 });

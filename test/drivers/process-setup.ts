@@ -25,8 +25,8 @@ export interface ProcessSetup {
 /** A driver over an empty folder. Its hosts end by themselves where the test run is killed. */
 export function newSetup(options: Partial<ProcessDriverOptions> = {}): ProcessSetup {
   const folder = mkdtempSync(join(tmpdir(), 'process-driver-'));
-  const lifeline = { file: folder, seconds: 300 };
-  const open = () => new ProcessDriver({ folder, lifeline, runtimeEntry, ...options });
+  const heartbeatFile = { file: folder, seconds: 300 };
+  const open = () => new ProcessDriver({ folder, heartbeatFile, runtimeEntry, ...options });
   const setup = { folder, driver: open(), open };
   setups.push(setup);
   return setup;
@@ -88,8 +88,8 @@ export async function deployRunning(setup: ProcessSetup, query = '') {
   return { host, run, identity, seenFile };
 }
 
-export function markOf(setup: ProcessSetup, host: AllocatedHost): string {
-  return read<HostRecord>(hostFolder(setup, host), 'host.json').mark;
+export function tagOf(setup: ProcessSetup, host: AllocatedHost): string {
+  return read<HostRecord>(hostFolder(setup, host), 'host.json').processTag;
 }
 
 export async function tidy(setup: ProcessSetup): Promise<void> {

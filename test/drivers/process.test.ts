@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import type { AllocatedHost } from '../../src/drivers/driver.ts';
 import type { AgentRecord, HostRecord, RuntimeRecord } from '../../src/drivers/process/files.ts';
-import { findMarked, isAlive, signalProcess } from '../../src/drivers/process/identity.ts';
+import { findTagged, isAlive, signalProcess } from '../../src/drivers/process/identity.ts';
 import { eventually, until } from '../harness/eventually.ts';
 import { newCall, newRun } from './calls.ts';
 import { describeDriver, eventuallyRuntime } from './contract.ts';
@@ -24,12 +24,12 @@ import {
   deploy,
   deployRunning,
   hostFolder,
-  markOf,
   newSetup,
   type ProcessSetup,
   read,
   recordedRun,
   setups,
+  tagOf,
   tidy,
 } from './process-setup.ts';
 
@@ -79,7 +79,7 @@ describe('process driver', () => {
       RUNTIME_ADDRESS: host.address,
       RUNTIME_WORK_FOLDER: folder,
       RUNTIME_HEARTBEAT_SECONDS: '5',
-      INSTANCE_MANAGER_MARK: markOf(setup, host),
+      INSTANCE_MANAGER_MARK: tagOf(setup, host),
     });
     expect(JSON.parse(seen.input)).toEqual({ runKey: run.runKey });
     expect(seen.pid).toBe(identity.pid);
@@ -162,13 +162,15 @@ describe('process driver', () => {
     const { run: recorded, fence } = read<RuntimeRecord>(record);
     // As if the agent had been killed between the start and its record.
     writeFileSync(record, JSON.stringify({ fence, run: { ...recorded, identity: null } }));
-    const { nonce, mark } = read<HostRecord>(folder, 'host.json');
+    const { nonce, processTag } = read<HostRecord>(folder, 'host.json');
     const bundle = readFileSync(`/proc/${identity.pid}/cmdline`, 'utf8').split('\0')[0] ?? '';
     const [sha = ''] = readdirSync(join(setup.folder, 'bundles')).filter((name) =>
-      readFileSync(join(setup.folder, 'bundles', name, 'main.mjs'), 'utf8').includes('lifeline'),
+      readFileSync(join(setup.folder, 'bundles', name, 'main.mjs'), 'utf8').includes(
+        'heartbeatFile',
+      ),
     );
     const program = join(setup.folder, 'bundles', sha, 'main.mjs');
-    const agent = spawn(bundle, [program, folder, nonce, mark], { stdio: 'ignore', env: {} });
+    const agent = spawn(bundle, [program, folder, nonce, processTag], { stdio: 'ignore', env: {} });
     await until('the agent has swept', () => !isAlive(identity));
     await until(
       'the agent is up',
@@ -180,23 +182,23 @@ describe('process driver', () => {
   it('releases a host whose agent was killed', async () => {
     const setup = newSetup();
     const { host, identity } = await deployRunning(setup, '?stubborn');
-    const mark = markOf(setup, host);
+    const processTag = tagOf(setup, host);
     signalProcess(agentOf(host), 'SIGKILL');
     await setup.driver.releaseHost(host.request.hostId, null, newCall());
     expect(isAlive(identity)).toBe(false);
-    expect(findMarked(mark)).toEqual([]);
+    expect(findTagged(processTag)).toEqual([]);
     expect(existsSync(hostFolder(setup, host))).toBe(false);
   });
 
   it('releases what an interrupted allocation left behind, recorded or not', async () => {
     const setup = newSetup();
     const { host, identity } = await deployRunning(setup);
-    const mark = markOf(setup, host);
+    const processTag = tagOf(setup, host);
     rmSync(join(hostFolder(setup, host), 'agent.json'));
     rmSync(join(hostFolder(setup, host), 'runtimes'), { recursive: true });
     await setup.driver.releaseHost(host.request.hostId, null, newCall());
     expect([isAlive(identity), isAlive(agentOf(host))]).toEqual([false, false]);
-    expect(findMarked(mark)).toEqual([]);
+    expect(findTagged(processTag)).toEqual([]);
   });
 
   it('has an agent that ends itself once its host has another or none', async () => {
@@ -228,10 +230,10 @@ describe('process driver', () => {
     expect(isAlive(agentOf(host))).toBe(false);
   });
 
-  it('ends everything when its lifeline is still, and not before', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'lifeline-')), 'alive');
+  it('ends everything when its heartbeat file is stale, and not before', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'heartbeat-')), 'alive');
     writeFileSync(file, '0');
-    const setup = newSetup({ lifeline: { file, seconds: 1 } });
+    const setup = newSetup({ heartbeatFile: { file, seconds: 1 } });
     const { host, identity } = await deployRunning(setup, '?stubborn');
     const began = performance.now();
     await eventually(() => {

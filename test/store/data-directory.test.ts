@@ -133,7 +133,7 @@ describe('the data directory', () => {
     await (await openDataDirectory(data())).close();
   });
 
-  test('the owner of another container counts as long as its lifeline is fresh', async () => {
+  test('the owner of another container counts as long as its heartbeat file is fresh', async () => {
     await (await openDataDirectory(data())).close();
     const elsewhere = { ...ownIdentity(), namespace: 'pid:[1]' };
     writeFileSync(data('owner.9'), JSON.stringify(elsewhere));
@@ -149,7 +149,7 @@ describe('the data directory', () => {
     await (await openDataDirectory(data())).close();
   });
 
-  test('its lifeline is touched', async () => {
+  test('its heartbeat file is touched', async () => {
     const owner = await openDataDirectory(data());
     const old = new Date(Date.now() - 60_000);
     utimesSync(data('alive'), old, old);

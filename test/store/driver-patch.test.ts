@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { patch } from '../../src/store/database/patches/postgres-3.4.9.mjs';
-import { driverMark } from '../../src/store/database/postgres.ts';
+import { patchDigest } from '../../src/store/database/postgres.ts';
 
 const run = promisify(execFile);
 const path = (from: string) => fileURLToPath(new URL(`../../${from}`, import.meta.url));
@@ -22,7 +22,7 @@ beforeAll(async () => {
   for (const folder of patch.folders) {
     for (const { file, from, to } of [...patch.edits].reverse()) {
       const text = await readFile(join(released, folder, file), 'utf8');
-      const patched = to.replace('$MARK', patch.mark);
+      const patched = to.replace('$MARK', patch.digest);
       expect(text.split(patched)).toHaveLength(2);
       await writeFile(
         join(released, folder, file),
@@ -34,8 +34,8 @@ beforeAll(async () => {
 
 afterAll(() => rm(released, { recursive: true }));
 
-test('the mark that a start asks for is that of the patch', () => {
-  expect(driverMark).toBe(patch.mark);
+test('the digest that a start asks for is that of the patch', () => {
+  expect(patchDigest).toBe(patch.digest);
 });
 
 test('a start over a driver that is not patched ends, and says what to do', async () => {
@@ -65,5 +65,5 @@ test('what it says to do patches the driver, once', async () => {
   const { default: driver } = await import(
     `${pathToFileURL(join(released, 'src/index.js')).href}?patched`
   );
-  expect(driver.patched).toBe(driverMark);
+  expect(driver.patched).toBe(patchDigest);
 });

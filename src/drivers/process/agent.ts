@@ -1,10 +1,11 @@
 /**
  * The host agent: one process for each host. It answers `/healthz` on the address of the host and
  * the commands of the driver on a Unix socket, and is the parent of the runtimes of the host.
- * Started as `node main.mjs <work folder> <nonce> <mark>`; it outlives the server that started it.
+ * Started as `node main.mjs <work folder> <nonce> <process tag>`; it outlives the server that started
+ * it.
  *
- * It ends itself and its runtimes on SIGTERM, when its lifeline is stale, and when `host.json`
- * names another start of the agent or is gone: then it is a leftover.
+ * It ends itself and its runtimes on SIGTERM, when the heartbeat file of the server is stale, and when
+ * `host.json` names another agent or is gone.
  */
 import { rmSync, statSync } from 'node:fs';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
@@ -38,16 +39,16 @@ async function main(folder: string, nonce: string): Promise<void> {
     health.close();
     health.closeAllConnections();
     control.close();
-    const gone = await runtimes.endAll({ everythingMarked: !isLeftover });
+    const gone = await runtimes.endAll({ everythingTagged: !isLeftover });
     if (!isLeftover) rmSync(record.socket, { force: true });
     process.exit(gone ? 0 : 1);
   };
 
-  const lifelineIsStill = watchLifeline(record);
+  const isHeartbeatStale = watchHeartbeatFile(record);
   const timer = setInterval(() => {
     const isLeftover = readJson<HostRecord>(files.host)?.nonce !== nonce;
     if (isLeftover) void end('its host was released or has another agent', true);
-    else if (lifelineIsStill())
+    else if (isHeartbeatStale())
       void end('the server has not touched its `alive` file for too long', false);
     else runtimes.capOutputs();
   }, tickMs);
@@ -95,13 +96,13 @@ async function listenHealth(record: HostRecord): Promise<HttpServer> {
 }
 
 /**
- * Reports whether the file of the lifeline has been unchanged or missing for too long. Counted by
+ * Reports whether the heartbeat file has been unchanged or missing for too long. Counted by
  * the monotonic clock of this process, in small steps, so that neither a clock that was set nor a
  * suspension of the machine ends anything.
  */
-function watchLifeline(record: HostRecord): () => boolean {
-  const { lifeline } = record;
-  if (lifeline === null) return () => false;
+function watchHeartbeatFile(record: HostRecord): () => boolean {
+  const { heartbeatFile } = record;
+  if (heartbeatFile === null) return () => false;
   let changedAt: number | null = null;
   let stillMs = 0;
   let before = performance.now();
@@ -109,12 +110,12 @@ function watchLifeline(record: HostRecord): () => boolean {
     const now = performance.now();
     stillMs += Math.min(now - before, 2 * tickMs);
     before = now;
-    const modifiedAt = statSync(lifeline.file, { throwIfNoEntry: false })?.mtimeMs ?? null;
+    const modifiedAt = statSync(heartbeatFile.file, { throwIfNoEntry: false })?.mtimeMs ?? null;
     if (modifiedAt !== null && modifiedAt !== changedAt) {
       changedAt = modifiedAt;
       stillMs = 0;
     }
-    return stillMs >= lifeline.seconds * 1000;
+    return stillMs >= heartbeatFile.seconds * 1000;
   };
 }
 

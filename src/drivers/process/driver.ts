@@ -21,8 +21,8 @@ import { type Bundle, bundleProgram, findPrograms, placeBundle } from './bundle.
 import { askAgent, askHealth, silent } from './client.ts';
 import {
   type ContainerRecord,
+  type HeartbeatFile,
   type HostRecord,
-  type Lifeline,
   makeFolder,
   writeJson,
 } from './files.ts';
@@ -50,8 +50,8 @@ export interface ProcessDriverOptions {
    * installation.
    */
   readonly folder: string;
-  /** Null: hosts live until they are released. Otherwise the server touches the file regularly. */
-  readonly lifeline: Lifeline | null;
+  /** Null: hosts live until they are released. Otherwise the server touches this file regularly. */
+  readonly heartbeatFile: HeartbeatFile | null;
   readonly log?: { info(fields: object, message: string): void };
   /** The source of the runtime program; tests may pass another one. */
   readonly runtimeEntry?: string;
@@ -68,19 +68,19 @@ interface ProcessHandle {
 export class ProcessDriver implements Driver {
   readonly kind = 'PROCESS';
   readonly #folder: string;
-  readonly #lifeline: Lifeline | null;
+  readonly #heartbeatFile: HeartbeatFile | null;
   readonly #log: ProcessDriverOptions['log'];
   readonly #calls = createInFlight();
   readonly #bundles = new Map<ProgramName, Promise<Bundle>>();
   readonly #programOf: ReturnType<typeof findPrograms>;
 
-  constructor({ folder, lifeline, log, runtimeEntry }: ProcessDriverOptions) {
+  constructor({ folder, heartbeatFile, log, runtimeEntry }: ProcessDriverOptions) {
     makeFolder(resolve(folder));
-    // Marks of hosts are derived from this path, so it must have one spelling.
+    // The process tags of hosts are derived from this path, so it must have one spelling.
     this.#folder = realpathSync(resolve(folder));
     makeFolder(join(this.#folder, 'hosts'));
     makeFolder(join(this.#folder, 'bundles'));
-    this.#lifeline = lifeline && { ...lifeline, file: resolve(lifeline.file) };
+    this.#heartbeatFile = heartbeatFile && { ...heartbeatFile, file: resolve(heartbeatFile.file) };
     this.#log = log;
     this.#programOf = findPrograms(runtimeEntry);
   }
@@ -226,8 +226,8 @@ export class ProcessDriver implements Driver {
 
   async #start(host: Host, address: string | null) {
     const { file } = await this.#bundle('agent');
-    const [folder, lifeline] = [this.#folder, this.#lifeline];
-    const started = await startAgent(host, { folder, bundle: file, lifeline, address });
+    const [folder, heartbeatFile] = [this.#folder, this.#heartbeatFile];
+    const started = await startAgent(host, { folder, bundle: file, heartbeatFile, address });
     const { pid } = started.identity;
     this.#log?.info({ hostId: host.hostId, pid }, 'started the agent of a host');
     return started;

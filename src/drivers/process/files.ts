@@ -11,17 +11,20 @@ export interface HostRecord {
   readonly hostId: string;
   /** Identifies this start of an agent. */
   readonly nonce: string;
-  /** Carried by every process of this host, see `findMarked`. */
-  readonly mark: string;
+  /** Carried by every process of this host, see `findTagged`. */
+  readonly processTag: string;
   readonly address: string;
   /** Requested port; 0: the agent chooses. */
   readonly healthPort: number;
   readonly socket: string;
-  readonly lifeline: Lifeline | null;
+  readonly heartbeatFile: HeartbeatFile | null;
 }
 
-/** Without a change of the file for this long, the agent ends itself and its runtimes. */
-export interface Lifeline {
+/**
+ * A file that the server touches regularly. Without a change for this long, the agent ends itself and
+ * its runtimes.
+ */
+export interface HeartbeatFile {
   readonly file: string;
   readonly seconds: number;
 }
@@ -119,8 +122,8 @@ export function safeName(id: string): string {
   );
 }
 
-/** The mark of a host: the same for every process of it, different in every installation. */
-export function hostMark(folder: string, hostId: string): string {
+/** The process tag of a host: the same for every process of it, different in every installation. */
+export function processTagOf(folder: string, hostId: string): string {
   return shortHash(`${folder}\0${hostId}`);
 }
 

@@ -10,12 +10,12 @@ import { pickAddress } from './address.ts';
 import { askAgent, silent } from './client.ts';
 import {
   type AgentRecord,
+  type HeartbeatFile,
   type HostFiles,
   type HostRecord,
   hostFiles,
-  hostMark,
-  type Lifeline,
   makeFolder,
+  processTagOf,
   type RuntimeRecord,
   readJson,
   safeName,
@@ -25,11 +25,11 @@ import {
 } from './files.ts';
 import {
   endByForce,
-  findMarked,
+  findTagged,
   identityOf,
   isAlive,
-  markVariable,
   type ProcessIdentity,
+  processTagVariable,
   signalProcess,
   waitGone,
 } from './identity.ts';
@@ -42,11 +42,11 @@ const onlineWithinMs = 15_000;
 const graceMs = runtimeGraceMs + 1_000;
 const forceMs = 8_000;
 
-/** A host of this driver: its id, its files, its mark. */
+/** A host of this driver: its id, its files, its process tag. */
 export interface Host {
   readonly hostId: string;
   readonly files: HostFiles;
-  readonly mark: string;
+  readonly processTag: string;
 }
 
 /** The host of an id, before any of its files is read. */
@@ -54,7 +54,7 @@ export function hostOf(folder: string, hostId: string): Host {
   return {
     hostId,
     files: hostFiles(join(folder, 'hosts', safeName(hostId))),
-    mark: hostMark(folder, hostId),
+    processTag: processTagOf(folder, hostId),
   };
 }
 
@@ -73,30 +73,39 @@ export function findAgent(host: Host): { record: HostRecord; agent: AgentRecord 
  */
 export async function startAgent(
   host: Host,
-  options: { folder: string; bundle: string; lifeline: Lifeline | null; address: string | null },
+  options: {
+    folder: string;
+    bundle: string;
+    heartbeatFile: HeartbeatFile | null;
+    address: string | null;
+  },
 ): Promise<{ record: HostRecord; identity: ProcessIdentity }> {
-  const { files, hostId, mark } = host;
+  const { files, hostId, processTag } = host;
   makeFolder(files.folder);
   const earlier = readJson<HostRecord>(files.host);
   const place = await placeOf(earlier, options);
   const record: HostRecord = {
     hostId,
     nonce: randomUUID(),
-    mark,
+    processTag,
     ...place,
     socket: socketPath(options.folder, files.folder),
-    lifeline: options.lifeline,
+    heartbeatFile: options.heartbeatFile,
   };
   rmSync(files.agent, { force: true });
   writeJson(files.host, record);
   const log = openSync(files.agentLog, 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [options.bundle, files.folder, record.nonce, mark], {
-      cwd: files.folder,
-      detached: true,
-      env: { NODE_ENV: 'production', [markVariable]: mark },
-      stdio: ['ignore', log, log],
-    });
+    const child = spawn(
+      process.execPath,
+      [options.bundle, files.folder, record.nonce, processTag],
+      {
+        cwd: files.folder,
+        detached: true,
+        env: { NODE_ENV: 'production', [processTagVariable]: processTag },
+        stdio: ['ignore', log, log],
+      },
+    );
     child.unref();
     const identity = child.pid === undefined ? null : identityOf(child.pid);
     await once(child, 'spawn'); // rejects with the reason where it cannot be started
@@ -133,7 +142,7 @@ export async function waitOnline(
 
 /**
  * Ends every process of a host: first its agent by SIGTERM, so that the runtimes can end orderly;
- * then by force whatever is left, found by records, by the handle and by the mark in its
+ * then by force whatever is left, found by records, by the handle and by the process tag in its
  * environment. Works for a host whose agent was killed or never recorded.
  * @throws DriverError STILL_ALIVE, ABORTED: then not everything is confirmed gone
  */
@@ -148,7 +157,7 @@ export async function endHost(
   let asked = false;
   for (const identity of agents) asked = signalProcess(identity, 'SIGTERM') || asked;
   if (asked) await waitGone(recorded, { withinMs: graceMs, signal });
-  const all = () => [...recorded(), ...findMarked(host.mark)];
+  const all = () => [...recorded(), ...findTagged(host.processTag)];
   if (await endByForce(all, { withinMs: forceMs, signal })) return;
   const pids = all()
     .filter(isAlive)
@@ -191,7 +200,7 @@ export function placeAuthorities({ files }: Host, authorities: string | null): v
 export function inspectFromOutside(host: Host, name: RuntimeRef): RuntimeObservation | null {
   const logTail = readTail(host.files.output(name.instanceId));
   const ended = { state: 'exited', exitCode: null, signal: null, logTail } as const;
-  if (!existsSync(host.files.host)) return findMarked(host.mark).length === 0 ? ended : null;
+  if (!existsSync(host.files.host)) return findTagged(host.processTag).length === 0 ? ended : null;
   const run = readJson<RuntimeRecord>(host.files.runtime(name.instanceId))?.run;
   if (run?.runId !== name.runId) return null;
   if (run.exit) return { state: 'exited', ...run.exit };

@@ -24,7 +24,7 @@ interface ProcessEntry {
 const linux = process.platform === 'linux';
 
 /** Environment variable by which every process of one host is found without a record. */
-export const markVariable = 'INSTANCE_MANAGER_MARK';
+export const processTagVariable = 'INSTANCE_MANAGER_MARK';
 
 const bootId = readBootId();
 
@@ -71,9 +71,9 @@ export function signalProcess(
   }
 }
 
-/** The live processes that carry the mark of a host, except this one. */
-export function findMarked(mark: string): ProcessIdentity[] {
-  const found = linux ? scanProc(mark) : scanPs(mark);
+/** The live processes that carry the process tag of a host, except this one. */
+export function findTagged(processTag: string): ProcessIdentity[] {
+  const found = linux ? scanProc(processTag) : scanPs(processTag);
   return found
     .filter((pid) => pid !== process.pid)
     .map(identityOf)
@@ -154,8 +154,8 @@ function readPs(pid: number): ProcessEntry | null {
   return { startTime, zombie: state.startsWith('Z'), group: Number(group) };
 }
 
-function scanProc(mark: string): number[] {
-  const needle = Buffer.from(`${markVariable}=${mark}\0`);
+function scanProc(processTag: string): number[] {
+  const needle = Buffer.from(`${processTagVariable}=${processTag}\0`);
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => {
@@ -168,10 +168,10 @@ function scanProc(mark: string): number[] {
     .map(Number);
 }
 
-function scanPs(mark: string): number[] {
+function scanPs(processTag: string): number[] {
   const table = execFileSync('/bin/ps', ['-axww', '-o', 'pid=,command='], { encoding: 'utf8' });
   return table
     .split('\n')
-    .filter((line) => line.includes(mark))
+    .filter((line) => line.includes(processTag))
     .map((line) => Number.parseInt(line, 10));
 }

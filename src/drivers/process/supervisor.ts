@@ -17,11 +17,11 @@ import {
 } from './files.ts';
 import {
   endByForce,
-  findMarked,
+  findTagged,
   identityOf,
   isAlive,
-  markVariable,
   type ProcessIdentity,
+  processTagVariable,
   signalProcess,
   waitGone,
 } from './identity.ts';
@@ -63,7 +63,7 @@ export class RuntimeSupervisor {
     const recorded = records.flatMap(({ record }) =>
       record.run?.identity && !record.run.exit ? [record.run.identity] : [],
     );
-    const find = () => [...recorded, ...findMarked(this.#host.mark)];
+    const find = () => [...recorded, ...findTagged(this.#host.processTag)];
     const alive = new Set(
       find()
         .filter(isAlive)
@@ -146,16 +146,18 @@ export class RuntimeSupervisor {
   /**
    * Asks every runtime to end, kills those that have not ended within their grace period, and
    * starts none any more.
-   * @param options.everythingMarked also ends all other processes of this host
+   * @param options.everythingTagged also ends all other processes of this host
    * @returns whether all are confirmed gone
    */
-  async endAll(options: { everythingMarked: boolean }): Promise<boolean> {
+  async endAll(options: { everythingTagged: boolean }): Promise<boolean> {
     this.#ending = true;
     const own = () => [...this.#live.values()].map((run) => run.identity);
     const recorded = [...this.#live.values()].map((run) => run.gone);
     for (const identity of own()) signalProcess(identity, 'SIGTERM');
     await waitGone(own, { withinMs: runtimeGraceMs });
-    const find = options.everythingMarked ? () => [...own(), ...findMarked(this.#host.mark)] : own;
+    const find = options.everythingTagged
+      ? () => [...own(), ...findTagged(this.#host.processTag)]
+      : own;
     const gone = await endByForce(find, { withinMs: killWithinMs });
     if (gone) await Promise.all(recorded);
     return gone;
@@ -193,7 +195,7 @@ export class RuntimeSupervisor {
     const outputFile = openSync(output, 'a', 0o600);
     let child: ChildProcess;
     try {
-      child = spawn(process.execPath, [bundle, this.#host.mark], {
+      child = spawn(process.execPath, [bundle, this.#host.processTag], {
         cwd: folder,
         detached: true, // a group of its own, and it outlives an agent that is killed
         env: this.#environment(runtime, folder),
@@ -254,7 +256,7 @@ export class RuntimeSupervisor {
       RUNTIME_ADDRESS: this.#host.address,
       RUNTIME_WORK_FOLDER: folder,
       RUNTIME_HEARTBEAT_SECONDS: String(runtime.heartbeatSeconds),
-      [markVariable]: this.#host.mark,
+      [processTagVariable]: this.#host.processTag,
     };
   }
 

@@ -4,7 +4,7 @@
  * before stops the start: lost data must not look like a first run.
  *
  *   pglite/     the database
- *   store.json  the mark: a store exists here, and its epoch
+ *   store.json  the marker file: a store exists here, and its epoch
  *   owner.<n>   the owner; the greatest n counts
  *   alive       touched every 2 s; while it is fresh, host agents keep running
  */
@@ -34,12 +34,12 @@ export interface DataDirectory {
   /** The folder of the database. */
   readonly database: string;
   /**
-   * The epochs that the mark names: none on the first run, two if a change of epoch was
+   * The epochs in the marker file: none on the first run, two if a change of epoch was
    * interrupted.
    */
   readonly epochs: readonly string[];
-  /** Marks that a store exists, with its epoch, or with both epochs while it changes. */
-  mark(epochs: readonly [epoch: string, next?: string]): Promise<void>;
+  /** Writes the marker file: a store exists, with its epoch, or with both epochs while it changes. */
+  writeMarker(epochs: readonly [epoch: string, next?: string]): Promise<void>;
   /**
    * Identifies this copy of the open database. It survives a restart and `mv`; every copy gets
    * another.
@@ -49,7 +49,7 @@ export interface DataDirectory {
   close(): Promise<void>;
 }
 
-const lifelineIntervalSeconds = 2;
+const heartbeatIntervalSeconds = 2;
 /**
  * An owner whose process is not visible from here is dead when it has not touched `alive` for this
  * long.
@@ -70,22 +70,22 @@ export async function openDataDirectory(folder: string): Promise<DataDirectory> 
     const epochs = await markedEpochs(folder);
     if (epochs.length > 0 && !(await exists(join(database, 'PG_VERSION')))) {
       throw new CannotOpenStore(
-        `DATA_DIR ${folder}: the mark store.json says that a store exists here, but its data (${database}) is gone. Restore it; to begin anew, remove store.json.`,
+        `DATA_DIR ${folder}: the marker file store.json says that a store exists here, but its data (${database}) is gone. Restore it; to begin anew, remove store.json.`,
       );
     }
-    await touchLifeline(folder);
-    const lifeline = setInterval(() => {
-      touchLifeline(folder).catch(() => {});
-    }, lifelineIntervalSeconds * 1000);
-    lifeline.unref();
+    await touchHeartbeat(folder);
+    const heartbeat = setInterval(() => {
+      touchHeartbeat(folder).catch(() => {});
+    }, heartbeatIntervalSeconds * 1000);
+    heartbeat.unref();
     return {
       database,
       epochs,
-      mark: ([epoch, next]) =>
+      writeMarker: ([epoch, next]) =>
         replace(join(folder, 'store.json'), JSON.stringify({ format: 1, epoch, next })),
       lineage: () => lineageOf(database),
       async close() {
-        clearInterval(lifeline);
+        clearInterval(heartbeat);
         await owned.release();
       },
     };
@@ -96,7 +96,7 @@ export async function openDataDirectory(folder: string): Promise<DataDirectory> 
 }
 
 /** Touches `alive`. Host agents exit when it is stale. */
-export async function touchLifeline(folder: string): Promise<void> {
+export async function touchHeartbeat(folder: string): Promise<void> {
   const file = join(folder, 'alive');
   const now = new Date();
   try {
@@ -168,7 +168,7 @@ async function expectGone(folder: string, owner: Owner | null): Promise<void> {
   let alive = isAlive(owner);
   const until = performance.now() + ownerTimeoutSeconds * 1000;
   while (alive === null && performance.now() < until) {
-    if (!(await isLifelineFresh(folder))) alive = false;
+    if (!(await isHeartbeatFresh(folder))) alive = false;
     else await pause(250);
   }
   if (alive === false) return;
@@ -177,10 +177,10 @@ async function expectGone(folder: string, owner: Owner | null): Promise<void> {
   );
 }
 
-async function isLifelineFresh(folder: string): Promise<boolean> {
+async function isHeartbeatFresh(folder: string): Promise<boolean> {
   try {
     const { mtimeMs } = await stat(join(folder, 'alive'));
-    return Date.now() - mtimeMs < (ownerTimeoutSeconds - lifelineIntervalSeconds) * 1000;
+    return Date.now() - mtimeMs < (ownerTimeoutSeconds - heartbeatIntervalSeconds) * 1000;
   } catch {
     return false;
   }
@@ -202,15 +202,15 @@ async function lineageOf(database: string): Promise<string> {
 async function markedEpochs(folder: string): Promise<string[]> {
   const file = join(folder, 'store.json');
   try {
-    const mark = JSON.parse(await readFile(file, 'utf8')) as { epoch?: unknown; next?: unknown };
-    const epochs = [mark.epoch, mark.next].filter((each) => typeof each === 'string');
+    const marker = JSON.parse(await readFile(file, 'utf8')) as { epoch?: unknown; next?: unknown };
+    const epochs = [marker.epoch, marker.next].filter((each) => typeof each === 'string');
     if (epochs.length > 0) return epochs;
   } catch (error) {
     if (isCode(error, 'ENOENT')) return [];
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new CannotOpenStore(
-    `DATA_DIR ${folder}: the mark store.json is damaged. Restore it, or remove it to begin anew where there is no data.`,
+    `DATA_DIR ${folder}: the marker file store.json is damaged. Restore it, or remove it to begin anew where there is no data.`,
   );
 }
 

@@ -7,13 +7,13 @@ import { relations } from '../table/relations.ts';
 import { CannotOpenStore } from './data-directory.ts';
 import type { Database, Parameter } from './database.ts';
 
-/** The mark of our patch of the driver (`patches/`); `apply.mjs` and a test compare them. */
-export const driverMark = 'c9782176deac';
+/** The digest of our patch of the driver (`patches/`); `apply.mjs` and a test compare them. */
+export const patchDigest = 'c9782176deac';
 
 /** @throws CannotOpenStore if the installed driver is not patched: one dead backend could end the process */
 export function checkDriver(): void {
   const { patched } = postgres as unknown as { patched?: string };
-  if (patched === driverMark) return;
+  if (patched === patchDigest) return;
   throw new CannotOpenStore(
     'The installed package postgres lacks our patch, without which a connection that ends can end this process. Run: node src/store/database/patches/apply.mjs',
   );

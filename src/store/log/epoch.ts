@@ -69,11 +69,11 @@ export async function ensureEmbeddedEpoch(
   const renews = known.lineage !== null && (known.lineage !== lineage || !marked);
   const epoch = renews ? randomUUID() : known.epoch;
   // An interruption at any point leaves a mark that names the store's epoch.
-  if (renews) await directory.mark([known.epoch, epoch]);
+  if (renews) await directory.writeMarker([known.epoch, epoch]);
   await database.query('update store_identity set epoch = $1::uuid, lineage = $2 where id = 1', [
     epoch,
     lineage,
   ]);
-  if (renews || directory.epochs.length !== 1) await directory.mark([epoch]);
+  if (renews || directory.epochs.length !== 1) await directory.writeMarker([epoch]);
   return renews ? 'RENEWED' : 'SAME';
 }

@@ -46,9 +46,9 @@ const folder = process.argv.slice(2).find((argument) => argument !== '--check') 
 const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 if (version !== patch.version) fail(`version ${version} is installed`);
 
-const mark = createHash('sha256').update(JSON.stringify(patch.edits)).digest('hex').slice(0, 12);
-if (mark !== patch.mark)
-  fail(`its edits have changed: set its mark, and that of postgres.ts, to ${mark}`);
+const digest = createHash('sha256').update(JSON.stringify(patch.edits)).digest('hex').slice(0, 12);
+if (digest !== patch.digest)
+  fail(`its edits have changed: set its digest, and that of postgres.ts, to ${digest}`);
 
 const changed = new Map();
 let missing = 0;
@@ -56,7 +56,7 @@ for (const build of patch.folders) {
   for (const edit of patch.edits) {
     const path = join(folder, build, edit.file);
     const text = changed.get(path) ?? readFileSync(path, 'utf8');
-    const to = edit.to.replace('$MARK', mark);
+    const to = edit.to.replace('$MARK', digest);
     if (count(text, to) === 1) continue;
     if (count(text, edit.from) !== 1) fail(`${build}/${edit.file} lacks the text of: ${edit.why}`);
     missing += 1;

@@ -1,7 +1,7 @@
 export declare const patch: {
   readonly package: string;
   readonly version: string;
-  readonly mark: string;
+  readonly digest: string;
   readonly folders: readonly string[];
   readonly edits: readonly { file: string; why: string; from: string; to: string }[];
 };

@@ -10,7 +10,7 @@ export const patch = {
   package: 'postgres',
   version: '3.4.9',
   /** Digest of the edits. The patched driver carries it, and a start asks for it: postgres.ts. */
-  mark: 'c9782176deac',
+  digest: 'c9782176deac',
   folders: ['src', 'cjs/src'],
   edits: [
     {
