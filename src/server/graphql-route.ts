@@ -9,7 +9,7 @@ import type { GraphiqlHandler } from './graphiql/graphiql.ts';
 import type { PostHandler } from './transport/post.ts';
 import { completedEventId } from './transport/sse.ts';
 import { answerTypes, notAcceptableMessage, type YogaHandler } from './transport/yoga.ts';
-import { answerError, isJson, readText, redirect } from './wire/respond.ts';
+import { isJson, readText, redirect, sendError } from './wire/respond.ts';
 
 /** One request and its answer. */
 export interface Exchange {
@@ -45,15 +45,15 @@ export function createGraphqlRoute(
     if (request.method === 'GET' && accept.includes('text/html')) return page(exchange);
     if (request.method !== 'GET' && request.method !== 'POST') {
       response.setHeader('allow', 'GET, POST');
-      return answerError(response, 'METHOD_NOT_ALLOWED', 'GraphQL takes GET and POST.');
+      return sendError(response, 'METHOD_NOT_ALLOWED', 'GraphQL takes GET and POST.');
     }
     const found = await auth.ofRequest(request);
-    if (!('viewer' in found)) return answerError(response, found.code, found.message);
+    if (!('viewer' in found)) return sendError(response, found.code, found.message);
     if (!accepts(accept, answerTypes))
-      return answerError(response, 'NOT_ACCEPTABLE', notAcceptableMessage);
+      return sendError(response, 'NOT_ACCEPTABLE', notAcceptableMessage);
     if (request.method === 'POST' && !isJson(request, response, requestTypes)) return;
     if (!hasReadableParameters(request))
-      return answerError(response, 'BAD_REQUEST', 'variables and extensions must be JSON objects.');
+      return sendError(response, 'BAD_REQUEST', 'variables and extensions must be JSON objects.');
     const wantsEvents = accept.includes('text/event-stream');
     const lastEventId = String(request.headers['last-event-id'] ?? '') || null;
     if (wantsEvents && lastEventId === completedEventId) {
@@ -80,7 +80,7 @@ export function createGraphqlRoute(
     const text = await readText(request, response, { maxBytes: payloadBytes, drain });
     request.headers['content-type'] = 'application/json';
     if (text !== '') return text;
-    answerError(response, 'BAD_REQUEST', 'The body is empty: { "query": … } goes there.');
+    sendError(response, 'BAD_REQUEST', 'The body is empty: { "query": … } goes there.');
     return null;
   }
 

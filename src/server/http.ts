@@ -7,7 +7,7 @@ import type { SignIn } from './auth/sign-in.ts';
 import { createGraphqlRoute, type Exchange, type GraphqlRouteOptions } from './graphql-route.ts';
 import type { Metrics } from './wire/metrics.ts';
 import { unavailable } from './wire/request-error.ts';
-import { answerError, answerText, closingMessage, redirect } from './wire/respond.ts';
+import { closingMessage, redirect, sendError, sendText } from './wire/respond.ts';
 
 export interface HttpOptions extends GraphqlRouteOptions {
   readonly signIn: SignIn;
@@ -40,10 +40,10 @@ export function createHttpListener(options: HttpOptions) {
 
   const routes: Readonly<Record<string, Handler>> = {
     '/': ({ response }) => redirect(response, '/graphql'),
-    '/healthz': ({ response }) => answerText(response, 200, 'ok\n'),
+    '/healthz': ({ response }) => sendText(response, 200, 'ok\n'),
     '/readyz': async ({ response }) => {
       const isReady = await options.ready().catch(() => false);
-      answerText(response, isReady ? 200 : 503, isReady ? 'ready\n' : 'not ready\n');
+      sendText(response, isReady ? 200 : 503, isReady ? 'ready\n' : 'not ready\n');
     },
     '/metrics': async (exchange) => {
       if (options.isExposed && !(await signedIn(exchange))) return;
@@ -51,7 +51,7 @@ export function createHttpListener(options: HttpOptions) {
       exchange.response.end(await metrics.registry.metrics());
     },
     '/schema.graphql': async (exchange) => {
-      if (await signedIn(exchange)) answerText(exchange.response, 200, options.sdl());
+      if (await signedIn(exchange)) sendText(exchange.response, 200, options.sdl());
     },
     '/sign-in': ({ request, response }) => signIn.page(request, response),
     '/session': ({ request, response }) => signIn.session(request, response),
@@ -66,8 +66,8 @@ export function createHttpListener(options: HttpOptions) {
   async function signedIn({ request, response }: Exchange): Promise<boolean> {
     const found = await auth.ofRequest(request);
     if ('viewer' in found && found.viewer.kind !== 'RUN') return true;
-    if ('viewer' in found) answerError(response, 'FORBIDDEN', 'Not for the key of a run.');
-    else answerError(response, found.code, found.message);
+    if ('viewer' in found) sendError(response, 'FORBIDDEN', 'Not for the key of a run.');
+    else sendError(response, found.code, found.message);
     return false;
   }
 
@@ -75,20 +75,20 @@ export function createHttpListener(options: HttpOptions) {
     const { request, response } = exchange;
     if (options.drain.isClosing()) {
       response.setHeader('connection', 'close');
-      return answerError(response, 'UNAVAILABLE', closingMessage);
+      return sendError(response, 'UNAVAILABLE', closingMessage);
     }
     if (!forAnyHost.includes(path) && !auth.isOurHost(request))
-      return answerError(
+      return sendError(
         response,
         'MISDIRECTED_REQUEST',
         'This server does not go by the name in the Host header; ALLOWED_HOSTS can add it.',
       );
     const handler = Object.hasOwn(routes, path) ? routes[path] : undefined;
-    if (!handler) return answerError(response, 'NOT_FOUND', 'There is nothing here.');
+    if (!handler) return sendError(response, 'NOT_FOUND', 'There is nothing here.');
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (!isRead && !writable.includes(path)) {
       response.setHeader('allow', 'GET, HEAD');
-      return answerError(response, 'METHOD_NOT_ALLOWED', 'This takes GET alone.');
+      return sendError(response, 'METHOD_NOT_ALLOWED', 'This takes GET alone.');
     }
     await handler(exchange);
   }
@@ -106,8 +106,8 @@ export function createHttpListener(options: HttpOptions) {
     route({ request, response, requestId }, path).catch((error: unknown) => {
       log.error({ requestId, error: describeError(error) }, 'A request failed.');
       if (response.headersSent) response.destroy();
-      else if (isConnectionError(error)) answerError(response, 'UNAVAILABLE', unavailable());
-      else answerError(response, 'INTERNAL', `The log has the cause under ${requestId}.`);
+      else if (isConnectionError(error)) sendError(response, 'UNAVAILABLE', unavailable());
+      else sendError(response, 'INTERNAL', `The log has the cause under ${requestId}.`);
     });
   };
 }

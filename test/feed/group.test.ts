@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { before, type Channel, type Follower } from '../../src/feed/channel/channel.ts';
 import { createGroup } from '../../src/feed/group/group.ts';
 import { Member, type Outlet } from '../../src/feed/group/member.ts';
-import { createKept, createRendering } from '../../src/feed/group/rendering.ts';
+import { createCacheBudget, createRenderCache } from '../../src/feed/group/render-cache.ts';
 
 interface Item {
   readonly revision: number;
@@ -36,7 +36,12 @@ function renderedGroup(render: (item: Item) => Promise<string>) {
   const sizeOf = (text: string) => text.length;
   const group = createGroup<Item, string, string>({
     ...{ channel, sizeOf },
-    rendering: createRendering({ render, sizeOf, kept: createKept(1000), mayKeep: () => true }),
+    renderCache: createRenderCache({
+      render,
+      sizeOf,
+      budget: createCacheBudget(1000),
+      isCacheable: () => true,
+    }),
     compose: (payloads) => payloads.join(' '),
     onEmpty: () => {
       isEmpty = true;

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Channel, Replay } from '../../src/feed/channel/channel.ts';
 import { createGroup } from '../../src/feed/group/group.ts';
-import { createKept, createRendering } from '../../src/feed/group/rendering.ts';
+import { createCacheBudget, createRenderCache } from '../../src/feed/group/render-cache.ts';
 
 interface Item {
   readonly revision: number;
@@ -34,7 +34,12 @@ async function join(render: (item: Item) => Promise<string>): Promise<string[]> 
   const sizeOf = (payload: string) => payload.length;
   const group = createGroup<Item, string, readonly string[]>({
     channel: channelOf(items),
-    rendering: createRendering({ render, sizeOf, kept: createKept(2 ** 20), mayKeep: () => true }),
+    renderCache: createRenderCache({
+      render,
+      sizeOf,
+      budget: createCacheBudget(2 ** 20),
+      isCacheable: () => true,
+    }),
     compose: (payloads) => [...payloads],
     sizeOf,
     onEmpty() {},

@@ -71,7 +71,7 @@ export function openStream(feed: Feed, options: StreamOptions): FeedStream {
   };
   const group = createGroup<FeedEvent, FeedEvent, readonly FeedEvent[]>({
     channel: feed.channel(selection),
-    rendering: { payloadOf: (event) => event },
+    renderCache: { get: (event) => event },
     compose: (events) => events,
     sizeOf: () => eventBytes,
     bookmarkSeconds: bookmarkSeconds ?? null,

@@ -92,7 +92,7 @@ class SubscriberGroup<Item extends LogPosition, Payload, Message> implements Gro
   #onItems(items: readonly Item[]): void {
     // A subscriber that is behind reads them when it gets there.
     if (this.#ended || !this.#hasLive()) return;
-    const payloads = items.map(this.#options.rendering.payloadOf);
+    const payloads = items.map(this.#options.renderCache.get);
     if (this.#pending.length === 0 && areRendered(payloads)) {
       this.#broadcast(items, payloads);
       return;
@@ -115,10 +115,10 @@ class SubscriberGroup<Item extends LogPosition, Payload, Message> implements Gro
   }
 
   async #writePending(): Promise<void> {
-    const { payloadOf } = this.#options.rendering;
+    const { renderCache } = this.#options;
     for (let items = this.#pending[0]; items; items = this.#pending[0]) {
       try {
-        this.#broadcast(items, await Promise.all(items.map(payloadOf)));
+        this.#broadcast(items, await Promise.all(items.map(renderCache.get)));
       } catch (error) {
         // Nothing behind it is written: a reader would not notice that this is missing.
         this.#pending.length = 0;

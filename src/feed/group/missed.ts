@@ -1,13 +1,13 @@
 /** Writes the items that a subscriber missed, in bounded writes, no faster than its outlet takes them. */
 import type { Replay } from '../channel/channel.ts';
 import type { Member } from './member.ts';
-import type { Rendering } from './rendering.ts';
+import type { RenderCache } from './render-cache.ts';
 import { nextTimeSlice } from './time-slices.ts';
 
 /** How items become messages. */
 export interface Format<Item, Payload, Message> {
   /** Renders an item once for all subscribers, of other groups as well. */
-  readonly rendering: Rendering<Item, Payload>;
+  readonly renderCache: RenderCache<Item, Payload>;
   /** One message of several payloads, to be sent in one write. */
   readonly compose: (payloads: readonly Payload[]) => Message;
   /** Approximate size of a payload in bytes. */
@@ -30,7 +30,7 @@ export function areRendered<Payload>(
 export async function writeMissed<Item, Payload, Message>(
   member: Member<Message>,
   items: readonly Item[],
-  { rendering, compose, sizeOf }: Format<Item, Payload, Message>,
+  { renderCache, compose, sizeOf }: Format<Item, Payload, Message>,
 ): Promise<void> {
   const { outlet } = member;
   let [payloads, bytes]: [Payload[], number] = [[], 0];
@@ -44,7 +44,7 @@ export async function writeMissed<Item, Payload, Message>(
 
   for (let at = 0; at < items.length && !member.isGone; at += maxConcurrentRenderings) {
     await nextTimeSlice();
-    const rendered = items.slice(at, at + maxConcurrentRenderings).map(rendering.payloadOf);
+    const rendered = items.slice(at, at + maxConcurrentRenderings).map(renderCache.get);
     for (const payload of areRendered(rendered) ? rendered : await Promise.all(rendered)) {
       payloads.push(payload);
       bytes += sizeOf(payload);

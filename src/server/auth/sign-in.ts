@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Drain } from '../../http/drain.ts';
 import { type AccessKeys, sessionHours } from '../../store/access-keys.ts';
-import { answerError, answerJson, isJson, readText } from '../wire/respond.ts';
+import { isJson, readText, sendError, sendJson } from '../wire/respond.ts';
 import { type Auth, cookieOf } from './auth.ts';
 import { signInPage, signInScript, signInStyle } from './sign-in-page.ts';
 
@@ -60,7 +60,7 @@ export function createSignIn(options: {
 
   async function signIn(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (auth.isOwnPage(request) === false)
-      return answerError(response, 'FORBIDDEN', 'Only the sign-in page of this server signs in.');
+      return sendError(response, 'FORBIDDEN', 'Only the sign-in page of this server signs in.');
     if (!isJson(request, response)) return;
     const text = await readText(request, response, { maxBytes: 1024, drain: options.drain });
     if (text === null) return;
@@ -68,17 +68,17 @@ export function createSignIn(options: {
     if (!session) {
       const message = 'The link was used before or is older than 10 minutes: npm run link';
       const isTooMuch = auth.failed(request);
-      return answerError(response, isTooMuch ? 'RATE_LIMITED' : 'UNAUTHENTICATED', message);
+      return sendError(response, isTooMuch ? 'RATE_LIMITED' : 'UNAUTHENTICATED', message);
     }
     response.setHeader('set-cookie', cookie(session.token, sessionHours * 3600));
-    answerJson(response, 200, { expiresAt: session.expiresAt.toISOString() });
+    sendJson(response, 200, { expiresAt: session.expiresAt.toISOString() });
   }
 
   async function signOut(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const found = await auth.ofRequest(request);
-    if (!('viewer' in found)) return answerError(response, found.code, found.message);
+    if (!('viewer' in found)) return sendError(response, found.code, found.message);
     if (found.viewer.kind !== 'SESSION')
-      return answerError(response, 'FORBIDDEN', 'Only a session can be signed out.');
+      return sendError(response, 'FORBIDDEN', 'Only a session can be signed out.');
     await keys.revoke(found.viewer.accessKeyId);
     options.ended(found.viewer.accessKeyId);
     response.setHeader('set-cookie', cookie('', 0));
@@ -97,19 +97,19 @@ export function createSignIn(options: {
       if (request.method === 'POST') return signIn(request, response);
       if (request.method === 'DELETE') return signOut(request, response);
       response.setHeader('allow', 'POST, DELETE');
-      answerError(response, 'METHOD_NOT_ALLOWED', 'A session takes POST and DELETE.');
+      sendError(response, 'METHOD_NOT_ALLOWED', 'A session takes POST and DELETE.');
     },
     async link(request, response) {
       if (request.method !== 'POST') {
         response.setHeader('allow', 'POST');
-        return answerError(response, 'METHOD_NOT_ALLOWED', 'A link is made by POST.');
+        return sendError(response, 'METHOD_NOT_ALLOWED', 'A link is made by POST.');
       }
       const found = await auth.ofRequest(request);
-      if (!('viewer' in found)) return answerError(response, found.code, found.message);
+      if (!('viewer' in found)) return sendError(response, found.code, found.message);
       if (found.viewer.kind !== 'ADMIN')
-        return answerError(response, 'FORBIDDEN', "A link takes the administrator's token.");
+        return sendError(response, 'FORBIDDEN', "A link takes the administrator's token.");
       const { url, expiresAt } = await createLink();
-      answerJson(response, 201, { url, expiresAt: expiresAt.toISOString() });
+      sendJson(response, 201, { url, expiresAt: expiresAt.toISOString() });
     },
   };
 }

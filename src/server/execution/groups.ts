@@ -23,7 +23,11 @@ import { scopeOf } from '../../api/base/reads.ts';
 import type { ChannelSource } from '../../feed/channel/channel-source.ts';
 import { createGroup, type Group } from '../../feed/group/group.ts';
 import type { Outlet } from '../../feed/group/member.ts';
-import { createKept, createRendering, type Rendering } from '../../feed/group/rendering.ts';
+import {
+  createCacheBudget,
+  createRenderCache,
+  type RenderCache,
+} from '../../feed/group/render-cache.ts';
 import type { LogPosition } from '../../store/log/log.ts';
 import { NextFrames, type Payload } from '../wire/next-frames.ts';
 import type { Subscriber } from '../wire/subscriber.ts';
@@ -52,7 +56,7 @@ interface Entry {
 }
 
 /** Rendered events that a node keeps for lagging and returning subscribers. */
-const keptBytes = 32 * 1024 * 1024;
+const cacheBytes = 32 * 1024 * 1024;
 
 /**
  * A caller without what belongs to the first subscriber alone, which may leave before the others.
@@ -63,8 +67,8 @@ function callerOfGroup({ viewer, requestId, transport, method }: Caller): Caller
 }
 
 /** Renderings kept for later groups; a longer document with its variables is not kept. */
-const keptRenderings = 1000;
-const maxKeptCharacters = 50_000;
+const maxRenderCaches = 1000;
+const maxCachedCharacters = 50_000;
 
 /** Includes the overhead of the frame and of the event. */
 const sizeOf = ({ json }: Payload): number => 1000 + json.length;
@@ -77,9 +81,11 @@ export function isShared({ schema, document, operation }: Prepared): boolean {
 
 export function createGroups({ schema, open, renderer }: GroupsOptions): Groups {
   const entries = new Map<string, Entry>();
-  const kept = createKept(keptBytes);
+  const budget = createCacheBudget(cacheBytes);
   /** Groups that select different events but render them equally share one rendering. */
-  const renderings = new LRUCache<string, Rendering<LogPosition, Payload>>({ max: keptRenderings });
+  const renderCaches = new LRUCache<string, RenderCache<LogPosition, Payload>>({
+    max: maxRenderCaches,
+  });
 
   function forget(key: string, entry: Entry): void {
     if (entries.get(key) === entry) entries.delete(key);
@@ -110,22 +116,23 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
     if (!('options' in source)) return source;
     const { channel, rootOf, bookmarkSeconds, latestBy } = source.options;
     const key = source.options.isOfLog ? resultKeyOf(prepared) : null;
-    const known = key === null ? undefined : renderings.get(key);
-    const rendering = known ?? newRendering(shared, rootOf);
-    if (key !== null && keyOf(prepared).length <= maxKeptCharacters) renderings.set(key, rendering);
+    const known = key === null ? undefined : renderCaches.get(key);
+    const renderCache = known ?? newRenderCache(shared, rootOf);
+    if (key !== null && keyOf(prepared).length <= maxCachedCharacters)
+      renderCaches.set(key, renderCache);
     const group = createGroup<LogPosition, Payload, NextFrames>({
-      ...{ channel, rendering, bookmarkSeconds, latestBy, sizeOf },
+      ...{ channel, renderCache, bookmarkSeconds, latestBy, sizeOf },
       compose: (payloads) => new NextFrames(payloads),
       onEmpty,
     });
     return { group, source };
   }
 
-  function newRendering(prepared: Prepared, rootOf: (item: LogPosition) => unknown) {
+  function newRenderCache(prepared: Prepared, rootOf: (item: LogPosition) => unknown) {
     const render = renderer(prepared);
-    return createRendering<LogPosition, Payload>({
-      ...{ kept, sizeOf },
-      mayKeep: (item, { hasErrors }) =>
+    return createRenderCache<LogPosition, Payload>({
+      ...{ budget, sizeOf },
+      isCacheable: (item, { hasErrors }) =>
         !hasErrors && ('isFromRing' in item ? item.isFromRing === true : true),
       render: (item) => render(rootOf(item)),
     });
@@ -207,16 +214,16 @@ function keyOf({ caller, document, operation, operationName, variableValues }: P
 function resultKeyOf(prepared: Prepared): string {
   const { caller, document, operation, operationName } = prepared;
   const field = rootField(document, operation);
-  let isPicking = true;
+  let variablesOnlySelect = true;
   visit(document, {
     VariableDefinition: () => false,
     Argument: (_node, _key, parent) => (parent === field.arguments ? false : undefined),
     Variable() {
-      isPicking = false;
+      variablesOnlySelect = false;
     },
   });
   const text = document.loc?.source.body ?? '';
-  return isPicking
+  return variablesOnlySelect
     ? JSON.stringify([scopeOf(caller.viewer), operationName ?? null, text])
     : keyOf(prepared);
 }

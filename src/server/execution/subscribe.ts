@@ -4,7 +4,7 @@ import { asGraphQLError } from '../../api/base/graphql-stream.ts';
 import { ChannelSource } from '../../feed/channel/channel-source.ts';
 import type { Admission } from '../wire/admission.ts';
 import type { Metrics } from '../wire/metrics.ts';
-import { type Payload, payloadOf } from '../wire/next-frames.ts';
+import { type Payload, serializeResult } from '../wire/next-frames.ts';
 import { maskError, refusedRequest } from '../wire/request-error.ts';
 import type { Subscriber } from '../wire/subscriber.ts';
 import { planEvents } from './event-plan.ts';
@@ -110,11 +110,11 @@ function rendererOf(
     const cursor = cursorOf(rootValue);
     const contextValue = context();
     const data = planned(rootValue, contextValue);
-    if (data) return payloadOf({ data }, cursor);
+    if (data) return serializeResult({ data }, cursor);
     const result = delivered({ ...prepared, rootValue, contextValue }, options);
     return isPromise(result)
-      ? result.then((settled) => payloadOf(settled, cursor))
-      : payloadOf(result, cursor);
+      ? result.then((settled) => serializeResult(settled, cursor))
+      : serializeResult(result, cursor);
   };
 }
 

@@ -5,32 +5,32 @@
  */
 import { CloseCode } from 'graphql-ws';
 import { asciiJson, type NextFrames } from '../wire/next-frames.ts';
-import type { Wire } from '../wire/socket.ts';
+import type { SocketConnection } from '../wire/socket-connection.ts';
 import { Subscriber } from '../wire/subscriber.ts';
 
 /** A subscription whose events its group writes to the socket. */
 class SocketSubscriber extends Subscriber {
-  readonly #wire: Wire;
+  readonly #connection: SocketConnection;
   readonly #id: string;
 
-  constructor(wire: Wire, id: string) {
+  constructor(connection: SocketConnection, id: string) {
     super();
-    this.#wire = wire;
+    this.#connection = connection;
     this.#id = asciiJson(id);
   }
 
   isFull(): boolean {
-    return this.#wire.isFull();
+    return this.#connection.isFull();
   }
 
   write(frames: NextFrames): void {
     if (this.isOver) return;
-    const { socket } = this.#wire;
-    if (socket && this.#wire.admits(frames.bytes)) frames.writeTo(socket, this.#id);
+    const { stream } = this.#connection;
+    if (stream && this.#connection.admits(frames.bytes)) frames.writeTo(stream, this.#id);
   }
 
   onDrain(call: () => void): void {
-    this.#wire.onDrain(call);
+    this.#connection.onDrain(call);
   }
 }
 
@@ -49,12 +49,12 @@ interface Operation {
 type Handle = (text: string) => Promise<void>;
 
 export class SocketOperations {
-  readonly #wire: Wire;
+  readonly #connection: SocketConnection;
   readonly #operations = new Map<string, Operation>();
   #isOver = false;
 
-  constructor(wire: Wire) {
-    this.#wire = wire;
+  constructor(connection: SocketConnection) {
+    this.#connection = connection;
   }
 
   /** Passes on a message of the client, at once or when its id is free. */
@@ -80,7 +80,7 @@ export class SocketOperations {
 
   /** The target of the events of the operation, if it is a shared subscription. */
   subscriber(id: string): Subscriber {
-    const subscriber = new SocketSubscriber(this.#wire, id);
+    const subscriber = new SocketSubscriber(this.#connection, id);
     const operation = this.#operations.get(id);
     if (operation) operation.subscriber = subscriber;
     return subscriber;
@@ -94,7 +94,7 @@ export class SocketOperations {
 
   #hold(operation: Operation, text: string): void {
     if (operation.next === null) operation.next = text;
-    else this.#wire.close(CloseCode.SubscriberAlreadyExists, 'Subscriber already exists');
+    else this.#connection.close(CloseCode.SubscriberAlreadyExists, 'Subscriber already exists');
   }
 
   #run(id: string, text: string, handle: Handle): void {

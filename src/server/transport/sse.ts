@@ -6,9 +6,9 @@
 import type { ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import { GraphQLError } from 'graphql';
-import { NextFrames, payloadOf } from '../wire/next-frames.ts';
+import { NextFrames, serializeResult } from '../wire/next-frames.ts';
 import type { SlowConsumer, SlowConsumers } from '../wire/slow-consumers.ts';
-import { goneMs } from '../wire/socket.ts';
+import { goneMs } from '../wire/socket-connection.ts';
 import type { StreamLimits } from '../wire/stream-limits.ts';
 import { Subscriber } from '../wire/subscriber.ts';
 
@@ -66,14 +66,14 @@ export class EventStream extends Subscriber implements SlowConsumer {
         this.onLeave(() => void iterator.return?.());
         for (let step = await iterator.next(); !step.done; step = await iterator.next()) {
           if (this.#controller === null) return;
-          this.write(new NextFrames([payloadOf(step.value)]));
+          this.write(new NextFrames([serializeResult(step.value)]));
           if (this.isFull()) await new Promise<void>((resolve) => this.onDrain(resolve));
         }
-      } else this.write(new NextFrames([payloadOf(results)]));
+      } else this.write(new NextFrames([serializeResult(results)]));
       this.#send(`event: complete\nid: ${completedEventId}\ndata:\n\n`);
     } catch (error) {
       if (error instanceof GraphQLError)
-        this.write(new NextFrames([payloadOf({ errors: [error] })]));
+        this.write(new NextFrames([serializeResult({ errors: [error] })]));
     }
     this.#close();
   }

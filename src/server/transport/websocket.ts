@@ -19,7 +19,11 @@ import type { Admission } from '../wire/admission.ts';
 import type { Metrics } from '../wire/metrics.ts';
 import { refusedRequest, toPlainError, unavailable } from '../wire/request-error.ts';
 import type { SlowConsumers } from '../wire/slow-consumers.ts';
-import { createWires, goneMs, type Wire } from '../wire/socket.ts';
+import {
+  createSocketConnections,
+  goneMs,
+  type SocketConnection,
+} from '../wire/socket-connection.ts';
 import type { StreamLimits } from '../wire/stream-limits.ts';
 import { SocketOperations } from './socket-operations.ts';
 
@@ -53,7 +57,7 @@ export interface SocketOptions {
 /** The state of a socket, as graphql-ws passes it around. */
 class Extra {
   readonly socket: WebSocket;
-  readonly wire: Wire;
+  readonly connection: SocketConnection;
   readonly operations: SocketOperations;
   /** The request of the upgrade, until the viewer is known. */
   request: IncomingMessage | null;
@@ -61,10 +65,10 @@ class Extra {
   #ended: AbortController | null = null;
   #isOver = false;
 
-  constructor(socket: WebSocket, wire: Wire, request: IncomingMessage) {
+  constructor(socket: WebSocket, connection: SocketConnection, request: IncomingMessage) {
     this.socket = socket;
-    this.wire = wire;
-    this.operations = new SocketOperations(wire);
+    this.connection = connection;
+    this.operations = new SocketOperations(connection);
     this.request = request;
   }
 
@@ -90,7 +94,7 @@ const { Forbidden: forbidden, TooManyInitialisationRequests: tooMany } = CloseCo
 
 export function createSockets(options: SocketOptions): Sockets {
   const { auth, pipeline, limits, admission, metrics, log } = options;
-  const wires = createWires(limits, options.slowConsumers);
+  const connections = createSocketConnections(limits, options.slowConsumers);
   const opened = new Map<string, Set<Extra>>();
   let stopping = false;
   const server = new WebSocketServer({
@@ -117,7 +121,10 @@ export function createSockets(options: SocketOptions): Sockets {
       const { accessKeyId } = found.viewer;
       const others = opened.get(accessKeyId) ?? new Set();
       if (others.size >= limits.socketsPerToken) {
-        extra.wire.close(tooMany, `${limits.socketsPerToken} sockets are open with this token.`);
+        extra.connection.close(
+          tooMany,
+          `${limits.socketsPerToken} sockets are open with this token.`,
+        );
         return false;
       }
       extra.viewer = found.viewer;
@@ -125,7 +132,7 @@ export function createSockets(options: SocketOptions): Sockets {
       return true;
     },
     onSubscribe({ extra, subscriptions }, id, payload) {
-      const { viewer, wire, operations } = extra;
+      const { viewer, connection, operations } = extra;
       if (!viewer) return [refusedRequest('UNAUTHENTICATED', 'The socket has no viewer.')];
       if (Object.keys(subscriptions).length > limits.operationsPerSocket)
         return [
@@ -155,7 +162,7 @@ export function createSockets(options: SocketOptions): Sockets {
       const isServed = Object.keys(subscriptions).length > 1;
       if (isServed || !admission.isBusy(viewer)) return prepared;
       // Not an error of the subscription, because the client would give it up.
-      wire.close(tryAgainLater, 'The server is too busy. Reconnect with the last cursor.');
+      connection.close(tryAgainLater, 'The server is too busy. Reconnect with the last cursor.');
       return [refusedRequest('RATE_LIMITED', 'The server is too busy. Retry later.')];
     },
     execute: (prepared) => pipeline.execute(prepared as Prepared),
@@ -180,10 +187,10 @@ export function createSockets(options: SocketOptions): Sockets {
   });
 
   server.on('connection', (socket: WebSocket, request: IncomingMessage) => {
-    const wire = wires.open(socket, request.socket);
-    const extra = new Extra(socket, wire, request);
+    const connection = connections.open(socket, request.socket);
+    const extra = new Extra(socket, connection, request);
     metrics.socketOpened();
-    socket.on('pong', () => wire.heard());
+    socket.on('pong', () => connection.heard());
     // ws has already started to close it with the code that says what was wrong with the frame.
     socket.on('error', (error) => log.debug({ error: error.message }, 'A socket failed.'));
     const failed = (error: unknown) => {
@@ -196,12 +203,12 @@ export function createSockets(options: SocketOptions): Sockets {
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: (data) => send(socket, wire, data),
+        send: (data) => send(socket, connection, data),
         close: (code, reason) => socket.close(code, reasonOf(reason)),
         onMessage(take) {
           const handle = (text: string) => take(text).catch(failed);
           socket.on('message', (data) => {
-            wire.heard();
+            connection.heard();
             extra.operations.take(String(data), handle);
           });
         },
@@ -209,7 +216,7 @@ export function createSockets(options: SocketOptions): Sockets {
       extra,
     );
     socket.once('close', (code, reason) => {
-      wires.close(wire);
+      connections.close(connection);
       metrics.socketClosed(code);
       extra.end();
       forget(extra);
@@ -231,20 +238,20 @@ export function createSockets(options: SocketOptions): Sockets {
     upgrade(request, socket, head) {
       socket.on('error', ignored);
       const refusal = refusalOf(request);
-      if (refusal) return answer(socket, refusal);
+      if (refusal) return sendStatus(socket, refusal);
       server.handleUpgrade(request, socket, head, (client) =>
         server.emit('connection', client, request),
       );
     },
     closeSocketsOf(accessKeyId) {
-      for (const { wire } of opened.get(accessKeyId) ?? [])
-        wire.close(forbidden, 'The session or the run is over.');
+      for (const { connection } of opened.get(accessKeyId) ?? [])
+        connection.close(forbidden, 'The session or the run is over.');
     },
     accessKeyIds: () => opened.keys(),
     async stop() {
       stopping = true;
       const clients = [...server.clients];
-      wires.stop(goingAway, 'The server is going away.');
+      connections.stop(goingAway, 'The server is going away.');
       server.close();
       await Promise.all(clients.map(isClosed));
     },
@@ -265,8 +272,8 @@ export function createSockets(options: SocketOptions): Sockets {
 }
 
 /** Sends one message of the protocol, after everything that was written before. */
-function send(socket: WebSocket, wire: Wire, data: string): Promise<void> {
-  if (socket.readyState !== socket.OPEN || !wire.admits(Buffer.byteLength(data)))
+function send(socket: WebSocket, connection: SocketConnection, data: string): Promise<void> {
+  if (socket.readyState !== socket.OPEN || !connection.admits(Buffer.byteLength(data)))
     return Promise.resolve();
   return new Promise((resolve) => socket.send(data, () => resolve()));
 }
@@ -284,8 +291,8 @@ function isClosed(socket: WebSocket): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
-/** Answers and closes the connection, even if its client keeps its side open. */
-function answer(socket: Duplex, statusLine: string): void {
+/** Sends a status and closes the connection, even if its client keeps its side open. */
+function sendStatus(socket: Duplex, statusLine: string): void {
   const cut = setTimeout(() => socket.destroy(), goneMs).unref();
   socket.once('close', () => clearTimeout(cut));
   socket.once('finish', () => socket.destroy());

@@ -3,7 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 export interface Metrics {
   readonly registry: Registry;
-  /** One answered HTTP request. */
+  /** One HTTP request whose response was sent. */
   request(route: string, method: string, status: number): void;
   /** One operation that has ended or was refused. */
   operation(transport: string, kind: string, outcome: Outcome): void;
@@ -29,13 +29,13 @@ export function createMetrics(version: string): Metrics {
   }).set({ version, node: process.version }, 1);
   const requests = new Counter({
     name: 'instance_manager_http_requests_total',
-    help: 'HTTP requests answered.',
+    help: 'HTTP responses sent.',
     labelNames: ['route', 'method', 'status'],
     registers,
   });
   const operations = new Counter({
     name: 'instance_manager_operations_total',
-    help: 'GraphQL operations that are over.',
+    help: 'GraphQL operations that have ended.',
     labelNames: ['transport', 'kind', 'outcome'],
     registers,
   });
@@ -48,7 +48,7 @@ export function createMetrics(version: string): Metrics {
   });
   const open = new Gauge({
     name: 'instance_manager_open_operations',
-    help: 'GraphQL operations that are being answered now.',
+    help: 'GraphQL operations in progress.',
     labelNames: ['transport', 'kind'],
     registers,
   });

@@ -52,7 +52,7 @@ export class Payload {
 const cursorPart = (cursor: string): string => `"extensions":{"cursor":${JSON.stringify(cursor)}}`;
 
 /** A result as it is sent. The cursor is in its extensions, whether it was selected or not. */
-export function payloadOf(
+export function serializeResult(
   { errors, data, extensions }: ExecutionResult,
   cursor: string | null = null,
 ): Payload {
@@ -87,13 +87,13 @@ export class NextFrames {
    * Writes `next` messages as WebSocket frames. `id` is the id of the subscription, as JSON, in
    * ASCII.
    */
-  writeTo(socket: Writable, id: string): void {
+  writeTo(stream: Writable, id: string): void {
     let template = this.#template;
     if (template?.idLength !== id.length) template = this.#templateOf(id.length);
     for (const at of template.idsAt) template.bytes.write(id, at, 'latin1');
-    socket.write(template.bytes);
-    // A buffer with unsent bytes belongs to this socket.
-    this.#template = socket.writableLength > 0 ? null : template;
+    stream.write(template.bytes);
+    // A buffer with unsent bytes belongs to this stream.
+    this.#template = stream.writableLength > 0 ? null : template;
   }
 
   /** As Server-Sent Events, with the cursor as id: the same bytes for all. */

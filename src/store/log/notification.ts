@@ -29,7 +29,7 @@ const maxPayloadBytes = 7800;
 const maxTopicBytes = 4000;
 
 /** The payload of a node's coalesced notification; receivers read the log. */
-export function payloadOf(
+export function notifyPayload(
   node: string,
   { log, topics }: { log: boolean; topics: ReadonlySet<string> },
 ): string {

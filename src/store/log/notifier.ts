@@ -12,7 +12,7 @@ import type { Database, Session } from '../database/database.ts';
 import { createOwnConnection } from '../database/own-connection.ts';
 import { within } from '../database/time-limit.ts';
 import { readIdentity } from './log.ts';
-import { type Notification, notificationOf, payloadOf } from './notification.ts';
+import { type Notification, notificationOf, notifyPayload } from './notification.ts';
 import { createPublishing } from './publishing.ts';
 
 /** Where a commit publishes its rows. */
@@ -114,7 +114,7 @@ export function startNotifier(database: Database): Notifier {
     const to = channel;
     sending ??= (async () => {
       while (!stopped && (grown || topics.size > 0)) {
-        const payload = payloadOf(node, { log: grown, topics });
+        const payload = notifyPayload(node, { log: grown, topics });
         grown = false;
         topics.clear();
         try {

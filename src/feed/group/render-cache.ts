@@ -1,44 +1,44 @@
-/** Rendered items: each is rendered once, for all groups with the same document, and cached within a budget. */
+/** A cache of rendered items: each is rendered once, for all groups with the same document. */
 
-export interface Rendering<Item, Payload> {
+export interface RenderCache<Item, Payload> {
   /** The payload of an item; the same promise or payload while it is cached. */
-  payloadOf(item: Item): Payload | Promise<Payload>;
+  get(item: Item): Payload | Promise<Payload>;
 }
 
 /** A budget of bytes that many caches share. The oldest entries are evicted first. */
-export interface Kept {
+export interface CacheBudget {
   /** Adds an entry; `drop` is called once, when it is evicted. */
   add(bytes: number, drop: () => void): void;
 }
 
-export interface RenderingOptions<Item, Payload> {
+export interface RenderCacheOptions<Item, Payload> {
   readonly render: (item: Item) => Payload | Promise<Payload>;
   /** Approximate size of a payload in bytes. */
   readonly sizeOf: (payload: Payload) => number;
-  readonly kept: Kept;
+  readonly budget: CacheBudget;
   /** Whether a payload may be cached: another group may ask for it, and would get the same. */
-  readonly mayKeep: (item: Item, payload: Payload) => boolean;
+  readonly isCacheable: (item: Item, payload: Payload) => boolean;
 }
 
 /** Creates an empty cache of rendered items. */
-export function createRendering<Item, Payload>(
-  options: RenderingOptions<Item, Payload>,
-): Rendering<Item, Payload> {
-  const { render, sizeOf, kept, mayKeep } = options;
+export function createRenderCache<Item, Payload>(
+  options: RenderCacheOptions<Item, Payload>,
+): RenderCache<Item, Payload> {
+  const { render, sizeOf, budget, isCacheable } = options;
   const payloads = new Map<Item, Payload | Promise<Payload>>();
 
   function keep(item: Item, payload: Payload): Payload {
-    if (!mayKeep(item, payload)) {
+    if (!isCacheable(item, payload)) {
       payloads.delete(item);
       return payload;
     }
     payloads.set(item, payload);
-    kept.add(sizeOf(payload), () => payloads.delete(item));
+    budget.add(sizeOf(payload), () => payloads.delete(item));
     return payload;
   }
 
   return {
-    payloadOf(item) {
+    get(item) {
       const known = payloads.get(item);
       if (known !== undefined) return known;
       const payload = render(item);
@@ -54,7 +54,7 @@ export function createRendering<Item, Payload>(
 }
 
 /** A budget of `bytes`; an entry that does not fit evicts older ones, or itself. */
-export function createKept(bytes: number): Kept {
+export function createCacheBudget(bytes: number): CacheBudget {
   /** Entries before `first` are evicted and null, until the array is copied. */
   let entries: ({ readonly bytes: number; readonly drop: () => void } | null)[] = [];
   let first = 0;

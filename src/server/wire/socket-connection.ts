@@ -10,7 +10,7 @@ import type { SlowConsumer, SlowConsumers } from './slow-consumers.ts';
 import type { StreamLimits } from './stream-limits.ts';
 
 /** One socket. */
-export class Wire implements SlowConsumer {
+export class SocketConnection implements SlowConsumer {
   readonly #client: WebSocket;
   readonly #duplex: Duplex;
   readonly #watch: Watch;
@@ -26,8 +26,8 @@ export class Wire implements SlowConsumer {
     this.#watch = watch;
   }
 
-  /** The socket for whole frames; null while it is closing. */
-  get socket(): Duplex | null {
+  /** The TCP stream for whole frames; null while the socket is closing. */
+  get stream(): Duplex | null {
     return this.#client.readyState === this.#client.OPEN ? this.#duplex : null;
   }
 
@@ -117,10 +117,10 @@ interface Watch {
   readonly slowConsumers: SlowConsumers;
 }
 
-export interface Wires {
+export interface SocketConnections {
   /** Watches a socket until it is closed. */
-  open(client: WebSocket, socket: Duplex): Wire;
-  close(wire: Wire): void;
+  open(client: WebSocket, socket: Duplex): SocketConnection;
+  close(connection: SocketConnection): void;
   /** Closes all of them. */
   stop(code: number, reason: string): void;
 }
@@ -131,33 +131,36 @@ export const goneMs = 2_000;
 const tryAgainLater = 1013;
 
 /** Pings all sockets with one timer. */
-export function createWires(limits: StreamLimits, slowConsumers: SlowConsumers): Wires {
+export function createSocketConnections(
+  limits: StreamLimits,
+  slowConsumers: SlowConsumers,
+): SocketConnections {
   const count = Math.max(1, Math.round((limits.pingSeconds * 1000) / tickMs));
-  const slots = Array.from({ length: count }, () => new Set<Wire>());
-  const slotOf = new WeakMap<Wire, Set<Wire>>();
+  const slots = Array.from({ length: count }, () => new Set<SocketConnection>());
+  const slotOf = new WeakMap<SocketConnection, Set<SocketConnection>>();
   let opened = 0;
   let tick = 0;
   const timer = setInterval(() => {
     tick += 1;
-    for (const wire of slots[tick % count] ?? []) wire.ping();
+    for (const connection of slots[tick % count] ?? []) connection.ping();
   }, tickMs).unref();
 
   return {
     open(client, socket) {
-      const wire = new Wire(client, socket, { limits, slowConsumers });
+      const connection = new SocketConnection(client, socket, { limits, slowConsumers });
       const slot = slots[opened % count];
       opened += 1;
-      slot?.add(wire);
-      if (slot) slotOf.set(wire, slot);
-      return wire;
+      slot?.add(connection);
+      if (slot) slotOf.set(connection, slot);
+      return connection;
     },
-    close(wire) {
-      slotOf.get(wire)?.delete(wire);
-      wire.gone();
+    close(connection) {
+      slotOf.get(connection)?.delete(connection);
+      connection.gone();
     },
     stop(code, reason) {
       clearInterval(timer);
-      for (const slot of slots) for (const wire of slot) wire.close(code, reason);
+      for (const slot of slots) for (const connection of slot) connection.close(code, reason);
     },
   };
 }
