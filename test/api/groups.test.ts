@@ -622,6 +622,19 @@ describe('states', () => {
     other.end();
   });
 
+  test('fleet: where the first count fails, it ends with the error, and the next one counts', async () => {
+    const { database } = opened.api.store;
+    const document = 'subscription { fleet(filter: { hosts: { text: "house" } }) { hostCount } }';
+    await database.query('alter table hosts rename to hosts_away');
+    const failed = await Promise.all([opened.join(document), opened.join(document)]);
+    const internal = { error: { extensions: { code: 'INTERNAL' } } };
+    for (const reader of failed) expect(await reader.isEnded()).toMatchObject(internal);
+    await database.query('alter table hosts_away rename to hosts');
+    const next = await opened.join(document);
+    expect(await next.has(1)).toHaveLength(1);
+    next.end();
+  });
+
   test('instanceLogs: the tail that was asked for, then every line, also for one that was full', async () => {
     const { store, organizationId } = opened.api;
     const write = async (...texts: string[]) => {

@@ -256,12 +256,14 @@ describe('what arrives together with its end', () => {
       asked.next(result);
       asked.complete();
     });
-  /** Events from number 2 on; the connection is closed behind each of the first two. */
+  /** Events from number 2 on; the connection is closed when each of the first two has arrived. */
   const stream = (asked: Asked, count: number) => {
     asked.next(transition(count + 1));
-    if (count < 3) setTimeout(() => asked.close(1012), 100);
+    if (count === 3) return;
+    void eventually(() => expect(told.events).toHaveLength(count)).then(() => asked.close(1012));
   };
-  const goesOn = async (told: Told) => {
+  let told: Told;
+  const goesOn = async () => {
     await eventually(() => expect(sequences(told.events)).toEqual([2, 3, 4]));
     expect({ errors: told.errors, completed: told.completed }).toEqual({
       errors: [],
@@ -276,7 +278,8 @@ describe('what arrives together with its end', () => {
         else stream(asked, count);
       }),
     );
-    await goesOn(follow(clientOf(server), { query, snapshot }));
+    told = follow(clientOf(server), { query, snapshot });
+    await goesOn();
   });
 
   test('a last event at which it is unsubscribed: the others go on', async () => {
@@ -291,12 +294,12 @@ describe('what arrives together with its end', () => {
       }),
     );
     const client = clientOf(server);
-    const told = follow(client, { query });
+    told = follow(client, { query });
     const stop = client.subscribe(
       { query: 'subscription { last }' },
       { next: () => stop(), error: () => {} },
     );
-    await goesOn(told);
+    await goesOn();
   });
 });
 

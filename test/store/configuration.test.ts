@@ -117,6 +117,41 @@ describe.each(storeKinds)('saves of configuration on %s', (kind) => {
     });
   });
 
+  test.runIf(kind === 'POSTGRES')('a publication waits for the one before it', async () => {
+    const { database } = its.store;
+    await saved(createSolution(its.store, its.caller, { key: 'sol', definition: greenhouse }));
+    // Holds each publication after it has read the newest version.
+    await database.query(
+      `create function hold() returns trigger language plpgsql as
+       $$ begin perform pg_advisory_xact_lock_shared(1); return new; end $$`,
+    );
+    await database.query(
+      'create trigger holds before insert on solution_versions for each row execute function hold()',
+    );
+    const holder = database.openSession!();
+    await holder.query('select pg_advisory_lock(1)');
+    const publications = Promise.all(
+      [1, 2].map(() => saved(publishSolutionVersion(its.store, its.caller, { solution: 'sol' }))),
+    );
+    await expect
+      .poll(() =>
+        holder.query(
+          `select pid from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock'`,
+        ),
+      )
+      .toHaveLength(2);
+    await holder.query('select pg_advisory_unlock(1)');
+    holder.close();
+    expect(new Set(await publications).size).toBe(2);
+    const versions = await database.query(
+      `select version from solution_versions where organization_id = $1::uuid order by ordinal`,
+      [its.caller.organizationId],
+    );
+    expect(versions).toEqual([{ version: '1.0' }, { version: '1.1' }]);
+    await database.query('drop function hold cascade');
+  });
+
   test('the faults of a solution document are named with their paths', async () => {
     const definition = {
       listeners: { http: { protocol: 'http', port: 99999, auth: 'NONE' } },

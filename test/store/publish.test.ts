@@ -63,9 +63,10 @@ beforeEach(async () => {
 const listens = (notifier: Notifier) =>
   new Promise<void>((resolve) => void notifier.onNotification(() => resolve()));
 
+/** A NOTIFY that fails is not repeated by the notifier, so each attempt sends one. */
 async function comesBack(notifier: Notifier): Promise<void> {
-  notifier.notifyLog();
   await eventually(() => {
+    notifier.notifyLog();
     const target = notifier.commitBegun();
     notifier.commitEnded();
     expect(target).not.toBeNull();

@@ -86,6 +86,6 @@ describe('runWithin', () => {
       setImmediate(collectGarbage);
       return untilAborted(signal);
     });
-    await expect(running).rejects.toBeDefined();
+    await expect(running).rejects.toThrow('0.05 s');
   });
 });
