@@ -2,28 +2,16 @@
  * The log of a runtime over a network that fails: each line once and in order, whatever is cut, lost
  * on its way back, restarted or too much.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { createLoaders } from '../../src/api/base/context.ts';
-import { defaultLimits } from '../../src/api/base/limits.ts';
-import { parseConfig } from '../../src/config.ts';
-import { createApi } from '../../src/runtime/api.ts';
 import { createCloudLogs } from '../../src/runtime/cloud-logs.ts';
-import { openConnection } from '../../src/runtime/connection.ts';
 import { createLog } from '../../src/runtime/log.ts';
-import { createHttpServer, type HttpServer } from '../../src/server/server.ts';
-import { createRunKey } from '../../src/store/access-keys.ts';
 import { startNetwork } from '../client/network.ts';
 import { eventually } from '../harness/eventually.ts';
-import { testSettings } from './api-server.ts';
 import { type Fleet, openFleet } from './fleet.ts';
+import { connectRuntime, type Run, startServer } from './runtime-link.ts';
 
 let fleet: Fleet;
-let run: { organizationId: string; runId: string; instanceId: string };
+let run: Run;
 let key = '';
 let count = 0;
 beforeAll(async () => {
@@ -42,9 +30,9 @@ beforeEach(async () => {
 });
 
 /** The run of the instance, once it is another one. */
-async function nextRun(before: string | null): Promise<typeof run> {
+async function nextRun(before: string | null): Promise<Run> {
   return await eventually(async () => {
-    const [row] = await fleet.store.database.query<typeof run>(
+    const [row] = await fleet.store.database.query<Run & Record<string, unknown>>(
       `select organization_id as "organizationId", id as "instanceId", run_id as "runId"
          from instances where key = $1 and state = 'RUNNING' and run_id is distinct from $2::uuid`,
       [key, before],
@@ -53,48 +41,11 @@ async function nextRun(before: string | null): Promise<typeof run> {
   });
 }
 
-/** A server of the fleet's store on a port of its own. */
-async function startServer(): Promise<HttpServer & { readonly url: string }> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'im-logs-'));
-  const server = createHttpServer({
-    config: { ...parseConfig(testSettings), dataDir, adminToken: 'a'.repeat(40) },
-    store: fleet.store,
-    schema: fleet.schema,
-    createContext: (viewer, request) => ({
-      ...fleet.context(),
-      ...{ viewer, request, loaders: createLoaders() },
-      server: { version: '0.0.0', schemaVersion: 3, limits: defaultLimits },
-    }),
-    log: pino({ level: 'silent' }),
-    version: '0.0.0-test',
-    ready: async () => true,
-  });
-  const { url } = await server.start();
-  onTestFinished(async () => {
-    await server.stop();
-    rmSync(dataDir, { recursive: true, force: true });
-  });
-  return Object.assign(server, { url });
-}
-
 /** A runtime's log, over its own connection to the address. */
 async function openLog(url: string) {
-  const { key: runKey } = await createRunKey(fleet.store, run);
   const log = createLog(() => {});
-  const quiet = createLog(() => {});
-  const connection = openConnection({
-    endpoint: async () => `${url.replace('http', 'ws')}/graphql`,
-    ...{ runKey, log: quiet },
-    onConnected: () => api.reportOnline(),
-    onCommand: () => {},
-    onRunEnded: () => {},
-  });
-  const api = createApi(run.runId, connection);
-  log.keepIn(createCloudLogs(api));
-  onTestFinished(async () => {
-    await connection.close();
-    log.close();
-  });
+  log.keepIn(createCloudLogs(await connectRuntime(fleet, { url, run })));
+  onTestFinished(() => log.close());
   return log;
 }
 
@@ -126,24 +77,31 @@ const texts = (lines: readonly Line[]) => lines.map(({ text }) => text);
 const numbered = (most: number) => Array.from({ length: most }, (_, index) => `line ${index + 1}`);
 
 test('each line once and in order while the link is cut and answers are lost', async () => {
-  const server = await startServer();
+  const server = await startServer(fleet);
   const target = { url: server.url };
   const network = await startNetwork(target);
   const log = await openLog(network.url);
   const reader = await follow();
   const all = numbered(300);
-  for (const [index, text] of all.entries()) {
-    log.info(text);
-    await delay(10);
-    // What the server answers from now on is lost: it keeps what it was sent.
-    if (index % 40 === 20) network.stall();
-    if (index % 40 === 39) network.cut();
-    if (index === 150) {
+  const waiting = [...all];
+  const write = (count: number) => {
+    for (const text of waiting.splice(0, count)) log.info(text);
+  };
+  for (let round = 0; round < 5; round += 1) {
+    if (round === 2) {
       await server.stop();
-      target.url = (await startServer()).url;
+      target.url = (await startServer(fleet)).url;
     }
+    write(20);
+    await log.flushed();
+    // What the server answers from now on is lost: it keeps what it was sent.
+    network.stall();
+    write(20);
+    void log.flushed();
+    await eventually(() => expect(reader.lines.length).toBeGreaterThan(round * 60 + 20));
+    write(20);
+    network.cut();
   }
-  network.cut();
   await log.flushed();
   await eventually(() => expect(reader.lines.length).toBeGreaterThanOrEqual(all.length));
   expect(texts(reader.lines)).toEqual(all);
@@ -153,7 +111,7 @@ test('each line once and in order while the link is cut and answers are lost', a
 });
 
 test('one line in the place of those that were dropped says how many', async () => {
-  const server = await startServer();
+  const server = await startServer(fleet);
   const network = await startNetwork(server);
   const log = await openLog(network.url);
   const reader = await follow();
@@ -183,7 +141,7 @@ test('one line in the place of those that were dropped says how many', async () 
 });
 
 test('lines of the next run follow those of the run before, whatever comes late', async () => {
-  const server = await startServer();
+  const server = await startServer(fleet);
   const first = run;
   const lines = (runId: string, ...numbers: (number | null)[]) => ({
     run: runId,
@@ -192,7 +150,7 @@ test('lines of the next run follow those of the run before, whatever comes late'
       ...{ at: new Date().toISOString(), level: 'INFO', text: `line ${number}` },
     })),
   });
-  const send = async (of: typeof run, ...numbers: (number | null)[]) =>
+  const send = async (of: Run, ...numbers: (number | null)[]) =>
     (
       await fleet.askAs(
         of,
