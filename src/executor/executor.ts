@@ -140,7 +140,7 @@ class RunningExecutor implements Executor {
     });
     this.#maintenance = startMaintenance(store, {
       silentSeconds: options.heartbeatSeconds * 3,
-      mayJudge: () => this.#isSettled() && worker.epoch !== null,
+      mayJudge: () => this.#isSettled() && worker.id !== null,
       log: options.log,
     });
     this.#stopListening = store.onCommit((commit) => {
@@ -170,9 +170,9 @@ class RunningExecutor implements Executor {
     while (!this.#isStopping) {
       this.#isWoken = false;
       const begunAt = performance.now();
-      const { epoch, signal } = this.#worker;
-      const claimed = epoch === null ? [] : await this.#claim(epoch);
-      for (const item of claimed) this.#run(item, epoch, signal);
+      const { id, signal } = this.#worker;
+      const claimed = id === null ? [] : await this.#claim(id);
+      for (const item of claimed) this.#run(item, id, signal);
       if (!this.#isWoken) await this.#untilWoken();
       const earlyMs = begunAt + coalesceMs - performance.now();
       if (earlyMs > 0 && !this.#isStopping) await delay(earlyMs);
@@ -189,16 +189,16 @@ class RunningExecutor implements Executor {
     });
   }
 
-  async #claim(epoch: number): Promise<WorkItem[]> {
+  async #claim(workerId: number): Promise<WorkItem[]> {
     try {
       if (this.#hasClaimFailed) {
         const known = [...this.#running.keys()];
-        await within(answerSeconds, requeueUnknown(this.#store, epoch, known));
+        await within(answerSeconds, requeueUnknown(this.#store, workerId, known));
         this.#hasClaimFailed = false;
       }
       const free = this.#freeSlots();
       const drivers = [...this.#drivers.keys()];
-      const asked = claim(this.#store, epoch, { groups: free, drivers });
+      const asked = claim(this.#store, workerId, { groups: free, drivers });
       const claimed = await within(answerSeconds, asked);
       this.#isFull = free.some((group) => countIn(group, claimed) === group.limit);
       return claimed;
@@ -221,11 +221,11 @@ class RunningExecutor implements Executor {
     return performance.now() - this.#worker.steadySince > this.#options.settleSeconds * 1000;
   }
 
-  #run(item: WorkItem, epoch: number | null, signal: AbortSignal): void {
+  #run(item: WorkItem, workerId: number | null, signal: AbortSignal): void {
     const task = this.#perform(item, signal)
       .catch((error: unknown) => {
         this.#options.log.warn({ err: error, kind: item.kind }, 'work item left to its lease');
-        if (this.#worker.epoch === epoch) this.#maintenance.release(item);
+        if (this.#worker.id === workerId) this.#maintenance.release(item);
       })
       .finally(() => {
         this.#running.delete(item);

@@ -101,7 +101,7 @@ const deployContainer: WorkHandler = async (executing, item) => {
   return 'OVER';
 };
 
-async function answers(
+async function checkOf(
   executing: Executing,
   item: WorkItem,
   seconds: number,
@@ -122,7 +122,7 @@ async function answers(
 }
 
 const confirmHost: WorkHandler = async (executing, item) => {
-  const check = await answers(executing, item, 10);
+  const check = await checkOf(executing, item, 10);
   if (!check.answers) {
     return { againInSeconds: 0.5, cause: causeOf('HOST_SILENT', check.reason, 'CONFIRM_HOST') };
   }
@@ -148,7 +148,7 @@ const restartContainer: WorkHandler = async (executing, item) => {
   if (snapshot?.host?.state !== 'RESTARTING_CONTAINER') return 'OVER';
   if (snapshot.instances.some(isLive)) return { againInSeconds: 0.2 };
   await deployImages(executing, item);
-  const check = await answers(executing, item, 10);
+  const check = await checkOf(executing, item, 10);
   if (!check.answers) {
     return {
       againInSeconds: 0.5,
@@ -186,11 +186,11 @@ const checkHost: WorkHandler = async (executing, item) => {
   if (!facts.checked) {
     // A host that was adopted while it starts up is only told the address of the API.
     const transient = facts.class === 'TRANSIENT';
-    const told = found.host.handle === null || (await answers(executing, item, 10)).answers;
+    const told = found.host.handle === null || (await checkOf(executing, item, 10)).answers;
     return told || !transient ? 'OVER' : { againInSeconds: 1 };
   }
   const at = await databaseTime(executing.store);
-  const check = await answers(executing, item, 10);
+  const check = await checkOf(executing, item, 10);
   if (executing.signal.aborted) return { againInSeconds: 0 };
   if (await recordCheck(executing.store, item.resourceId, { at, answers: check.answers })) {
     const decided = await observe(executing, item, { kind: 'HOST_CHECKED', ...check });
@@ -223,7 +223,7 @@ const hostDeadline: WorkHandler = async (executing, item) => {
   if (!host || host.sequence !== item.sequence) return 'OVER';
   if (host.removing) return { againInSeconds: 1 };
   const asks = Boolean(hostStateFacts[host.state].deadline?.ifItAnswers);
-  const check = asks ? await answers(executing, item, 3) : { answers: false };
+  const check = asks ? await checkOf(executing, item, 3) : { answers: false };
   const cause =
     (await firstCause(executing.store, host.id, stageWork)) ?? noDriver(executing, host);
   const decided = await observe(executing, item, {

@@ -12,7 +12,7 @@ import { disclaimLock, type Peer, takeLock, unlockedPeers } from '../store/work/
 import { backOff } from '../timing/back-off.ts';
 
 export interface WorkerLockOptions {
-  readonly epoch: number;
+  readonly workerId: number;
   /** Age of a session before it judges peers: when it was opened, all may have lost their locks. */
   readonly settleMs: number;
   /**
@@ -44,7 +44,7 @@ const pause = (ms: number): Promise<void> => delay(ms, undefined, { ref: false }
 export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
   const { openSession } = store.database;
   if (!openSession) return { isWatching: false, close: async () => undefined };
-  const { epoch, log } = options;
+  const { workerId, log } = options;
   let session: Session | null = null;
   let closed = false;
   let isWatching = false;
@@ -61,14 +61,14 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
     const begun = performance.now();
     let suspects = new Map<number, number>();
     while (!closed) {
-      const seen = await within(answerSeconds, unlockedPeers(own, epoch));
+      const seen = await within(answerSeconds, unlockedPeers(own, workerId));
       if (seen.backend !== backend) return false;
       isWatching = performance.now() - begun >= options.settleMs;
       const peers = isWatching ? seen.peers : [];
       for (const peer of peers) {
-        if (suspects.get(peer.epoch) === peer.beat) await options.onGone(peer);
+        if (suspects.get(peer.id) === peer.beat) await options.onGone(peer);
       }
-      suspects = new Map(peers.map((peer) => [peer.epoch, peer.beat]));
+      suspects = new Map(peers.map((peer) => [peer.id, peer.beat]));
       await Promise.race([pause(suspects.size > 0 ? suspectPollMs : peerPollMs), own.ended]);
     }
     return true;
@@ -79,7 +79,7 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
     for (let failures = 0; isKept && !closed; failures += 1) {
       session = openSession();
       try {
-        const backend = await within(answerSeconds, takeLock(session, epoch));
+        const backend = await within(answerSeconds, takeLock(session, workerId));
         if (backend !== null) {
           failures = 0;
           isKept = await watch(session, backend);
@@ -90,11 +90,11 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
       isWatching = false;
       session.close();
       if (closed) return;
-      const disclaimed = within(answerSeconds, disclaimLock(store, epoch));
+      const disclaimed = within(answerSeconds, disclaimLock(store, workerId));
       if (!(await disclaimed.catch(() => true))) return options.onBuried();
       if (failures > 0) await Promise.race([pause(backOff(retryBackOffMs, failures)), closing]);
     }
-    if (!isKept) log.warn({ worker: epoch }, 'no session is kept; peers go by the lease alone');
+    if (!isKept) log.warn({ worker: workerId }, 'no session is kept; peers go by the lease alone');
   };
   const holding = hold();
 

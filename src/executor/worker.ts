@@ -38,8 +38,8 @@ const suspendedMs = 5_000;
 const answerSeconds = 2;
 
 export interface Worker {
-  /** The epoch to claim with, or null while this worker may not act. */
-  readonly epoch: number | null;
+  /** The id to claim with, or null while this worker may not act. */
+  readonly id: number | null;
   /** Aborted when this worker may no longer act; replaced when it may again. */
   readonly signal: AbortSignal;
   /** Monotonic time, in ms, since which the worker has run without interruption. */
@@ -60,7 +60,7 @@ export async function startWorker(store: Store, options: WorkerOptions): Promise
 class RunningWorker implements Worker {
   readonly #store: Store;
   readonly #options: WorkerOptions;
-  #epoch: number | null = null;
+  #id: number | null = null;
   #lock: WorkerLock | null = null;
   #abort = leaseController();
   /** Monotonic times of the last acknowledged heartbeat and of the last attempt. */
@@ -80,8 +80,8 @@ class RunningWorker implements Worker {
     this.#options = options;
   }
 
-  get epoch(): number | null {
-    return this.#epoch;
+  get id(): number | null {
+    return this.#id;
   }
 
   get signal(): AbortSignal {
@@ -101,7 +101,7 @@ class RunningWorker implements Worker {
     const first = await registerWorker(store, this.#options.name);
     this.#begin(first);
     if (store.database.kind === 'PGLITE') {
-      // One process owns the embedded store, so every other epoch belongs to a process that is gone.
+      // One process owns the embedded store, so every other worker belongs to a process that is gone.
       for (const peer of await peers(store, first)) await bury(store, peer);
     }
     await adopt(store);
@@ -112,11 +112,11 @@ class RunningWorker implements Worker {
     this.#isStopped = true;
     clearInterval(this.#heartbeats);
     await this.#round;
-    const held = this.#epoch;
+    const held = this.#id;
     this.#abort.abort(new Error('The worker stops.'));
-    this.#epoch = null;
+    this.#id = null;
     if (held !== null) {
-      const released = within(answerSeconds, bury(this.#store, { epoch: held }));
+      const released = within(answerSeconds, bury(this.#store, { id: held }));
       await released.catch((error: unknown) =>
         this.#warn({ err: error }, 'its items could not be released; its lease will expire'),
       );
@@ -124,18 +124,18 @@ class RunningWorker implements Worker {
     await this.#lock?.close();
   }
 
-  #begin(epoch: number): void {
+  #begin(id: number): void {
     this.#abort = leaseController();
     this.#steadySince = performance.now();
     this.#seen = new Map();
     this.#acknowledgedAt = performance.now();
-    this.#epoch = epoch;
+    this.#id = id;
     this.#lock = holdLock(this.#store, {
-      epoch,
+      workerId: id,
       settleMs: leaseMs,
       onGone: (peer) => this.#takeOver(peer).catch((error: unknown) => this.#failed(error)),
       onBuried: () => {
-        if (this.#epoch === epoch) this.#loseLease();
+        if (this.#id === id) this.#loseLease();
       },
       log: this.#options.log,
     });
@@ -168,13 +168,13 @@ class RunningWorker implements Worker {
       this.#seen = new Map();
     }
     this.#roundAt = now;
-    const own = this.#epoch;
+    const own = this.#id;
     if (own === null) {
       this.#begin(await within(answerSeconds, registerWorker(this.#store, this.#options.name)));
       return await this.#adopt();
     }
     const isAlive = await within(answerSeconds, beat(this.#store, own));
-    if (this.#epoch !== own) return;
+    if (this.#id !== own) return;
     if (!isAlive) return this.#loseLease();
     this.#acknowledgedAt = performance.now();
     await within(answerSeconds, requeueUnowned(this.#store));
@@ -187,9 +187,9 @@ class RunningWorker implements Worker {
   /** Takes over the items of each peer whose heartbeat has not changed for the time of a lease. */
   async #watchPeers(own: number): Promise<void> {
     for (const peer of await within(answerSeconds, peers(this.#store, own))) {
-      const known = this.#seen.get(peer.epoch);
+      const known = this.#seen.get(peer.id);
       if (known?.beat !== peer.beat) {
-        this.#seen.set(peer.epoch, { beat: peer.beat, since: performance.now() });
+        this.#seen.set(peer.id, { beat: peer.beat, since: performance.now() });
       } else if (performance.now() - known.since > leaseMs) {
         await this.#takeOver(peer);
       }
@@ -198,9 +198,9 @@ class RunningWorker implements Worker {
 
   async #takeOver(peer: Peer): Promise<void> {
     const items = await within(answerSeconds, bury(this.#store, peer));
-    this.#seen.delete(peer.epoch);
+    this.#seen.delete(peer.id);
     if (items === null) return; // It is alive, or another peer was first.
-    this.#warn({ worker: peer.epoch, items }, 'took over the work of a dead worker');
+    this.#warn({ worker: peer.id, items }, 'took over the work of a dead worker');
     this.#store.committed({ revision: null, work: true });
     await this.#adopt();
     this.#store.committed({ revision: null, work: true });
@@ -213,19 +213,19 @@ class RunningWorker implements Worker {
   }
 
   #loseLease(): void {
-    this.#warn({ worker: this.#epoch }, 'declared dead by a peer, or cut off; registering again');
+    this.#warn({ worker: this.#id }, 'declared dead by a peer, or cut off; registering again');
     this.#abort.abort(new Error('The worker lost its lease.'));
-    this.#epoch = null;
+    this.#id = null;
     void this.#lock?.close();
   }
 
   #loseLeaseAfterOutage(): void {
-    const lost = this.#epoch;
+    const lost = this.#id;
     if (lost === null) return;
     this.#loseLease();
     this.#seen = new Map();
     // Its items are requeued as soon as the database answers; peers may do that earlier.
-    void bury(this.#store, { epoch: lost }).catch(() => undefined);
+    void bury(this.#store, { id: lost }).catch(() => undefined);
   }
 
   #failed(error: unknown): void {

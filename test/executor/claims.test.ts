@@ -30,10 +30,10 @@ test.each(['PGLITE', 'POSTGRES'] as const)(
       await fleet.hostCommand('DEPLOY', `host-${n}`);
     }
     await fleet.store.database.query(`update work set due_at = now() - interval '1 second'`);
-    const epoch = await registerWorker(fleet.store, 'test');
+    const worker = await registerWorker(fleet.store, 'test');
     const driver = 'PROCESS';
     const drivers = [driver] as const;
-    const claimed = await claim(fleet.store, epoch, {
+    const claimed = await claim(fleet.store, worker, {
       drivers,
       groups: [
         { kinds: ['HOST_DEADLINE', 'INSTANCE_DEADLINE'], driver: null, limit: 2 },
@@ -46,7 +46,7 @@ test.each(['PGLITE', 'POSTGRES'] as const)(
       ...['HOST_DEADLINE', 'HOST_DEADLINE'],
     ]);
     expect(new Set(claimed.map(({ token }) => token)).size).toBe(5);
-    const none = await claim(fleet.store, epoch, {
+    const none = await claim(fleet.store, worker, {
       drivers,
       groups: [{ kinds: ['ALLOCATE_HOST'], driver, limit: 0 }],
     });
@@ -116,8 +116,8 @@ test('items end together; one that a commit has locked ends when that is over', 
     await fleet.host(key);
     await fleet.hostCommand('DEPLOY', key);
   }
-  const epoch = await registerWorker(store, 'test');
-  const items = await claim(store, epoch, {
+  const worker = await registerWorker(store, 'test');
+  const items = await claim(store, worker, {
     drivers: ['PROCESS'],
     groups: [{ kinds: ['ALLOCATE_HOST'], driver: 'PROCESS', limit: 3 }],
   });

@@ -53,8 +53,8 @@ test('a deadline that is at work while a forced stop supersedes it leaves the ne
 
   await fleet.command('PAUSE', 'one');
   await expire();
-  const epoch = await registerWorker(fleet.store, 'late');
-  const [held] = await claim(fleet.store, epoch, {
+  const worker = await registerWorker(fleet.store, 'late');
+  const [held] = await claim(fleet.store, worker, {
     drivers: ['PROCESS'],
     groups: [{ kinds: ['INSTANCE_DEADLINE'], driver: null, limit: 1 }],
   });

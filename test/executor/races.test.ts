@@ -129,9 +129,7 @@ test('work that a dead worker claimed while it was being buried is done all the 
   await fleet.host('host');
   await fleet.hostCommand('DEPLOY', 'host');
   const dead = await registerWorker(fleet.store, 'dead');
-  await fleet.store.database.query('update workers set dead = true where epoch = $1::bigint', [
-    dead,
-  ]);
+  await fleet.store.database.query('update workers set dead = true where id = $1::bigint', [dead]);
   await fleet.store.database.query('update work set worker = $1::bigint, token = 1', [dead]);
   await fleet.startExecutor();
   await fleet.until('host', 'RUNNING', 10);

@@ -40,7 +40,7 @@ const watching = (...workers: readonly Worker[]) =>
 
 interface Process {
   readonly child: ChildProcess;
-  readonly epoch: number;
+  readonly workerId: number;
   /** When it printed that it may not act any more, in monotonic ms. */
   readonly lost: Promise<number>;
 }
@@ -53,29 +53,29 @@ async function workerProcess(url: string): Promise<Process> {
   });
   closers.push(() => child.kill('SIGKILL'));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const { value: epoch, done } = await lines.next();
+  const { value: workerId, done } = await lines.next();
   if (done) throw new Error('the worker process ended');
-  return { child, epoch: Number(epoch), lost: lines.next().then(() => performance.now()) };
+  return { child, workerId: Number(workerId), lost: lines.next().then(() => performance.now()) };
 }
 
 /** Work that a worker holds, of a host of its own. */
-async function give(store: Store, epoch: number): Promise<string> {
+async function give(store: Store, workerId: number): Promise<string> {
   const [row] = await store.database.query<{ id: string }>(
     `insert into work (resource_id, kind, organization_id, resource_kind, sequence, driver,
                        due_at, worker, token)
      values (gen_random_uuid(), 'ALLOCATE_HOST', gen_random_uuid(), 'HOST', 0, 'PROCESS', now(),
              $1::bigint, nextval('fencing_tokens'))
      returning resource_id as id`,
-    [epoch],
+    [workerId],
   );
   return row?.id ?? '';
 }
 
 /** Claims as the executor does, whenever there is work; resolves when this item is claimed. */
-function untilClaimed(store: Store, { epoch }: Worker, id: string): Promise<WorkItem> {
+function untilClaimed(store: Store, worker: Worker, id: string): Promise<WorkItem> {
   return new Promise((resolve, reject) => {
     const stop = store.onCommit(() => {
-      claim(store, epoch ?? 0, {
+      claim(store, worker.id ?? 0, {
         drivers: ['PROCESS'],
         groups: [{ kinds: ['ALLOCATE_HOST'], driver: 'PROCESS', limit: 9 }],
       }).then((items) => {
@@ -93,15 +93,15 @@ async function openStore(): Promise<{ store: Store; url: string }> {
   return { store: createStore(opened.database, defaultDeadlines), url: opened.url ?? '' };
 }
 
-const holdsLock = async (store: Store, epoch: number | null): Promise<boolean> => {
+const holdsLock = async (store: Store, workerId: number | null): Promise<boolean> => {
   const rows = await store.database.query(
-    'select 1 from workers where epoch = $1::bigint and holds_lock and not dead',
-    [epoch],
+    'select 1 from workers where id = $1::bigint and holds_lock and not dead',
+    [workerId],
   );
   return rows.length > 0;
 };
-const untilHolding = (store: Store, epoch: number | null, holds = true) =>
-  eventually(async () => expect(await holdsLock(store, epoch)).toBe(holds));
+const untilHolding = (store: Store, workerId: number | null, holds = true) =>
+  eventually(async () => expect(await holdsLock(store, workerId)).toBe(holds));
 
 test('the work of a killed process is taken over long before its lease is over', {
   timeout: 60_000 + rounds * 10_000,
@@ -110,10 +110,10 @@ test('the work of a killed process is taken over long before its lease is over',
   const { worker: survivor } = await worker(store);
   const taken: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const { child, epoch } = await workerProcess(url);
-    const id = await give(store, epoch);
+    const { child, workerId } = await workerProcess(url);
+    const id = await give(store, workerId);
     await watching(survivor);
-    await untilHolding(store, epoch);
+    await untilHolding(store, workerId);
     const claimed = untilClaimed(store, survivor, id);
     const begin = performance.now();
     child.kill('SIGKILL');
@@ -165,11 +165,11 @@ async function cuttable(url: string): Promise<{ url: string; cut(): void }> {
 test('one whose network is cut stops by itself, and then its lease is over', async () => {
   const { store, url } = await openStore();
   const way = await cuttable(url);
-  const { epoch, lost } = await workerProcess(way.url);
+  const { workerId, lost } = await workerProcess(way.url);
   const { worker: survivor } = await worker(store);
   await watching(survivor);
-  await untilHolding(store, epoch);
-  const claimed = untilClaimed(store, survivor, await give(store, epoch));
+  await untilHolding(store, workerId);
+  const claimed = untilClaimed(store, survivor, await give(store, workerId));
   const begin = performance.now();
   way.cut();
   await claimed;
@@ -184,22 +184,22 @@ test('one that lives and loses its lock time and again keeps its work', async ()
   const { worker: loser, warnings } = await worker(store);
   const { worker: other, warnings: judged } = await worker(store);
   await watching(loser, other);
-  const { epoch } = loser;
-  const id = await give(store, epoch ?? 0);
+  const workerId = loser.id;
+  const id = await give(store, workerId ?? 0);
   const backends = new Set<number>();
   while (backends.size < 10) {
     const killed = await store.database.query<{ pid: number }>(
       `select pid, pg_terminate_backend(pid)
-         from pg_locks join workers on epoch = objid::bigint and holds_lock
+         from pg_locks join workers on id = objid::bigint and holds_lock
         where locktype = 'advisory' and objsubid = 2 and objid = $1::bigint`,
-      [epoch],
+      [workerId],
     );
     for (const { pid } of killed) backends.add(pid);
   }
-  await untilHolding(store, epoch);
+  await untilHolding(store, workerId);
   await watching(loser, other);
   expect(await store.database.query('select resource_id as id from work')).toEqual([{ id }]);
-  expect({ epoch: loser.epoch, aborted: loser.signal.aborted }).toEqual({ epoch, aborted: false });
+  expect(loser).toMatchObject({ id: workerId, signal: { aborted: false } });
   expect([...warnings, ...judged]).toEqual([]);
 });
 
@@ -247,7 +247,7 @@ test('where a pooler keeps no session the lease alone decides', async () => {
   await eventually(() => expect(warnings).toHaveLength(1));
   expect(warnings).toEqual([expect.stringContaining('no session is kept')]);
   await watching(other);
-  expect(await holdsLock(store, behind.epoch)).toBe(false);
+  expect(await holdsLock(store, behind.id)).toBe(false);
   expect(judged).toEqual([]);
   expect(behind.signal.aborted).toBe(false);
 });

@@ -49,7 +49,7 @@ test('what is never answered is not waited for', async () => {
     asked.push(text);
     return silent.test(text) ? new Promise(() => undefined) : undefined;
   });
-  const { epoch } = worker;
+  const { id } = worker;
   const has = (texts: () => string[], part: string) =>
     eventually(() => expect(texts().some((text) => text.includes(part))).toBe(true));
 
@@ -58,11 +58,11 @@ test('what is never answered is not waited for', async () => {
   await has(() => asked, registering);
   silent = new RegExp(adopting);
   await has(() => asked, adopting);
-  expect(worker.epoch).toBeGreaterThan(epoch ?? 0);
+  expect(worker.id).toBeGreaterThan(id ?? 0);
   silent = /^$/;
   answered.length = 0;
   await has(() => answered, adopting);
-  await eventually(() => expect(worker.epoch).not.toBeNull());
+  await eventually(() => expect(worker.id).not.toBeNull());
   expect(worker.signal.aborted).toBe(false);
 });
 
@@ -73,14 +73,14 @@ test('adopting what a dead worker held is tried until it succeeds', async () => 
     failures -= 1;
     return Promise.reject(new Error('The connection was lost.'));
   });
-  const { epoch } = worker;
+  const { id } = worker;
   failures = 2;
   answered.length = 0;
   await store.database.query(
-    "insert into workers (epoch, name) values (nextval('worker_epochs'), 'gone')",
+    "insert into workers (id, name) values (nextval('worker_ids'), 'gone')",
   );
   await eventually(() => expect(answered.join()).toContain(adopting));
-  expect({ failures, epoch: worker.epoch }).toEqual({ failures: 0, epoch });
+  expect({ failures, id: worker.id }).toEqual({ failures: 0, id });
 });
 
 test('an executor stops all the same', async () => {

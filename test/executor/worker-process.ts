@@ -1,4 +1,4 @@
-/** A process that is a worker and nothing else: prints its epoch, and `lost` when it may not act. */
+/** A process that is a worker and nothing else: prints its id, and `lost` when it may not act. */
 import { startWorker } from '../../src/executor/worker.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { createStore } from '../../src/store/commit/store.ts';
@@ -10,4 +10,4 @@ const worker = await startWorker(createStore(database, defaultDeadlines), {
   log: { warn: () => undefined },
 });
 worker.signal.addEventListener('abort', () => console.log('lost'));
-console.log(worker.epoch);
+console.log(worker.id);

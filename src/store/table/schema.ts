@@ -409,7 +409,7 @@ export const work = pgTable(
 
 /** One row per worker. Each heartbeat increments `beat`. A restarted process is another worker. */
 export const workers = pgTable('workers', {
-  epoch: big('epoch').primaryKey(),
+  id: big('id').primaryKey(),
   name: text('name').notNull(),
   beat: big('beat').notNull().default(0),
   dead: boolean('dead').notNull().default(false),
@@ -419,7 +419,7 @@ export const workers = pgTable('workers', {
 });
 
 export const fencingTokens = pgSequence('fencing_tokens', { cache: 1 });
-export const workerEpochs = pgSequence('worker_epochs', { cache: 1 });
+export const workerIds = pgSequence('worker_ids', { cache: 1 });
 /** CACHE 1: the reader of the log relies on revisions being drawn in order of the locks. */
 export const logRevisions = pgSequence('log_revisions', { cache: 1 });
 

@@ -43,7 +43,7 @@ update work w
    set worker = $1::bigint, token = nextval('fencing_tokens'), attempt = w.attempt + 1
   from due
  where w.resource_id = due.resource_id and w.kind = due.kind
-   and exists (select from workers where epoch = $1::bigint and not dead)
+   and exists (select from workers where id = $1::bigint and not dead)
 returning w.resource_id as "resourceId", w.kind, w.driver, w.token, w.organization_id as "organizationId",
   w.operation_id as "operationId", w.run_id as "runId", w.sequence, w.attempt,
   w.first_cause as "firstCause"`;
@@ -66,11 +66,11 @@ export interface Claimable {
  */
 export function claim(
   store: Store,
-  epoch: number,
+  workerId: number,
   { groups, drivers }: { groups: readonly Claimable[]; drivers: readonly HostDriver[] },
 ): Promise<WorkItem[]> {
   return store.database.query<WorkItem>(CLAIM, [
-    epoch,
+    workerId,
     JSON.stringify(groups),
     JSON.stringify(drivers),
   ]);
@@ -142,14 +142,14 @@ const finishUnlocked = (store: Store, items: readonly Fence[]): Promise<Fence[]>
  */
 export async function requeueUnknown(
   store: Store,
-  epoch: number,
+  workerId: number,
   known: readonly WorkItem[],
 ): Promise<void> {
   await store.database.query(
     `update work set worker = null, token = null
       where worker = $1::bigint
         and token not in (select jsonb_array_elements_text($2::text::jsonb)::bigint)`,
-    [epoch, JSON.stringify(known.map(({ token }) => token))],
+    [workerId, JSON.stringify(known.map(({ token }) => token))],
   );
 }
 
