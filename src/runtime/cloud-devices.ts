@@ -2,12 +2,13 @@
  * The last values of devices, if the API stores them (CLOUD): an outbox in the work folder that is
  * delivered to the API, and earlier values that the API has.
  */
+import { withTimeLimit } from '../timing/time-limit.ts';
 import type { Api } from './api.ts';
 import { createDelivery } from './delivery.ts';
 import { type DeviceStorage, type LastValue, ValuesUnavailable } from './devices.ts';
 import type { Log } from './log.ts';
-import type { Counters } from './protocol.ts';
-import { type OutboxValue, ValueOutbox } from './value-outbox.ts';
+import type { Counters, LearnedValue } from './protocol.ts';
+import { type OutboxQuota, type OutboxValue, ValueOutbox } from './value-outbox.ts';
 
 export interface CloudDevicesOptions {
   readonly folder: string;
@@ -15,17 +16,27 @@ export interface CloudDevicesOptions {
   readonly api: Pick<Api, 'limits' | 'reportDeviceValues' | 'lastValues'>;
   readonly counters: Pick<Counters, 'valuesRefused'>;
   readonly log: Pick<Log, 'warn'>;
+  /** Of the outbox. */
+  readonly quota?: OutboxQuota;
 }
 
 /** Devices whose earlier values are cached; above this number they are requested again. */
 const maxLearned = 10_000;
+/** An input command waits so long for the API; it then answers with the values that are here. */
+const learnMilliseconds = 10_000;
 
 /** Opens the outbox, and delivers its content. */
 export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
   const { api, counters, log } = options;
-  const outbox = new ValueOutbox(options.folder, options.run);
   /** Devices of which the outbox has all values that the API has. */
   const learned = new Set<string>();
+  const outbox = new ValueOutbox(options.folder, options.run, {
+    onEvicted: (device) => learned.delete(device),
+    quota: options.quota,
+  });
+  /** Requests to the API that are not answered yet, by device. */
+  const learning = new Map<string, Promise<readonly LearnedValue[]>>();
+  let isClosed = false;
   const delivery = createDelivery<OutboxValue>({
     queue: {
       get isEmpty() {
@@ -55,13 +66,24 @@ export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
   });
   if (!outbox.isEmpty) delivery.wake();
 
-  /** Requests the values of a device from the API, once. */
-  async function learn(device: string): Promise<void> {
-    if (learned.has(device)) return;
+  /** Requests the values of a device from the API, once; concurrent callers share the request. */
+  async function learn(device: string): Promise<readonly LearnedValue[]> {
+    if (learned.has(device)) return [];
+    let values = learning.get(device);
+    if (!values) {
+      values = requestAll(device).finally(() => learning.delete(device));
+      learning.set(device, values);
+    }
+    return withTimeLimit(learnMilliseconds, values, () => new Error('The API takes too long.'));
+  }
+
+  async function requestAll(device: string): Promise<readonly LearnedValue[]> {
     const values = await api.lastValues(device);
+    if (isClosed) return values;
     if (learned.size >= maxLearned) learned.clear();
     if (values.length > 0) learned.add(device);
     outbox.learn(device, values);
+    return values;
   }
 
   return {
@@ -76,10 +98,11 @@ export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
       return 'KEPT';
     },
     async last(device) {
-      const failure = await learn(device).catch((error: unknown) => error);
-      const values = outbox.last(device);
+      const known = await learn(device).catch(() => null);
+      // The outbox may have had no room for all that the API has.
+      const values = [...(known ?? []), ...outbox.last(device)];
       // Without the API: the values that were accepted here.
-      if (values.length === 0 && failure !== undefined) {
+      if (values.length === 0 && known === null) {
         throw new ValuesUnavailable('The API cannot be asked for this device now.');
       }
       if (values.length === 0) return undefined;
@@ -89,6 +112,7 @@ export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
     },
     flushed: () => delivery.flushed(),
     close() {
+      isClosed = true;
       delivery.close();
       outbox.close();
     },

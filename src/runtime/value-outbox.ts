@@ -38,6 +38,12 @@ export const defaultQuota: OutboxQuota = {
   settled: { values: 50_000, bytes: 32 * 1024 * 1024 },
 };
 
+export interface OutboxOptions {
+  readonly quota?: OutboxQuota | undefined;
+  /** Called with each device of which settled values were deleted to make room. */
+  readonly onEvicted?: (device: string) => void;
+}
+
 const fileName = 'outbox.db';
 const table = /* sql */ `
 create table if not exists reported_values (
@@ -54,14 +60,16 @@ export class ValueOutbox {
   readonly #statements: ReturnType<typeof prepare>;
   readonly #run: string;
   readonly #quota: OutboxQuota;
+  readonly #onEvicted: (device: string) => void;
   readonly #waiting: Amount;
   #settled: Amount;
   #number: number;
 
   /** Opens or creates it. Values that earlier runs of the instance left behind wait again. */
-  constructor(folder: string, run: string, quota = defaultQuota) {
+  constructor(folder: string, run: string, options: OutboxOptions = {}) {
     this.#run = run;
-    this.#quota = quota;
+    this.#quota = options.quota ?? defaultQuota;
+    this.#onEvicted = options.onEvicted ?? (() => {});
     this.#database = openSqlite(folder, fileName, table);
     this.#statements = prepare(this.#database);
     this.#database.exec(
@@ -130,7 +138,7 @@ export class ValueOutbox {
     this.#database.transaction(() => {
       for (const { field, value, at } of values) {
         const text = JSON.stringify(value);
-        this.#statements.learn.run(device, field, text, at, jsonBytes(text), this.#run);
+        this.#statements.learn.run(device, field, text, at, Buffer.byteLength(text), this.#run);
       }
     })();
     this.#settled = this.#amountOf(`<> ${states.waiting}`);
@@ -162,7 +170,10 @@ export class ValueOutbox {
 
   #makeRoom(): void {
     if (isWithin(this.#settled, this.#quota.settled)) return;
-    this.#statements.evict.run(Math.ceil(this.#settled.values / 4));
+    const evicted = this.#statements.evict.all(Math.ceil(this.#settled.values / 4));
+    for (const device of new Set((evicted as { device: string }[]).map((row) => row.device))) {
+      this.#onEvicted(device);
+    }
     this.#settled = this.#amountOf(`<> ${states.waiting}`);
   }
 
@@ -213,7 +224,8 @@ function prepare(database: ReturnType<typeof openSqlite>) {
     evict: database.prepare(
       `delete from reported_values where (device, field) in (
          select device, field from reported_values where state <> ${states.waiting}
-          order by number limit ?)`,
+          order by number limit ?)
+       returning device`,
     ),
     ofDevice: database.prepare(
       `select ${columns} from reported_values where device = ? order by field`,

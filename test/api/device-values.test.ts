@@ -1,5 +1,7 @@
 /** Which value of a field is the last one, whatever the clocks say, and whatever comes again or late. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Parameter } from '../../src/store/database/database.ts';
+import { readLastValues } from '../../src/store/read/devices.ts';
 import { eventually } from '../harness/eventually.ts';
 import { storeKinds } from '../store/stores.ts';
 import { type Fleet, openFleet } from './fleet.ts';
@@ -160,5 +162,40 @@ describe.each(storeKinds)('%s', (kind) => {
       'wide5',
       'wide6',
     ]);
+  });
+
+  test('a page of long values reads no more of them than it returns, and one', async () => {
+    const { database } = fleet.store;
+    await database.query(
+      `insert into device_values (device_repository_id, device, field, value, at)
+       select device_repository_id, 'wide', 'field' || n, to_jsonb(repeat(chr(1), 10000)), now()
+         from instances, generate_series(1, 100) n where key = $1`,
+      [key],
+    );
+    await database.query('analyze device_values');
+    let plan = '';
+    const explained = {
+      ...database,
+      async query<R extends object>(text: string, parameters?: readonly Parameter[]) {
+        plan = JSON.stringify(
+          await database.query(`explain (analyze, format json) ${text}`, parameters),
+        );
+        return database.query<R>(text, parameters);
+      },
+    };
+    const page = await readLastValues(
+      { database: explained },
+      {
+        ...{ instanceId: run.instanceId, device: 'wide', after: '' },
+        ...{ mostValues: 500, mostBytes: 256 * 1024 },
+      },
+    );
+    expect(page).toHaveLength(4);
+    const scans = plan.matchAll(
+      /"Relation Name": ?"device_values".*?"Actual Rows": ?([\d.]+),"Actual Loops": ?(\d+)/g,
+    );
+    const read = [...scans].reduce((sum, [, rows, loops]) => sum + Number(rows) * Number(loops), 0);
+    expect(read).toBeGreaterThan(0);
+    expect(read).toBeLessThanOrEqual(5);
   });
 });

@@ -110,10 +110,11 @@ export async function readDevices(
 
 /**
  * Last values of a device in the repository of an instance, ordered by field, behind a field: as
- * many as the limits allow, at least one if there is any.
+ * many as the limits allow, at least one if there is any. It reads one value at a time, because
+ * reading the size of a long value means reading the value.
  */
 export function readLastValues(
-  store: Store,
+  store: Pick<Store, 'database'>,
   page: {
     readonly instanceId: string;
     readonly device: string;
@@ -125,15 +126,27 @@ export function readLastValues(
 ): Promise<LastValue[]> {
   return store.database.query<LastValue & Record<string, unknown>>(
     /* sql */ `
-    select field, value, at, "receivedAt"
-      from (select v.field, v.value, v.at, v.received_at as "receivedAt",
-                   row_number() over w as place, sum(octet_length(v.value::text)) over w as bytes
-              from (select v.* from instances i
-                      join device_values v on v.device_repository_id = i.device_repository_id
-                     where i.id = $1::uuid and v.device = $2 and v.field > $3
-                     order by v.field limit $4::int) v
-            window w as (order by v.field)) page
-     where place = 1 or bytes <= $5::int order by field`,
+    with recursive page as (
+      select first.*, octet_length(first.value::text) as bytes, 1 as count
+        from (
+          select v.* from instances i
+           cross join lateral (
+             select * from device_values v
+              where v.device_repository_id = i.device_repository_id
+                and v.device = $2 and v.field > $3
+              order by v.field limit 1) v
+           where i.id = $1::uuid) first
+      union all
+      select next.*, page.bytes + octet_length(next.value::text), page.count + 1
+        from page
+       cross join lateral (
+         select * from device_values v
+          where v.device_repository_id = page.device_repository_id
+            and v.device = page.device and v.field > page.field
+          order by v.field limit 1) next
+       where page.count < $4::int and page.bytes + octet_length(next.value::text) <= $5::int
+    )
+    select field, value, at, received_at as "receivedAt" from page order by count`,
     [page.instanceId, page.device, page.after, page.mostValues, page.mostBytes],
   );
 }
