@@ -57,3 +57,9 @@ export interface Failure {
   /** The last lines of the runtime's output, 4 KiB at most. */
   readonly logTail: string | null;
 }
+
+/** A failure that another attempt may get past, without an exit code or output. */
+export const failureAt = (stage: string, code: string, message: string): Failure => ({
+  ...{ code, message, stage },
+  ...{ exitCode: null, retryable: true, logTail: null },
+});

@@ -13,7 +13,7 @@ import {
 } from './change.ts';
 import { Draft, type HostSet } from './draft.ts';
 import { allOffline } from './effects.ts';
-import type { Failure } from './errors.ts';
+import { type Failure, failureAt } from './errors.ts';
 import { type HostState, hostStateFacts } from './host.ts';
 import { isLive } from './host-commands.ts';
 import { endHostOperation, enterHost } from './host-entry.ts';
@@ -178,7 +178,7 @@ function expireRemoval(
   draft.drop(host.id, ['REMOVAL_DEADLINE', 'RELEASE_HOST']);
   const first = cause ? `First cause: ${cause.message} ` : '';
   const message = `Host ${host.key} could not be removed in time. ${first}Call removeHost again.`;
-  draft.end(host, 'TIMED_OUT', failureOf('DEADLINE_EXCEEDED', message, 'REMOVING'));
+  draft.end(host, 'TIMED_OUT', failureAt('REMOVING', 'DEADLINE_EXCEEDED', message));
   const { deadline, checked } = hostStateFacts[host.state];
   if (deadline) draft.addWork('HOST_DEADLINE', host);
   if (hostObservations.COMPUTE_RELEASED[host.state]) draft.addWork('RELEASE_HOST', host);
@@ -193,25 +193,16 @@ function failureFrom({ key, state }: HostSnapshot, observation: HostObservation)
       return observation.failure;
     case 'HOST_CHECKED': {
       const message = `The host did not answer its health check: ${observation.reason}`;
-      return failureOf('HOST_SILENT', message, state);
+      return failureAt(state, 'HOST_SILENT', message);
     }
     case 'HOST_DEADLINE': {
       const { cause } = observation;
       const first = cause ? ` First cause: ${cause.message}` : '';
       const message = `Host ${key} was ${state} for too long.${first}`;
-      const failure = failureOf('DEADLINE_EXCEEDED', message, state);
+      const failure = failureAt(state, 'DEADLINE_EXCEEDED', message);
       return { ...failure, logTail: cause?.logTail ?? null };
     }
     default:
-      return failureOf(observation.kind, `${observation.kind} while ${state}.`, state);
+      return failureAt(state, observation.kind, `${observation.kind} while ${state}.`);
   }
 }
-
-const failureOf = (code: string, message: string, stage: string): Failure => ({
-  code,
-  message,
-  stage,
-  exitCode: null,
-  retryable: true,
-  logTail: null,
-});

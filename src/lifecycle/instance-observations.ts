@@ -12,7 +12,7 @@ import {
   type Snapshot,
 } from './change.ts';
 import { Draft, type InstanceSet } from './draft.ts';
-import type { Failure } from './errors.ts';
+import { type Failure, failureAt } from './errors.ts';
 import { endHostOperation, enterHost } from './host-entry.ts';
 import { hostObservations } from './host-table.ts';
 import { type InstanceState, instanceStateFacts, isError } from './instance.ts';
@@ -225,7 +225,7 @@ function mayContinue(draft: Draft, instance: InstanceSnapshot): boolean {
   if (host?.state === 'RUNNING' && !isRemoving(host)) return true;
   const where = host ? `host ${host.key} is ${host.state}` : 'it has no host';
   const message = `The restart could not go on: ${where}.`;
-  draft.end(instance, 'FAILED', failureOf(instance, 'HOST_NOT_READY', message));
+  draft.end(instance, 'FAILED', failureAt(instance.state, 'HOST_NOT_READY', message));
   draft.instance(instance, null);
   return false;
 }
@@ -255,41 +255,30 @@ function failureFrom(instance: InstanceSnapshot, observation: InstanceObservatio
     case 'COMMAND_COMPLETED': {
       const { command, message } = observation;
       const text = message ?? `The runtime could not complete ${command}.`;
-      return failureOf(instance, `${command}_FAILED`, text);
+      return failureAt(instance.state, `${command}_FAILED`, text);
     }
     case 'RUNTIME_FAULT':
     case 'KILL_UNCONFIRMED':
-      return failureOf(instance, observation.kind, observation.message);
+      return failureAt(instance.state, observation.kind, observation.message);
     case 'START_FAILED':
       return observation.failure;
     case 'RUNTIME_GONE': {
       const { exitCode, signal, logTail } = observation;
       const how = signal ? `by signal ${signal}` : `with exit code ${exitCode ?? 'unknown'}`;
       const message = `The runtime ended ${how} while ${state}.`;
-      return { ...failureOf(instance, 'RUNTIME_EXITED', message), exitCode, logTail };
+      return { ...failureAt(instance.state, 'RUNTIME_EXITED', message), exitCode, logTail };
     }
     case 'INSTANCE_DEADLINE': {
       const { cause, kill } = observation;
-      if (kill) return failureOf(instance, 'KILL_UNCONFIRMED', kill.message);
+      if (kill) return failureAt(instance.state, 'KILL_UNCONFIRMED', kill.message);
       const first = cause ? ` First cause: ${cause.message}` : '';
       const message = `The instance was ${state} for too long.${first}`;
       return {
-        ...failureOf(instance, 'DEADLINE_EXCEEDED', message),
+        ...failureAt(instance.state, 'DEADLINE_EXCEEDED', message),
         logTail: cause?.logTail ?? null,
       };
     }
     default:
-      return failureOf(instance, observation.kind, `${observation.kind} while ${state}.`);
+      return failureAt(instance.state, observation.kind, `${observation.kind} while ${state}.`);
   }
-}
-
-function failureOf(instance: InstanceSnapshot, code: string, message: string): Failure {
-  return {
-    code,
-    message,
-    stage: instance.state,
-    exitCode: null,
-    retryable: true,
-    logTail: null,
-  };
 }

@@ -50,10 +50,10 @@ export class Listening {
     const { inputCommandPort: port, inputCommands } = this.#options.solution;
     const wanted = { kind: 'INPUT_COMMANDS', port, path: '/' } as const;
     await this.#openOne(inputCommandsName, wanted, (path) => {
-      const command = inputCommands.get(path.slice(1));
-      if (command === undefined) return undefined;
-      const { method, guard } = command;
-      return { method, guard, answer: (call) => answerCommand(this.#options, command, call) };
+      const asked = inputCommands.get(path.slice(1));
+      if (asked === undefined) return undefined;
+      const { method, guard } = asked;
+      return { method, guard, answer: (call) => answerInputCommand(this.#options, asked, call) };
     });
   }
 
@@ -176,15 +176,15 @@ function notNow(error: string): Reply {
   return { status: 503, headers: { 'retry-after': String(retryAfterSeconds) }, body: { error } };
 }
 
-async function answerCommand(
+async function answerInputCommand(
   options: ListeningOptions,
-  command: InputCommand,
+  { method, parameters, answer }: InputCommand,
   call: Call,
 ): Promise<Reply> {
   const faults: Fault[] = [];
   let given: Record<string, unknown>;
-  if (command.method === 'GET') {
-    const read = valuesOfQuery(command.parameters, call.query);
+  if (method === 'GET') {
+    const read = valuesOfQuery(parameters, call.query);
     given = read.given;
     faults.push(...read.faults);
   } else {
@@ -192,10 +192,9 @@ async function answerCommand(
     if (!isObject(body)) return refuse([{ path: '', message: 'parameters are a JSON object' }]);
     given = body;
   }
-  const { values, faults: found } = checkValues(command.parameters, given);
+  const { values, faults: found } = checkValues(parameters, given);
   faults.push(...found);
   if (faults.length > 0) return refuse(faults);
-  const { answer } = command;
   switch (answer.kind) {
     case 'STATUS':
       return { status: 200, body: options.status() };

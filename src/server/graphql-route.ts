@@ -4,7 +4,7 @@ import type { Drain } from '../http/drain.ts';
 import { accepts } from '../http/media-type.ts';
 import type { Auth } from './auth/auth.ts';
 import { hasCookie } from './auth/sign-in.ts';
-import type { Caller } from './execution/request.ts';
+import type { Requester } from './execution/request.ts';
 import type { GraphiqlHandler } from './graphiql/graphiql.ts';
 import type { PostHandler } from './transport/post.ts';
 import { completedEventId } from './transport/sse.ts';
@@ -62,7 +62,7 @@ export function createGraphqlRoute(
     }
     const body = request.method === 'POST' ? await bodyOf(exchange) : '';
     if (body === null) return;
-    const caller: Caller = {
+    const requester: Requester = {
       viewer: found.viewer,
       requestId: exchange.requestId,
       transport: wantsEvents ? 'SSE' : 'HTTP',
@@ -70,8 +70,8 @@ export function createGraphqlRoute(
       lastEventId,
       signal: never,
     };
-    if (await post.handle(response, { accept, body, caller })) return;
-    await yoga.handle(request, response, body, caller);
+    if (await post.handle(response, { accept, body, requester })) return;
+    await yoga.handle(request, response, body, requester);
   }
 
   /** The body of a POST, or null if it was refused. */

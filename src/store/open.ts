@@ -145,7 +145,9 @@ function retain(
   database: Database,
   { transitionRetentionDays: days, log }: OpenStoreOptions,
 ): Retention | null {
-  return days === undefined ? null : startRetention(database, { days, log });
+  return days === undefined
+    ? null
+    : startRetention(database, { days, warn: (text) => log.warn(text) });
 }
 
 async function openFolder(folder: string, isNew: boolean): Promise<Database> {

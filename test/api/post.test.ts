@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { defaultLimits } from '../../src/api/base/limits.ts';
 import type { Viewer } from '../../src/api/base/viewer.ts';
 import { createPipeline } from '../../src/server/execution/pipeline.ts';
-import type { Caller, RequestInfo } from '../../src/server/execution/request.ts';
+import type { Requester, RequestInfo } from '../../src/server/execution/request.ts';
 import { createPostHandler } from '../../src/server/transport/post.ts';
 import { createYogaHandler } from '../../src/server/transport/yoga.ts';
 import { createAdmission } from '../../src/server/wire/admission.ts';
@@ -87,17 +87,17 @@ beforeAll(async () => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const body = Buffer.concat(chunks).toString();
-    const caller: Caller = {
+    const requester: Requester = {
       ...{ viewer, requestId: 'r', transport: 'HTTP', method: 'POST', lastEventId: null },
       signal: new AbortController().signal,
     };
     const accept = request.headers.accept ?? '';
-    if (request.url === '/direct' && (await post.handle(response, { accept, body, caller }))) {
+    if (request.url === '/direct' && (await post.handle(response, { accept, body, requester }))) {
       direct += 1;
       return;
     }
     request.url = '/graphql';
-    await yoga.handle(request, response, body, caller);
+    await yoga.handle(request, response, body, requester);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -59,9 +59,11 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('30 days are kept, on %s', (kind)
 
   async function prune(days = 30): Promise<void> {
     const warnings: string[] = [];
-    const log = { warn: (message: string) => warnings.push(message) };
     await fleet.feed.position(fleet.organizationId); // Has read what is going.
-    const retention = startRetention(fleet.store.database, { days, log });
+    const retention = startRetention(fleet.store.database, {
+      days,
+      warn: (text) => warnings.push(text),
+    });
     await retention.look();
     await retention.stop();
     expect(warnings).toEqual([]);

@@ -1,7 +1,7 @@
 /** The log of an instance's runtime, line by line. */
 import type { Channel, Follower } from '../../feed/channel/channel.ts';
 import { ChannelSource, shared } from '../../feed/channel/channel-source.ts';
-import { answered, readWhileAway } from '../../feed/channel/while-away.ts';
+import { inReadTime, readWhileAway } from '../../feed/channel/while-away.ts';
 import type { LogPosition } from '../../store/log/log.ts';
 import { readLogLines, type StoredLogLine } from '../../store/read/reads.ts';
 import { builder } from '../base/builder.ts';
@@ -41,7 +41,7 @@ async function linesOf(
   let isOver = false;
   const read = (wanted: Parameters<typeof readLogLines>[1]) =>
     readWhileAway(
-      () => answered(readLogLines(store, wanted)),
+      () => inReadTime(readLogLines(store, wanted)),
       () => isOver,
     );
   const [newest] = await read({ instanceId, newest: 1 });

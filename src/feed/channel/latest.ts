@@ -2,7 +2,7 @@
 import { Repeater, SlidingBuffer } from '@repeaterjs/repeater';
 import type { LogPosition } from '../../store/log/log.ts';
 import type { Channel, Follower } from './channel.ts';
-import { answered, readWhileAway } from './while-away.ts';
+import { inReadTime, readWhileAway } from './while-away.ts';
 
 /** One state. Its revision is the number of the state, not a revision of the log. */
 export interface State<Value> extends LogPosition {
@@ -64,7 +64,7 @@ export function createLatest<Value>(options: LatestOptions<Value>): Channel<Stat
         const served = coming;
         coming = [];
         const value = await readWhileAway(
-          () => answered(read()),
+          () => inReadTime(read()),
           () => isOver,
         ).catch((error: unknown) => {
           // Nobody may wait for a state that cannot be read.

@@ -9,7 +9,7 @@ const maxReadSeconds = 10;
 const retryBackOffMs = { first: 50, max: 2000 };
 
 /** Rejects if the database does not answer the read in time. */
-export const answered = <T>(read: Promise<T>): Promise<T> => within(maxReadSeconds, read);
+export const inReadTime = <T>(read: Promise<T>): Promise<T> => within(maxReadSeconds, read);
 
 /**
  * Repeats a read that fails because the database cannot be reached.

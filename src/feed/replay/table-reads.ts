@@ -9,7 +9,7 @@ import {
   readLogState,
 } from '../../store/log/log.ts';
 import type { Selection } from '../channel/event.ts';
-import { answered, readWhileAway } from '../channel/while-away.ts';
+import { inReadTime, readWhileAway } from '../channel/while-away.ts';
 
 /** `isOver` tells that the reader has left: the read is not repeated any more. */
 export interface TableReadOptions {
@@ -38,7 +38,7 @@ export function createTableReads(database: Database, maxConcurrentReads: number)
       if (free > 0) free -= 1;
       else await new Promise<void>((resolve) => queue.push(resolve));
       try {
-        return await answered(statement());
+        return await inReadTime(statement());
       } finally {
         const next = queue.shift();
         if (next) next();

@@ -4,10 +4,10 @@ import type { Logger } from 'pino';
 import { maskError, type RequestLog, withCode } from '../wire/request-error.ts';
 import type { PrepareOptions } from './prepare.ts';
 import type { Prepared } from './request.ts';
-import { answeredInTime } from './retry.ts';
+import { repeatedInTime } from './retry.ts';
 
-export const requestOf = ({ caller, operation }: Prepared, log: Logger): RequestLog => ({
-  ...{ requestId: caller.requestId, operation: operation.operation, log },
+export const requestOf = ({ requester, operation }: Prepared, log: Logger): RequestLog => ({
+  ...{ requestId: requester.requestId, operation: operation.operation, log },
 });
 
 export const masked = (result: ExecutionResult, request: RequestLog): ExecutionResult =>
@@ -20,8 +20,8 @@ export const withContext = (
   prepared: Prepared,
   { createContext }: Pick<PrepareOptions, 'createContext'>,
 ): Prepared => {
-  const { caller } = prepared;
-  return { ...prepared, contextValue: createContext(caller.viewer, caller) };
+  const { requester } = prepared;
+  return { ...prepared, contextValue: createContext(requester.viewer, requester) };
 };
 
 /** Executes an operation, or masks the result that is given. */
@@ -51,11 +51,11 @@ export function delivered(
   prepared: Prepared,
   options: Pick<PrepareOptions, 'createContext' | 'log'>,
 ): ExecutionResult | Promise<ExecutionResult> {
-  const { caller } = prepared;
+  const { requester } = prepared;
   const result = execute(prepared);
   if (!isPromise(result) && !result.errors) return result;
   const again = () => execute(withContext(prepared, options));
-  return answeredInTime(result, again, caller).then((last) =>
+  return repeatedInTime(result, again, requester).then((last) =>
     executed(prepared, options.log, last),
   );
 }

@@ -31,7 +31,7 @@ import {
 import type { LogPosition } from '../../store/log/log.ts';
 import { NextFrames, type Payload } from '../wire/next-frames.ts';
 import type { Subscriber } from '../wire/subscriber.ts';
-import type { Caller, Prepared } from './request.ts';
+import type { Prepared, Requester } from './request.ts';
 
 export interface GroupsOptions {
   readonly schema: GraphQLSchema;
@@ -59,9 +59,9 @@ interface Entry {
 const cacheBytes = 32 * 1024 * 1024;
 
 /**
- * A caller without what belongs to the first subscriber alone, which may leave before the others.
+ * A requester without what belongs to the first subscriber alone, which may leave before the others.
  */
-function callerOfGroup({ viewer, requestId, transport, method }: Caller): Caller {
+function requesterOfGroup({ viewer, requestId, transport, method }: Requester): Requester {
   const { signal } = new AbortController();
   return { viewer, requestId, transport, method, lastEventId: null, signal };
 }
@@ -111,7 +111,11 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
     prepared: Prepared,
     onEmpty: () => void,
   ): Promise<Established | ExecutionResult> {
-    const shared = { ...prepared, contextValue: null, caller: callerOfGroup(prepared.caller) };
+    const shared = {
+      ...prepared,
+      contextValue: null,
+      requester: requesterOfGroup(prepared.requester),
+    };
     const source = await open(shared);
     if (!('options' in source)) return source;
     const { channel, rootOf, bookmarkSeconds, latestBy } = source.options;
@@ -158,7 +162,7 @@ export function createGroups({ schema, open, renderer }: GroupsOptions): Groups 
         try {
           const { beginning } = made.source.options;
           const args = argumentsOf(field, coerced);
-          const from = (await beginning?.(args, prepared.caller.lastEventId)) ?? {};
+          const from = (await beginning?.(args, prepared.requester.lastEventId)) ?? {};
           const { isOfStates } = made.source.options.channel;
           const outlet = isOfStates ? withoutRepeats(subscriber) : subscriber;
           if (await made.group.join(outlet, from)) return null;
@@ -198,13 +202,19 @@ function withoutRepeats(outlet: Outlet<NextFrames>): Outlet<NextFrames> {
   };
 }
 
-function keyOf({ caller, document, operation, operationName, variableValues }: Prepared): string {
+function keyOf({
+  requester,
+  document,
+  operation,
+  operationName,
+  variableValues,
+}: Prepared): string {
   const cursor = cursorVariable(document, operation);
   const variables = Object.entries(variableValues ?? {})
     .filter(([name]) => name !== cursor)
     .sort(([a], [b]) => (a < b ? -1 : 1));
   const text = document.loc?.source.body ?? '';
-  return JSON.stringify([scopeOf(caller.viewer), operationName ?? null, variables, text]);
+  return JSON.stringify([scopeOf(requester.viewer), operationName ?? null, variables, text]);
 }
 
 /**
@@ -212,7 +222,7 @@ function keyOf({ caller, document, operation, operationName, variableValues }: P
  * arguments of the subscription select events, so they are left out.
  */
 function resultKeyOf(prepared: Prepared): string {
-  const { caller, document, operation, operationName } = prepared;
+  const { requester, document, operation, operationName } = prepared;
   const field = rootField(document, operation);
   let variablesOnlySelect = true;
   visit(document, {
@@ -224,7 +234,7 @@ function resultKeyOf(prepared: Prepared): string {
   });
   const text = document.loc?.source.body ?? '';
   return variablesOnlySelect
-    ? JSON.stringify([scopeOf(caller.viewer), operationName ?? null, text])
+    ? JSON.stringify([scopeOf(requester.viewer), operationName ?? null, text])
     : keyOf(prepared);
 }
 

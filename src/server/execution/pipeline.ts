@@ -7,7 +7,7 @@ import type { Subscriber } from '../wire/subscriber.ts';
 import { executed } from './executed.ts';
 import type { Results } from './map-events.ts';
 import { createPrepare, type Prepare } from './prepare.ts';
-import type { Caller, OperationRequest, Prepared } from './request.ts';
+import type { OperationRequest, Prepared, Requester } from './request.ts';
 import { createSubscribe, type Subscribe, type SubscribeOptions } from './subscribe.ts';
 
 export interface Pipeline {
@@ -15,7 +15,10 @@ export interface Pipeline {
   execute(prepared: Prepared): Promise<ExecutionResult>;
   readonly subscribe: Subscribe;
   /** All steps. */
-  run(request: OperationRequest, caller: Caller): Promise<Subscriber | Results | ExecutionResult>;
+  run(
+    request: OperationRequest,
+    requester: Requester,
+  ): Promise<Subscriber | Results | ExecutionResult>;
 }
 
 export type PipelineOptions = SubscribeOptions;
@@ -26,15 +29,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     prepare: createPrepare(options),
     subscribe: createSubscribe(options),
     async execute(prepared) {
-      const end = metrics.started(prepared.caller.transport, prepared.operation.operation);
+      const end = metrics.started(prepared.requester.transport, prepared.operation.operation);
       const result = await executed(prepared, log);
       end(result.errors ? 'errors' : 'ok');
       return result;
     },
-    async run(request, caller) {
-      const prepared = pipeline.prepare(request, caller);
-      if (!('caller' in prepared)) {
-        metrics.operation(caller.transport, 'unknown', 'refused');
+    async run(request, requester) {
+      const prepared = pipeline.prepare(request, requester);
+      if (!('requester' in prepared)) {
+        metrics.operation(requester.transport, 'unknown', 'refused');
         return { errors: prepared };
       }
       return prepared.operation.operation === 'subscription'

@@ -1,4 +1,4 @@
-/** From a request to an operation that may be executed: parse, the caller's rights, limits, validation. */
+/** From a request to an operation that may be executed: parse, the requester's rights, limits, validation. */
 import {
   type GraphQLError,
   type GraphQLSchema,
@@ -12,7 +12,7 @@ import { refusedToRuns } from '../auth/run-keys.ts';
 import { maskError, refusedRequest } from '../wire/request-error.ts';
 import { createDocuments } from './documents.ts';
 import { createLimits } from './limits.ts';
-import type { Caller, OperationRequest, Prepared, RequestInfo } from './request.ts';
+import type { OperationRequest, Prepared, Requester, RequestInfo } from './request.ts';
 
 export interface PrepareOptions {
   readonly schema: GraphQLSchema;
@@ -25,14 +25,14 @@ export interface PrepareOptions {
 /** The operation, or why it is refused. */
 export type Prepare = (
   request: OperationRequest,
-  caller: Caller,
+  requester: Requester,
 ) => Prepared | readonly GraphQLError[];
 
 export function createPrepare({ schema, limits, createContext, log }: PrepareOptions): Prepare {
   const documents = createDocuments(schema, limits.tokens);
   const exceededLimits = createLimits(limits);
 
-  const prepare: Prepare = (request, caller) => {
+  const prepare: Prepare = (request, requester) => {
     const query = request.query ?? '';
     const known = documents.known(query);
     const read = known ?? documents.parse(query);
@@ -40,9 +40,9 @@ export function createPrepare({ schema, limits, createContext, log }: PrepareOpt
     const { document } = read;
     const operation = getOperationAST(document, request.operationName);
     if (!operation) return [noOperation(request.operationName)];
-    const refused = refusalOf(operation, caller);
+    const refused = refusalOf(operation, requester);
     if (refused) return [refused];
-    if (caller.viewer.kind === 'RUN') {
+    if (requester.viewer.kind === 'RUN') {
       const forbidden = refusedToRuns(schema, document);
       if (forbidden.length > 0) return forbidden;
     }
@@ -57,16 +57,16 @@ export function createPrepare({ schema, limits, createContext, log }: PrepareOpt
       operation,
       operationName: request.operationName ?? undefined,
       variableValues: variables,
-      contextValue: createContext(caller.viewer, caller),
-      caller,
+      contextValue: createContext(requester.viewer, requester),
+      requester,
     };
   };
 
-  return (request, caller) => {
+  return (request, requester) => {
     try {
-      return prepare(request, caller);
+      return prepare(request, requester);
     } catch (error) {
-      return [maskError(error, { requestId: caller.requestId, log })];
+      return [maskError(error, { requestId: requester.requestId, log })];
     }
   };
 }
@@ -78,11 +78,14 @@ function noOperation(operationName: string | null | undefined): GraphQLError {
   return refusedRequest('BAD_REQUEST', message);
 }
 
-/** Why the transport of the caller cannot carry this kind of operation. */
-function refusalOf({ operation }: OperationDefinitionNode, caller: Caller): GraphQLError | null {
-  if (caller.method === 'GET' && operation === 'mutation')
+/** Why the transport of the requester cannot carry this kind of operation. */
+function refusalOf(
+  { operation }: OperationDefinitionNode,
+  requester: Requester,
+): GraphQLError | null {
+  if (requester.method === 'GET' && operation === 'mutation')
     return refusedRequest('METHOD_NOT_ALLOWED', 'Mutations run over POST and WebSocket alone.');
-  if (caller.transport === 'HTTP' && operation === 'subscription')
+  if (requester.transport === 'HTTP' && operation === 'subscription')
     return refusedRequest(
       'BAD_REQUEST',
       'A subscription takes a WebSocket (graphql-transport-ws) or Accept: text/event-stream.',

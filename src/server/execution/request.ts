@@ -1,4 +1,4 @@
-/** A GraphQL request: its caller, its document, and the prepared operation. */
+/** A GraphQL request: its requester, its document, and the prepared operation. */
 import type { ExecutionArgs, OperationDefinitionNode } from 'graphql';
 import type { Viewer } from '../../api/base/viewer.ts';
 import type { Subscriber } from '../wire/subscriber.ts';
@@ -13,7 +13,7 @@ export interface RequestInfo {
   readonly signal: AbortSignal;
 }
 
-export interface Caller extends RequestInfo {
+export interface Requester extends RequestInfo {
   readonly viewer: Viewer;
   /** A GET may only read. */
   readonly method: 'GET' | 'POST' | 'SOCKET';
@@ -30,5 +30,5 @@ export interface OperationRequest {
 /** An operation that may be executed. */
 export interface Prepared extends ExecutionArgs {
   readonly operation: OperationDefinitionNode;
-  readonly caller: Caller;
+  readonly requester: Requester;
 }

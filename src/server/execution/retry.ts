@@ -11,13 +11,13 @@ const retryBackOffMs = { first: 20, max: 1_000 };
 /** A connection that was cut silently never answers; the next attempt uses another one. */
 const readSeconds = { first: 10, max: 60 };
 
-/** The caller. The signal of a socket is created on first use. */
+/** The requester. The signal of a socket is created on first use. */
 interface Asking {
   readonly signal: AbortSignal;
 }
 
 /** The result, repeated while the database is unreachable, until the signal is aborted. */
-export async function answered<Result extends Pick<ExecutionResult, 'errors'> | null>(
+export async function repeated<Result extends Pick<ExecutionResult, 'errors'> | null>(
   first: Result | Promise<Result>,
   again: () => Result | Promise<Result>,
   asking: Asking,
@@ -36,7 +36,7 @@ export async function answered<Result extends Pick<ExecutionResult, 'errors'> | 
  * The same for what may run twice concurrently: an attempt is given up after 10 s, each later one
  * after twice the time, up to a minute, because it may be slow rather than lost.
  */
-export function answeredInTime(
+export function repeatedInTime(
   first: ExecutionResult | Promise<ExecutionResult>,
   again: () => ExecutionResult | Promise<ExecutionResult>,
   asking: Asking,
@@ -46,7 +46,7 @@ export function answeredInTime(
     failures += 1;
     return inTime(backOff(readSeconds, failures), again());
   };
-  return answered(inTime(readSeconds.first, first), next, asking);
+  return repeated(inTime(readSeconds.first, first), next, asking);
 }
 
 function inTime(

@@ -13,14 +13,14 @@ import { createGroups, isShared } from './groups.ts';
 import { mapEvents, type Results } from './map-events.ts';
 import type { PrepareOptions } from './prepare.ts';
 import type { Prepared } from './request.ts';
-import { answered } from './retry.ts';
+import { repeated } from './retry.ts';
 
 export interface SubscribeOptions extends PrepareOptions {
   readonly admission: Admission;
   readonly metrics: Metrics;
 }
 
-/** The subscriber of the caller if it has joined a group, otherwise the results, or errors. */
+/** The subscriber of the requester if it has joined a group, otherwise the results, or errors. */
 export type Subscribe = (prepared: Prepared) => Promise<Subscriber | Results | ExecutionResult>;
 
 export function createSubscribe(options: SubscribeOptions): Subscribe {
@@ -40,13 +40,13 @@ export function createSubscribe(options: SubscribeOptions): Subscribe {
     prepared: Prepared,
     onEnd: () => void,
   ): Promise<Subscriber | Results | ExecutionResult> {
-    const { caller } = prepared;
-    const { subscriber } = caller;
+    const { requester } = prepared;
+    const { subscriber } = requester;
     const mask = (error: unknown) => maskError(error, requestOf(prepared, log));
     if (subscriber && isShared(prepared)) {
       subscriber.mask = (error) => mask(asGraphQLError(error));
       const join = () => groups.join(prepared, subscriber);
-      const refused = await answered(join(), join, caller);
+      const refused = await repeated(join(), join, requester);
       if (refused) return refused;
       subscriber.onLeave(onEnd);
       return subscriber;
@@ -65,15 +65,15 @@ export function createSubscribe(options: SubscribeOptions): Subscribe {
   }
 
   return async (prepared) => {
-    const { caller } = prepared;
-    const { subscriber, viewer } = caller;
-    const end = metrics.started(caller.transport, 'subscription');
+    const { requester } = prepared;
+    const { subscriber, viewer } = requester;
+    const end = metrics.started(requester.transport, 'subscription');
     const refusal = (result: ExecutionResult) => {
       end('errors');
       return { errors: masked(result, requestOf(prepared, log)).errors };
     };
     // For a socket, its server has checked this.
-    if (caller.transport !== 'WEBSOCKET' && admission.isBusy(viewer)) {
+    if (requester.transport !== 'WEBSOCKET' && admission.isBusy(viewer)) {
       if (!subscriber) return refusal({ errors: [busy()] });
       end('errors');
       // Not completed, because an EventSource would not return.
@@ -103,9 +103,9 @@ function rendererOf(
   prepared: Prepared,
   options: PrepareOptions,
 ): (rootValue: unknown) => Payload | Promise<Payload> {
-  const { viewer } = prepared.caller;
+  const { viewer } = prepared.requester;
   const planned = planEvents(prepared);
-  const context = contextOfTick(() => options.createContext(viewer, prepared.caller));
+  const context = contextOfTick(() => options.createContext(viewer, prepared.requester));
   return (rootValue) => {
     const cursor = cursorOf(rootValue);
     const contextValue = context();

@@ -7,7 +7,7 @@ import type { ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
 import { type FetchAPI, processRegularResult } from 'graphql-yoga';
 import type { Pipeline } from '../execution/pipeline.ts';
-import type { Caller, OperationRequest } from '../execution/request.ts';
+import type { OperationRequest, Requester } from '../execution/request.ts';
 
 export interface PostHandler {
   /** Answers the request. False: it is not of the usual form, and nothing was done. */
@@ -17,18 +17,18 @@ export interface PostHandler {
 interface Post {
   readonly accept: string;
   readonly body: string;
-  readonly caller: Caller;
+  readonly requester: Requester;
 }
 
 export function createPostHandler(pipeline: Pipeline): PostHandler {
   return {
-    async handle(response, { accept, body, caller }) {
-      const type = caller.transport === 'HTTP' ? answerType(accept) : null;
+    async handle(response, { accept, body, requester }) {
+      const type = requester.transport === 'HTTP' ? answerType(accept) : null;
       const request = type && operationOf(body);
       if (!type || !request) return false;
       let abort: AbortController | null = null;
       const result = await pipeline.run(request, {
-        ...caller,
+        ...requester,
         // Created on use: only operations that wait use it.
         get signal() {
           abort ??= abortedOnClose(response);

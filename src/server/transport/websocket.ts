@@ -152,7 +152,7 @@ export function createSockets(options: SocketOptions): Sockets {
         },
         subscriber: operations.subscriber(id),
       });
-      if (!('caller' in prepared)) {
+      if (!('requester' in prepared)) {
         metrics.operation('WEBSOCKET', 'unknown', 'refused');
         return prepared;
       }
@@ -169,9 +169,9 @@ export function createSockets(options: SocketOptions): Sockets {
     async subscribe(args) {
       const prepared = args as Prepared;
       const result = await pipeline.subscribe(prepared);
-      if (result === prepared.caller.subscriber) {
+      if (result === prepared.requester.subscriber) {
         // Otherwise these would be kept for as long as the subscriber stays.
-        Object.assign(prepared, { contextValue: null, variableValues: null, caller: null });
+        Object.assign(prepared, { contextValue: null, variableValues: null, requester: null });
       }
       return result;
     },

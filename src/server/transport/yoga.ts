@@ -8,7 +8,7 @@ import { type ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Logger } from 'pino';
 import type { Pipeline } from '../execution/pipeline.ts';
-import type { Caller } from '../execution/request.ts';
+import type { Requester } from '../execution/request.ts';
 import { maskError, refusedRequest } from '../wire/request-error.ts';
 import type { SlowConsumers } from '../wire/slow-consumers.ts';
 import type { StreamLimits } from '../wire/stream-limits.ts';
@@ -25,7 +25,7 @@ export const notAcceptableMessage =
   'application/json, subscriptions with Accept: text/event-stream.';
 
 interface ServerContext {
-  readonly caller: Caller;
+  readonly requester: Requester;
   readonly response: ServerResponse;
 }
 
@@ -35,7 +35,7 @@ export interface YogaHandler {
     request: IncomingMessage,
     response: ServerResponse,
     body: string,
-    caller: Caller,
+    requester: Requester,
   ): Promise<void>;
   /**
    * Ends the event streams of this key, or all because the server stops; their clients reconnect.
@@ -57,12 +57,12 @@ export function createYogaHandler(options: {
   let isStopping = false;
 
   /** The stream of a request. It can be closed from now on, even before it is answered. */
-  function openStream(request: Request, { caller, response }: ServerContext): EventStream {
+  function openStream(request: Request, { requester, response }: ServerContext): EventStream {
     const known = opened.get(request);
     if (known) return known;
     const stream = new EventStream(response, options);
     opened.set(request, stream);
-    streams.set(stream, caller.viewer.accessKeyId);
+    streams.set(stream, requester.viewer.accessKeyId);
     stream.onLeave(() => streams.delete(stream));
     if (isStopping) stream.close();
     // The body is not cancelled if nobody reads it: the client had left before there was a
@@ -75,12 +75,12 @@ export function createYogaHandler(options: {
   const transport: Plugin<object, ServerContext> = {
     onParams({ setParamsHandler }) {
       setParamsHandler(async ({ params, request, context }) => {
-        const { caller } = context;
+        const { requester } = context;
         const running = pipeline.run(params, {
-          ...caller,
+          ...requester,
           // Both are created on use; for the first one, only subscriptions use it.
           get subscriber() {
-            return caller.transport === 'SSE' ? openStream(request, context) : undefined;
+            return requester.transport === 'SSE' ? openStream(request, context) : undefined;
           },
           get signal() {
             return request.signal;
@@ -127,9 +127,9 @@ export function createYogaHandler(options: {
   });
 
   return {
-    async handle(request, response, body, caller) {
+    async handle(request, response, body, requester) {
       // Yoga takes a body that was already read from this property, as Express sets it.
-      await yoga.handle(Object.assign(request, { body }), response, { caller, response });
+      await yoga.handle(Object.assign(request, { body }), response, { requester, response });
     },
     closeStreams(accessKeyId) {
       isStopping ||= accessKeyId === undefined;

@@ -72,7 +72,7 @@ export async function completeRuntimeCommand(
   },
 ): Promise<ReportResult> {
   const { runId, commandId, done } = completion;
-  const [command] = await store.database.query<{
+  const [asked] = await store.database.query<{
     kind: RuntimeCommandKind;
     instanceId: string;
     completed: boolean;
@@ -86,18 +86,18 @@ export async function completeRuntimeCommand(
       where c.id::text = $1 and c.run_id = $2::uuid`,
     [commandId, runId],
   );
-  if (!command) return { outcome: 'NOT_FOUND', kind: 'RuntimeCommand', reference: commandId };
-  const accepted = { outcome: 'ACCEPTED', instanceId: command.instanceId } as const;
-  if (command.completed) return accepted;
-  if (!command.live) return stale();
+  if (!asked) return { outcome: 'NOT_FOUND', kind: 'RuntimeCommand', reference: commandId };
+  const accepted = { outcome: 'ACCEPTED', instanceId: asked.instanceId } as const;
+  if (asked.completed) return accepted;
+  if (!asked.live) return stale();
   const outcome = done ? 'DONE' : 'FAILED';
   const decided = await recordInstanceObservation(
     store,
-    command.instanceId,
+    asked.instanceId,
     {
       kind: 'COMMAND_COMPLETED',
       runId,
-      command: command.kind,
+      command: asked.kind,
       done,
       message: completion.message,
       endpoints: completion.endpoints,

@@ -19,7 +19,7 @@ export interface Retention {
 export interface RetentionOptions {
   /** Retention of the log, in days. */
   readonly days: number;
-  readonly log: { warn(message: string): void };
+  readonly warn: (message: string) => void;
 }
 
 const firstPruneSeconds = 2;
@@ -74,7 +74,7 @@ update store_identity i
 returning i.pruned_through`;
 
 /** Runs soon after the start, then once an hour. Only one node of a database deletes at a time. */
-export function startRetention(database: Database, { days, log }: RetentionOptions): Retention {
+export function startRetention(database: Database, { days, warn }: RetentionOptions): Retention {
   let looking: Promise<void> | null = null;
   let stopped = false;
 
@@ -94,7 +94,7 @@ export function startRetention(database: Database, { days, log }: RetentionOptio
 
   const look = (): Promise<void> => {
     looking ??= run()
-      .catch((error: Error) => log.warn(`Transitions could not be deleted: ${error.message}`))
+      .catch((error: Error) => warn(`Transitions could not be deleted: ${error.message}`))
       .finally(() => {
         looking = null;
       });

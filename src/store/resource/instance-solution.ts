@@ -106,12 +106,12 @@ export async function checkWhatRuns(
   const settings = mergeSettings(problems, before.settings, input.settings);
   const solution = await findSolution(check, input.solution);
   if (!solution) return undefined;
-  const named = isText(input.solutionVersion)
+  const pinned = isText(input.solutionVersion)
     ? await findSolutionVersion(check, solution, input.solutionVersion)
     : null;
-  if (named === undefined) return undefined;
+  if (pinned === undefined) return undefined;
   const newest = await newestVersion(tx, solution.id);
-  const version = named ?? newest;
+  const version = pinned ?? newest;
   if (version) checkSettingsOf(problems, version.definition, settings);
   const secretSettings = secretsAmong(
     settings,
@@ -119,7 +119,7 @@ export async function checkWhatRuns(
     [version, newest, solution].map((one) => one?.definition),
   );
   return {
-    ...{ solutionId: solution.id, solutionVersionId: named?.id ?? null },
+    ...{ solutionId: solution.id, solutionVersionId: pinned?.id ?? null },
     ...{ settings, secretSettings },
   };
 }
