@@ -118,6 +118,7 @@ const rowsBefore = {
     `update solutions set name =
        case key when 'a' then 'Zebra 10' when 'b' then 'zebra 9' else 'Äpfel' end`,
   ],
+  worker_ids: [`insert into workers (epoch, name) values (nextval('worker_epochs'), 'old')`],
 };
 
 test.each(storeKinds)('a store with old rows on %s', { timeout: 300_000 }, async (kind) => {
@@ -133,6 +134,11 @@ test.each(storeKinds)('a store with old rows on %s', { timeout: 300_000 }, async
     { name: 'Äpfel', folded: 'APFEL' },
     { name: 'zebra 9', folded: 'ZEBRA 9' },
     { name: 'Zebra 10', folded: 'ZEBRA 10' },
+  ]);
+
+  // A worker keeps its id, and no other gets it.
+  expect(await store.query(`select id, nextval('worker_ids')::int as next from workers`)).toEqual([
+    { id: 1, next: 2 },
   ]);
 
   // Lines of logs are numbered within their run, in their order.
