@@ -16,7 +16,7 @@ export interface Call {
    * Fencing token of the work item. A driver that has seen a greater one for the same subject
    * refuses it.
    */
-  readonly fence: bigint;
+  readonly fencingToken: bigint;
   /** Aborted when the worker loses its lease or stops, or the time of the call is over. */
   readonly signal: AbortSignal;
 }

@@ -10,8 +10,8 @@ const retryBackOff: BackOff = { first: 0.2, max: 30, jitter: 0.5 };
 /** Calls a driver and waits at most `seconds`, even if the driver ignores the signal. */
 export async function callDriver<T>(
   item: WorkItem,
-  options: { signal: AbortSignal; seconds: number; verb: string },
-  verb: (call: Call) => Promise<T>,
+  options: { signal: AbortSignal; seconds: number; name: string },
+  run: (call: Call) => Promise<T>,
 ): Promise<T> {
   options.signal.throwIfAborted();
   return await runWithin(options.seconds * 1000, options.signal, async (signal) => {
@@ -20,13 +20,13 @@ export async function callDriver<T>(
         reject(
           new DriverError(
             'DRIVER_SILENT',
-            `The driver did not answer ${options.verb} within ${options.seconds} s.`,
+            `The driver did not answer ${options.name} within ${options.seconds} s.`,
             { retryable: true },
           ),
         );
       signal.addEventListener('abort', giveUp, { once: true });
     });
-    return await Promise.race([verb({ fence: BigInt(item.token), signal }), over]);
+    return await Promise.race([run({ fencingToken: BigInt(item.token), signal }), over]);
   });
 }
 

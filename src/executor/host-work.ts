@@ -16,7 +16,7 @@ import type { Executing, WorkHandler } from './work-handler.ts';
 const dnsTtlSeconds = 30;
 
 const observe = ({ store }: Executing, item: WorkItem, observation: HostObservation) =>
-  recordHostObservation(store, item.resourceId, observation, { fence: item });
+  recordHostObservation(store, item.resourceId, observation, { heldItem: item });
 
 async function target(
   executing: Executing,
@@ -52,7 +52,7 @@ const allocateHost: WorkHandler = async (executing, item) => {
   const { host, driver } = found;
   const allocated = await callDriver(
     item,
-    { signal: executing.signal, seconds: 60, verb: 'allocateHost' },
+    { signal: executing.signal, seconds: 60, name: 'allocateHost' },
     (call) => driver.allocateHost(requestOf(host), call),
   );
   await observe(executing, item, { kind: 'HOST_ONLINE', ...allocated });
@@ -66,7 +66,7 @@ const configureDns: WorkHandler = async (executing, item) => {
   const { dns } = executing;
   const addresses = await callDriver(
     item,
-    { signal: executing.signal, seconds: 15, verb: 'the name server' },
+    { signal: executing.signal, seconds: 15, name: 'the name server' },
     async ({ signal }) => {
       await dns.publish({ name, address, ttlSeconds: dnsTtlSeconds }, signal);
       return dns.resolve(name, signal);
@@ -86,7 +86,7 @@ async function deployImages(executing: Executing, item: WorkItem): Promise<strin
   for (const image of host.images.length ? host.images : [defaultImage]) {
     const deployed = await callDriver(
       item,
-      { signal: executing.signal, seconds: 300, verb: 'deployContainer' },
+      { signal: executing.signal, seconds: 300, name: 'deployContainer' },
       (call) => driver.deployContainer(handle, image, call),
     );
     digest = deployed.imageDigest;
@@ -112,7 +112,7 @@ async function checkOf(
     if (!found || !handle) return { answers: false, reason: 'nothing is allocated for it' };
     const observation = await callDriver(
       item,
-      { signal: executing.signal, seconds, verb: 'checkHost' },
+      { signal: executing.signal, seconds, name: 'checkHost' },
       (call) => found.driver.checkHost(handle, executing.endpoint(), call),
     );
     return observation.answers ? { answers: true, reason: '' } : observation;
@@ -136,7 +136,7 @@ const restartHost: WorkHandler = async (executing, item) => {
   if (!found || !handle) return 'OVER';
   const allocated = await callDriver(
     item,
-    { signal: executing.signal, seconds: 120, verb: 'restartHost' },
+    { signal: executing.signal, seconds: 120, name: 'restartHost' },
     (call) => found.driver.restartHost(requestOf(found.host), handle, call),
   );
   await observe(executing, item, { kind: 'RUNTIMES_GONE', ...allocated });
@@ -167,10 +167,10 @@ const releaseHost: WorkHandler = async (executing, item) => {
   if (snapshot.instances.some(isLive)) return { againInSeconds: 0.2 };
   await callDriver(
     item,
-    { signal: executing.signal, seconds: 15, verb: 'the name server' },
+    { signal: executing.signal, seconds: 15, name: 'the name server' },
     ({ signal }) => executing.dns.withdraw(host.dnsName, signal),
   );
-  await callDriver(item, { signal: executing.signal, seconds: 60, verb: 'releaseHost' }, (call) =>
+  await callDriver(item, { signal: executing.signal, seconds: 60, name: 'releaseHost' }, (call) =>
     driver.releaseHost(host.id, host.handle, call),
   );
   const decided = await observe(executing, item, { kind: 'HOST_RELEASED' });

@@ -40,7 +40,7 @@ async function observe(
   const deadline = observation.kind === 'INSTANCE_DEADLINE' && !observation.kill;
   const decided = await recordInstanceObservation(executing.store, item.resourceId, observation, {
     actor: deadline ? { kind: 'DEADLINE', name: 'deadline' } : { kind: 'DRIVER', name: 'driver' },
-    fence: item,
+    heldItem: item,
   });
   return decided.outcome === 'WRITTEN';
 }
@@ -50,7 +50,7 @@ const inspect = (
   item: WorkItem,
   found: Target,
 ): Promise<RuntimeObservation> =>
-  callDriver(item, { signal: executing.signal, seconds: 5, verb: 'inspectRuntime' }, (call) =>
+  callDriver(item, { signal: executing.signal, seconds: 5, name: 'inspectRuntime' }, (call) =>
     found.driver.inspectRuntime(found.handle, found.runtime, call),
   );
 
@@ -77,7 +77,7 @@ const startRuntime: WorkHandler = async (executing, item) => {
   try {
     const { imageDigest } = await callDriver(
       item,
-      { signal: executing.signal, seconds: 60, verb: 'startRuntime' },
+      { signal: executing.signal, seconds: 60, name: 'startRuntime' },
       (call) =>
         driver.startRuntime(
           handle,
@@ -112,7 +112,7 @@ const stopRuntime: WorkHandler = async (executing, item) => {
   if (found?.instance.state !== 'STOPPING') return 'OVER';
   // Before an absence is believed: this token makes the driver refuse any start that is still
   // pending.
-  await callDriver(item, { signal: executing.signal, seconds: 5, verb: 'stopRuntime' }, (call) =>
+  await callDriver(item, { signal: executing.signal, seconds: 5, name: 'stopRuntime' }, (call) =>
     found.driver.stopRuntime(found.handle, found.runtime, call),
   );
   const seen = await inspect(executing, item, found);
@@ -134,7 +134,7 @@ async function kill(
   found: Target,
 ): Promise<{ readonly error: unknown } | null> {
   try {
-    await callDriver(item, { signal: executing.signal, seconds: 4, verb: 'killRuntime' }, (call) =>
+    await callDriver(item, { signal: executing.signal, seconds: 4, name: 'killRuntime' }, (call) =>
       found.driver.killRuntime(found.handle, found.runtime, call),
     );
     return null;

@@ -13,7 +13,7 @@ let lastFence = 0n;
 /** A call with a greater token than any before, ended after 20 s. */
 export function newCall(overrides: Partial<Call> = {}): Call {
   lastFence += 1n;
-  return { fence: lastFence, signal: AbortSignal.timeout(20_000), ...overrides };
+  return { fencingToken: lastFence, signal: AbortSignal.timeout(20_000), ...overrides };
 }
 
 /** A host that was never seen before. */

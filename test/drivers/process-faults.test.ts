@@ -92,7 +92,7 @@ describe('process driver against faults', () => {
       await delay(Math.random() * 350); // the random moment
       process.kill(-(server.pid ?? 0), 'SIGKILL');
       await once(server, 'exit');
-      const call = () => newCall({ fence: BigInt(1000 + round) });
+      const call = () => newCall({ fencingToken: BigInt(1000 + round) });
       const host = await setup.driver.allocateHost(request, call());
       await setup.driver.startRuntime(host.handle, run, call());
       await eventuallyRuntime(setup.driver, [host, run], 'running');

@@ -50,7 +50,7 @@ function open(machine: Machine): ScriptedDriver {
   const closing = new AbortController();
 
   const enter = async (verb: Verb, subject: string, call: Call): Promise<void> => {
-    machine.calls.push({ verb, subject, fence: call.fence });
+    machine.calls.push({ verb, subject, fence: call.fencingToken });
     const signal = AbortSignal.any([call.signal, closing.signal]);
     if (machine.hanging.has(verb) && !signal.aborted) {
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
@@ -102,7 +102,7 @@ function open(machine: Machine): ScriptedDriver {
 
     async allocateHost({ hostId }, call) {
       await enter('allocateHost', hostId, call);
-      admit(`host ${hostId}`, call.fence);
+      admit(`host ${hostId}`, call.fencingToken);
       return allocate(hostId);
     },
 
@@ -118,7 +118,7 @@ function open(machine: Machine): ScriptedDriver {
 
     async restartHost({ hostId }, _handle, call) {
       await enter('restartHost', hostId, call);
-      admit(`host ${hostId}`, call.fence);
+      admit(`host ${hostId}`, call.fencingToken);
       endRuntimes(hostId);
       const host = allocate(hostId);
       const known = hosts.get(hostId);
@@ -128,7 +128,7 @@ function open(machine: Machine): ScriptedDriver {
 
     async releaseHost(hostId, _handle, call) {
       await enter('releaseHost', hostId, call);
-      admit(`host ${hostId}`, call.fence);
+      admit(`host ${hostId}`, call.fencingToken);
       endRuntimes(hostId);
       hosts.delete(hostId);
     },
@@ -136,7 +136,7 @@ function open(machine: Machine): ScriptedDriver {
     async deployContainer(handle, image, call) {
       await enter('deployContainer', String(handle.hostId), call);
       const host = hostBehind(handle);
-      admit(`host ${host.hostId}`, call.fence);
+      admit(`host ${host.hostId}`, call.fencingToken);
       const hash = createHash('sha256').update(JSON.stringify(image)).digest('hex');
       host.imageDigest = `sha256:${hash}`;
       return { imageDigest: host.imageDigest };
@@ -145,7 +145,7 @@ function open(machine: Machine): ScriptedDriver {
     async startRuntime(handle, request, call) {
       await enter('startRuntime', request.instanceId, call);
       const host = hostBehind(handle);
-      admit(`instance ${request.instanceId}`, call.fence);
+      admit(`instance ${request.instanceId}`, call.fencingToken);
       const imageDigest = host.imageDigest ?? `sha256:${'0'.repeat(64)}`;
       const earlier = runtimes.get(request.instanceId);
       if (earlier?.request.runId === request.runId) return { imageDigest };
@@ -164,7 +164,7 @@ function open(machine: Machine): ScriptedDriver {
       await enter('stopRuntime', instanceId, call);
       if (!hosts.has(String(handle.hostId))) return; // released, and its runtimes with it
       hostBehind(handle);
-      admit(`instance ${instanceId}`, call.fence);
+      admit(`instance ${instanceId}`, call.fencingToken);
       const runtime = runtimes.get(instanceId);
       if (runtime?.request.runId !== runId) return;
       runtime.stopRequests += 1;
@@ -175,7 +175,7 @@ function open(machine: Machine): ScriptedDriver {
       await enter('killRuntime', instanceId, call);
       if (!hosts.has(String(handle.hostId))) return;
       hostBehind(handle);
-      admit(`instance ${instanceId}`, call.fence);
+      admit(`instance ${instanceId}`, call.fencingToken);
       const runtime = runtimes.get(instanceId);
       if (runtime?.request.runId === runId) exit(runtime, { exitCode: null, signal: 'SIGKILL' });
     },

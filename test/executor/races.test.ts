@@ -93,7 +93,7 @@ test('work of a worker that is gone is taken over within 4 s, and its late finis
     fleet.store,
     held?.resourceId ?? '',
     { kind: 'HOST_CHECKED', answers: false, reason: 'late' },
-    held ? { fence: held } : {},
+    held ? { heldItem: held } : {},
   );
   expect(late.outcome).toBe('NOTHING');
   expect(await fleet.stateOf('host')).toBe('RUNNING');

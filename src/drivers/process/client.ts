@@ -13,7 +13,7 @@ export interface Ask<Name extends CommandName> {
   readonly hostId: string;
   readonly command: Name;
   readonly body: Commands[Name]['takes'];
-  readonly fence: bigint;
+  readonly fencingToken: bigint;
   readonly signal: AbortSignal;
 }
 
@@ -48,7 +48,7 @@ export function silent(hostId: string, reason: string, cause?: unknown): DriverE
 }
 
 async function exchange<Name extends CommandName>(ask: Ask<Name>): Promise<string> {
-  const { socket: path, hostId, command, body, fence, signal } = ask;
+  const { socket: path, hostId, command, body, fencingToken, signal } = ask;
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(silent(hostId, 'the call was over before it began'));
@@ -67,7 +67,7 @@ async function exchange<Name extends CommandName>(ask: Ask<Name>): Promise<strin
     signal.addEventListener('abort', onAbort, { once: true });
     socket.setEncoding('utf8');
     socket.on('connect', () =>
-      socket.write(`${JSON.stringify({ command, hostId, fence: String(fence), body })}\n`),
+      socket.write(`${JSON.stringify({ command, hostId, fence: String(fencingToken), body })}\n`),
     );
     socket.on('data', (chunk: string) => {
       text += chunk;

@@ -1,4 +1,4 @@
-/** Fencing: an order of an older worker is refused once an order of a newer one was seen. */
+/** Fencing: a command with a lower fencing token than one seen is refused. */
 import { readFileSync } from 'node:fs';
 import { DriverError } from '../driver.ts';
 import { writeWhole } from './files.ts';
@@ -17,7 +17,7 @@ export function raiseFence(path: string, fence: bigint, subject: string): void {
 export function fenced(subject: string, fence: bigint, seen: bigint): DriverError {
   return new DriverError(
     'FENCED',
-    `The ${subject} has taken an order with fencing token ${seen}, so this one with ${fence} ` +
+    `The ${subject} has accepted a command with fencing token ${seen}, so this one with ${fence} ` +
       'comes from a worker that was replaced. Leave it to the newer one.',
     { retryable: false },
   );

@@ -12,14 +12,14 @@ export function createInFlight(): InFlight {
   const open = new Set<AbortController>();
   let ended = false;
   return {
-    async run({ fence, signal }, work) {
+    async run({ fencingToken, signal }, work) {
       const controller = new AbortController();
       const abort = (): void => controller.abort();
       if (signal.aborted || ended) abort();
       open.add(controller);
       signal.addEventListener('abort', abort, { once: true });
       try {
-        return await work({ fence, signal: controller.signal });
+        return await work({ fencingToken, signal: controller.signal });
       } finally {
         signal.removeEventListener('abort', abort);
         open.delete(controller);

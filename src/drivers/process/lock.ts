@@ -24,7 +24,7 @@ export async function withHost<T>(
   makeFolder(folder);
   const lock = await acquire(join(folder, `${safeName(hostId)}.lock`), call.signal);
   try {
-    raiseFence(join(folder, `${hostId}.fence`), call.fence, `host ${hostId}`);
+    raiseFence(join(folder, `${hostId}.fence`), call.fencingToken, `host ${hostId}`);
     return await work();
   } finally {
     lock.close();

@@ -5,7 +5,7 @@ import {
   type InstanceObservation,
   observeInstance,
 } from '../../lifecycle/instance-observations.ts';
-import type { Fence } from '../commit/options.ts';
+import type { HeldItem } from '../commit/options.ts';
 import { type Decided, decideAndCommit, type Store } from '../commit/store.ts';
 import { hostSnapshot, instanceSnapshot, type StoredSnapshot } from './snapshot.ts';
 
@@ -16,7 +16,7 @@ export function recordInstanceObservation(
   observation: InstanceObservation,
   options: {
     actor: Actor;
-    fence?: Fence;
+    heldItem?: HeldItem;
     completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };
     isVoid?: () => Promise<boolean>;
   },
@@ -34,7 +34,7 @@ export function recordHostObservation(
   store: Store,
   hostId: string,
   observation: HostObservation,
-  options: { fence?: Fence } = {},
+  options: { heldItem?: HeldItem } = {},
 ): Promise<Decided<StoredSnapshot>> {
   return decideAndCommit(
     store,

@@ -16,7 +16,7 @@ export interface Written {
   readonly published: boolean;
 }
 
-/** Nothing was written: what the decision had read has changed since, or the fence is lost. */
+/** Nothing was written: what the decision had read has changed since, or the work item is lost. */
 export interface Lost {
   readonly lost: true;
   /** The error of PostgreSQL, if it refused the statement. */

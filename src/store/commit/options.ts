@@ -4,7 +4,7 @@ import type { Notifier } from '../log/notifier.ts';
 /**
  * The work item whose holder commits. If it does not hold this token any more, nothing is written.
  */
-export interface Fence {
+export interface HeldItem {
   readonly resourceId: string;
   readonly kind: string;
   readonly token: number;
@@ -26,7 +26,7 @@ export interface WrittenRows {
 
 export interface CommitOptions {
   readonly organizationId: string;
-  readonly fence?: Fence;
+  readonly heldItem?: HeldItem;
   readonly idempotency?: Idempotency;
   /** Runtime command that is completed in the same statement. */
   readonly completes?: { id: string; outcome: 'DONE' | 'FAILED'; message: string | null };

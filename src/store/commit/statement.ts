@@ -15,7 +15,7 @@ import type { PublishTarget } from '../log/notifier.ts';
 import { logRows } from './log-rows.ts';
 import { notifyColumn } from './notify.ts';
 import { meterParts, operationParts, returnedOperation } from './operations.ts';
-import type { CommitOptions, Fence, WrittenRows } from './options.ts';
+import type { CommitOptions, HeldItem, WrittenRows } from './options.ts';
 import {
   hostPart,
   instancesPart,
@@ -65,7 +65,7 @@ export function commitStatement(
   parts.push(
     ...operationParts(change, after, answer !== undefined),
     ...meterParts(change, after),
-    ...workParts(change, options.fence),
+    ...workParts(change, options.heldItem),
     ...commandParts(change),
   );
   const log = logRows(change);
@@ -106,9 +106,9 @@ export function commitStatement(
  * The instance whose update needs no lock before it, because nothing is locked after it: the update
  * checks the guard itself, and writes nothing if the guard has changed.
  */
-function loneInstance(change: Change, { fence }: CommitOptions): InstanceUpdate | null {
+function loneInstance(change: Change, { heldItem }: CommitOptions): InstanceUpdate | null {
   const [update, ...others] = change.updates;
-  const isLone = others.length === 0 && change.guards.length === 0 && !fence;
+  const isLone = others.length === 0 && change.guards.length === 0 && !heldItem;
   return isLone && update?.kind === 'INSTANCE' ? update : null;
 }
 
@@ -121,7 +121,7 @@ const guards = new Columns({ id: 'uuid', guard: 'bigint' });
  */
 function lockParts(
   change: Change,
-  { organizationId, fence, completes }: CommitOptions,
+  { organizationId, heldItem, completes }: CommitOptions,
   isLone: boolean,
 ): Sql[] {
   const parts: Sql[] = [];
@@ -155,12 +155,12 @@ function lockParts(
        order by i.id for update of i)`);
     held = sql`(select count(*) from instances_held) = ${read.length}::int`;
   }
-  if (fence) {
-    parts.push(sql`fence as materialized (
+  if (heldItem) {
+    parts.push(sql`held_item as materialized (
       select from work
-       where resource_id = ${fence.resourceId}::uuid and kind = ${fence.kind}::work_kind
-         and token = ${fence.token}::bigint and ${held} for update)`);
-    held = sql`(select count(*) from fence) = 1`;
+       where resource_id = ${heldItem.resourceId}::uuid and kind = ${heldItem.kind}::work_kind
+         and token = ${heldItem.token}::bigint and ${held} for update)`);
+    held = sql`(select count(*) from held_item) = 1`;
   }
   // Whole milliseconds, as the tables keep them.
   parts.push(sql`${isLone ? sql`locked` : sql`ok`} as materialized (
@@ -203,12 +203,12 @@ const addedWork = new Columns({
 });
 
 /** Deletes void work and the holder's own item, and inserts new work. */
-function workParts({ work, dropped }: Change, fence: Fence | undefined): Sql[] {
+function workParts({ work, dropped }: Change, heldItem: HeldItem | undefined): Sql[] {
   const parts: Sql[] = [];
   const drops: object[] = dropped.map(({ resourceId, kinds }) => ({ id: resourceId, kinds }));
-  const isAddedAnew = (own: Fence) =>
+  const isAddedAnew = (own: HeldItem) =>
     work.some(({ resourceId, kind }) => resourceId === own.resourceId && kind === own.kind);
-  if (fence && !isAddedAnew(fence)) drops.push({ id: fence.resourceId, kinds: [fence.kind] });
+  if (heldItem && !isAddedAnew(heldItem)) drops.push({ id: heldItem.resourceId, kinds: [heldItem.kind] });
   let after = sql`true`;
   if (drops.length > 0) {
     parts.push(sql`dropped_work as (

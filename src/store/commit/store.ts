@@ -11,7 +11,7 @@ import type { Refusal } from '../../lifecycle/errors.ts';
 import type { Database } from '../database/database.ts';
 import type { Notifier } from '../log/notifier.ts';
 import { commitChange, type Written } from './commit.ts';
-import type { CommitOptions } from './options.ts';
+import type { CommitOptions, HeldItem } from './options.ts';
 
 export interface Store {
   readonly database: Database;
@@ -78,7 +78,7 @@ export type Decided<W extends Snapshot, A = never> =
     }
   | { readonly outcome: 'REFUSED'; readonly refusal: Refusal; readonly snapshot: W }
   | { readonly outcome: 'ENDED_EARLY'; readonly result: A }
-  /** The observation does not apply to the present state, the fence is lost, or it became void. */
+  /** The observation does not apply to the present state, the work item is lost, or it became void. */
   | { readonly outcome: 'NOTHING' }
   | { readonly outcome: 'NOT_FOUND' };
 
@@ -128,7 +128,7 @@ export async function decideAndCommit<W extends Snapshot & { organizationId: str
       return { outcome: 'WRITTEN', change, written, snapshot };
     }
     cause = written.cause ?? cause;
-    if (options.fence && !(await isHeld(store, options.fence))) return { outcome: 'NOTHING' };
+    if (options.heldItem && !(await isHeld(store, options.heldItem))) return { outcome: 'NOTHING' };
     if (await options.isVoid?.()) return { outcome: 'NOTHING' };
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 4 * attempt));
   }
@@ -137,10 +137,10 @@ export async function decideAndCommit<W extends Snapshot & { organizationId: str
   });
 }
 
-async function isHeld(store: Store, fence: NonNullable<CommitOptions['fence']>): Promise<boolean> {
+async function isHeld(store: Store, heldItem: HeldItem): Promise<boolean> {
   const rows = await store.database.query(
     'select 1 from work where resource_id = $1::uuid and kind = $2::work_kind and token = $3::bigint',
-    [fence.resourceId, fence.kind, fence.token],
+    [heldItem.resourceId, heldItem.kind, heldItem.token],
   );
   return rows.length > 0;
 }

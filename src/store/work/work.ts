@@ -5,12 +5,12 @@
 
 import type { WorkKind } from '../../lifecycle/change.ts';
 import type { HostDriver } from '../../lifecycle/compute.ts';
-import type { Fence } from '../commit/options.ts';
+import type { HeldItem } from '../commit/options.ts';
 import type { Store } from '../commit/store.ts';
 import type { StoredFailure } from '../table/schema.ts';
 import { downHosts, liveHosts, liveInstances, watchedInstances } from '../table/state-sets.ts';
 
-export interface WorkItem extends Fence {
+export interface WorkItem extends HeldItem {
   readonly kind: WorkKind;
   readonly driver: HostDriver | null;
   readonly organizationId: string;
@@ -115,8 +115,8 @@ export async function finish(store: Store, items: readonly WorkItem[]): Promise<
  * Deletes items in one statement. It does not wait while it holds locks, so it cannot deadlock with a
  * commit: items that another transaction has locked are returned instead.
  */
-const finishUnlocked = (store: Store, items: readonly Fence[]): Promise<Fence[]> =>
-  store.database.query<Fence>(
+const finishUnlocked = (store: Store, items: readonly HeldItem[]): Promise<HeldItem[]> =>
+  store.database.query<HeldItem>(
     `with own as materialized (
        select w.resource_id, w.kind, w.token
          from jsonb_to_recordset($1::text::jsonb) v("resourceId" uuid, kind work_kind, token bigint)
