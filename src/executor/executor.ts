@@ -8,7 +8,7 @@ import type { DnsProvider } from '../drivers/dns/provider.ts';
 import { type Driver, DriverError } from '../drivers/driver.ts';
 import type { HostDriver } from '../lifecycle/compute.ts';
 import type { Store } from '../store/commit/store.ts';
-import { within } from '../store/database/time-limit.ts';
+import { withDatabaseTimeout } from '../store/database/time-limit.ts';
 import { type InstanceTarget, instanceTargets } from '../store/read/targets.ts';
 import {
   type Claimable,
@@ -23,7 +23,7 @@ import { failureOf, isFenced, retrySeconds } from './call.ts';
 import { hostWork } from './host-work.ts';
 import { type Maintenance, startMaintenance } from './maintenance.ts';
 import { runtimeWork } from './runtime-work.ts';
-import type { Executing } from './work-handler.ts';
+import type { WorkContext } from './work-handler.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 export interface ExecutorOptions {
@@ -50,7 +50,7 @@ export interface Executor {
   stop(): Promise<void>;
 }
 
-/** Deadlines expire whatever the drivers do, also those of a driver that no server has. */
+/** Deadlines expire whatever the drivers do, also those of a driver that no node has. */
 const deadlines: Claimable = {
   kinds: ['HOST_DEADLINE', 'REMOVAL_DEADLINE', 'INSTANCE_DEADLINE'],
   driver: null,
@@ -193,13 +193,13 @@ class RunningExecutor implements Executor {
     try {
       if (this.#hasClaimFailed) {
         const known = [...this.#running.keys()];
-        await within(answerSeconds, requeueUnknown(this.#store, workerId, known));
+        await withDatabaseTimeout(answerSeconds, requeueUnknown(this.#store, workerId, known));
         this.#hasClaimFailed = false;
       }
       const free = this.#freeSlots();
       const drivers = [...this.#drivers.keys()];
       const asked = claim(this.#store, workerId, { groups: free, drivers });
-      const claimed = await within(answerSeconds, asked);
+      const claimed = await withDatabaseTimeout(answerSeconds, asked);
       this.#isFull = free.some((group) => countIn(group, claimed) === group.limit);
       return claimed;
     } catch (error) {
@@ -224,7 +224,10 @@ class RunningExecutor implements Executor {
   #run(item: WorkItem, workerId: number | null, signal: AbortSignal): void {
     const task = this.#perform(item, signal)
       .catch((error: unknown) => {
-        this.#options.log.warn({ err: error, kind: item.kind }, 'work item left to its lease');
+        this.#options.log.warn(
+          { err: error, kind: item.kind },
+          'the outcome of a work item could not be recorded; it will be released',
+        );
         if (this.#worker.id === workerId) this.#maintenance.release(item);
       })
       .finally(() => {
@@ -238,11 +241,15 @@ class RunningExecutor implements Executor {
   async #perform(item: WorkItem, signal: AbortSignal): Promise<void> {
     const store = this.#store;
     try {
-      const outcome = await handlers[item.kind](this.#executing(signal), item);
-      if (outcome === 'OVER') await this.#finished.load(item);
+      const outcome = await handlers[item.kind](this.#contextOf(signal), item);
+      if (outcome === 'DONE') await this.#finished.load(item);
       else {
-        const { againInSeconds: seconds, cause, fresh } = outcome;
-        await postpone(store, item, { seconds, cause: cause ?? null, fresh: fresh ?? false });
+        const { againInSeconds: seconds, cause, resetAttempts } = outcome;
+        await postpone(store, item, {
+          seconds,
+          cause: cause ?? null,
+          resetAttempts: resetAttempts ?? false,
+        });
       }
     } catch (error) {
       if (isFenced(error)) return await postpone(store, item, { seconds: fencedRetrySeconds });
@@ -255,7 +262,7 @@ class RunningExecutor implements Executor {
     }
   }
 
-  #executing(signal: AbortSignal): Executing {
+  #contextOf(signal: AbortSignal): WorkContext {
     const { dns, heartbeatSeconds, authorities, endpoint } = this.#options;
     return {
       ...{ store: this.#store, dns, signal, heartbeatSeconds, endpoint },

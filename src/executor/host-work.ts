@@ -11,31 +11,31 @@ import { type HostTarget, hostTarget } from '../store/read/targets.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFinal } from './call.ts';
-import type { Executing, WorkHandler } from './work-handler.ts';
+import type { WorkContext, WorkHandler } from './work-handler.ts';
 
 const dnsTtlSeconds = 30;
 
-const observe = ({ store }: Executing, item: WorkItem, observation: HostObservation) =>
+const observe = ({ store }: WorkContext, item: WorkItem, observation: HostObservation) =>
   recordHostObservation(store, item.resourceId, observation, { heldItem: item });
 
 async function target(
-  executing: Executing,
+  context: WorkContext,
   item: WorkItem,
 ): Promise<{ host: HostTarget; driver: Driver } | null> {
-  const host = await hostTarget(executing.store, item.resourceId);
-  return host && { host, driver: executing.driverOf(host.driver) };
+  const host = await hostTarget(context.store, item.resourceId);
+  return host && { host, driver: context.driverOf(host.driver) };
 }
 
 /** A stage of the deployment. A failure that no retry can mend fails it; others are retried. */
 function stage(kind: WorkKind, work: WorkHandler): WorkHandler {
-  return async (executing, item) => {
+  return async (context, item) => {
     try {
-      return await work(executing, item);
+      return await work(context, item);
     } catch (error) {
       if (!isFinal(error)) throw error;
       const failure = failureOf(error, kind);
-      await observe(executing, item, { kind: 'STAGE_FAILED', failure });
-      return 'OVER';
+      await observe(context, item, { kind: 'STAGE_FAILED', failure });
+      return 'DONE';
     }
   };
 }
@@ -46,39 +46,39 @@ const requestOf = (host: HostTarget) => ({
   size: host.size,
 });
 
-const allocateHost: WorkHandler = async (executing, item) => {
-  const found = await target(executing, item);
-  if (!found) return 'OVER';
+const allocateHost: WorkHandler = async (context, item) => {
+  const found = await target(context, item);
+  if (!found) return 'DONE';
   const { host, driver } = found;
   const allocated = await callDriver(
     item,
-    { signal: executing.signal, seconds: 60, name: 'allocateHost' },
+    { signal: context.signal, seconds: 60, name: 'allocateHost' },
     (call) => driver.allocateHost(requestOf(host), call),
   );
-  await observe(executing, item, { kind: 'HOST_ONLINE', ...allocated });
-  return 'OVER';
+  await observe(context, item, { kind: 'HOST_ONLINE', ...allocated });
+  return 'DONE';
 };
 
-const configureDns: WorkHandler = async (executing, item) => {
-  const found = await target(executing, item);
-  if (!found?.host.address) return 'OVER';
+const configureDns: WorkHandler = async (context, item) => {
+  const found = await target(context, item);
+  if (!found?.host.address) return 'DONE';
   const { dnsName: name, address } = found.host;
-  const { dns } = executing;
+  const { dns } = context;
   const addresses = await callDriver(
     item,
-    { signal: executing.signal, seconds: 15, name: 'the name server' },
+    { signal: context.signal, seconds: 15, name: 'the name server' },
     async ({ signal }) => {
       await dns.publish({ name, address, ttlSeconds: dnsTtlSeconds }, signal);
       return dns.resolve(name, signal);
     },
   );
   if (!addresses.includes(address)) return { againInSeconds: 0.3 };
-  await observe(executing, item, { kind: 'DNS_ANSWERS' });
-  return 'OVER';
+  await observe(context, item, { kind: 'DNS_ANSWERS' });
+  return 'DONE';
 };
 
-async function deployImages(executing: Executing, item: WorkItem): Promise<string | null> {
-  const found = await target(executing, item);
+async function deployImages(context: WorkContext, item: WorkItem): Promise<string | null> {
+  const found = await target(context, item);
   const { handle } = found?.host ?? {};
   if (!found || !handle) return null;
   const { host, driver } = found;
@@ -86,7 +86,7 @@ async function deployImages(executing: Executing, item: WorkItem): Promise<strin
   for (const image of host.images.length ? host.images : [defaultImage]) {
     const deployed = await callDriver(
       item,
-      { signal: executing.signal, seconds: 300, name: 'deployContainer' },
+      { signal: context.signal, seconds: 300, name: 'deployContainer' },
       (call) => driver.deployContainer(handle, image, call),
     );
     digest = deployed.imageDigest;
@@ -94,26 +94,26 @@ async function deployImages(executing: Executing, item: WorkItem): Promise<strin
   return digest;
 }
 
-const deployContainer: WorkHandler = async (executing, item) => {
-  const imageDigest = await deployImages(executing, item);
-  if (imageDigest === null) return 'OVER';
-  await observe(executing, item, { kind: 'CONTAINER_CREATED', imageDigest });
-  return 'OVER';
+const deployContainer: WorkHandler = async (context, item) => {
+  const imageDigest = await deployImages(context, item);
+  if (imageDigest === null) return 'DONE';
+  await observe(context, item, { kind: 'CONTAINER_CREATED', imageDigest });
+  return 'DONE';
 };
 
 async function checkOf(
-  executing: Executing,
+  context: WorkContext,
   item: WorkItem,
   seconds: number,
 ): Promise<{ answers: boolean; reason: string }> {
   try {
-    const found = await target(executing, item);
+    const found = await target(context, item);
     const { handle } = found?.host ?? {};
     if (!found || !handle) return { answers: false, reason: 'nothing is allocated for it' };
     const observation = await callDriver(
       item,
-      { signal: executing.signal, seconds, name: 'checkHost' },
-      (call) => found.driver.checkHost(handle, executing.endpoint(), call),
+      { signal: context.signal, seconds, name: 'checkHost' },
+      (call) => found.driver.checkHost(handle, context.endpoint(), call),
     );
     return observation.answers ? { answers: true, reason: '' } : observation;
   } catch (error) {
@@ -121,82 +121,82 @@ async function checkOf(
   }
 }
 
-const confirmHost: WorkHandler = async (executing, item) => {
-  const check = await checkOf(executing, item, 10);
+const confirmHost: WorkHandler = async (context, item) => {
+  const check = await checkOf(context, item, 10);
   if (!check.answers) {
     return { againInSeconds: 0.5, cause: causeOf('HOST_SILENT', check.reason, 'CONFIRM_HOST') };
   }
-  await observe(executing, item, { kind: 'HOST_ANSWERS' });
-  return 'OVER';
+  await observe(context, item, { kind: 'HOST_ANSWERS' });
+  return 'DONE';
 };
 
-const restartHost: WorkHandler = async (executing, item) => {
-  const found = await target(executing, item);
+const restartHost: WorkHandler = async (context, item) => {
+  const found = await target(context, item);
   const { handle } = found?.host ?? {};
-  if (!found || !handle) return 'OVER';
+  if (!found || !handle) return 'DONE';
   const allocated = await callDriver(
     item,
-    { signal: executing.signal, seconds: 120, name: 'restartHost' },
+    { signal: context.signal, seconds: 120, name: 'restartHost' },
     (call) => found.driver.restartHost(requestOf(found.host), handle, call),
   );
-  await observe(executing, item, { kind: 'RUNTIMES_GONE', ...allocated });
-  return 'OVER';
+  await observe(context, item, { kind: 'RUNTIMES_GONE', ...allocated });
+  return 'DONE';
 };
 
-const restartContainer: WorkHandler = async (executing, item) => {
-  const snapshot = await hostSnapshot(executing.store, item.resourceId);
-  if (snapshot?.host?.state !== 'RESTARTING_CONTAINER') return 'OVER';
+const restartContainer: WorkHandler = async (context, item) => {
+  const snapshot = await hostSnapshot(context.store, item.resourceId);
+  if (snapshot?.host?.state !== 'RESTARTING_CONTAINER') return 'DONE';
   if (snapshot.instances.some(isLive)) return { againInSeconds: 0.2 };
-  await deployImages(executing, item);
-  const check = await checkOf(executing, item, 10);
+  await deployImages(context, item);
+  const check = await checkOf(context, item, 10);
   if (!check.answers) {
     return {
       againInSeconds: 0.5,
       cause: causeOf('HOST_SILENT', check.reason, 'RESTART_CONTAINER'),
     };
   }
-  const decided = await observe(executing, item, { kind: 'CONTAINER_UP' });
-  return decided.outcome === 'NOTHING' ? { againInSeconds: 0.2 } : 'OVER';
+  const decided = await observe(context, item, { kind: 'CONTAINER_UP' });
+  return decided.outcome === 'NOTHING' ? { againInSeconds: 0.2 } : 'DONE';
 };
 
-const releaseHost: WorkHandler = async (executing, item) => {
-  const snapshot = await hostSnapshot(executing.store, item.resourceId);
-  const found = await target(executing, item);
-  if (!snapshot || !found) return 'OVER';
+const releaseHost: WorkHandler = async (context, item) => {
+  const snapshot = await hostSnapshot(context.store, item.resourceId);
+  const found = await target(context, item);
+  if (!snapshot || !found) return 'DONE';
   const { host, driver } = found;
   if (snapshot.instances.some(isLive)) return { againInSeconds: 0.2 };
   await callDriver(
     item,
-    { signal: executing.signal, seconds: 15, name: 'the name server' },
-    ({ signal }) => executing.dns.withdraw(host.dnsName, signal),
+    { signal: context.signal, seconds: 15, name: 'the name server' },
+    ({ signal }) => context.dns.withdraw(host.dnsName, signal),
   );
-  await callDriver(item, { signal: executing.signal, seconds: 60, name: 'releaseHost' }, (call) =>
+  await callDriver(item, { signal: context.signal, seconds: 60, name: 'releaseHost' }, (call) =>
     driver.releaseHost(host.id, host.handle, call),
   );
-  const decided = await observe(executing, item, { kind: 'HOST_RELEASED' });
+  const decided = await observe(context, item, { kind: 'HOST_RELEASED' });
   return decided.outcome === 'NOTHING' && snapshot.instances.length > 0
     ? { againInSeconds: 0.2 }
-    : 'OVER';
+    : 'DONE';
 };
 
-const checkHost: WorkHandler = async (executing, item) => {
-  const found = await target(executing, item);
-  if (!found) return 'OVER';
+const checkHost: WorkHandler = async (context, item) => {
+  const found = await target(context, item);
+  if (!found) return 'DONE';
   const facts = hostStateFacts[found.host.state];
   if (!facts.checked) {
     // A host that was adopted while it starts up is only told the address of the API.
     const transient = facts.class === 'TRANSIENT';
-    const told = found.host.handle === null || (await checkOf(executing, item, 10)).answers;
-    return told || !transient ? 'OVER' : { againInSeconds: 1 };
+    const told = found.host.handle === null || (await checkOf(context, item, 10)).answers;
+    return told || !transient ? 'DONE' : { againInSeconds: 1 };
   }
-  const at = await databaseTime(executing.store);
-  const check = await checkOf(executing, item, 10);
-  if (executing.signal.aborted) return { againInSeconds: 0 };
-  if (await recordCheck(executing.store, item.resourceId, { at, answers: check.answers })) {
-    const decided = await observe(executing, item, { kind: 'HOST_CHECKED', ...check });
-    if (decided.outcome === 'WRITTEN') return 'OVER';
+  const at = await databaseTime(context.store);
+  const check = await checkOf(context, item, 10);
+  if (context.signal.aborted) return { againInSeconds: 0 };
+  if (await recordCheck(context.store, item.resourceId, { at, answers: check.answers })) {
+    const decided = await observe(context, item, { kind: 'HOST_CHECKED', ...check });
+    if (decided.outcome === 'WRITTEN') return 'DONE';
   }
-  return { againInSeconds: executing.store.deadlines.healthCheck, fresh: true };
+  return { againInSeconds: context.store.deadlines.healthCheck, resetAttempts: true };
 };
 
 const stageWork: readonly WorkKind[] = [
@@ -209,40 +209,39 @@ const stageWork: readonly WorkKind[] = [
 ];
 
 /** Nobody has worked on the host, because no server has its driver. Null: this server has it. */
-function noDriver(executing: Executing, host: HostTarget): StoredFailure | null {
+function noDriver(context: WorkContext, host: HostTarget): StoredFailure | null {
   try {
-    executing.driverOf(host.driver);
+    context.driverOf(host.driver);
     return null;
   } catch (error) {
     return failureOf(error, host.state);
   }
 }
 
-const hostDeadline: WorkHandler = async (executing, item) => {
-  const host = await hostTarget(executing.store, item.resourceId);
-  if (!host || host.sequence !== item.sequence) return 'OVER';
+const hostDeadline: WorkHandler = async (context, item) => {
+  const host = await hostTarget(context.store, item.resourceId);
+  if (!host || host.sequence !== item.sequence) return 'DONE';
   if (host.removing) return { againInSeconds: 1 };
   const asks = Boolean(hostStateFacts[host.state].deadline?.ifItAnswers);
-  const check = asks ? await checkOf(executing, item, 3) : { answers: false };
-  const cause =
-    (await firstCause(executing.store, host.id, stageWork)) ?? noDriver(executing, host);
-  const decided = await observe(executing, item, {
+  const check = asks ? await checkOf(context, item, 3) : { answers: false };
+  const cause = (await firstCause(context.store, host.id, stageWork)) ?? noDriver(context, host);
+  const decided = await observe(context, item, {
     kind: 'HOST_DEADLINE',
     sequence: item.sequence,
     answers: check.answers,
     cause,
   });
-  return decided.outcome === 'NOTHING' ? { againInSeconds: 1 } : 'OVER';
+  return decided.outcome === 'NOTHING' ? { againInSeconds: 1 } : 'DONE';
 };
 
-const removalDeadline: WorkHandler = async (executing, item) => {
-  const cause = await firstCause(executing.store, item.resourceId, ['RELEASE_HOST']);
-  await observe(executing, item, {
+const removalDeadline: WorkHandler = async (context, item) => {
+  const cause = await firstCause(context.store, item.resourceId, ['RELEASE_HOST']);
+  await observe(context, item, {
     kind: 'REMOVAL_DEADLINE',
     operationId: item.operationId ?? '',
     cause,
   });
-  return 'OVER';
+  return 'DONE';
 };
 
 const causeOf = (code: string, message: string, at: string) => ({

@@ -1,7 +1,7 @@
 /** What the executor does from time to time: it checks silent runtimes, releases items, and purges. */
 import { recordInstanceObservation } from '../store/command/observations.ts';
 import type { Store } from '../store/commit/store.ts';
-import { within } from '../store/database/time-limit.ts';
+import { withDatabaseTimeout } from '../store/database/time-limit.ts';
 import {
   postpone,
   purge,
@@ -41,7 +41,10 @@ export function startMaintenance(store: Store, options: MaintenanceOptions): Mai
 
   async function maintain(): Promise<void> {
     for (const item of orphans.splice(0)) {
-      const released = within(answerSeconds, postpone(store, item, { seconds: releaseSeconds }));
+      const released = withDatabaseTimeout(
+        answerSeconds,
+        postpone(store, item, { seconds: releaseSeconds }),
+      );
       await released.catch(() => orphans.push(item));
     }
     if (options.mayJudge()) await checkSilentRuntimes(store, options.silentSeconds);
@@ -72,10 +75,16 @@ export function startMaintenance(store: Store, options: MaintenanceOptions): Mai
 
 /** Records that runtimes are silent, and schedules the check whether they still run. */
 async function checkSilentRuntimes(store: Store, silentSeconds: number): Promise<void> {
-  for (const { id, runId } of await within(answerSeconds, silentRuntimes(store, silentSeconds))) {
+  for (const { id, runId } of await withDatabaseTimeout(
+    answerSeconds,
+    silentRuntimes(store, silentSeconds),
+  )) {
     const silent = { kind: 'RUNTIME_SILENT', runId } as const;
     const actor = { kind: 'SYSTEM', name: 'heartbeats' } as const;
-    await within(answerSeconds, recordInstanceObservation(store, id, silent, { actor }));
-    await within(answerSeconds, watchRuntime(store, id, 0));
+    await withDatabaseTimeout(
+      answerSeconds,
+      recordInstanceObservation(store, id, silent, { actor }),
+    );
+    await withDatabaseTimeout(answerSeconds, watchRuntime(store, id, 0));
   }
 }

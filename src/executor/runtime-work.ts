@@ -11,7 +11,7 @@ import type { InstanceTarget } from '../store/read/targets.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { firstCause, runtimeStarted, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFenced, isFinal } from './call.ts';
-import type { Executing, WorkHandler } from './work-handler.ts';
+import type { WorkContext, WorkHandler } from './work-handler.ts';
 
 interface Target {
   readonly instance: InstanceTarget;
@@ -20,25 +20,25 @@ interface Target {
   readonly runtime: RuntimeRef;
 }
 
-async function target(executing: Executing, item: WorkItem): Promise<Target | null> {
-  const instance = await executing.instanceTarget(item.resourceId);
+async function target(context: WorkContext, item: WorkItem): Promise<Target | null> {
+  const instance = await context.instanceTarget(item.resourceId);
   if (!instance?.driver || !instance.handle || !instance.runId) return null;
   return {
     instance,
-    driver: executing.driverOf(instance.driver),
+    driver: context.driverOf(instance.driver),
     handle: instance.handle,
     runtime: { instanceId: instance.id, runId: instance.runId },
   };
 }
 
 async function observe(
-  executing: Executing,
+  context: WorkContext,
   item: WorkItem,
   observation: InstanceObservation,
 ): Promise<boolean> {
   // The result of a kill is an observation of the driver, even if a deadline asked for it.
   const deadline = observation.kind === 'INSTANCE_DEADLINE' && !observation.kill;
-  const decided = await recordInstanceObservation(executing.store, item.resourceId, observation, {
+  const decided = await recordInstanceObservation(context.store, item.resourceId, observation, {
     actor: deadline ? { kind: 'DEADLINE', name: 'deadline' } : { kind: 'DRIVER', name: 'driver' },
     heldItem: item,
   });
@@ -46,11 +46,11 @@ async function observe(
 }
 
 const inspect = (
-  executing: Executing,
+  context: WorkContext,
   item: WorkItem,
   found: Target,
 ): Promise<RuntimeObservation> =>
-  callDriver(item, { signal: executing.signal, seconds: 5, name: 'inspectRuntime' }, (call) =>
+  callDriver(item, { signal: context.signal, seconds: 5, name: 'inspectRuntime' }, (call) =>
     found.driver.inspectRuntime(found.handle, found.runtime, call),
   );
 
@@ -65,19 +65,19 @@ const goneFrom = (
   logTail: seen.logTail,
 });
 
-const startRuntime: WorkHandler = async (executing, item) => {
-  const found = await target(executing, item);
-  if (found?.instance.state !== 'STARTING_RUNTIME') return 'OVER';
+const startRuntime: WorkHandler = async (context, item) => {
+  const found = await target(context, item);
+  if (found?.instance.state !== 'STARTING_RUNTIME') return 'DONE';
   const { instance, driver, handle, runtime } = found;
-  if (runtime.runId !== item.runId) return 'OVER';
-  const { key: runKey } = await createRunKey(executing.store, {
+  if (runtime.runId !== item.runId) return 'DONE';
+  const { key: runKey } = await createRunKey(context.store, {
     organizationId: instance.organizationId,
     ...runtime,
   });
   try {
     const { imageDigest } = await callDriver(
       item,
-      { signal: executing.signal, seconds: 60, name: 'startRuntime' },
+      { signal: context.signal, seconds: 60, name: 'startRuntime' },
       (call) =>
         driver.startRuntime(
           handle,
@@ -85,9 +85,9 @@ const startRuntime: WorkHandler = async (executing, item) => {
             ...runtime,
             instanceKey: instance.key,
             runKey,
-            endpoint: executing.endpoint(),
-            authorities: executing.authorities,
-            heartbeatSeconds: executing.heartbeatSeconds,
+            endpoint: context.endpoint(),
+            authorities: context.authorities,
+            heartbeatSeconds: context.heartbeatSeconds,
             image: {
               repository: instance.repository ?? defaultImage.repository,
               image: instance.image ?? defaultImage.image,
@@ -97,28 +97,28 @@ const startRuntime: WorkHandler = async (executing, item) => {
           call,
         ),
     );
-    await runtimeStarted(executing.store, item, imageDigest);
-    executing.wake();
+    await runtimeStarted(context.store, item, imageDigest);
+    context.wake();
   } catch (error) {
     if (!isFinal(error)) throw error;
     const failure = failureOf(error, 'STARTING_RUNTIME');
-    await observe(executing, item, { kind: 'START_FAILED', runId: runtime.runId, failure });
+    await observe(context, item, { kind: 'START_FAILED', runId: runtime.runId, failure });
   }
-  return 'OVER';
+  return 'DONE';
 };
 
-const stopRuntime: WorkHandler = async (executing, item) => {
-  const found = await target(executing, item);
-  if (found?.instance.state !== 'STOPPING') return 'OVER';
+const stopRuntime: WorkHandler = async (context, item) => {
+  const found = await target(context, item);
+  if (found?.instance.state !== 'STOPPING') return 'DONE';
   // Before an absence is believed: this token makes the driver refuse any start that is still
   // pending.
-  await callDriver(item, { signal: executing.signal, seconds: 5, name: 'stopRuntime' }, (call) =>
+  await callDriver(item, { signal: context.signal, seconds: 5, name: 'stopRuntime' }, (call) =>
     found.driver.stopRuntime(found.handle, found.runtime, call),
   );
-  const seen = await inspect(executing, item, found);
+  const seen = await inspect(context, item, found);
   if (seen.state === 'exited') {
-    const written = await observe(executing, item, goneFrom(found.runtime.runId, seen));
-    return written ? 'OVER' : { againInSeconds: 0.5 };
+    const written = await observe(context, item, goneFrom(found.runtime.runId, seen));
+    return written ? 'DONE' : { againInSeconds: 0.5 };
   }
   if (seen.state === 'running') return { againInSeconds: Math.min(1, 0.05 * item.attempt) };
   return {
@@ -129,12 +129,12 @@ const stopRuntime: WorkHandler = async (executing, item) => {
 
 /** Kills the runtime. Null: it is gone; otherwise the reason why that could not be confirmed. */
 async function kill(
-  executing: Executing,
+  context: WorkContext,
   item: WorkItem,
   found: Target,
 ): Promise<{ readonly error: unknown } | null> {
   try {
-    await callDriver(item, { signal: executing.signal, seconds: 4, name: 'killRuntime' }, (call) =>
+    await callDriver(item, { signal: context.signal, seconds: 4, name: 'killRuntime' }, (call) =>
       found.driver.killRuntime(found.handle, found.runtime, call),
     );
     return null;
@@ -144,59 +144,59 @@ async function kill(
   }
 }
 
-const killRuntime: WorkHandler = async (executing, item) => {
-  const found = await target(executing, item);
-  if (!found || found.instance.runtimeGone || isAtRest(found.instance.state)) return 'OVER';
+const killRuntime: WorkHandler = async (context, item) => {
+  const found = await target(context, item);
+  if (!found || found.instance.runtimeGone || isAtRest(found.instance.state)) return 'DONE';
   const { runId } = found.runtime;
-  const failed = await kill(executing, item, found);
+  const failed = await kill(context, item, found);
   if (!failed) {
-    await observe(executing, item, {
+    await observe(context, item, {
       kind: 'RUNTIME_GONE',
       runId,
       exitCode: null,
       signal: 'SIGKILL',
       logTail: null,
     });
-    return 'OVER';
+    return 'DONE';
   }
-  if (executing.signal.aborted) throw failed.error;
+  if (context.signal.aborted) throw failed.error;
   if (found.instance.operationKind === 'DETACH_INSTANCE' && item.attempt >= 3) {
     const { message } = failureOf(failed.error, found.instance.state);
-    await observe(executing, item, {
+    await observe(context, item, {
       kind: 'KILL_UNCONFIRMED',
       runId,
       message: `It could not be confirmed that the runtime is gone: ${message}`,
     });
-    return 'OVER';
+    return 'DONE';
   }
   throw failed.error;
 };
 
-const watchRuntime: WorkHandler = async (executing, item) => {
-  const found = await target(executing, item);
-  if (!found) return 'OVER';
+const watchRuntime: WorkHandler = async (context, item) => {
+  const found = await target(context, item);
+  if (!found) return 'DONE';
   const { instance, runtime } = found;
-  if (isAtRest(instance.state) || isError(instance.state)) return 'OVER';
+  if (isAtRest(instance.state) || isError(instance.state)) return 'DONE';
   const transient = instanceStateFacts[instance.state].class === 'TRANSIENT';
-  const seen = await inspect(executing, item, found);
+  const seen = await inspect(context, item, found);
   if (seen.state === 'exited') {
-    const written = await observe(executing, item, goneFrom(runtime.runId, seen));
-    return written ? 'OVER' : { againInSeconds: 1 };
+    const written = await observe(context, item, goneFrom(runtime.runId, seen));
+    return written ? 'DONE' : { againInSeconds: 1 };
   }
-  if (seen.state === 'running' && !transient) return 'OVER';
-  return { againInSeconds: transient ? 0.7 : 2, fresh: true };
+  if (seen.state === 'running' && !transient) return 'DONE';
+  return { againInSeconds: transient ? 0.7 : 2, resetAttempts: true };
 };
 
-const continueRestart: WorkHandler = async (executing, item) => {
-  await observe(executing, item, { kind: 'RESTART_CONTINUES' });
-  return 'OVER';
+const continueRestart: WorkHandler = async (context, item) => {
+  await observe(context, item, { kind: 'RESTART_CONTINUES' });
+  return 'DONE';
 };
 
 /** The last output of a runtime that runs but has not advanced; null if there is none. */
-async function lastWords(executing: Executing, item: WorkItem): Promise<StoredFailure | null> {
+async function lastOutput(context: WorkContext, item: WorkItem): Promise<StoredFailure | null> {
   // A host that cannot be asked contributes nothing, and must not delay the deadline.
-  const found = await target(executing, item).catch(() => null);
-  const seen = found && (await inspect(executing, item, found).catch(() => null));
+  const found = await target(context, item).catch(() => null);
+  const seen = found && (await inspect(context, item, found).catch(() => null));
   if (seen?.state !== 'running' || !seen.logTail) return null;
   const message = `The runtime runs; its last line: ${seen.logTail.split('\n').at(-1)}`;
   const failure = failureOf(null, found?.instance.state ?? item.kind);
@@ -205,14 +205,12 @@ async function lastWords(executing: Executing, item: WorkItem): Promise<StoredFa
 
 /** The kill that some deadlines require before they expire. */
 async function killAtDeadline(
-  executing: Executing,
+  context: WorkContext,
   item: WorkItem,
 ): Promise<{ confirmed: boolean; message: string }> {
-  const failed = await target(executing, item).then(
+  const failed = await target(context, item).then(
     (found) =>
-      found
-        ? kill(executing, item, found)
-        : { error: new Error('its host has no handle any more') },
+      found ? kill(context, item, found) : { error: new Error('its host has no handle any more') },
     // This server does not have the driver, and none that has it took the deadline.
     (error: unknown) => ({ error }),
   );
@@ -224,24 +222,24 @@ async function killAtDeadline(
   };
 }
 
-const instanceDeadline: WorkHandler = async (executing, item) => {
-  const instance = await executing.instanceTarget(item.resourceId);
-  if (!instance || instance.sequence !== item.sequence) return 'OVER';
+const instanceDeadline: WorkHandler = async (context, item) => {
+  const instance = await context.instanceTarget(item.resourceId);
+  if (!instance || instance.sequence !== item.sequence) return 'DONE';
   const kills = instanceStateFacts[instance.state].deadline?.kills && instance.runId !== null;
-  const written = await observe(executing, item, {
+  const written = await observe(context, item, {
     kind: 'INSTANCE_DEADLINE',
     sequence: item.sequence,
     ...(kills
-      ? { cause: null, kill: await killAtDeadline(executing, item) }
-      : { cause: await causeOfDelay(executing, item) }),
+      ? { cause: null, kill: await killAtDeadline(context, item) }
+      : { cause: await causeOfDelay(context, item) }),
   });
-  return written ? 'OVER' : { againInSeconds: 1 };
+  return written ? 'DONE' : { againInSeconds: 1 };
 };
 
 /** The first known cause of a state that lasts too long. */
-const causeOfDelay = async (executing: Executing, item: WorkItem) =>
-  (await lastWords(executing, item)) ??
-  (await firstCause(executing.store, item.resourceId, ['START_RUNTIME', 'STOP_RUNTIME']));
+const causeOfDelay = async (context: WorkContext, item: WorkItem) =>
+  (await lastOutput(context, item)) ??
+  (await firstCause(context.store, item.resourceId, ['START_RUNTIME', 'STOP_RUNTIME']));
 
 export const runtimeWork = {
   START_RUNTIME: startRuntime,

@@ -9,21 +9,21 @@ import type { StoredFailure } from '../store/table/schema.ts';
 import type { WorkItem } from '../store/work/work.ts';
 
 /** Performs an item. An error that it throws is a failed attempt, which is repeated. */
-export type WorkHandler = (executing: Executing, item: WorkItem) => Promise<Outcome>;
+export type WorkHandler = (context: WorkContext, item: WorkItem) => Promise<Outcome>;
 
-/** OVER: nothing is left to do (the commit removed the item, or the item is void). */
+/** DONE: nothing is left to do (the commit removed the item, or the item is void). */
 export type Outcome =
-  | 'OVER'
+  | 'DONE'
   | {
       readonly againInSeconds: number;
       /** Stored only if it is the first cause. */
       readonly cause?: StoredFailure;
-      /** Not a failed attempt: the count of attempts restarts. */
-      readonly fresh?: boolean;
+      /** Not a failed attempt: attempts are counted anew. */
+      readonly resetAttempts?: boolean;
     };
 
 /** What the handler of an item gets. */
-export interface Executing {
+export interface WorkContext {
   readonly store: Store;
   readonly dns: DnsProvider;
   readonly signal: AbortSignal;

@@ -2,26 +2,26 @@
  * The advisory lock that a worker holds beside its lease. PostgreSQL frees it when the connection
  * that took it ends, so peers notice a dead process at once. A living worker that loses the lock
  * records that, and takes it again. If it was declared dead meanwhile, its tokens are refused and
- * it stops. Where sessions are not kept (PGlite, a pooler in between) the lease alone decides.
+ * it stops. Where sessions are not kept (PGlite, a pooler in between) the heartbeat alone decides.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Store } from '../store/commit/store.ts';
 import type { Session } from '../store/database/database.ts';
-import { within } from '../store/database/time-limit.ts';
+import { withDatabaseTimeout } from '../store/database/time-limit.ts';
 import { disclaimLock, type Peer, takeLock, unlockedPeers } from '../store/work/workers.ts';
 import { backOff } from '../timing/back-off.ts';
 
 export interface WorkerLockOptions {
   readonly workerId: number;
   /** Age of a session before it judges peers: when it was opened, all may have lost their locks. */
-  readonly settleMs: number;
+  readonly minSessionAgeMs: number;
   /**
-   * A peer that recorded that it holds its lock does not hold it, and has not beaten since that was
-   * first seen.
+   * A peer whose row says that it holds its lock does not hold it, and its heartbeat has not changed
+   * since that was first seen.
    */
   onGone(peer: Peer): Promise<void>;
   /** Peers declared this worker dead. */
-  onBuried(): void;
+  onRevoked(): void;
   readonly log: { warn(details: object, message: string): void };
 }
 
@@ -61,9 +61,9 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
     const begun = performance.now();
     let suspects = new Map<number, number>();
     while (!closed) {
-      const seen = await within(answerSeconds, unlockedPeers(own, workerId));
+      const seen = await withDatabaseTimeout(answerSeconds, unlockedPeers(own, workerId));
       if (seen.backend !== backend) return false;
-      isWatching = performance.now() - begun >= options.settleMs;
+      isWatching = performance.now() - begun >= options.minSessionAgeMs;
       const peers = isWatching ? seen.peers : [];
       for (const peer of peers) {
         if (suspects.get(peer.id) === peer.beat) await options.onGone(peer);
@@ -79,7 +79,7 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
     for (let failures = 0; isKept && !closed; failures += 1) {
       session = openSession();
       try {
-        const backend = await within(answerSeconds, takeLock(session, workerId));
+        const backend = await withDatabaseTimeout(answerSeconds, takeLock(session, workerId));
         if (backend !== null) {
           failures = 0;
           isKept = await watch(session, backend);
@@ -90,11 +90,15 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
       isWatching = false;
       session.close();
       if (closed) return;
-      const disclaimed = within(answerSeconds, disclaimLock(store, workerId));
-      if (!(await disclaimed.catch(() => true))) return options.onBuried();
+      const disclaimed = withDatabaseTimeout(answerSeconds, disclaimLock(store, workerId));
+      if (!(await disclaimed.catch(() => true))) return options.onRevoked();
       if (failures > 0) await Promise.race([pause(backOff(retryBackOffMs, failures)), closing]);
     }
-    if (!isKept) log.warn({ worker: workerId }, 'no session is kept; peers go by the lease alone');
+    if (!isKept)
+      log.warn(
+        { worker: workerId },
+        'the database connection keeps no session (a pooler?); peers detect a dead worker by heartbeat alone',
+      );
   };
   const holding = hold();
 

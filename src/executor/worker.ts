@@ -6,15 +6,15 @@
  */
 import { setMaxListeners } from 'node:events';
 import type { Store } from '../store/commit/store.ts';
-import { within } from '../store/database/time-limit.ts';
-import { adopt } from '../store/work/work.ts';
+import { withDatabaseTimeout } from '../store/database/time-limit.ts';
+import { scheduleChecks } from '../store/work/work.ts';
 import {
   beat,
-  bury,
   type Peer,
   peers,
   registerWorker,
   requeueUnowned,
+  revokeLease,
 } from '../store/work/workers.ts';
 import { holdLock, type WorkerLock } from './worker-lock.ts';
 
@@ -69,8 +69,8 @@ class RunningWorker implements Worker {
   #steadySince = performance.now();
   /** The last heartbeat of each peer, and when it was first seen. */
   #seen = new Map<number, { beat: number; since: number }>();
-  /** Items without an owner have to be adopted; repeated with each heartbeat until it succeeds. */
-  #mustAdopt = false;
+  /** Checks of hosts and runtimes must be scheduled; repeated with each heartbeat until it succeeds. */
+  #mustScheduleChecks = false;
   #isStopped = false;
   #heartbeats: NodeJS.Timeout | undefined;
   #round: Promise<void> | null = null;
@@ -102,9 +102,9 @@ class RunningWorker implements Worker {
     this.#begin(first);
     if (store.database.kind === 'PGLITE') {
       // One process owns the embedded store, so every other worker belongs to a process that is gone.
-      for (const peer of await peers(store, first)) await bury(store, peer);
+      for (const peer of await peers(store, first)) await revokeLease(store, peer);
     }
-    await adopt(store);
+    await scheduleChecks(store);
     this.#heartbeats = setInterval(() => this.#onHeartbeatDue(), heartbeatMs);
   }
 
@@ -116,7 +116,7 @@ class RunningWorker implements Worker {
     this.#abort.abort(new Error('The worker stops.'));
     this.#id = null;
     if (held !== null) {
-      const released = within(answerSeconds, bury(this.#store, { id: held }));
+      const released = withDatabaseTimeout(answerSeconds, revokeLease(this.#store, { id: held }));
       await released.catch((error: unknown) =>
         this.#warn({ err: error }, 'its items could not be released; its lease will expire'),
       );
@@ -132,9 +132,9 @@ class RunningWorker implements Worker {
     this.#id = id;
     this.#lock = holdLock(this.#store, {
       workerId: id,
-      settleMs: leaseMs,
+      minSessionAgeMs: leaseMs,
       onGone: (peer) => this.#takeOver(peer).catch((error: unknown) => this.#failed(error)),
-      onBuried: () => {
+      onRevoked: () => {
         if (this.#id === id) this.#loseLease();
       },
       log: this.#options.log,
@@ -170,23 +170,25 @@ class RunningWorker implements Worker {
     this.#roundAt = now;
     const own = this.#id;
     if (own === null) {
-      this.#begin(await within(answerSeconds, registerWorker(this.#store, this.#options.name)));
-      return await this.#adopt();
+      this.#begin(
+        await withDatabaseTimeout(answerSeconds, registerWorker(this.#store, this.#options.name)),
+      );
+      return await this.#scheduleChecks();
     }
-    const isAlive = await within(answerSeconds, beat(this.#store, own));
+    const isAlive = await withDatabaseTimeout(answerSeconds, beat(this.#store, own));
     if (this.#id !== own) return;
     if (!isAlive) return this.#loseLease();
     this.#acknowledgedAt = performance.now();
-    await within(answerSeconds, requeueUnowned(this.#store));
+    await withDatabaseTimeout(answerSeconds, requeueUnowned(this.#store));
     await this.#watchPeers(own);
-    if (!this.#mustAdopt) return;
-    await this.#adopt();
+    if (!this.#mustScheduleChecks) return;
+    await this.#scheduleChecks();
     this.#store.committed({ revision: null, work: true });
   }
 
   /** Takes over the items of each peer whose heartbeat has not changed for the time of a lease. */
   async #watchPeers(own: number): Promise<void> {
-    for (const peer of await within(answerSeconds, peers(this.#store, own))) {
+    for (const peer of await withDatabaseTimeout(answerSeconds, peers(this.#store, own))) {
       const known = this.#seen.get(peer.id);
       if (known?.beat !== peer.beat) {
         this.#seen.set(peer.id, { beat: peer.beat, since: performance.now() });
@@ -197,19 +199,19 @@ class RunningWorker implements Worker {
   }
 
   async #takeOver(peer: Peer): Promise<void> {
-    const items = await within(answerSeconds, bury(this.#store, peer));
+    const items = await withDatabaseTimeout(answerSeconds, revokeLease(this.#store, peer));
     this.#seen.delete(peer.id);
     if (items === null) return; // It is alive, or another peer was first.
     this.#warn({ worker: peer.id, items }, 'took over the work of a dead worker');
     this.#store.committed({ revision: null, work: true });
-    await this.#adopt();
+    await this.#scheduleChecks();
     this.#store.committed({ revision: null, work: true });
   }
 
-  async #adopt(): Promise<void> {
-    this.#mustAdopt = true;
-    await within(answerSeconds, adopt(this.#store));
-    this.#mustAdopt = false;
+  async #scheduleChecks(): Promise<void> {
+    this.#mustScheduleChecks = true;
+    await withDatabaseTimeout(answerSeconds, scheduleChecks(this.#store));
+    this.#mustScheduleChecks = false;
   }
 
   #loseLease(): void {
@@ -225,7 +227,7 @@ class RunningWorker implements Worker {
     this.#loseLease();
     this.#seen = new Map();
     // Its items are requeued as soon as the database answers; peers may do that earlier.
-    void bury(this.#store, { id: lost }).catch(() => undefined);
+    void revokeLease(this.#store, { id: lost }).catch(() => undefined);
   }
 
   #failed(error: unknown): void {

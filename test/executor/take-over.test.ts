@@ -245,7 +245,7 @@ test('where a pooler keeps no session the lease alone decides', async () => {
   const { worker: behind, warnings } = await worker({ ...store, database });
   const { worker: other, warnings: judged } = await worker(store);
   await eventually(() => expect(warnings).toHaveLength(1));
-  expect(warnings).toEqual([expect.stringContaining('no session is kept')]);
+  expect(warnings).toEqual([expect.stringContaining('keeps no session')]);
   await watching(other);
   expect(await holdsLock(store, behind.id)).toBe(false);
   expect(judged).toEqual([]);

@@ -1,7 +1,7 @@
 /** Reads that are repeated while the database cannot be reached. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isConnectionError } from '../../store/database/sql-error.ts';
-import { within } from '../../store/database/time-limit.ts';
+import { withDatabaseTimeout } from '../../store/database/time-limit.ts';
 import { backOff } from '../../timing/back-off.ts';
 
 /** A connection that was cut silently never answers, so reads are limited in time. */
@@ -9,7 +9,8 @@ const maxReadSeconds = 10;
 const retryBackOffMs = { first: 50, max: 2000 };
 
 /** Rejects if the database does not answer the read in time. */
-export const inReadTime = <T>(read: Promise<T>): Promise<T> => within(maxReadSeconds, read);
+export const inReadTime = <T>(read: Promise<T>): Promise<T> =>
+  withDatabaseTimeout(maxReadSeconds, read);
 
 /**
  * Repeats a read that fails because the database cannot be reached.

@@ -3,7 +3,7 @@
  * tail.ts. The rules: docs/feed.md, "Reading the log without losing or reordering".
  */
 import type { OwnConnection } from '../../store/database/own-connection.ts';
-import { within } from '../../store/database/time-limit.ts';
+import { withDatabaseTimeout } from '../../store/database/time-limit.ts';
 import { renewEpoch } from '../../store/log/epoch.ts';
 import {
   type LogRow,
@@ -106,7 +106,7 @@ export class LogReader {
     const identity =
       progress.phase === 'BEGINNING'
         ? progress.identity
-        : await within(maxReadSeconds, readIdentity(this.#database));
+        : await withDatabaseTimeout(maxReadSeconds, readIdentity(this.#database));
     const now = this.#isAlone ? [] : await this.#holders();
     const writers =
       progress.phase === 'BEGINNING' ? now.filter((writer) => progress.writers.has(writer)) : now;
@@ -118,7 +118,7 @@ export class LogReader {
   }
 
   async #beginAt(identity: StoreIdentity, position: number): Promise<void> {
-    const recent = await within(
+    const recent = await withDatabaseTimeout(
       maxReadSeconds,
       readLogNewest(this.#database, position, maxRecentRows),
     );
@@ -134,7 +134,7 @@ export class LogReader {
     const { identity, state } = progress;
     const looksAtLock = hasGap(state) && !this.#isAlone;
     const holders = looksAtLock ? await this.#holders() : null;
-    const page = await within(
+    const page = await withDatabaseTimeout(
       maxReadSeconds,
       readLogTail(this.#database, { above: state.position, limit: pageRows }),
     );
@@ -143,7 +143,7 @@ export class LogReader {
     if (page.epoch !== identity.epoch) return this.#forget();
     if (page.newest < state.position) {
       // The store went back in time with an unchanged epoch.
-      await within(maxReadSeconds, renewEpoch(this.#database, identity.epoch));
+      await withDatabaseTimeout(maxReadSeconds, renewEpoch(this.#database, identity.epoch));
       return this.#forget();
     }
     if (page.prunedThrough > state.position) {
@@ -164,7 +164,7 @@ export class LogReader {
   }
 
   #holders(): Promise<string[]> {
-    return within(maxReadSeconds, readLogHolders(this.#database));
+    return withDatabaseTimeout(maxReadSeconds, readLogHolders(this.#database));
   }
 
   /** The position is worth nothing any more: it is established anew. */

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { isConnectionError } from '../../store/database/sql-error.ts';
-import { within } from '../../store/database/time-limit.ts';
+import { withDatabaseTimeout } from '../../store/database/time-limit.ts';
 import { backOff } from '../../timing/back-off.ts';
 
 /** About ten minutes in total. */
@@ -53,7 +53,7 @@ function inTime(
   seconds: number,
   result: ExecutionResult | Promise<ExecutionResult>,
 ): Promise<ExecutionResult> {
-  return within(seconds, Promise.resolve(result)).catch((error: Error) => ({
+  return withDatabaseTimeout(seconds, Promise.resolve(result)).catch((error: Error) => ({
     errors: [new GraphQLError(error.message, { originalError: error })],
   }));
 }

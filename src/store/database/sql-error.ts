@@ -23,9 +23,9 @@ export function violatedConstraint(error: unknown): string | null {
   return null;
 }
 
-/** Codes of postgres.js, of sockets and of name lookups. */
+/** Codes of `withDatabaseTimeout`, of postgres.js, of sockets and of name lookups. */
 const lostConnection =
-  /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|EAI_|ENOTFOUND|ENOENT|ERR_STREAM_|ERR_SOCKET_)/;
+  /^(DATABASE_TIMEOUT|CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|EAI_|ENOTFOUND|ENOENT|ERR_STREAM_|ERR_SOCKET_)/;
 
 /** Did the connection fail, rather than the statement? Then it may or may not have committed. */
 export function isConnectionError(error: unknown): boolean {

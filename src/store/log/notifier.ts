@@ -10,7 +10,7 @@ import { waitAtMost } from '../../timing/time-limit.ts';
 import { createTokenBucket } from '../../timing/token-bucket.ts';
 import type { Database, Session } from '../database/database.ts';
 import { createOwnConnection } from '../database/own-connection.ts';
-import { within } from '../database/time-limit.ts';
+import { withDatabaseTimeout } from '../database/time-limit.ts';
 import { readIdentity } from './log.ts';
 import { type Notification, notificationOf, notifyPayload } from './notification.ts';
 import { createPublishing } from './publishing.ts';
@@ -86,8 +86,8 @@ export function startNotifier(database: Database): Notifier {
         channel = await channelOf(database);
         if (stopped) return;
         session = open(receive);
-        await within(LISTEN_SECONDS, session.query(NAME_CHANNEL, [channel]));
-        await within(LISTEN_SECONDS, session.query(LISTEN));
+        await withDatabaseTimeout(LISTEN_SECONDS, session.query(NAME_CHANNEL, [channel]));
+        await withDatabaseTimeout(LISTEN_SECONDS, session.query(LISTEN));
         failures = 0;
         receive('');
         send();
@@ -118,7 +118,7 @@ export function startNotifier(database: Database): Notifier {
         grown = false;
         topics.clear();
         try {
-          await within(NOTIFY_SECONDS, own.query(NOTIFY, [to, payload]));
+          await withDatabaseTimeout(NOTIFY_SECONDS, own.query(NOTIFY, [to, payload]));
         } catch {
           // Consumers poll.
           own.renew();

@@ -22,7 +22,7 @@ export interface WorkItem extends HeldItem {
   readonly firstCause: StoredFailure | null;
 }
 
-/** How long servers without the driver of an item leave it to the servers that have it. */
+/** How long workers without the driver of an item leave it to the others. */
 const leaveToOthersSeconds = 5;
 
 // statement_timestamp() is stable, so that it can be a condition on the index; clock_timestamp() cannot.
@@ -53,7 +53,7 @@ export interface Claimable {
   readonly kinds: readonly WorkKind[];
   /**
    * Only items of hosts with this driver. Null: items of any driver, but those of a driver that this
-   * server lacks only once they are overdue by `leaveToOthersSeconds`.
+   * node lacks only once they are overdue by `leaveToOthersSeconds`.
    */
   readonly driver: HostDriver | null;
   readonly limit: number;
@@ -61,7 +61,7 @@ export interface Claimable {
 
 /**
  * Claims items that are due, in one statement. Each pair of kind and driver belongs to one group.
- * Items of a driver that no server has are claimed only by groups of any driver: the deadlines, which
+ * Items of a driver that no node has are claimed only by groups of any driver: the deadlines, which
  * then fail the operation.
  */
 export function claim(
@@ -76,11 +76,11 @@ export function claim(
   ]);
 }
 
-/** Releases an item, due again later. Only the first `cause` is kept; `fresh` counts attempts anew. */
+/** Releases an item, due again later. Only the first `cause` is kept; with `resetAttempts` they are counted anew. */
 export async function postpone(
   store: Store,
   item: WorkItem,
-  options: { seconds: number; cause?: StoredFailure | null; fresh?: boolean },
+  options: { seconds: number; cause?: StoredFailure | null; resetAttempts?: boolean },
 ): Promise<void> {
   await store.database.query(
     `update work set worker = null, token = null,
@@ -94,7 +94,7 @@ export async function postpone(
       item.token,
       options.seconds,
       options.cause ? JSON.stringify(options.cause) : null,
-      options.fresh ?? false,
+      options.resetAttempts ?? false,
     ],
   );
 }
@@ -208,10 +208,10 @@ export async function runtimeStarted(
 }
 
 /**
- * After a start of the server: makes the check of every host due, which also passes on the address
+ * After a start, a new registration or a takeover: makes the check of every host due, which also passes on the address
  * of the API, and schedules the check of every runtime that has none.
  */
-export async function adopt(store: Store): Promise<void> {
+export async function scheduleChecks(store: Store): Promise<void> {
   await store.database.query(
     `insert into work (resource_id, kind, organization_id, resource_kind, sequence, driver, due_at)
      select id, 'CHECK_HOST', organization_id, 'HOST', sequence, driver, clock_timestamp() from hosts

@@ -45,10 +45,10 @@ export function peers(store: Store, id: number): Promise<Peer[]> {
 }
 
 /**
- * Declares a worker dead and requeues its items, in one statement. Returns the number of items;
- * null if it was dead already, or its beat has changed since.
+ * Ends the lease of a worker: marks it dead and requeues its items, in one statement. Returns the
+ * number of items; null if it was dead already, or its beat has changed since.
  */
-export async function bury(
+export async function revokeLease(
   store: Store,
   { id, beat }: { id: number; beat?: number },
 ): Promise<number | null> {
