@@ -4,7 +4,7 @@
  */
 import type { ExecutionResult } from 'graphql';
 import type { Subscriber } from '../wire/subscriber.ts';
-import { executed } from './executed.ts';
+import { executeOperation } from './execute.ts';
 import type { Results } from './map-events.ts';
 import { createPrepare, type Prepare } from './prepare.ts';
 import type { OperationRequest, Prepared, Requester } from './request.ts';
@@ -30,7 +30,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     subscribe: createSubscribe(options),
     async execute(prepared) {
       const end = metrics.started(prepared.requester.transport, prepared.operation.operation);
-      const result = await executed(prepared, log);
+      const result = await executeOperation(prepared, log);
       end(result.errors ? 'errors' : 'ok');
       return result;
     },

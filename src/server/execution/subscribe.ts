@@ -8,7 +8,7 @@ import { type Payload, serializeResult } from '../wire/next-frames.ts';
 import { maskError, refusedRequest } from '../wire/request-error.ts';
 import type { Subscriber } from '../wire/subscriber.ts';
 import { planEvents } from './event-plan.ts';
-import { delivered, isPromise, masked, requestOf, withContext } from './executed.ts';
+import { executeEvent, isPromise, maskErrors, requestOf, withContext } from './execute.ts';
 import { createGroups, isShared } from './groups.ts';
 import { mapEvents, type Results } from './map-events.ts';
 import type { PrepareOptions } from './prepare.ts';
@@ -54,7 +54,7 @@ export function createSubscribe(options: SubscribeOptions): Subscribe {
     const source = await createSourceEventStream(prepared);
     if (!(Symbol.asyncIterator in source)) return source;
     const onEvent = async (event: unknown) => {
-      const result = await delivered(
+      const result = await executeEvent(
         { ...withContext(prepared, options), rootValue: event },
         options,
       );
@@ -70,7 +70,7 @@ export function createSubscribe(options: SubscribeOptions): Subscribe {
     const end = metrics.started(requester.transport, 'subscription');
     const refusal = (result: ExecutionResult) => {
       end('errors');
-      return { errors: masked(result, requestOf(prepared, log)).errors };
+      return { errors: maskErrors(result, requestOf(prepared, log)).errors };
     };
     // For a socket, its server has checked this.
     if (requester.transport !== 'WEBSOCKET' && admission.isBusy(viewer)) {
@@ -111,7 +111,7 @@ function rendererOf(
     const contextValue = context();
     const data = planned(rootValue, contextValue);
     if (data) return serializeResult({ data }, cursor);
-    const result = delivered({ ...prepared, rootValue, contextValue }, options);
+    const result = executeEvent({ ...prepared, rootValue, contextValue }, options);
     return isPromise(result)
       ? result.then((settled) => serializeResult(settled, cursor))
       : serializeResult(result, cursor);

@@ -1,4 +1,4 @@
-/** Execution of one operation or one event, with its errors masked. */
+/** Executes one operation or one event, with its errors maskErrors. */
 import { type ExecutionResult, execute } from 'graphql';
 import type { Logger } from 'pino';
 import { maskError, type RequestLog, withCode } from '../wire/request-error.ts';
@@ -10,7 +10,7 @@ export const requestOf = ({ requester, operation }: Prepared, log: Logger): Requ
   ...{ requestId: requester.requestId, operation: operation.operation, log },
 });
 
-export const masked = (result: ExecutionResult, request: RequestLog): ExecutionResult =>
+export const maskErrors = (result: ExecutionResult, request: RequestLog): ExecutionResult =>
   result.errors
     ? { ...result, errors: result.errors.map((error) => maskError(error, request)) }
     : result;
@@ -24,15 +24,15 @@ export const withContext = (
   return { ...prepared, contextValue: createContext(requester.viewer, requester) };
 };
 
-/** Executes an operation, or masks the result that is given. */
-export async function executed(
+/** Executes an operation and masks its errors, or those of the given result. */
+export async function executeOperation(
   prepared: Prepared,
   log: Logger,
   given?: ExecutionResult,
 ): Promise<ExecutionResult> {
   const request = requestOf(prepared, log);
   try {
-    const result = masked(given ?? (await execute(prepared)), request);
+    const result = maskErrors(given ?? (await execute(prepared)), request);
     // With invalid variables nothing was executed: then there is no data at all.
     return result.data === undefined && result.errors
       ? { errors: withCode(result.errors, 'BAD_USER_INPUT') }
@@ -47,7 +47,7 @@ export async function executed(
  * if the database became unreachable: an event that is sent with an error in its place is lost to
  * its subscriber.
  */
-export function delivered(
+export function executeEvent(
   prepared: Prepared,
   options: Pick<PrepareOptions, 'createContext' | 'log'>,
 ): ExecutionResult | Promise<ExecutionResult> {
@@ -56,7 +56,7 @@ export function delivered(
   if (!isPromise(result) && !result.errors) return result;
   const again = () => execute(withContext(prepared, options));
   return repeatedInTime(result, again, requester).then((last) =>
-    executed(prepared, options.log, last),
+    executeOperation(prepared, options.log, last),
   );
 }
 
