@@ -1,8 +1,8 @@
 /** Cancelling an operation. The rules: docs/lifecycle.md, "Cancelling". */
 import type { Change, DecisionContext, Snapshot } from './change.ts';
 import { Draft } from './draft.ts';
-import { type Refusal, refuse } from './errors.ts';
 import { isActive, isCancellable, type OperationKind, type OperationStatus } from './operation.ts';
+import { type Refusal, refuse } from './refusal.ts';
 
 /** The operation that is to be cancelled, as it was found. */
 export interface OperationToCancel {

@@ -3,7 +3,7 @@
  * not at all: the store does it in one statement, guarded by what was read.
  */
 import type { HostDriver } from './compute.ts';
-import type { Failure } from './errors.ts';
+import type { Failure } from './failure.ts';
 import { type HostState, hostStateFacts, removalDeadlineSeconds } from './host.ts';
 import { type DesiredInstanceState, type InstanceState, instanceStateFacts } from './instance.ts';
 import type { ActiveOperation, OperationKind, OperationStatus } from './operation.ts';

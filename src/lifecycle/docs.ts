@@ -10,9 +10,9 @@ import {
   instanceObservations,
   startsWhereDesired,
 } from './instance-table.ts';
-import type { Cell, ObservationCell } from './machine.ts';
+import { type MachineCell, type StateMachine, stateMachineOf } from './machine-description.ts';
 import { mermaidOf } from './mermaid.ts';
-import { type MachineCell, type StateMachine, stateMachineOf } from './state-machine.ts';
+import type { Cell, ObservationCell } from './table-types.ts';
 
 const pages: Readonly<
   Record<ResourceKind, { sources: string; title: string; question: string; text: string }>

@@ -4,7 +4,7 @@
  */
 import type { Cause, HostSnapshot, InstanceSnapshot } from './change.ts';
 import type { Draft } from './draft.ts';
-import type { Failure } from './errors.ts';
+import type { Failure } from './failure.ts';
 import { instanceStateFacts, isAtRest, isLiveState } from './instance.ts';
 import { enterInstance } from './instance-entry.ts';
 import { instanceByHost, startsWhereDesired } from './instance-table.ts';

@@ -8,12 +8,12 @@ import type {
 } from './change.ts';
 import { Draft } from './draft.ts';
 import { stopAll } from './effects.ts';
-import { type Refusal, refuse } from './errors.ts';
 import { type HostAction, hostActions, hostStateFacts } from './host.ts';
 import { enterHost } from './host-entry.ts';
 import { hostCommands } from './host-table.ts';
 import { isLiveState } from './instance.ts';
 import type { OperationKind } from './operation.ts';
+import { type Refusal, refuse } from './refusal.ts';
 
 /** Is the instance neither at rest nor in error? */
 export const isLive = (instance: InstanceSnapshot): boolean => isLiveState(instance.state);

@@ -13,7 +13,7 @@ import {
   stopAll,
   supersedeAll,
 } from './effects.ts';
-import type { Failure } from './errors.ts';
+import type { Failure } from './failure.ts';
 import { type HostAction, type HostState, hostStateFacts } from './host.ts';
 import type { HostObservationName } from './host-table.ts';
 

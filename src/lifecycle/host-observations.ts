@@ -13,7 +13,7 @@ import {
 } from './change.ts';
 import { Draft, type HostSet } from './draft.ts';
 import { allOffline } from './effects.ts';
-import { type Failure, failureAt } from './errors.ts';
+import { type Failure, failureAt } from './failure.ts';
 import { type HostState, hostStateFacts } from './host.ts';
 import { isLive } from './host-commands.ts';
 import { endHostOperation, enterHost } from './host-entry.ts';

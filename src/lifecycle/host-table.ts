@@ -13,7 +13,7 @@ import {
   inStates,
   type ObservationRow,
   removeRequired,
-} from './machine.ts';
+} from './table-types.ts';
 
 /** A deletion enters no state. */
 type HostRow = Readonly<

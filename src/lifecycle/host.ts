@@ -8,7 +8,7 @@
  *      │                                       FAILED_DEPLOYMENT    RESTARTING_HOST   RESTARTING_CONTAINER,
  *      └── removeHost, from every state                                    └───── FAILED_HEALTH_CHECK
  */
-import { type Deadline, type Edge, edges, type StateClass } from './machine.ts';
+import { type Deadline, type Edge, edges, type StateClass } from './table-types.ts';
 
 export const hostStates = [
   'OFFLINE',

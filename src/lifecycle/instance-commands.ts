@@ -8,7 +8,6 @@ import type {
 } from './change.ts';
 import { isRemoving } from './change.ts';
 import { Draft } from './draft.ts';
-import { type Refusal, refuse } from './errors.ts';
 import { beginHostAction } from './host-commands.ts';
 import {
   type DesiredInstanceState,
@@ -19,8 +18,9 @@ import {
 } from './instance.ts';
 import { enterInstance } from './instance-entry.ts';
 import { desiredBy, forcedStops, instanceCommands } from './instance-table.ts';
-import type { CellRefusal } from './machine.ts';
 import { type OperationKind, waitingForHost } from './operation.ts';
+import { type Refusal, refuse } from './refusal.ts';
+import type { CellRefusal } from './table-types.ts';
 
 const operationKindOf: Readonly<Record<Exclude<InstanceAction, 'DELETE'>, OperationKind>> = {
   DEPLOY: 'DEPLOY_INSTANCE',

@@ -4,7 +4,7 @@
  */
 import { type Cause, type InstanceSnapshot, isRemoving } from './change.ts';
 import type { Draft, InstanceSet } from './draft.ts';
-import type { Failure } from './errors.ts';
+import type { Failure } from './failure.ts';
 import { type InstanceAction, type InstanceState, instanceStateFacts } from './instance.ts';
 import type { HostEffect, InstanceObservationName } from './instance-table.ts';
 import { waitingForHost } from './operation.ts';

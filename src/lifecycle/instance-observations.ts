@@ -12,7 +12,7 @@ import {
   type Snapshot,
 } from './change.ts';
 import { Draft, type InstanceSet } from './draft.ts';
-import { type Failure, failureAt } from './errors.ts';
+import { type Failure, failureAt } from './failure.ts';
 import { endHostOperation, enterHost } from './host-entry.ts';
 import { hostObservations } from './host-table.ts';
 import { type InstanceState, instanceStateFacts, isError } from './instance.ts';

@@ -21,7 +21,7 @@ import {
   inStates,
   type ObservationRow,
   restartRequired,
-} from './machine.ts';
+} from './table-types.ts';
 
 /** A deletion enters no state. */
 type InstanceRow = Readonly<

@@ -9,7 +9,7 @@
  *      │              │                               └───────────┼───── start, resume ┤
  *      └── STOPPED ◄──┴──────── STOPPING ◄────────────────────────┴────────────────────┘
  */
-import { type Deadline, type Edge, edges, type Meter, type StateClass } from './machine.ts';
+import { type Deadline, type Edge, edges, type Meter, type StateClass } from './table-types.ts';
 
 export const instanceStates = [
   'OFFLINE',

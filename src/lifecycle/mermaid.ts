@@ -1,5 +1,5 @@
 /** A state machine as a Mermaid state diagram. */
-import type { StateMachine } from './state-machine.ts';
+import type { StateMachine } from './machine-description.ts';
 
 const classes = {
   AT_REST: 'fill:#eceff1,stroke:#607d8b',

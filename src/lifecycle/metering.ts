@@ -5,7 +5,7 @@
  */
 import { type HostState, hostStateFacts } from './host.ts';
 import { type InstanceState, instanceStateFacts } from './instance.ts';
-import type { Meter } from './machine.ts';
+import type { Meter } from './table-types.ts';
 
 /** The meter that runs while a host is in this state, or null. */
 export function hostMeter(state: HostState): Meter | null {

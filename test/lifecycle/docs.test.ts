@@ -6,8 +6,8 @@ import { hostEdges, hostStates } from '../../src/lifecycle/host.ts';
 import { hostObservations } from '../../src/lifecycle/host-table.ts';
 import { instanceEdges, instanceStates } from '../../src/lifecycle/instance.ts';
 import { instanceObservations } from '../../src/lifecycle/instance-table.ts';
+import { stateMachineOf } from '../../src/lifecycle/machine-description.ts';
 import { mermaidOf } from '../../src/lifecycle/mermaid.ts';
-import { stateMachineOf } from '../../src/lifecycle/state-machine.ts';
 import { accepted, hostCells, instanceCells } from './contract.ts';
 
 const machines = {

@@ -6,7 +6,6 @@ import {
   type InstanceSnapshot,
 } from '../../src/lifecycle/change.ts';
 import { Draft } from '../../src/lifecycle/draft.ts';
-import type { Refusal } from '../../src/lifecycle/errors.ts';
 import type { HostAction, HostState } from '../../src/lifecycle/host.ts';
 import { decideHostCommand } from '../../src/lifecycle/host-commands.ts';
 import { type HostObservation, observeHost } from '../../src/lifecycle/host-observations.ts';
@@ -21,6 +20,7 @@ import {
   observeInstance,
 } from '../../src/lifecycle/instance-observations.ts';
 import type { OperationKind } from '../../src/lifecycle/operation.ts';
+import type { Refusal } from '../../src/lifecycle/refusal.ts';
 import { accepted } from './contract.ts';
 import { context as contextOf, host, instance, operation } from './model.ts';
 

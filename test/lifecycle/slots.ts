@@ -1,6 +1,6 @@
 /** The places of the tables that can be changed, and how each is compared with the contract. */
 import { deadlinesOfFacts } from '../../src/lifecycle/change.ts';
-import { stateMachineOf } from '../../src/lifecycle/state-machine.ts';
+import { stateMachineOf } from '../../src/lifecycle/machine-description.ts';
 import { accepted } from './contract.ts';
 import type { Situation } from './drive.ts';
 

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { deadlinesOfFacts, defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { hostEdges, hostStates } from '../../src/lifecycle/host.ts';
 import { instanceEdges, instanceStates } from '../../src/lifecycle/instance.ts';
-import { stateMachineOf } from '../../src/lifecycle/state-machine.ts';
+import { stateMachineOf } from '../../src/lifecycle/machine-description.ts';
 import { desiredSlots, hostCells, instanceCells } from './command-slots.ts';
 import * as contract from './contract.ts';
 import { hostFactSlots, instanceFactSlots } from './fact-slots.ts';

@@ -2,7 +2,6 @@
 
 import { runtimeCommandKinds } from '../../lifecycle/change.ts';
 import { hostSizes } from '../../lifecycle/compute.ts';
-import { refusalCodes } from '../../lifecycle/errors.ts';
 import { hostActions, hostStates } from '../../lifecycle/host.ts';
 import {
   desiredInstanceStates,
@@ -10,6 +9,7 @@ import {
   instanceStates,
 } from '../../lifecycle/instance.ts';
 import { operationKinds, operationStatuses } from '../../lifecycle/operation.ts';
+import { refusalCodes } from '../../lifecycle/refusal.ts';
 import { deploymentTypes, editions, logLevels, storages } from '../../store/table/values.ts';
 import { builder } from './builder.ts';
 

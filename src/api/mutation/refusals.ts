@@ -1,10 +1,10 @@
 /** Refused commands as types of the API, and the members of results of commands. */
 import { type GraphQLResolveInfo, Kind, type SelectionSetNode } from 'graphql';
-import type { Refusal } from '../../lifecycle/errors.ts';
 import type { HostAction, HostState } from '../../lifecycle/host.ts';
 import { allowedHostActions } from '../../lifecycle/host-commands.ts';
 import type { InstanceAction, InstanceState } from '../../lifecycle/instance.ts';
 import { allowedInstanceActions } from '../../lifecycle/instance-commands.ts';
+import type { Refusal } from '../../lifecycle/refusal.ts';
 import type { CommandResult } from '../../store/command/lifecycle-commands.ts';
 import type { StoredSnapshot } from '../../store/command/snapshot.ts';
 import type { WrittenRows } from '../../store/commit/options.ts';

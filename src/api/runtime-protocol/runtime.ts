@@ -1,6 +1,6 @@
 /** The protocol of runtimes: commands and reports. Only the key of a run gives access. */
 import { GraphQLError } from 'graphql';
-import { refuse } from '../../lifecycle/errors.ts';
+import { refuse } from '../../lifecycle/refusal.ts';
 import { reportDeviceValues } from '../../store/command/device-values.ts';
 import {
   completeRuntimeCommand,

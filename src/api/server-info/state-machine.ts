@@ -1,12 +1,13 @@
 /** `stateMachine`: both lifecycles as data, the same tables that the server decides by. */
-import { mermaidOf } from '../../lifecycle/mermaid.ts';
+
 import {
   type MachineCell,
   type MachineCommand,
   type MachineState,
   type StateMachine as StateMachineShape,
   stateMachineOf,
-} from '../../lifecycle/state-machine.ts';
+} from '../../lifecycle/machine-description.ts';
+import { mermaidOf } from '../../lifecycle/mermaid.ts';
 import { builder } from '../base/builder.ts';
 import { ResourceKind, UserErrorCode } from '../base/enums.ts';
 

@@ -1,7 +1,7 @@
 /** Deleting an instance or a host: the state machine decides, a commit archives. */
 import { and, eq } from 'drizzle-orm';
 import type { Change, DecisionContext } from '../../lifecycle/change.ts';
-import type { Refusal } from '../../lifecycle/errors.ts';
+import type { Refusal } from '../../lifecycle/refusal.ts';
 import type { Store } from '../commit/store.ts';
 import { type Caller, referenceIn } from '../input/caller.ts';
 import { checkCommon } from '../input/checks.ts';

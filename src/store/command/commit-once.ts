@@ -1,6 +1,6 @@
 /** Commits the change of one request, once for its idempotency key: of commands, deletions and cancels. */
 import type { Actor, Change, DecisionContext } from '../../lifecycle/change.ts';
-import type { Refusal } from '../../lifecycle/errors.ts';
+import type { Refusal } from '../../lifecycle/refusal.ts';
 import type { Written } from '../commit/commit.ts';
 import type { Idempotency } from '../commit/options.ts';
 import { decideAndCommit, type Store } from '../commit/store.ts';

@@ -1,10 +1,10 @@
 /** Lifecycle commands of users: find, check, decide, commit. The work is not awaited. */
 import { decideCancel, type OperationToCancel } from '../../lifecycle/cancel.ts';
-import type { Refusal } from '../../lifecycle/errors.ts';
 import type { HostAction } from '../../lifecycle/host.ts';
 import { decideHostCommand } from '../../lifecycle/host-commands.ts';
 import type { InstanceAction } from '../../lifecycle/instance.ts';
 import { decideInstanceCommand } from '../../lifecycle/instance-commands.ts';
+import type { Refusal } from '../../lifecycle/refusal.ts';
 import { type StartIssue, startIssues } from '../../lifecycle/start-issues.ts';
 import type { WrittenRows } from '../commit/options.ts';
 import type { Store } from '../commit/store.ts';

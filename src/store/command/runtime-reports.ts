@@ -1,6 +1,6 @@
 /** The runtime's side: its commands, its reports, and the keys of runs. */
 import type { Actor, RuntimeCommandKind } from '../../lifecycle/change.ts';
-import { type Refusal, refuse } from '../../lifecycle/errors.ts';
+import { type Refusal, refuse } from '../../lifecycle/refusal.ts';
 import type { Store } from '../commit/store.ts';
 import type { StoredEndpoint } from '../table/schema.ts';
 import type { LogLevel } from '../table/values.ts';

@@ -1,7 +1,7 @@
 /** The rows of the log and the metered intervals that a change writes. Pure. */
 import type { Change, HostUpdate, InstanceUpdate } from '../../lifecycle/change.ts';
-import type { Meter } from '../../lifecycle/machine.ts';
 import { hostMeter, instanceMeter } from '../../lifecycle/metering.ts';
+import type { Meter } from '../../lifecycle/table-types.ts';
 import type { Row } from './sql.ts';
 
 interface MeterChange {

@@ -208,7 +208,8 @@ function workParts({ work, dropped }: Change, heldItem: HeldItem | undefined): S
   const drops: object[] = dropped.map(({ resourceId, kinds }) => ({ id: resourceId, kinds }));
   const isAddedAnew = (own: HeldItem) =>
     work.some(({ resourceId, kind }) => resourceId === own.resourceId && kind === own.kind);
-  if (heldItem && !isAddedAnew(heldItem)) drops.push({ id: heldItem.resourceId, kinds: [heldItem.kind] });
+  if (heldItem && !isAddedAnew(heldItem))
+    drops.push({ id: heldItem.resourceId, kinds: [heldItem.kind] });
   let after = sql`true`;
   if (drops.length > 0) {
     parts.push(sql`dropped_work as (

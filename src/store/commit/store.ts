@@ -7,7 +7,7 @@ import type {
   DecisionContext,
   Snapshot,
 } from '../../lifecycle/change.ts';
-import type { Refusal } from '../../lifecycle/errors.ts';
+import type { Refusal } from '../../lifecycle/refusal.ts';
 import type { Database } from '../database/database.ts';
 import type { Notifier } from '../log/notifier.ts';
 import { commitChange, type Written } from './commit.ts';

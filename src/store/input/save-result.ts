@@ -1,5 +1,5 @@
 /** The outcomes of a save, and the problems of an input, all of which are reported at once. */
-import type { Refusal } from '../../lifecycle/errors.ts';
+import type { Refusal } from '../../lifecycle/refusal.ts';
 
 /** The kinds of resources that an input can refer to. */
 export type EntityKind =

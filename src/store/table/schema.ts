@@ -27,8 +27,8 @@ import { runtimeCommandKinds, workKinds } from '../../lifecycle/change.ts';
 import { type HostDriver, hostSizes } from '../../lifecycle/compute.ts';
 import { hostStates } from '../../lifecycle/host.ts';
 import { desiredInstanceStates, instanceStates } from '../../lifecycle/instance.ts';
-import { meters } from '../../lifecycle/machine.ts';
 import { operationKinds, operationStatuses } from '../../lifecycle/operation.ts';
+import { meters } from '../../lifecycle/table-types.ts';
 import { active, downHosts } from './state-sets.ts';
 import { changeKinds, deploymentTypes, editions, logLevels, storages } from './values.ts';
 

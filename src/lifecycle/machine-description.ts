@@ -1,11 +1,11 @@
 /** Both machines in one form, for the API, the diagrams and the documentation. */
 import type { Deadlines, ResourceKind } from './change.ts';
-import type { RefusalCode } from './errors.ts';
 import { hostActions, hostEdges, hostStateFacts, hostStates } from './host.ts';
 import { hostCommands } from './host-table.ts';
 import { instanceActions, instanceEdges, instanceStateFacts, instanceStates } from './instance.ts';
 import { instanceCommands } from './instance-table.ts';
-import type { Cell, Edge, StateClass } from './machine.ts';
+import type { RefusalCode } from './refusal.ts';
+import type { Cell, Edge, StateClass } from './table-types.ts';
 
 export interface StateMachine {
   readonly kind: ResourceKind;
