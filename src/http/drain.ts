@@ -4,9 +4,8 @@
  * byte by byte would keep it open without limit. It has `bodyMilliseconds`; then its reader refuses
  * it. After `answerMilliseconds` more, every connection is cut.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { type IncomingMessage, Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Server as TlsServer } from 'node:tls';
 
 export interface DrainLimits {
   /** Time for bodies that are being received. */
@@ -44,7 +43,7 @@ export function createDrain(server: Server, limits: DrainLimits): Drain {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
   });
-  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+  server.on(server instanceof Server ? 'connection' : 'secureConnection', (socket: Socket) => {
     requests.set(socket, 0);
     socket.once('close', () => requests.delete(socket));
   });

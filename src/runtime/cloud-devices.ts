@@ -26,11 +26,11 @@ const maxLearned = 10_000;
 const learnMilliseconds = 10_000;
 
 /** Opens the outbox, and delivers its content. */
-export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
+export async function openCloudDevices(options: CloudDevicesOptions): Promise<DeviceStorage> {
   const { api, counters, log } = options;
   /** Devices of which the outbox has all values that the API has. */
   const learned = new Set<string>();
-  const outbox = new ValueOutbox(options.folder, options.run, {
+  const outbox = await ValueOutbox.open(options.folder, options.run, {
     onEvicted: (device) => learned.delete(device),
     quota: options.quota,
   });
@@ -87,7 +87,7 @@ export function openCloudDevices(options: CloudDevicesOptions): DeviceStorage {
   }
 
   return {
-    keep(device, values, at) {
+    async keep(device, values, at) {
       const maxBytes = api.limits()?.valueBytes ?? Number.POSITIVE_INFINITY;
       for (const [field, value] of values) {
         const isTooLong = Buffer.byteLength(JSON.stringify(value)) > maxBytes;

@@ -1,7 +1,7 @@
 /**
  * The configuration of a runtime: from the environment, and its key from the first line of stdin.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { Readable } from 'node:stream';
 
@@ -52,7 +52,7 @@ export async function readConfig(
   if (endpoint !== undefined && endpoint !== '' && !isEndpoint(endpoint)) {
     faults.push('RUNTIME_ENDPOINT takes a ws:// or wss:// address.');
   }
-  if (workFolder !== '' && !(await isFolder(workFolder))) {
+  if (workFolder !== '' && !isFolder(workFolder)) {
     faults.push(`RUNTIME_WORK_FOLDER takes a folder that exists; ${workFolder} is none.`);
   }
   if (faults.length > 0) throw new ConfigError(faults.join(' '));
@@ -98,11 +98,18 @@ function parseKey(line: string): string {
 }
 
 async function currentEndpoint(file: string, fallback: string | undefined): Promise<string> {
-  let text = '';
-  if (file !== '') text = (await readFile(file, 'utf8').catch(() => '')).trim();
-  const endpoint = text === '' ? (fallback ?? '') : text;
+  const endpoint = (file !== '' && readText(file)) || (fallback ?? '');
   if (isEndpoint(endpoint)) return endpoint;
   throw new Error(`${file === '' ? 'RUNTIME_ENDPOINT' : file} holds no ws:// or wss:// address`);
+}
+
+/** Empty where there is none. */
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
 
 function isEndpoint(text: string): boolean {
@@ -110,9 +117,10 @@ function isEndpoint(text: string): boolean {
   return url?.protocol === 'ws:' || url?.protocol === 'wss:';
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  return await stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }

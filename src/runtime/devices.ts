@@ -25,8 +25,8 @@ export class ValuesUnavailable extends Error {
 }
 
 export interface DeviceStorage {
-  /** Stores the values of one message. They outlive the process. */
-  keep(device: string, values: ReadonlyMap<string, FieldValue>, at: string): Kept;
+  /** Stores the values of one message. They outlive the process. Rejects if the file fails. */
+  keep(device: string, values: ReadonlyMap<string, FieldValue>, at: string): Promise<Kept>;
   /**
    * The last values of a device; undefined if it never sent any. Rejects with `ValuesUnavailable`.
    */
@@ -38,12 +38,40 @@ export interface DeviceStorage {
 
 const maxDevices = 10_000;
 
-/** Stores values in `devices.db` of the work folder, before their message is accepted. */
-export function openLocalDevices(folder: string): DeviceStorage {
+/**
+ * Opens a storage with its first use. One that cannot be opened is tried again with the next use.
+ */
+export function openOnDemand(open: () => Promise<DeviceStorage>): DeviceStorage {
+  let opening: Promise<DeviceStorage> | undefined;
+  const opened = () => {
+    opening ??= open().catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  };
+  return {
+    keep: async (...values) => (await opened()).keep(...values),
+    last: async (device) => (await opened()).last(device),
+    flushed: async () => await (await opening)?.flushed(),
+    close() {
+      opening?.then(
+        (storage) => storage.close(),
+        () => undefined,
+      );
+    },
+  };
+}
+
+/** The file of `openLocalDevices` in the work folder. */
+export const localDevicesFile = 'devices.db';
+
+/** Stores values in SQLite, before their message is accepted. */
+export async function openLocalDevices(folder: string): Promise<DeviceStorage> {
   const table =
     'create table if not exists device_values (device text not null, field text not null, ' +
     'value text not null, at text not null, primary key (device, field)) without rowid';
-  const database = openSqlite(folder, 'devices.db', table);
+  const database = await openSqlite(folder, localDevicesFile, table);
   const upsert = database.prepare(
     'insert into device_values (device, field, value, at) values (?, ?, ?, ?) ' +
       'on conflict (device, field) do update set value = excluded.value, at = excluded.at',
@@ -58,7 +86,7 @@ export function openLocalDevices(folder: string): DeviceStorage {
     for (const [field, value] of values) upsert.run(device, field, value, at);
   });
   return {
-    keep(device, values, at) {
+    async keep(device, values, at) {
       if (!known.has(device) && known.size >= maxDevices) return 'FULL';
       const rows = [...values].map(([field, value]): [string, string] => [
         field,

@@ -32,8 +32,8 @@ export interface CompiledField {
 const patternMilliseconds = 50;
 const patternInputLength = 256;
 const plainInputLength = 1000;
-const sandbox = vm.createContext(Object.create(null));
-const matching = new vm.Script('pattern.test(text)');
+/** Created with the first pattern that is matched. */
+let matching: { readonly sandbox: vm.Context; readonly script: vm.Script } | undefined;
 const jsonNumber = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
 /** Compiles a field. Throws a `SyntaxError` if its pattern is invalid. */
@@ -131,9 +131,14 @@ function stringFault(field: Field, pattern: RegExp | undefined, value: unknown) 
 
 /** Matches in a context that can be interrupted, because a pattern may take exponential time. */
 function mismatch(pattern: RegExp, text: string): string | undefined {
+  matching ??= {
+    sandbox: vm.createContext(Object.create(null)),
+    script: new vm.Script('pattern.test(text)'),
+  };
+  const { sandbox, script } = matching;
   try {
     Object.assign(sandbox, { pattern, text });
-    const matches = matching.runInContext(sandbox, { timeout: patternMilliseconds }) === true;
+    const matches = script.runInContext(sandbox, { timeout: patternMilliseconds }) === true;
     return matches ? undefined : `must match ${pattern.source}`;
   } catch {
     return `could not be matched against ${pattern.source} within ${patternMilliseconds} ms`;

@@ -4,19 +4,21 @@
  *     up ── LOAD_SOLUTION ──▶ loaded ── START_LISTENING ──▶ RUNNING ◀── RESUME ── PAUSED
  *                                             (intake CLOSED: PAUSED)  ── PAUSE ──▶
  */
+import { accessSync, constants } from 'node:fs';
 import packageJson from '../../package.json' with { type: 'json' };
 import { waitAtMost } from '../timing/time-limit.ts';
 import type { Api } from './api.ts';
 import { openCloudDevices } from './cloud-devices.ts';
 import { createCloudLogs } from './cloud-logs.ts';
 import type { RuntimeConfig } from './config.ts';
-import { type DeviceStorage, openLocalDevices } from './devices.ts';
+import { type DeviceStorage, localDevicesFile, openLocalDevices, openOnDemand } from './devices.ts';
 import { faultText } from './fields.ts';
 import { Listening } from './listening.ts';
 import { type Log, openLocalLogs } from './log.ts';
 import type { CommandResult, Counters, RuntimeCommand } from './protocol.ts';
 import { type LoadedSolution, loadSolution } from './solution.ts';
-import { hasOutbox } from './value-outbox.ts';
+import { hasSqlite } from './sqlite.ts';
+import { outboxFile } from './value-outbox.ts';
 
 export interface InstanceOptions {
   readonly config: RuntimeConfig;
@@ -35,6 +37,7 @@ interface LoadPayload {
   readonly deviceStorage: 'CLOUD' | 'LOCAL';
 }
 
+const stopping = 'The runtime is stopping.';
 const stopFlushMilliseconds = 2_000;
 /** Well within the deadline of PAUSING. */
 const pauseFlushMilliseconds = 10_000;
@@ -64,10 +67,10 @@ export class Instance {
       await this.close();
       return { outcome: 'DONE' };
     }
-    if (this.#phase === 'CLOSED') return failed('The runtime is stopping.');
+    if (this.#isClosed()) return failed(stopping);
     switch (kind) {
       case 'LOAD_SOLUTION':
-        return this.#load(payload as LoadPayload);
+        return await this.#load(payload as LoadPayload);
       case 'START_LISTENING':
         return await this.#open((payload as { intake?: string }).intake !== 'CLOSED');
       case 'RESUME':
@@ -104,13 +107,19 @@ export class Instance {
     this.#leftBehind = undefined;
   }
 
-  #load(payload: LoadPayload): CommandResult {
+  #isClosed(): boolean {
+    return this.#phase === 'CLOSED';
+  }
+
+  async #load(payload: LoadPayload): Promise<CommandResult> {
     if (this.#phase !== 'UP' && this.#phase !== 'LOADED') {
       return failed('A solution is running already.');
     }
     const { config, api, log, counters, onRejected } = this.#options;
     log.keepIn(
-      payload.workingStorage === 'LOCAL' ? openLocalLogs(config.workFolder) : createCloudLogs(api),
+      payload.workingStorage === 'LOCAL'
+        ? await openLocalLogs(config.workFolder)
+        : createCloudLogs(api),
     );
     const { key, version, definition } = payload.solution;
     const loaded = loadSolution({
@@ -124,7 +133,8 @@ export class Instance {
     if ('faults' in loaded) {
       return failed(`Solution ${key} ${version} cannot be loaded: ${faultText(loaded.faults)}.`);
     }
-    this.#devices = this.#openDevices(payload.deviceStorage);
+    this.#devices = await this.#openDevices(payload.deviceStorage);
+    if (this.#isClosed()) return failed(stopping);
     this.#solution = loaded.solution;
     this.#listening = new Listening({
       address: config.address,
@@ -140,14 +150,21 @@ export class Instance {
     return { outcome: 'DONE' };
   }
 
-  #openDevices(storage: LoadPayload['deviceStorage']): DeviceStorage {
+  /** Opens the files that earlier runs have left; others with the first value. */
+  async #openDevices(storage: LoadPayload['deviceStorage']): Promise<DeviceStorage> {
     const { config, api, log, counters } = this.#options;
     const folder = config.workFolder;
     this.release();
     const openCloud = () => openCloudDevices({ folder, run: config.run, api, counters, log });
-    if (storage === 'CLOUD') return openCloud();
-    if (hasOutbox(folder)) this.#leftBehind = openCloud();
-    return openLocalDevices(folder);
+    const openLocal = () => openLocalDevices(folder);
+    if (storage === 'LOCAL' && hasSqlite(folder, outboxFile)) {
+      this.#leftBehind = await openCloud();
+    }
+    const [file, open] =
+      storage === 'CLOUD' ? [outboxFile, openCloud] : [localDevicesFile, openLocal];
+    if (hasSqlite(folder, file)) return await open();
+    accessSync(folder, constants.W_OK);
+    return openOnDemand(open);
   }
 
   async #open(intake: boolean): Promise<CommandResult> {

@@ -59,7 +59,7 @@ export class Listening {
 
   /** Opens every message listener, or none. A port that was used before is used again. */
   async openMessages(): Promise<void> {
-    const { solution, devices } = this.#options;
+    const { solution } = this.#options;
     const before = new Set(this.#open.keys());
     try {
       for (const listener of solution.listeners) {
@@ -67,7 +67,7 @@ export class Listening {
         const route: Route = {
           method: 'POST',
           guard,
-          answer: ({ body }) => takeMessage(devices, listener, body),
+          answer: ({ body }) => takeMessage(this.#options, listener, body),
         };
         await this.#openOne(name, { kind: 'MESSAGES', port, path }, (asked) =>
           asked === path ? route : undefined,
@@ -145,7 +145,11 @@ export class Listening {
   }
 }
 
-function takeMessage(devices: DeviceStorage, listener: MessageListener, body: unknown): Reply {
+async function takeMessage(
+  { devices, onError }: ListeningOptions,
+  listener: MessageListener,
+  body: unknown,
+): Promise<Reply> {
   if (!isObject(body)) return refuse([{ path: '', message: 'a message is a JSON object' }]);
   const faults: Fault[] = [];
   const device = Object.hasOwn(body, 'device') ? body.device : undefined;
@@ -164,7 +168,12 @@ function takeMessage(devices: DeviceStorage, listener: MessageListener, body: un
   const checked = checkValues(fields, body, ['device', 'type']);
   faults.push(...checked.faults);
   if (faults.length > 0 || !isDeviceName(device)) return refuse(faults);
-  const kept = devices.keep(device, checked.values, new Date().toISOString());
+  const at = new Date().toISOString();
+  const kept = await devices.keep(device, checked.values, at).catch((error: unknown) => {
+    onError(`${listener.name}: values cannot be stored in the work folder: ${String(error)}`);
+    return 'FAILED' as const;
+  });
+  if (kept === 'FAILED') return notNow('Values cannot be stored now; try again later.');
   if (kept === 'KEPT') return { status: 202, body: { accepted: true } };
   if (kept === 'FULL') return notNow('There is no room for more values; try again later.');
   const { tooLong, maxBytes } = kept;

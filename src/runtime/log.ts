@@ -68,11 +68,11 @@ export function createLog(print: (text: string) => void): Log {
 }
 
 /** Stores the newest lines in `logs.db` of the work folder. */
-export function openLocalLogs(folder: string): LogStorage {
+export async function openLocalLogs(folder: string): Promise<LogStorage> {
   const table =
     'create table if not exists logs ' +
     '(id integer primary key, at text not null, level text not null, text text not null)';
-  const database = openSqlite(folder, 'logs.db', table);
+  const database = await openSqlite(folder, 'logs.db', table);
   const insert = database.prepare('insert into logs (at, level, text) values (?, ?, ?)');
   const prune = database.prepare('delete from logs where id <= (select max(id) from logs) - ?');
   let sincePrune = pruneEvery;

@@ -3,12 +3,10 @@
  * field of each device. A value is written before its message is accepted, and stays until the API
  * has taken it. Delivered values stay while there is room, to answer input commands.
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { type BatchLimits, jsonBytes } from './delivery.ts';
 import type { FieldValue } from './fields.ts';
 import type { DeviceValue, LearnedValue } from './protocol.ts';
-import { openSqlite } from './sqlite.ts';
+import { openSqlite, type SqliteDatabase } from './sqlite.ts';
 
 /** A value, and the run in which it was accepted. */
 export interface OutboxValue extends DeviceValue {
@@ -44,7 +42,8 @@ export interface OutboxOptions {
   readonly onEvicted?: (device: string) => void;
 }
 
-const fileName = 'outbox.db';
+/** Its name in the work folder. */
+export const outboxFile = 'outbox.db';
 const table = /* sql */ `
 create table if not exists reported_values (
   device text not null, field text not null, value text not null, at text not null,
@@ -52,11 +51,8 @@ create table if not exists reported_values (
   primary key (device, field)) without rowid;
 create index if not exists reported_values_number on reported_values (state, number)`;
 
-/** Has an earlier run created one? */
-export const hasOutbox = (folder: string) => existsSync(join(folder, fileName));
-
 export class ValueOutbox {
-  readonly #database: ReturnType<typeof openSqlite>;
+  readonly #database: SqliteDatabase;
   readonly #statements: ReturnType<typeof prepare>;
   readonly #run: string;
   readonly #quota: OutboxQuota;
@@ -66,11 +62,15 @@ export class ValueOutbox {
   #number: number;
 
   /** Opens or creates it. Values that earlier runs of the instance left behind wait again. */
-  constructor(folder: string, run: string, options: OutboxOptions = {}) {
+  static async open(folder: string, run: string, options?: OutboxOptions): Promise<ValueOutbox> {
+    return new ValueOutbox(await openSqlite(folder, outboxFile, table), run, options);
+  }
+
+  private constructor(database: SqliteDatabase, run: string, options: OutboxOptions = {}) {
     this.#run = run;
     this.#quota = options.quota ?? defaultQuota;
     this.#onEvicted = options.onEvicted ?? (() => {});
-    this.#database = openSqlite(folder, fileName, table);
+    this.#database = database;
     this.#statements = prepare(this.#database);
     this.#database.exec(
       `update reported_values set state = ${states.waiting} where state = ${states.refused}`,
@@ -199,7 +199,7 @@ const parsed = ({ value, ...rest }: StoredValue): OutboxValue => ({
   value: JSON.parse(value) as FieldValue,
 });
 
-function prepare(database: ReturnType<typeof openSqlite>) {
+function prepare(database: SqliteDatabase) {
   const columns = 'device, field, value, at, run as "takenIn", number, bytes';
   const replace = `on conflict (device, field) do update set value = excluded.value,
     at = excluded.at, run = excluded.run, number = excluded.number, bytes = excluded.bytes,

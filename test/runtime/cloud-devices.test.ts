@@ -10,7 +10,7 @@ afterEach(() => void vi.useRealTimers());
 
 /** Storage before an API that answers with `lastValues`, and takes no reports. */
 async function open(lastValues: Api['lastValues']) {
-  const devices = openCloudDevices({
+  const devices = await openCloudDevices({
     folder: await temporaryFolder(),
     run: 'run-1',
     api: { limits: () => undefined, reportDeviceValues: () => Promise.reject(), lastValues },
@@ -40,7 +40,7 @@ test('commands that ask for one device concurrently share one request, and later
 
 test('answers are complete, though the outbox has no room for all values of the API', async () => {
   const devices = await open(async (device) => values(device === 'bed' ? 3 : moreThanFit));
-  devices.keep('wide', new Map([['field-7', 'newer']]), at);
+  await devices.keep('wide', new Map([['field-7', 'newer']]), at);
   expect((await devices.last('bed'))?.size).toBe(3);
   for (let times = 0; times < 2; times += 1) {
     const answer = await devices.last('wide');
@@ -53,7 +53,7 @@ test('answers are complete, though the outbox has no room for all values of the 
 
 test('an API that does not answer holds an input command up for 10 s at most', async () => {
   const devices = await open(() => new Promise(() => {}));
-  devices.keep('bed', new Map([['t', 1]]), at);
+  await devices.keep('bed', new Map([['t', 1]]), at);
   vi.useFakeTimers();
   const known = devices.last('bed');
   const unknown = expect(devices.last('other')).rejects.toThrow('cannot be asked');

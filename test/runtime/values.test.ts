@@ -1,4 +1,6 @@
 /** What a runtime has answered 202 reaches the API, whatever is refused, cut, killed or away. */
+import { mkdir, readFile, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Endpoint } from '../../src/runtime/protocol.ts';
 import { type ControlPlane, createControlPlane, endpointOf } from './control-plane.ts';
@@ -32,13 +34,13 @@ interface Running {
 async function run(
   controlPlane: ControlPlane,
   env: Record<string, string>,
-  folder = '',
+  { folder = '', workingStorage = 'LOCAL' } = {},
 ): Promise<Running> {
   const program = await startProgram(controlPlane, env, { folder });
   const load = await controlPlane.command('LOAD_SOLUTION', {
     solution: { key: 'notes', version: '1.0.0', definition },
     settings: {},
-    workingStorage: 'LOCAL',
+    workingStorage,
     deviceStorage: 'CLOUD',
   });
   expect(load).toMatchObject({ outcome: 'DONE' });
@@ -92,7 +94,7 @@ test('what was answered 202 outlives the runtime, and reaches the API in the nex
   const controlPlane = createControlPlane();
   const folder = await temporaryFolder();
   const api = await controlPlane.listen();
-  const first = await run(controlPlane, { RUNTIME_ENDPOINT: api.url }, folder);
+  const first = await run(controlPlane, { RUNTIME_ENDPOINT: api.url }, { folder });
   await api.close();
   for (let n = 0; n < 20; n += 1) {
     await accepted(first.messages, { device: `d-${n % 10}`, level: n });
@@ -101,7 +103,7 @@ test('what was answered 202 outlives the runtime, and reaches the API in the nex
   await first.program.exit;
   expect(controlPlane.values).toEqual([]);
   const again = await controlPlane.listen();
-  const second = await run(controlPlane, { RUNTIME_ENDPOINT: again.url }, folder);
+  const second = await run(controlPlane, { RUNTIME_ENDPOINT: again.url }, { folder });
   await controlPlane.until(() => devicesIn(controlPlane).size === 10);
   expect(controlPlane.values.map(({ value }) => value)).toEqual([
     10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
@@ -125,4 +127,35 @@ test('a pause while the API takes no values is done within its deadline, and the
   const before = controlPlane.values.length;
   controlPlane.refusal = undefined;
   await controlPlane.until(() => controlPlane.values.length > before);
+});
+
+test('a file of values that cannot be created: 503, nothing accepted, and 202 once it can be', async () => {
+  const controlPlane = createControlPlane();
+  const { url } = await controlPlane.listen();
+  const { program, messages } = await run(controlPlane, { RUNTIME_ENDPOINT: url });
+  const inTheWay = join(program.folder, 'outbox.db');
+  await mkdir(inTheWay);
+  const refused = await ask(messages, { body: { device: 'd-1', level: 1 } });
+  expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '10' } });
+  await controlPlane.until(() =>
+    program.output().includes('values cannot be stored in the work folder'),
+  );
+  await rmdir(inTheWay);
+  await accepted(messages, { device: 'd-1', level: 2 });
+  await controlPlane.until(() => controlPlane.values.length > 0);
+  expect(controlPlane.values.map(({ value }) => value)).toEqual([2]);
+});
+
+test('SQLite is loaded with the first value, which an idle runtime has none of', async () => {
+  const controlPlane = createControlPlane();
+  const { url } = await controlPlane.listen();
+  const { program, messages } = await run(
+    controlPlane,
+    { RUNTIME_ENDPOINT: url },
+    { workingStorage: 'CLOUD' },
+  );
+  const maps = `/proc/${program.child.pid}/maps`;
+  expect(await readFile(maps, 'utf8')).not.toContain('libsql');
+  await accepted(messages, { device: 'd-1', level: 1 });
+  expect(await readFile(maps, 'utf8')).toContain('libsql');
 });

@@ -35,6 +35,10 @@ const compileSolutionShape: Plugin = {
   },
 };
 
+/** `ws` takes them at its start, and needs them for `wss:` and compression alone: 3 MB on Node 24. */
+const takenLater = ['https', 'tls', 'zlib'];
+const ofWebSockets = /[\\/]node_modules[\\/]ws[\\/]/;
+
 /**
  * Takes Node's own modules as `require` does. `import` reads every export of such a module, which loads what
  * some of them stand for: `node:http` has a WebSocket, and so the whole of fetch, 12 MB on Node 24.
@@ -42,14 +46,20 @@ const compileSolutionShape: Plugin = {
 const builtins: Plugin = {
   name: 'builtins',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^[a-z_:/]+$/ }, ({ path, kind }) => {
+    onResolve({ filter: /^[a-z_:/]+$/ }, ({ path, kind, importer }) => {
       const name = path.replace(/^node:/, '');
       const isStatic = kind === 'import-statement' || kind === 'require-call';
       if (!isStatic || !builtinModules.includes(name)) return null;
-      return { path: name, namespace: 'builtin' };
+      const isLater = takenLater.includes(name) && ofWebSockets.test(importer);
+      return { path: name, namespace: isLater ? 'builtin-later' : 'builtin' };
     });
     onLoad({ filter: /^/, namespace: 'builtin' }, ({ path }) => ({
       contents: `module.exports = process.getBuiltinModule('${path}')`,
+    }));
+    onLoad({ filter: /^/, namespace: 'builtin-later' }, ({ path }) => ({
+      contents:
+        `const get = (_, name) => process.getBuiltinModule('${path}')[name];` +
+        'module.exports = new Proxy({}, { get });',
     }));
   },
 };
