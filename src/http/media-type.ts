@@ -1,4 +1,4 @@
-/** Media types of requests and answers (RFC 9110, 8.3 and 12.5.1). They have no case. */
+/** Media types of requests and responses (RFC 9110, 8.3 and 12.5.1). They have no case. */
 import type { IncomingHttpHeaders } from 'node:http';
 
 const token = "[!#$%&'*+.^_`|~\\w-]+";

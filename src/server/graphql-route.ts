@@ -8,10 +8,10 @@ import type { Requester } from './execution/request.ts';
 import type { GraphiqlHandler } from './graphiql/graphiql.ts';
 import type { PostHandler } from './transport/post.ts';
 import { completedEventId } from './transport/sse.ts';
-import { answerTypes, notAcceptableMessage, type YogaHandler } from './transport/yoga.ts';
+import { notAcceptableMessage, responseTypes, type YogaHandler } from './transport/yoga.ts';
 import { isJson, readText, redirect, sendError } from './wire/respond.ts';
 
-/** One request and its answer. */
+/** One request and its response. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -49,7 +49,7 @@ export function createGraphqlRoute(
     }
     const found = await auth.ofRequest(request);
     if (!('viewer' in found)) return sendError(response, found.code, found.message);
-    if (!accepts(accept, answerTypes))
+    if (!accepts(accept, responseTypes))
       return sendError(response, 'NOT_ACCEPTABLE', notAcceptableMessage);
     if (request.method === 'POST' && !isJson(request, response, requestTypes)) return;
     if (!hasReadableParameters(request))

@@ -14,7 +14,7 @@ import { createAuth } from './auth/auth.ts';
 import { rememberAddress } from './auth/link.ts';
 import { createSignIn, type SignIn } from './auth/sign-in.ts';
 import { createPipeline } from './execution/pipeline.ts';
-import type { RequestInfo } from './execution/request.ts';
+import type { Requester } from './execution/request.ts';
 import { createGraphiqlHandler } from './graphiql/graphiql.ts';
 import { createHttpListener } from './http.ts';
 import { createPostHandler } from './transport/post.ts';
@@ -46,7 +46,7 @@ export interface HttpServerOptions {
   readonly store: Store;
   readonly schema: GraphQLSchema;
   /** Called for each request, and again for each event of a subscription. */
-  readonly createContext: (viewer: Viewer, request: RequestInfo) => object;
+  readonly createContext: (viewer: Viewer, request: Requester) => object;
   readonly log: Logger;
   /** Version of the package. */
   readonly version: string;

@@ -10,7 +10,7 @@ import { defaultLimits } from '../../src/api/base/limits.ts';
 import type { Viewer } from '../../src/api/base/viewer.ts';
 import { parseConfig } from '../../src/config.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
-import type { RequestInfo } from '../../src/server/execution/request.ts';
+import type { Requester } from '../../src/server/execution/request.ts';
 import {
   createHttpServer,
   type HttpServer,
@@ -26,7 +26,7 @@ export const adminToken = 'test-token-of-the-administrator-0123456789';
 
 interface TestContext {
   readonly viewer: Viewer;
-  readonly request: RequestInfo;
+  readonly request: Requester;
 }
 
 /** What resolvers of the test schema did, for assertions. */

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { defaultLimits } from '../../src/api/base/limits.ts';
 import type { Viewer } from '../../src/api/base/viewer.ts';
 import { createPipeline } from '../../src/server/execution/pipeline.ts';
-import type { Requester, RequestInfo } from '../../src/server/execution/request.ts';
+import type { Requester } from '../../src/server/execution/request.ts';
 import { createPostHandler } from '../../src/server/transport/post.ts';
 import { createYogaHandler } from '../../src/server/transport/yoga.ts';
 import { createAdmission } from '../../src/server/wire/admission.ts';
@@ -24,7 +24,7 @@ const viewer: Viewer = {
 const log = pino({ level: 'silent' });
 const signals: AbortSignal[] = [];
 
-const schema = createSchema<{ request: RequestInfo }>({
+const schema = createSchema<{ request: Requester }>({
   typeDefs: /* GraphQL */ `
     type Query {
       hello(name: String): String

@@ -16,15 +16,15 @@ export interface ServerFacts {
 }
 
 /** What resolvers may read of their request. */
-export interface RequestFacts {
-  /** `Last-Event-ID` of an EventSource; it replaces `after`. */
+export interface RequestInfo {
+  /** `Last-Event-ID` of an EventSource; it replaces the argument `after`. */
   readonly lastEventId: string | null;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when nobody waits for the result any more. */
   readonly signal: AbortSignal;
 }
 
 export interface Context {
-  readonly request?: RequestFacts;
+  readonly request?: RequestInfo;
   readonly store: ResourceStore;
   readonly feed: Feed;
   readonly viewer: Viewer;

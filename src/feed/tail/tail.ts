@@ -55,7 +55,7 @@ export function createTail(database: OwnConnection, hooks: TailHooks): Tail {
   return new LogTail(database, hooks);
 }
 
-interface FreshCaller {
+interface PendingRead {
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -71,8 +71,8 @@ class LogTail implements Tail {
     onDropped: () => this.wake(),
   });
   readonly #blockedReport: BlockedReport;
-  /** Those who wait for a read that begins from now on. */
-  #callers: FreshCaller[] = [];
+  /** Resolvers of reads that must begin after the call of `readThrough`. */
+  #pendingReads: PendingRead[] = [];
   #loop: Promise<void> | null = null;
   #isStopped = false;
   #isReading = false;
@@ -115,7 +115,7 @@ class LogTail implements Tail {
   readThrough(): Promise<void> {
     if (this.#isStopped) return Promise.reject(new Error('The feed has stopped.'));
     return new Promise((resolve, reject) => {
-      this.#callers.push({ resolve, reject });
+      this.#pendingReads.push({ resolve, reject });
       this.wake();
     });
   }
@@ -123,19 +123,20 @@ class LogTail implements Tail {
   async #run(): Promise<void> {
     while (!this.#isStopped) {
       this.#pauses.begin();
-      const served = this.#callers;
-      this.#callers = [];
+      const served = this.#pendingReads;
+      this.#pendingReads = [];
       try {
         await this.#read();
         if (this.#reader.position !== null) for (const { resolve } of served) resolve();
-        else this.#callers.unshift(...served);
+        else this.#pendingReads.unshift(...served);
         await this.#pauseAfterRead();
       } catch (error) {
         for (const { reject } of served) reject(error);
         await this.#pauseAfterFailure(error);
       }
     }
-    for (const { reject } of this.#callers.splice(0)) reject(new Error('The feed has stopped.'));
+    for (const { reject } of this.#pendingReads.splice(0))
+      reject(new Error('The feed has stopped.'));
   }
 
   async #read(): Promise<void> {

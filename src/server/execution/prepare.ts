@@ -12,13 +12,13 @@ import { refusedToRuns } from '../auth/run-keys.ts';
 import { maskError, refusedRequest } from '../wire/request-error.ts';
 import { createDocuments } from './documents.ts';
 import { createLimits } from './limits.ts';
-import type { OperationRequest, Prepared, Requester, RequestInfo } from './request.ts';
+import type { OperationRequest, Prepared, Requester } from './request.ts';
 
 export interface PrepareOptions {
   readonly schema: GraphQLSchema;
   readonly limits: ServerLimits;
   /** Called for each request, and again for each event of a subscription. */
-  readonly createContext: (viewer: Viewer, request: RequestInfo) => object;
+  readonly createContext: (viewer: Viewer, request: Requester) => object;
   readonly log: Logger;
 }
 

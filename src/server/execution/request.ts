@@ -1,19 +1,12 @@
 /** A GraphQL request: its requester, its document, and the prepared operation. */
 import type { ExecutionArgs, OperationDefinitionNode } from 'graphql';
+import type { RequestInfo } from '../../api/base/context.ts';
 import type { Viewer } from '../../api/base/viewer.ts';
 import type { Subscriber } from '../wire/subscriber.ts';
 
-/** What resolvers may read of the request, through the context. */
-export interface RequestInfo {
+export interface Requester extends RequestInfo {
   readonly requestId: string;
   readonly transport: 'HTTP' | 'SSE' | 'WEBSOCKET';
-  /** `Last-Event-ID` of an EventSource; it replaces the argument `after`. */
-  readonly lastEventId: string | null;
-  /** Aborted when nobody waits for the answer any more. */
-  readonly signal: AbortSignal;
-}
-
-export interface Requester extends RequestInfo {
   readonly viewer: Viewer;
   /** A GET may only read. */
   readonly method: 'GET' | 'POST' | 'SOCKET';

@@ -11,8 +11,8 @@ const retryBackOffMs = { first: 20, max: 1_000 };
 /** A connection that was cut silently never answers; the next attempt uses another one. */
 const readSeconds = { first: 10, max: 60 };
 
-/** The requester. The signal of a socket is created on first use. */
-interface Asking {
+/** A requester. The signal of a socket is created on first use. */
+interface HasSignal {
   readonly signal: AbortSignal;
 }
 
@@ -20,12 +20,12 @@ interface Asking {
 export async function repeated<Result extends Pick<ExecutionResult, 'errors'> | null>(
   first: Result | Promise<Result>,
   again: () => Result | Promise<Result>,
-  asking: Asking,
+  requester: HasSignal,
 ): Promise<Result> {
   let result = await first;
   for (let attempt = 0; attempt < retries; attempt += 1) {
     if (!result?.errors?.some(({ originalError }) => isConnectionError(originalError))) break;
-    if (asking.signal.aborted) break;
+    if (requester.signal.aborted) break;
     await pause(backOff(retryBackOffMs, attempt));
     result = await again();
   }
@@ -39,14 +39,14 @@ export async function repeated<Result extends Pick<ExecutionResult, 'errors'> | 
 export function repeatedInTime(
   first: ExecutionResult | Promise<ExecutionResult>,
   again: () => ExecutionResult | Promise<ExecutionResult>,
-  asking: Asking,
+  requester: HasSignal,
 ): Promise<ExecutionResult> {
   let failures = 0;
   const next = () => {
     failures += 1;
     return inTime(backOff(readSeconds, failures), again());
   };
-  return repeated(inTime(readSeconds.first, first), next, asking);
+  return repeated(inTime(readSeconds.first, first), next, requester);
 }
 
 function inTime(

@@ -1,7 +1,7 @@
 /**
  * Answers the usual request, one operation in the body of a POST, from the streams of Node. Yoga's
  * `Request` and `Response` took a third of the server's time for a command. A request of any other
- * form is left to Yoga, which answers or refuses it; a test compares the answers of both.
+ * form is left to Yoga, which answers or refuses it; a test compares the responses of both.
  */
 import type { ServerResponse } from 'node:http';
 import type { ExecutionResult } from 'graphql';
@@ -23,7 +23,7 @@ interface Post {
 export function createPostHandler(pipeline: Pipeline): PostHandler {
   return {
     async handle(response, { accept, body, requester }) {
-      const type = requester.transport === 'HTTP' ? answerType(accept) : null;
+      const type = requester.transport === 'HTTP' ? responseType(accept) : null;
       const request = type && operationOf(body);
       if (!type || !request) return false;
       let abort: AbortController | null = null;
@@ -37,7 +37,7 @@ export function createPostHandler(pipeline: Pipeline): PostHandler {
       });
       if (response.destroyed) return true;
       // Over HTTP the pipeline refuses subscriptions, so there is one result.
-      const { text, init } = answerOf(result as ExecutionResult, type);
+      const { text, init } = responseOf(result as ExecutionResult, type);
       response.writeHead(init.status, {
         ...init.headers,
         'content-length': Buffer.byteLength(text),
@@ -51,8 +51,8 @@ export function createPostHandler(pipeline: Pipeline): PostHandler {
 const json = 'application/json';
 const graphqlJson = 'application/graphql-response+json';
 
-/** The media type of the answer, as Yoga negotiates it: the first range that matches decides. */
-function answerType(accept: string): string | null {
+/** The media type of the response, as Yoga negotiates it: the first range that matches decides. */
+function responseType(accept: string): string | null {
   for (const each of (accept || '*/*').replace(/\s/g, '').toLowerCase().split(',')) {
     const [range, ...parameters] = each.split(';');
     const charset = parameters.find((parameter) => parameter.includes('charset='));
@@ -88,28 +88,28 @@ function operationOf(body: string): OperationRequest | null {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-interface Answer {
+interface TextResponse {
   readonly text: string;
   readonly init: { readonly status: number; readonly headers: Record<string, string> };
 }
 
 /** Takes what Yoga makes a `Response` of. */
-class Taken implements Answer {
+class Taken implements TextResponse {
   readonly text: string;
-  readonly init: Answer['init'];
+  readonly init: TextResponse['init'];
 
-  constructor(text: string, init: Answer['init']) {
+  constructor(text: string, init: TextResponse['init']) {
     this.text = text;
     this.init = init;
   }
 }
 const taking = { Response: Taken } as unknown as FetchAPI;
 
-/** The answer to a result, with Yoga's rules for the status. */
-const answerOf = (result: ExecutionResult, type: string): Answer =>
-  processRegularResult(result, taking, type) as unknown as Answer;
+/** The response with a result, with Yoga's rules for the status. */
+const responseOf = (result: ExecutionResult, type: string): TextResponse =>
+  processRegularResult(result, taking, type) as unknown as TextResponse;
 
-/** Aborted if the client leaves before it has its answer. */
+/** Aborted if the client leaves before it has its response. */
 function abortedOnClose(response: ServerResponse): AbortController {
   const controller = new AbortController();
   if (response.destroyed) controller.abort();

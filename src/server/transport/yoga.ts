@@ -1,5 +1,5 @@
 /**
- * GraphQL over HTTP with Yoga, which reads requests and negotiates answers. Everything between is
+ * GraphQL over HTTP with Yoga, which reads requests and negotiates responses. Everything between is
  * the pipeline, as for every transport.
  */
 import { randomUUID } from 'node:crypto';
@@ -14,8 +14,8 @@ import type { SlowConsumers } from '../wire/slow-consumers.ts';
 import type { StreamLimits } from '../wire/stream-limits.ts';
 import { EventStream } from './sse.ts';
 
-/** What an answer may be; a subscription is answered with events alone. */
-export const answerTypes = [
+/** The media types of responses; a subscription has events alone. */
+export const responseTypes = [
   'application/graphql-response+json',
   'application/json',
   'text/event-stream',
