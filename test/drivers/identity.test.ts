@@ -63,3 +63,15 @@ it('takes a zombie for dead', async () => {
 it('knows of no process that was never there', () => {
   expect(identityOf(2 ** 22 + 1)).toBeNull();
 });
+
+it('takes a process for gone when it is, not when it can no longer be found', async () => {
+  // A killed process first releases its memory: it is alive then, but has no environment to be found by.
+  const allocate = 'globalThis.kept = Buffer.alloc(2.5e8, 1); setInterval(() => {}, 1e6)';
+  const large = await Promise.all([1, 2, 3, 4].map(() => start('node', ['-e', allocate])));
+  const bytes = ({ pid }: ProcessIdentity) =>
+    Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096;
+  await eventually(() => expect(Math.min(...large.map(bytes))).toBeGreaterThan(2.5e8));
+  const finds = [large];
+  expect(await endByForce(() => finds.shift() ?? [], { withinMs: 5_000 })).toBe(true);
+  expect(large.filter(isAlive)).toEqual([]);
+});

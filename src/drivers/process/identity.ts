@@ -81,7 +81,8 @@ export function findTagged(processTag: string): ProcessIdentity[] {
 }
 
 /**
- * Kills processes until `find` has found none of them alive.
+ * Kills processes until none that `find` has ever found is alive. A killed process is alive while its
+ * memory is released, but has no environment any more by which it could be found again.
  * @param find called repeatedly: what is still there, including new ones
  * @param options.withinMs time limit; `signal` ends it earlier
  * @returns whether all are confirmed gone
@@ -91,8 +92,10 @@ export async function endByForce(
   options: { withinMs: number; signal?: AbortSignal },
 ): Promise<boolean> {
   const until = performance.now() + options.withinMs;
+  const found = new Map<string, ProcessIdentity>();
   for (;;) {
-    const left = find().filter(isAlive);
+    for (const each of find()) found.set(`${each.pid} ${each.startTime} ${each.bootId}`, each);
+    const left = [...found.values()].filter(isAlive);
     if (left.length === 0) return true;
     for (const identity of left) signalProcess(identity, 'SIGKILL', 'group');
     if (performance.now() > until || options.signal?.aborted) return false;
