@@ -117,9 +117,7 @@ export class Instance {
     }
     const { config, api, log, counters, onRejected } = this.#options;
     log.keepIn(
-      payload.workingStorage === 'LOCAL'
-        ? await openLocalLogs(config.workFolder)
-        : createCloudLogs(api),
+      payload.workingStorage === 'LOCAL' ? openLocalLogs(config.workFolder) : createCloudLogs(api),
     );
     const { key, version, definition } = payload.solution;
     const loaded = loadSolution({

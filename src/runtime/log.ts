@@ -1,10 +1,11 @@
 /**
- * The log of a runtime: to stdout, and to the working storage once it is known: SQLite in the work
+ * The log of a runtime: to stdout, and to the working storage once it is known: a file in the work
  * folder (LOCAL) or the API (CLOUD). Each line has a number within the run. Everything is bounded;
  * one line says how many were dropped, in their place.
  */
+import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import type { LogLine } from './log-line.ts';
-import { openSqlite } from './sqlite.ts';
 import { createWaitingLines } from './waiting-lines.ts';
 
 /** The destination of lines. */
@@ -28,8 +29,8 @@ export interface Log {
 
 const lineCharacters = 4_000;
 const earlyAtOnce = { items: 1_000, bytes: 1024 * 1024 };
-const localRows = 50_000;
-const pruneEvery = 1_000;
+/** Of the file that lines are appended to; the one before has as many. */
+const localBytes = 8 * 1024 * 1024;
 
 /** A log that goes to `print`, and keeps its first lines until it gets a storage. */
 export function createLog(print: (text: string) => void): Log {
@@ -67,26 +68,30 @@ export function createLog(print: (text: string) => void): Log {
   };
 }
 
-/** Stores the newest lines in `logs.db` of the work folder. */
-export async function openLocalLogs(folder: string): Promise<LogStorage> {
-  const table =
-    'create table if not exists logs ' +
-    '(id integer primary key, at text not null, level text not null, text text not null)';
-  const database = await openSqlite(folder, 'logs.db', table);
-  const insert = database.prepare('insert into logs (at, level, text) values (?, ?, ?)');
-  const prune = database.prepare('delete from logs where id <= (select max(id) from logs) - ?');
-  let sincePrune = pruneEvery;
+/**
+ * Stores lines as JSON in `logs.jsonl` of the work folder. A full file becomes `logs.previous.jsonl`
+ * and replaces the one before. No SQLite: an idle runtime has none of it in memory.
+ */
+export function openLocalLogs(folder: string): LogStorage {
+  const path = join(folder, 'logs.jsonl');
+  const open = () => openSync(path, 'a', 0o600);
+  let file = open();
+  let bytes = fstatSync(file).size;
+  function startNextFile(): void {
+    renameSync(path, join(folder, 'logs.previous.jsonl'));
+    const full = file;
+    file = open();
+    bytes = 0;
+    closeSync(full);
+  }
   return {
     append(line) {
-      insert.run(line.at, line.level, line.text);
-      sincePrune += 1;
-      if (sincePrune < pruneEvery) return;
-      sincePrune = 0;
-      prune.run(localRows);
+      if (bytes >= localBytes) startNextFile();
+      bytes += writeSync(file, `${JSON.stringify(line)}\n`);
     },
     flushed: async () => {},
     close() {
-      database.close();
+      closeSync(file);
       return [];
     },
   };

@@ -1,5 +1,5 @@
 /**
- * SQLite files in the work folder, for what stays on the host. libsql is loaded with the first one,
+ * SQLite files in the work folder, for the values of devices. libsql is loaded with the first one,
  * because it takes 7 MB of memory.
  */
 import { existsSync } from 'node:fs';

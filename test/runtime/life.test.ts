@@ -1,5 +1,5 @@
 /** The runtime program from its start to its end, driven by an API in the test. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
@@ -105,7 +105,9 @@ test('a whole life: load, start, messages, pause, resume, stop', async () => {
     { device: 'bed-2', field: 'humidity' },
     { device: 'bed-2', field: 'temperature' },
   ]);
-  expect(rows(program.folder, 'logs.db', 'select text from logs').length).toBeGreaterThan(5);
+  const lines = (await readFile(join(program.folder, 'logs.jsonl'), 'utf8')).trim().split('\n');
+  expect(lines.map((line) => JSON.parse(line).number)).toEqual(lines.map((_, n) => n + 1));
+  expect(lines.length).toBeGreaterThan(5);
   expect(program.output()).not.toContain(controlPlane.runKey);
 });
 

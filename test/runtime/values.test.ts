@@ -34,13 +34,13 @@ interface Running {
 async function run(
   controlPlane: ControlPlane,
   env: Record<string, string>,
-  { folder = '', workingStorage = 'LOCAL' } = {},
+  folder = '',
 ): Promise<Running> {
   const program = await startProgram(controlPlane, env, { folder });
   const load = await controlPlane.command('LOAD_SOLUTION', {
     solution: { key: 'notes', version: '1.0.0', definition },
     settings: {},
-    workingStorage,
+    workingStorage: 'LOCAL',
     deviceStorage: 'CLOUD',
   });
   expect(load).toMatchObject({ outcome: 'DONE' });
@@ -94,7 +94,7 @@ test('what was answered 202 outlives the runtime, and reaches the API in the nex
   const controlPlane = createControlPlane();
   const folder = await temporaryFolder();
   const api = await controlPlane.listen();
-  const first = await run(controlPlane, { RUNTIME_ENDPOINT: api.url }, { folder });
+  const first = await run(controlPlane, { RUNTIME_ENDPOINT: api.url }, folder);
   await api.close();
   for (let n = 0; n < 20; n += 1) {
     await accepted(first.messages, { device: `d-${n % 10}`, level: n });
@@ -103,7 +103,7 @@ test('what was answered 202 outlives the runtime, and reaches the API in the nex
   await first.program.exit;
   expect(controlPlane.values).toEqual([]);
   const again = await controlPlane.listen();
-  const second = await run(controlPlane, { RUNTIME_ENDPOINT: again.url }, { folder });
+  const second = await run(controlPlane, { RUNTIME_ENDPOINT: again.url }, folder);
   await controlPlane.until(() => devicesIn(controlPlane).size === 10);
   expect(controlPlane.values.map(({ value }) => value)).toEqual([
     10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
@@ -149,11 +149,7 @@ test('a file of values that cannot be created: 503, nothing accepted, and 202 on
 test('SQLite is loaded with the first value, which an idle runtime has none of', async () => {
   const controlPlane = createControlPlane();
   const { url } = await controlPlane.listen();
-  const { program, messages } = await run(
-    controlPlane,
-    { RUNTIME_ENDPOINT: url },
-    { workingStorage: 'CLOUD' },
-  );
+  const { program, messages } = await run(controlPlane, { RUNTIME_ENDPOINT: url });
   const maps = `/proc/${program.child.pid}/maps`;
   expect(await readFile(maps, 'utf8')).not.toContain('libsql');
   await accepted(messages, { device: 'd-1', level: 1 });

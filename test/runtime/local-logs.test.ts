@@ -1,0 +1,34 @@
+/** The log of a runtime whose working storage is LOCAL: files in its work folder. */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { openLocalLogs } from '../../src/runtime/log.ts';
+import { temporaryFolder } from './program.ts';
+
+const mebibyte = 1024 * 1024;
+const lineOf = (number: number) =>
+  ({ number, at: '2026-01-01T00:00:00.000Z', level: 'INFO', text: 'x'.repeat(4_000) }) as const;
+const numbersIn = async (path: string) =>
+  (await readFile(path, 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { number: number }).number);
+
+test('the newest lines are in two files of 8 MiB, in order, over a restart', async () => {
+  const folder = await temporaryFolder();
+  const [newer, older] = ['logs.jsonl', 'logs.previous.jsonl'].map((name) => join(folder, name));
+  let logs = openLocalLogs(folder);
+  const count = 5_000;
+  for (let number = 1; number <= count; number += 1) {
+    logs.append(lineOf(number));
+    if (number % 1_500 !== 0) continue;
+    logs.close();
+    logs = openLocalLogs(folder);
+  }
+  logs.close();
+  const found = [...(await numbersIn(older!)), ...(await numbersIn(newer!))];
+  expect(found.at(-1)).toBe(count);
+  expect(found).toEqual(found.map((_, n) => count - found.length + 1 + n));
+  expect((await stat(older!)).size / mebibyte).toBeCloseTo(8, 1);
+  expect((await stat(newer!)).size / mebibyte).toBeLessThan(8.1);
+});
