@@ -4,7 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { adminToken, type ServerProcess } from './server.ts';
 
 const giveUpMilliseconds = 900_000;
-const atATime = 5;
 
 /** The sample data of the server: its instance, and the host that the others share. */
 export const sampleInstance = 'greenhouse-1';
@@ -28,13 +27,9 @@ export async function deployFleet(server: ServerProcess, instances: number): Pro
       host: sampleHost,
     });
   }
+  // The host starts with it, and the others with their host.
   await mutate(server, 'deployInstance', { instance: sampleInstance });
-  await untilRunning(server, 1);
-  for (let from = 0; from < others.length; from += atATime) {
-    const some = others.slice(from, from + atATime);
-    for (const key of some) await mutate(server, 'deployInstance', { instance: key });
-    await untilRunning(server, 1 + from + some.length);
-  }
+  await untilRunning(server, instances);
 }
 
 /** Ends the host and everything on it. */
