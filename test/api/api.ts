@@ -1,8 +1,5 @@
 /** The schema over a store of its own, asked as the server asks it; counts the statements. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   type ExecutionResult,
   execute,
@@ -20,9 +17,12 @@ import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
 import { createMigratedDatabase } from '../harness/database.ts';
 import { createOrganization } from '../harness/rows.ts';
+import { openTestStore, zone } from '../store/stores.ts';
 import { openStream, testPipeline } from './stream.ts';
 
 export type StoreKind = 'PGLITE' | 'POSTGRES';
+
+const shared = buildSchema();
 
 /** What a test reads of an answer; it knows what it asked for. */
 // biome-ignore lint/suspicious/noExplicitAny: the shape is that of the document
@@ -52,25 +52,22 @@ export interface Api {
   close(): Promise<void>;
 }
 
-/** Opens an API on an empty store of that kind, or on the store of another one. */
+/**
+ * Opens an API on an empty store of that kind, or on the store of another one. A test that changes the
+ * schema brings one of its own.
+ */
 export async function openApi(
   kind: StoreKind,
-  { databaseUrl }: { databaseUrl?: string | undefined } = {},
+  {
+    databaseUrl,
+    schema = shared,
+  }: { databaseUrl?: string | undefined; schema?: GraphQLSchema } = {},
 ): Promise<Api> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'api-'));
   const own = kind === 'POSTGRES' && !databaseUrl ? await createMigratedDatabase() : null;
   const url = databaseUrl ?? own?.url;
-  const store = await openStore({
-    databaseUrl: url,
-    dataDir,
-    connections: 4,
-    deadlines: defaultDeadlines,
-    dnsZone: 'instances.test',
-    log: { info: () => {}, warn: () => {}, error: console.error } as never,
-  });
+  const store = url ? await openOn(url) : await openTestStore('PGLITE');
   const feed = createFeed(store);
   await feed.start();
-  const schema = buildSchema();
   const organizationId = store.defaultOrganizationId;
   const waiters = createSlots(defaultLimits.waitersPerToken);
   logStatements(store, kind);
@@ -125,11 +122,20 @@ export async function openApi(
       await feed.stop();
       await store.close();
       await own?.drop();
-      await rm(dataDir, { recursive: true, force: true });
     },
   };
   return api;
 }
+
+const openOn = (databaseUrl: string): Promise<OpenStore> =>
+  openStore({
+    databaseUrl,
+    dataDir: '',
+    connections: 4,
+    deadlines: defaultDeadlines,
+    dnsZone: zone,
+    log: { info: () => {}, warn: () => {}, error: console.error } as never,
+  });
 
 function answerOf({ data, errors = [] }: ExecutionResult): Answer {
   return {
@@ -144,6 +150,8 @@ function answerOf({ data, errors = [] }: ExecutionResult): Answer {
 
 /** Where statements are written down; those of the feed and the maintenance have no such place. */
 const logged = new AsyncLocalStorage<string[]>();
+/** Clients whose statements are written down; an embedded one serves several tests. */
+const watched = new WeakSet<object>();
 
 /** Writes down the text of every statement, through either door. */
 function logStatements(store: OpenStore, kind: StoreKind): void {
@@ -152,10 +160,13 @@ function logStatements(store: OpenStore, kind: StoreKind): void {
   const method = kind === 'PGLITE' ? 'query' : 'unsafe';
   const send = $client[method]?.bind($client);
   if (!send) throw new Error(`The client of ${kind} has no ${method}.`);
-  $client[method] = (text: string, ...rest: unknown[]) => {
-    logged.getStore()?.push(text);
-    return send(text, ...rest);
-  };
+  if (!watched.has($client)) {
+    watched.add($client);
+    $client[method] = (text: string, ...rest: unknown[]) => {
+      logged.getStore()?.push(text);
+      return send(text, ...rest);
+    };
+  }
   const query = store.database.query.bind(store.database);
   Object.assign(store.database, {
     query: (text: string, parameters: never) => {

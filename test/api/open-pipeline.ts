@@ -8,6 +8,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { type Context, createLoaders } from '../../src/api/base/context.ts';
+import { buildSchema } from '../../src/api/schema.ts';
 import { createFeed, type Feed, type FeedOptions } from '../../src/feed/feed.ts';
 import type { Pipeline } from '../../src/server/execution/pipeline.ts';
 import type { NextFrames } from '../../src/server/wire/next-frames.ts';
@@ -127,7 +128,7 @@ export async function openPipeline(
   kind: StoreKind,
   options: FeedOptions = {},
 ): Promise<OpenPipeline> {
-  const api = await openApi(kind);
+  const api = await openApi(kind, { schema: buildSchema() }); // Changed below.
   await createSampleData(api.store, api.organizationId);
   const feed = createFeed(api.store, options);
   await feed.start();

@@ -32,6 +32,16 @@ const slots: Record<string, Slot[]> = {
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 const total = { mutants: 0, killed: 0, byBehaviour: 0 };
 
+/** Puts a slot back as it is now; one that is absent is absent again. */
+function restorer(target: Slot['target'], key: string): () => void {
+  const had = key in target;
+  const before = target[key];
+  return () => {
+    if (had) target[key] = before;
+    else delete target[key];
+  };
+}
+
 /** What a change of a slot would be seen by. An error is seen, too. */
 function seen(look: () => string[]): boolean {
   try {
@@ -51,13 +61,14 @@ describe.each(Object.entries(slots))('%s', (_, each) => {
     for (const { name, target, key, others, follows } of each) {
       if (!follows) continue;
       const before = target[key];
+      const restore = restorer(target, key);
       for (const other of others) {
         const cell = typeof other === 'string' ? { enters: other } : other;
         const state = cell && typeof cell === 'object' && 'effect' in cell ? null : cell;
         if (!state || same(other, before)) continue;
         target[key] = other;
         const answer = follows();
-        target[key] = before;
+        restore();
         if (answer !== answerOf(state)) ignored.push(`${name}: ${answer} for ${answerOf(state)}`);
       }
     }
@@ -68,14 +79,13 @@ describe.each(Object.entries(slots))('%s', (_, each) => {
     const survivors: string[] = [];
     for (const { name, target, key, others, behaves, reads } of each) {
       const before = target[key];
-      const had = key in target;
+      const restore = restorer(target, key);
       for (const other of others) {
         if (same(other, before)) continue;
         target[key] = other;
         const byBehaviour = seen(behaves);
         const killed = byBehaviour || seen(reads);
-        if (had) target[key] = before;
-        else delete target[key];
+        restore();
         total.mutants += 1;
         total.byBehaviour += byBehaviour ? 1 : 0;
         total.killed += killed ? 1 : 0;

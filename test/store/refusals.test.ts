@@ -51,15 +51,14 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
       await createOperation(database, instanceId, { kind: 'RESTART_INSTANCE', status: 'RUNNING' });
     }
   };
+  /** A digest of each table. */
+  const digest = (table: string) =>
+    `(select coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from ${table} t) ${table}`;
   const everything = async () => {
-    const counts: Record<string, unknown> = {};
-    for (const table of tables) {
-      const [row] = await fleet.store.database.query<{ all: string }>(
-        `select coalesce(md5(string_agg(t::text, '|' order by t::text)), '') as "all" from ${table} t`,
-      );
-      counts[table] = row?.all;
-    }
-    return counts;
+    const [row] = await fleet.store.database.query<Record<string, string>>(
+      `select ${tables.map(digest).join(', ')}`,
+    );
+    return row ?? {};
   };
 
   test.each(hostStates)('host %s: whatever is refused has written nothing', async (host) => {
@@ -105,11 +104,12 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
   const reset = async () => {
     const { database } = fleet.store;
     await database.query(
-      `with off as (select set_config('session_replication_role', 'replica', true))
-       update instances set run_id = null, runtime_gone = true from off`,
+      `with off as (select set_config('session_replication_role', 'replica', true)),
+            free as (update instances set run_id = null, runtime_gone = true from off),
+            ${['log', 'work', 'metering_intervals', 'runtime_commands']
+              .map((table) => `no_${table} as (delete from ${table} using off)`)
+              .join(', ')}
+       delete from runs using off`,
     );
-    for (const table of ['log', 'work', 'metering_intervals', 'runtime_commands', 'runs']) {
-      await database.query(`delete from ${table}`);
-    }
   };
 });
