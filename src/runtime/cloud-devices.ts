@@ -81,8 +81,13 @@ export async function openCloudDevices(options: CloudDevicesOptions): Promise<De
     const values = await api.lastValues(device);
     if (isClosed) return values;
     if (learned.size >= maxLearned) learned.clear();
-    if (values.length > 0) learned.add(device);
-    outbox.learn(device, values);
+    try {
+      if (values.length > 0) learned.add(device);
+      outbox.learn(device, values);
+    } catch {
+      // They cannot be stored now: the next command requests them again.
+      learned.delete(device);
+    }
     return values;
   }
 

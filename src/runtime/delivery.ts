@@ -78,9 +78,11 @@ export function createDelivery<T>({ queue, limits, send }: DeliveryOptions<T>): 
     try {
       if (most === undefined) failures += 1;
       else await sendHead({ ...most, items: Math.min(most.items, partItems) });
-    } finally {
-      isSending = false;
+    } catch {
+      // The file of the queue failed, as on a full disk: nothing is settled, so it is sent again.
+      failures += 1;
     }
+    isSending = false;
     isFollowing = failures === 0 && !queue.isEmpty;
     if (queue.isEmpty) for (const resolve of idle.splice(0)) resolve();
     schedule();

@@ -3,7 +3,7 @@
  * folder (LOCAL) or the API (CLOUD). Each line has a number within the run. Everything is bounded;
  * one line says how many were dropped, in their place.
  */
-import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LogLine } from './log-line.ts';
 import { createWaitingLines } from './waiting-lines.ts';
@@ -78,7 +78,8 @@ export function openLocalLogs(folder: string): LogStorage {
   let file = open();
   let bytes = fstatSync(file).size;
   function startNextFile(): void {
-    renameSync(path, join(folder, 'logs.previous.jsonl'));
+    // It is missing if somebody removed it, or an earlier attempt could not open the next one.
+    if (existsSync(path)) renameSync(path, join(folder, 'logs.previous.jsonl'));
     const full = file;
     file = open();
     bytes = 0;

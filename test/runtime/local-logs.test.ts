@@ -1,5 +1,5 @@
 /** The log of a runtime whose working storage is LOCAL: files in its work folder. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openLocalLogs } from '../../src/runtime/log.ts';
@@ -31,4 +31,16 @@ test('the newest lines are in two files of 8 MiB, in order, over a restart', asy
   expect(found).toEqual(found.map((_, n) => count - found.length + 1 + n));
   expect((await stat(older!)).size / mebibyte).toBeCloseTo(8, 1);
   expect((await stat(newer!)).size / mebibyte).toBeLessThan(8.1);
+});
+
+test('a file that somebody has removed is replaced when it would be full', async () => {
+  const folder = await temporaryFolder();
+  const logs = openLocalLogs(folder);
+  const path = join(folder, 'logs.jsonl');
+  logs.append(lineOf(1));
+  await rm(path);
+  const full = Math.ceil((8 * mebibyte) / 4_000);
+  for (let number = 2; number <= full + 2; number += 1) logs.append(lineOf(number));
+  logs.close();
+  expect((await numbersIn(path)).at(-1)).toBe(full + 2);
 });
