@@ -215,14 +215,17 @@ async function answerInputCommand(
     }
     case 'DEVICE_VALUES': {
       const device = String(values.get(answer.parameter));
-      return await answerValues(options.devices, device);
+      return await answerValues(options, device);
     }
     default:
       return answer satisfies never;
   }
 }
 
-async function answerValues(devices: DeviceStorage, device: string): Promise<Reply> {
+async function answerValues(
+  { devices, onError }: ListeningOptions,
+  device: string,
+): Promise<Reply> {
   try {
     const last = await devices.last(device);
     return last === undefined
@@ -230,7 +233,8 @@ async function answerValues(devices: DeviceStorage, device: string): Promise<Rep
       : { status: 200, body: { device, values: Object.fromEntries(last) } };
   } catch (error) {
     if (error instanceof ValuesUnavailable) return notNow(error.message);
-    throw error;
+    onError(`${inputCommandsName}: values cannot be read in the work folder: ${String(error)}`);
+    return notNow('Values cannot be read now; try again later.');
   }
 }
 

@@ -132,13 +132,17 @@ test('a pause while the API takes no values is done within its deadline, and the
 test('a file of values that cannot be created: 503, nothing accepted, and 202 once it can be', async () => {
   const controlPlane = createControlPlane();
   const { url } = await controlPlane.listen();
-  const { program, messages } = await run(controlPlane, { RUNTIME_ENDPOINT: url });
+  const { program, messages, commands } = await run(controlPlane, { RUNTIME_ENDPOINT: url });
   const inTheWay = join(program.folder, 'outbox.db');
   await mkdir(inTheWay);
+  const unavailable = { status: 503, headers: { 'retry-after': '10' } };
   const refused = await ask(messages, { body: { device: 'd-1', level: 1 } });
-  expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '10' } });
+  expect(refused).toMatchObject(unavailable);
+  expect(await ask(commands, { path: '/values?device=d-1' })).toMatchObject(unavailable);
   await controlPlane.until(() =>
-    program.output().includes('values cannot be stored in the work folder'),
+    ['stored', 'read'].every((done) =>
+      program.output().includes(`values cannot be ${done} in the work folder`),
+    ),
   );
   await rmdir(inTheWay);
   await accepted(messages, { device: 'd-1', level: 2 });
