@@ -3,7 +3,15 @@
  * folder (LOCAL) or the API (CLOUD). Each line has a number within the run. Everything is bounded;
  * one line says how many were dropped, in their place.
  */
-import { closeSync, existsSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { LogLine } from './log-line.ts';
 import { createWaitingLines } from './waiting-lines.ts';
@@ -88,7 +96,14 @@ export function openLocalLogs(folder: string): LogStorage {
   return {
     append(line) {
       if (bytes >= localBytes) startNextFile();
-      bytes += writeSync(file, `${JSON.stringify(line)}\n`);
+      const text = Buffer.from(`${JSON.stringify(line)}\n`);
+      const written = writeSync(file, text);
+      if (written < text.length) {
+        // The next line would continue a part of this one.
+        ftruncateSync(file, fstatSync(file).size - written);
+        throw new Error('No room is left for it.');
+      }
+      bytes += written;
     },
     flushed: async () => {},
     close() {

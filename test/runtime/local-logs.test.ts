@@ -1,6 +1,8 @@
 /** The log of a runtime whose working storage is LOCAL: files in its work folder. */
+import { execFile } from 'node:child_process';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { openLocalLogs } from '../../src/runtime/log.ts';
 import { temporaryFolder } from './program.ts';
@@ -43,4 +45,25 @@ test('a file that somebody has removed is replaced when it would be full', async
   for (let number = 2; number <= full + 2; number += 1) logs.append(lineOf(number));
   logs.close();
   expect((await numbersIn(path)).at(-1)).toBe(full + 2);
+});
+
+test('a line that does not fit on the disk leaves no part of itself behind', async () => {
+  const folder = await temporaryFolder();
+  const program = `
+    import { openLocalLogs } from ${JSON.stringify(new URL('../../src/runtime/log.ts', import.meta.url))};
+    const logs = openLocalLogs(${JSON.stringify(folder)});
+    [4000, 3000, 4000, 100].forEach((length, index) => {
+      try {
+        logs.append({ number: index + 1, at: '', level: 'INFO', text: 'x'.repeat(length) });
+      } catch (error) {
+        console.log(index + 1, String(error));
+      }
+    });`;
+  // No file of the process can grow beyond 8 KiB.
+  const limited = 'trap "" XFSZ; ulimit -f 16; exec "$0" --import tsx --input-type=module -e "$1"';
+  const env = { ...process.env, TSX_DISABLE_CACHE: '1' };
+  const args = ['-c', limited, process.execPath, program];
+  const { stdout } = await promisify(execFile)('sh', args, { env });
+  expect(stdout).toBe('3 Error: No room is left for it.\n');
+  expect(await numbersIn(join(folder, 'logs.jsonl'))).toEqual([1, 2, 4]);
 });
