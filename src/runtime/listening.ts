@@ -1,7 +1,7 @@
 /** What a loaded solution opens: its message listeners and the server of its input commands. */
 
-import { type DeviceStorage, ValuesUnavailable } from './devices.ts';
-import { checkValues, type Fault, faultText, valuesOfQuery } from './fields.ts';
+import { type DeviceStorage, type Kept, ValuesUnavailable } from './devices.ts';
+import { checkValues, type Fault, type FieldValue, faultText, valuesOfQuery } from './fields.ts';
 import { type Call, type HttpServer, openHttp, type Reply, type Route } from './http.ts';
 import type { Counters, Endpoint } from './protocol.ts';
 import type { InputCommand, LoadedSolution, MessageListener } from './solution.ts';
@@ -40,6 +40,8 @@ export class Listening {
   readonly #options: ListeningOptions;
   readonly #open = new Map<string, { server: HttpServer; endpoint: Endpoint }>();
   readonly #ports = new Map<string, number>();
+  /** The last failure of the work folder; empty while values can be stored. */
+  #storageFault = '';
 
   constructor(options: ListeningOptions) {
     this.#options = options;
@@ -67,7 +69,7 @@ export class Listening {
         const route: Route = {
           method: 'POST',
           guard,
-          answer: ({ body }) => takeMessage(this.#options, listener, body),
+          answer: ({ body }) => this.#takeMessage(listener, body),
         };
         await this.#openOne(name, { kind: 'MESSAGES', port, path }, (asked) =>
           asked === path ? route : undefined,
@@ -118,6 +120,28 @@ export class Listening {
     }
   }
 
+  async #takeMessage(listener: MessageListener, body: unknown): Promise<Reply> {
+    const message = checkMessage(listener, body);
+    if ('status' in message) return message;
+    const at = new Date().toISOString();
+    let kept: Kept;
+    try {
+      kept = await this.#options.devices.keep(message.device, message.values, at);
+      this.#storageFault = '';
+    } catch (error) {
+      const fault = `values cannot be stored in the work folder: ${String(error)}`;
+      // Logged once, not for each message.
+      if (fault !== this.#storageFault) this.#options.onError(`${listener.name}: ${fault}`);
+      this.#storageFault = fault;
+      return notNow('Values cannot be stored now; try again later.');
+    }
+    if (kept === 'KEPT') return { status: 202, body: { accepted: true } };
+    if (kept === 'FULL') return notNow('There is no room for more values; try again later.');
+    const { tooLong, maxBytes } = kept;
+    const error = `${tooLong} is longer than the API takes: send ${maxBytes} bytes of JSON at most.`;
+    return { status: 413, body: { error } };
+  }
+
   #count(
     kind: Endpoint['kind'],
     name: string,
@@ -145,11 +169,11 @@ export class Listening {
   }
 }
 
-async function takeMessage(
-  { devices, onError }: ListeningOptions,
+/** Checks a message. Returns its device and values, or the reply that refuses it. */
+function checkMessage(
   listener: MessageListener,
   body: unknown,
-): Promise<Reply> {
+): { readonly device: string; readonly values: ReadonlyMap<string, FieldValue> } | Reply {
   if (!isObject(body)) return refuse([{ path: '', message: 'a message is a JSON object' }]);
   const faults: Fault[] = [];
   const device = Object.hasOwn(body, 'device') ? body.device : undefined;
@@ -168,17 +192,7 @@ async function takeMessage(
   const checked = checkValues(fields, body, ['device', 'type']);
   faults.push(...checked.faults);
   if (faults.length > 0 || !isDeviceName(device)) return refuse(faults);
-  const at = new Date().toISOString();
-  const kept = await devices.keep(device, checked.values, at).catch((error: unknown) => {
-    onError(`${listener.name}: values cannot be stored in the work folder: ${String(error)}`);
-    return 'FAILED' as const;
-  });
-  if (kept === 'FAILED') return notNow('Values cannot be stored now; try again later.');
-  if (kept === 'KEPT') return { status: 202, body: { accepted: true } };
-  if (kept === 'FULL') return notNow('There is no room for more values; try again later.');
-  const { tooLong, maxBytes } = kept;
-  const error = `${tooLong} is longer than the API takes: send ${maxBytes} bytes of JSON at most.`;
-  return { status: 413, body: { error } };
+  return { device, values: checked.values };
 }
 
 function notNow(error: string): Reply {

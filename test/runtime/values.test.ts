@@ -138,12 +138,15 @@ test('a file of values that cannot be created: 503, nothing accepted, and 202 on
   const unavailable = { status: 503, headers: { 'retry-after': '10' } };
   const refused = await ask(messages, { body: { device: 'd-1', level: 1 } });
   expect(refused).toMatchObject(unavailable);
+  await ask(messages, { body: { device: 'd-1', level: 1 } });
   expect(await ask(commands, { path: '/values?device=d-1' })).toMatchObject(unavailable);
   await controlPlane.until(() =>
     ['stored', 'read'].every((done) =>
       program.output().includes(`values cannot be ${done} in the work folder`),
     ),
   );
+  // The reason is logged once, not for each message.
+  expect(program.output().split('values cannot be stored')).toHaveLength(2);
   await rmdir(inTheWay);
   await accepted(messages, { device: 'd-1', level: 2 });
   await controlPlane.until(() => controlPlane.values.length > 0);
