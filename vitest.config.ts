@@ -25,7 +25,7 @@ export default defineConfig({
     // Longer than the machine is ever busy: what takes longer hangs.
     testTimeout: 120_000,
     hookTimeout: 240_000,
-    expect: { poll: { timeout: 30_000, interval: 20 } },
+    expect: { poll: { timeout: 30_000, interval: 50 } },
     reporters: ['default', './test/harness/slowest.ts', './test/harness/closing-line.ts'],
     coverage: { include: ['src/**'] },
   },

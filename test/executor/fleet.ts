@@ -242,6 +242,6 @@ async function play(
       });
       if (command.kind === 'STOP') driver.script.exitRuntime(instanceId, { exitCode: 0 });
     }
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

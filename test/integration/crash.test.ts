@@ -1,9 +1,11 @@
 /**
  * `kill -9` of the server at random moments while instances go up and down. `CRASHES=50` takes 20
- * instances and 50 moments; `SEED` repeats a run.
+ * instances and 50 moments; `SEED` repeats a run. The store is PostgreSQL, on which a server starts sooner;
+ * CRASH_STORE=embedded takes the other one, whose kills are in `chaos/outbox.test.ts` as well.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { createTestDatabase } from '../harness/database.ts';
 import { eventually } from '../harness/eventually.ts';
 import { addHost, addInstance } from './builders.ts';
 import { createClient } from './client.ts';
@@ -14,14 +16,20 @@ import { watch } from './watch.ts';
 
 const crashes = Number(process.env.CRASHES ?? 5);
 const size = crashes >= 50 ? 20 : 8;
+const isEmbedded = process.env.CRASH_STORE === 'embedded';
 const seed = Number(process.env.SEED ?? 20_261_121);
 
 test(`${crashes} crashes of the server, ${size} instances`, {
   timeout: crashes * 60_000,
 }, async () => {
   const random = randomNumbers(seed);
-  const server = await startServer();
-  onTestFinished(() => server.dispose());
+  const database = isEmbedded ? null : await createTestDatabase();
+  const environment = { ...(database && { DATABASE_URL: database.url }) };
+  const server = await startServer({ environment });
+  onTestFinished(async () => {
+    await server.dispose();
+    await database?.drop();
+  });
   const client = createClient(server);
   const hosts = Array.from({ length: Math.ceil(size / 4) }, (_, index) => `host-${index}`);
   for (const host of hosts) await addHost(client, host);
