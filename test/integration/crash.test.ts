@@ -24,7 +24,7 @@ test(`${crashes} crashes of the server, ${size} instances`, {
 }, async () => {
   const random = randomNumbers(seed);
   const database = isEmbedded ? null : await createTestDatabase();
-  const environment = { ...(database && { DATABASE_URL: database.url }) };
+  const environment = { SAMPLE_DATA: 'on', ...(database && { DATABASE_URL: database.url }) };
   const server = await startServer({ environment });
   onTestFinished(async () => {
     await server.dispose();
