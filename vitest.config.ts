@@ -18,7 +18,7 @@ export default defineConfig({
     globalSetup: ['test/harness/run.ts'],
     pool: 'forks',
     // More than processors, for many tests wait.
-    maxWorkers: 4,
+    maxWorkers: 3,
     // Files share a process, and so modules, compiled code and open stores: a third of the processor time.
     isolate: false,
     sequence: { sequencer: LongestFirst },

@@ -3,8 +3,19 @@
  * embedded store, the runtime as one file, a PostgreSQL with a migrated database, and a folder.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
@@ -26,9 +37,12 @@ declare module 'vitest' {
   }
 }
 
+const sharedMemory = '/dev/shm';
+const neededBytes = 8 * 1024 ** 3;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const memory = useMemory();
   execFileSync(process.execPath, [join(root, 'src/start.mjs'), '--build'], { stdio: 'inherit' });
   const folder = mkdtempSync(join(tmpdir(), 'im-run-'));
   const given = process.env.TEST_DATABASE_URL;
@@ -43,7 +57,30 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     await migrated.drop();
     await postgres?.stop();
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    if (memory) rmSync(memory, { recursive: true, force: true, maxRetries: 3 });
   };
+}
+
+/**
+ * Makes a folder in memory the one for temporary files, where there is room: the stores and servers of a run
+ * write gigabytes, and a disk that others use makes it take twice as long. `TMPDIR` chooses another.
+ */
+function useMemory(): string | null {
+  if (process.env.TMPDIR || !existsSync(sharedMemory)) return null;
+  for (const name of readdirSync(sharedMemory)) {
+    const pid = /^instance-manager-tests-(\d+)$/.exec(name)?.[1];
+    // Of a run that was killed.
+    if (pid && !existsSync(`/proc/${pid}`)) rmSync(join(sharedMemory, name), { recursive: true });
+  }
+  const { bavail, bsize } = statfsSync(sharedMemory);
+  const mounts = readFileSync('/proc/mounts', 'utf8').split('\n');
+  const isExecutable = mounts.some((line) => / \/dev\/shm \w+ (?!.*noexec)/.test(line));
+  if (!isExecutable || Math.min(bavail * bsize, freemem()) < neededBytes) return null;
+  const folder = join(sharedMemory, `instance-manager-tests-${process.pid}`);
+  mkdirSync(folder);
+  chmodSync(folder, 0o1777); // As any folder for temporary files: PostgreSQL runs as another user.
+  process.env.TMPDIR = folder;
+  return folder;
 }
 
 async function compileRuntime(folder: string): Promise<string> {

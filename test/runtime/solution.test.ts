@@ -1,5 +1,6 @@
 /** What a solution document and an instance's settings must be: by the server and by the runtime. */
-import { describe, expect, test } from 'vitest';
+import vm from 'node:vm';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import greenhouse from '../../schema/greenhouse.json' with { type: 'json' };
 import { checkSettings, checkSolution } from '../../src/lifecycle/solution.ts';
 import { loadSolution } from '../../src/runtime/solution.ts';
@@ -166,6 +167,18 @@ describe('settings', () => {
     expect(found.map(({ path }) => path).sort()).toEqual(
       paths.map((path) => `settings.${path}`).sort(),
     );
+  });
+
+  test('a match that is interrupted before it has had processor time is tried again', () => {
+    const interrupted = Object.assign(new Error('timed out'), {
+      code: 'ERR_SCRIPT_EXECUTION_TIMEOUT',
+    });
+    const run = vi.spyOn(vm.Script.prototype, 'runInContext').mockImplementationOnce(() => {
+      throw interrupted;
+    });
+    onTestFinished(() => run.mockRestore());
+    expect(load(definition, { key: 'k', name: 'b' })).toEqual([]);
+    expect(run.mock.calls.length).toBeGreaterThan(1);
   });
 
   test('a message repeats no value', () => {
