@@ -237,7 +237,7 @@ test(`${wanted} values to ${size} instances: what was answered 202 is in the sto
     [...ledgers].map(([instance, ledger], n) =>
       send({
         ...{ instance, ledger, seed: seed + n * 104_729, count: sendersEach },
-        pauseMilliseconds: isFull ? 300 : 40,
+        pauseMilliseconds: isFull ? 300 : 100,
         url: () => urls.get(instance) ?? null,
         isEnough: () => each.length === 0 && ledger.accepted >= wanted / size,
       }),
