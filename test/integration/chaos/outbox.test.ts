@@ -276,6 +276,6 @@ test(`${wanted} values to ${size} instances: what was answered 202 is in the sto
       `in the store, ${total.replaced} replaced by newer ones, ${total.lost} lost; ` +
       `${total.refused} refused, ${total.unknown} without an answer; ${faults}`,
   );
-  expect(wrong, context).toEqual([]);
+  expect(wrong, `${context}\n${world.server.output().slice(-4000)}`).toEqual([]);
   expect(total, context).toMatchObject({ lost: 0 });
 });
