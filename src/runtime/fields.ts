@@ -149,7 +149,7 @@ function mismatch(pattern: RegExp, text: string): string | undefined {
       // Interrupted.
     }
   } while (millisecondsOf(process.cpuUsage(before)) < patternMilliseconds);
-  return `could not be matched against ${pattern.source} within ${patternMilliseconds} ms`;
+  return `could not be matched against ${pattern.source} within ${patternMilliseconds} ms of processor time`;
 }
 
 const millisecondsOf = ({ user, system }: NodeJS.CpuUsage) => (user + system) / 1000;

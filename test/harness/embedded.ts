@@ -11,7 +11,7 @@ import { copyTemplate } from '../../src/store/database/template.ts';
 
 interface Kept {
   readonly database: Database;
-  /** Of the template: a test that changed the schema keeps its store for itself. */
+  /** As it was opened: a store whose schema, functions or settings a test changed is not used again. */
   readonly schema: string;
 }
 
@@ -53,10 +53,14 @@ async function open(): Promise<Kept> {
 async function schemaOf(database: Database): Promise<string> {
   const catalogs = ['pg_class', 'pg_attribute', 'pg_proc', 'pg_constraint', 'pg_trigger'];
   const counts = catalogs.map((catalog) => `(select count(*) from ${catalog})`);
-  const [row] = await database.query<{ counts: string }>(
-    `select concat_ws(' ', ${counts.join(', ')}) as counts`,
+  const [row] = await database.query<{ schema: string }>(
+    `select concat_ws(' ', ${counts.join(', ')},
+       (select md5(string_agg(prosrc, ' ' order by oid)) from pg_proc
+         where pronamespace = 'public'::regnamespace),
+       (select string_agg(name || '=' || setting, ' ' order by name) from pg_settings
+         where source = 'session')) as schema`,
   );
-  return row?.counts ?? '';
+  return row?.schema ?? '';
 }
 
 /** Removes all rows and sets sequences back. False: a test changed more than rows. */

@@ -6,7 +6,6 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -68,16 +67,17 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 function useMemory(): string | null {
   if (process.env.TMPDIR || !existsSync(sharedMemory)) return null;
   for (const name of readdirSync(sharedMemory)) {
-    const pid = /^instance-manager-tests-(\d+)$/.exec(name)?.[1];
-    // Of a run that was killed.
-    if (pid && !existsSync(`/proc/${pid}`)) rmSync(join(sharedMemory, name), { recursive: true });
+    const pid = /^instance-manager-tests-(\d+)-/.exec(name)?.[1];
+    if (!pid || existsSync(`/proc/${pid}`)) continue;
+    try {
+      rmSync(join(sharedMemory, name), { recursive: true }); // Of a run that was killed.
+    } catch {} // It is another user's.
   }
   const { bavail, bsize } = statfsSync(sharedMemory);
   const mounts = readFileSync('/proc/mounts', 'utf8').split('\n');
   const isExecutable = mounts.some((line) => / \/dev\/shm \w+ (?!.*noexec)/.test(line));
   if (!isExecutable || Math.min(bavail * bsize, freemem()) < neededBytes) return null;
-  const folder = join(sharedMemory, `instance-manager-tests-${process.pid}`);
-  mkdirSync(folder);
+  const folder = mkdtempSync(join(sharedMemory, `instance-manager-tests-${process.pid}-`));
   chmodSync(folder, 0o1777); // As any folder for temporary files: PostgreSQL runs as another user.
   process.env.TMPDIR = folder;
   return folder;

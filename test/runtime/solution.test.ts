@@ -173,12 +173,15 @@ describe('settings', () => {
     const interrupted = Object.assign(new Error('timed out'), {
       code: 'ERR_SCRIPT_EXECUTION_TIMEOUT',
     });
-    const run = vi.spyOn(vm.Script.prototype, 'runInContext').mockImplementationOnce(() => {
-      throw interrupted;
-    });
+    const run = vi.spyOn(vm.Script.prototype, 'runInContext');
     onTestFinished(() => run.mockRestore());
-    expect(load(definition, { key: 'k', name: 'b' })).toEqual([]);
-    expect(run.mock.calls.length).toBeGreaterThan(1);
+    for (const check of [load, checkSettings]) {
+      run.mockClear().mockImplementationOnce(() => {
+        throw interrupted;
+      });
+      expect(check(definition, { key: 'k', name: 'b' })).toEqual([]);
+      expect(run.mock.calls.length, check.name).toBeGreaterThan(1);
+    }
   });
 
   test('a message repeats no value', () => {
