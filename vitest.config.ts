@@ -17,7 +17,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/harness/run.ts'],
     pool: 'forks',
-    // More than processors, for many tests wait.
+    // More than the machine has processors, because many tests wait.
     maxWorkers: 3,
     // Files share a process, and so modules, compiled code and open stores: a third of the processor time.
     isolate: false,

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** Long, for a machine may be busy: only a test that fails waits for so long. */
 const patienceSeconds = 30;
-/** Looking costs what is waited for its processor time: the longer it takes, the less often. */
+/** Each attempt takes processor time from the processes under test, so the interval grows. */
 const intervalMs = { first: 10, growth: 1.3, max: 150 };
 
 /**
