@@ -1,6 +1,6 @@
 /**
- * Builds the server and the programs of its hosts into a folder: `main.js`, which loads the rest on
- * demand, `agent.mjs` and `runtime.mjs`. `start.mjs` calls it with the folder of a missing build.
+ * Builds the server, its pages and the programs of its hosts into a folder: `main.js`, which loads the rest
+ * on demand, `agent.mjs`, `runtime.mjs` and `pages/`. `start.mjs` calls it with the folder of a missing build.
  */
 import {
   existsSync,
@@ -18,6 +18,8 @@ import { build, type Plugin } from 'esbuild';
 
 import { bundleOptions, compileProgram } from './drivers/process/compile.ts';
 import { programs } from './drivers/process/program.ts';
+import { compilePage, filesOfBuild } from './server/page/compile.ts';
+import { pageNames } from './server/page/files.ts';
 import { checkDriver } from './store/database/postgres.ts';
 import { makeTemplate } from './store/database/template.ts';
 
@@ -26,7 +28,7 @@ const source = fileURLToPath(new URL('.', import.meta.url));
 /**
  * Packages that are not only JavaScript, or too large to be loaded at every start, are not bundled.
  */
-const packages = ['@electric-sql/pglite', '@graphql-yoga/render-graphiql'];
+const packages = ['@electric-sql/pglite'];
 /** Loaded only by a server that runs from its sources. */
 const ofSources = ['*/compile.ts'];
 /** Builds that are kept: the newest, and that of a server which is just starting. */
@@ -51,6 +53,13 @@ async function makeBuild(folder: string): Promise<void> {
       const { text, packages } = await compileProgram(name);
       writeFileSync(join(draft, `${name}.mjs`), text);
       writeFileSync(join(draft, `${name}.json`), JSON.stringify({ packages }));
+    }
+    for (const name of pageNames) {
+      const files = await filesOfBuild(name, await compilePage(name));
+      for (const [path, content] of files) {
+        mkdirSync(dirname(join(draft, path)), { recursive: true });
+        writeFileSync(join(draft, path), content);
+      }
     }
     await build({
       ...bundleOptions,

@@ -3,13 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Drain } from '../http/drain.ts';
 import { accepts } from '../http/media-type.ts';
 import type { Auth } from './auth/auth.ts';
-import { hasCookie } from './auth/sign-in.ts';
 import type { Requester } from './execution/request.ts';
-import type { GraphiqlHandler } from './graphiql/graphiql.ts';
 import type { PostHandler } from './transport/post.ts';
 import { completedEventId } from './transport/sse.ts';
 import { notAcceptableMessage, responseTypes, type YogaHandler } from './transport/yoga.ts';
-import { isJson, readText, redirect, sendError } from './wire/respond.ts';
+import { isJson, readText, sendError } from './wire/respond.ts';
 
 /** One request and its response. */
 export interface Exchange {
@@ -20,7 +18,8 @@ export interface Exchange {
 
 export interface GraphqlRouteOptions {
   readonly auth: Auth;
-  readonly graphiql: GraphiqlHandler;
+  /** GraphiQL, for a browser. */
+  readonly graphiql: (exchange: Exchange) => Promise<void>;
   readonly post: PostHandler;
   readonly yoga: YogaHandler;
   readonly drain: Drain;
@@ -42,7 +41,7 @@ export function createGraphqlRoute(
     // Yoga compares media types by their letters, and they have no case.
     const accept = (request.headers.accept ?? '').toLowerCase();
     if (accept !== '') request.headers.accept = accept;
-    if (request.method === 'GET' && accept.includes('text/html')) return page(exchange);
+    if (request.method === 'GET' && accept.includes('text/html')) return options.graphiql(exchange);
     if (request.method !== 'GET' && request.method !== 'POST') {
       response.setHeader('allow', 'GET, POST');
       return sendError(response, 'METHOD_NOT_ALLOWED', 'GraphQL takes GET and POST.');
@@ -82,13 +81,6 @@ export function createGraphqlRoute(
     if (text !== '') return text;
     sendError(response, 'BAD_REQUEST', 'The body is empty: { "query": … } goes there.');
     return null;
-  }
-
-  /** GraphiQL, for a session. The page contains no secret, but is useless without a session. */
-  async function page({ request, response }: Exchange): Promise<void> {
-    if (!hasCookie(request, auth) || !(await auth.isSession(request)))
-      return redirect(response, '/sign-in');
-    await options.graphiql(request, response);
   }
 
   return graphql;

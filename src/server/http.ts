@@ -3,13 +3,16 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { describeError, isConnectionError } from '../store/database/sql-error.ts';
-import type { SignIn } from './auth/sign-in.ts';
+import { hasCookie, type SignIn } from './auth/sign-in.ts';
 import { createGraphqlRoute, type Exchange, type GraphqlRouteOptions } from './graphql-route.ts';
+import type { PageName } from './page/files.ts';
+import type { Pages } from './page/page.ts';
 import type { Metrics } from './wire/metrics.ts';
 import { unavailable } from './wire/request-error.ts';
 import { closingMessage, redirect, sendError, sendText } from './wire/respond.ts';
 
-export interface HttpOptions extends GraphqlRouteOptions {
+export interface HttpOptions extends Omit<GraphqlRouteOptions, 'graphiql'> {
+  readonly pages: Pages;
   readonly signIn: SignIn;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -39,7 +42,8 @@ export function createHttpListener(options: HttpOptions) {
   const { auth, signIn, metrics, log } = options;
 
   const routes: Readonly<Record<string, Handler>> = {
-    '/': ({ response }) => redirect(response, '/graphql'),
+    '/': page('console'),
+    '/assets/': (exchange) => options.pages.asset(exchange),
     '/healthz': ({ response }) => sendText(response, 200, 'ok\n'),
     '/readyz': async ({ response }) => {
       const isReady = await options.ready().catch(() => false);
@@ -56,7 +60,7 @@ export function createHttpListener(options: HttpOptions) {
     '/sign-in': ({ request, response }) => signIn.page(request, response),
     '/session': ({ request, response }) => signIn.session(request, response),
     '/session/link': ({ request, response }) => signIn.link(request, response),
-    '/graphql': createGraphqlRoute(options),
+    '/graphql': createGraphqlRoute({ ...options, graphiql: page('graphiql') }),
   };
   const writable = ['/graphql', '/session', '/session/link'];
   /** Probes use an address that is in no list, and these paths disclose nothing. */
@@ -69,6 +73,16 @@ export function createHttpListener(options: HttpOptions) {
     if ('viewer' in found) sendError(response, 'FORBIDDEN', 'Not for the key of a run.');
     else sendError(response, found.code, found.message);
     return false;
+  }
+
+  /** A page, for a session. It contains no secret, but is useless without a session. */
+  function page(name: PageName): (exchange: Exchange) => Promise<void> {
+    return async (exchange) => {
+      const { request, response } = exchange;
+      if (!hasCookie(request, auth) || !(await auth.isSession(request)))
+        return redirect(response, '/sign-in');
+      await options.pages.document(name, exchange);
+    };
   }
 
   async function route(exchange: Exchange, path: string): Promise<void> {
@@ -95,7 +109,7 @@ export function createHttpListener(options: HttpOptions) {
 
   return (request: IncomingMessage, response: ServerResponse): void => {
     const requestId = randomUUID();
-    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    const path = routeOf((request.url ?? '').split('?', 1)[0] ?? '');
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     response.setHeader('x-request-id', requestId);
     response.once('finish', () => {
@@ -110,6 +124,16 @@ export function createHttpListener(options: HttpOptions) {
       else sendError(response, 'INTERNAL', `The log has the cause under ${requestId}.`);
     });
   };
+}
+
+/** First parts of the console's own addresses: `/instances/greenhouse-1`. */
+const consoleAddresses = ['instances', 'hosts', 'create', 'solutions', 'operations', 'history'];
+
+/** The route of a path: its own, or that of all paths that begin like it. */
+function routeOf(path: string): string {
+  const [, first = '', ...rest] = path.split('/');
+  if (first === 'assets' && rest.length > 0) return '/assets/';
+  return consoleAddresses.includes(first) ? '/' : path;
 }
 
 /** Reads for a limited time what a refused client still sends, so that it receives the answer. */

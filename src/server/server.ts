@@ -15,8 +15,8 @@ import { rememberAddress } from './auth/link.ts';
 import { createSignIn, type SignIn } from './auth/sign-in.ts';
 import { createPipeline } from './execution/pipeline.ts';
 import type { Requester } from './execution/request.ts';
-import { createGraphiqlHandler } from './graphiql/graphiql.ts';
 import { createHttpListener } from './http.ts';
+import { createPages } from './page/page.ts';
 import { createPostHandler } from './transport/post.ts';
 import { createSockets, type Sockets } from './transport/websocket.ts';
 import { createYogaHandler, type YogaHandler } from './transport/yoga.ts';
@@ -132,7 +132,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const listener = createHttpListener({
       ...{ auth, signIn, yoga, drain, metrics, log, payloadBytes, ready: options.ready },
       post: createPostHandler(pipeline),
-      graphiql: createGraphiqlHandler(),
+      pages: createPages(),
       isExposed: config.publicUrl !== undefined || !isLoopbackAddress(config.host),
       sdl: () => {
         sdl ??= `${printSchema(options.schema)}\n`;

@@ -12,7 +12,7 @@ if (!code) {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ code }),
   }).then(async (answer) => {
-    if (answer.ok) return location.replace('/graphql');
+    if (answer.ok) return location.replace('/');
     const { errors } = await answer.json();
     say(errors[0].message);
   }).catch(() => say('The server did not answer. Is it still running?'));

@@ -1,0 +1,3 @@
+import { render } from 'preact';
+
+render(<p>Instance Manager</p>, document.getElementById('root')!);
