@@ -1,0 +1,80 @@
+/** The connection to the API: its state, the resuming client of the streams, and requests by POST. */
+import { signal } from '@preact/signals';
+import { createResumingClient, StreamError } from '../../client/client.ts';
+
+export type ConnectionState = 'CONNECTING' | 'LIVE' | 'LOST' | 'SIGNED_OUT';
+
+export const connection = signal<ConnectionState>('CONNECTING');
+/** Up to when what the page shows is confirmed; null while the connection is live. */
+export const asOf = signal<Date | null>(null);
+
+/** All streams of the page, over one WebSocket. Their errors go to `streamEnded`. */
+export const client = createResumingClient({
+  url: '/graphql',
+  keepAliveSeconds: 5,
+  longestWaitSeconds: 5,
+  onStatus(status) {
+    if (connection.value === 'SIGNED_OUT') return;
+    if (status === 'DISCONNECTED') asOf.value ??= new Date();
+    else asOf.value = null;
+    connection.value = status === 'CONNECTED' ? 'LIVE' : 'LOST';
+  },
+});
+
+/** The server refuses the session: it was revoked, or is over. */
+const forbidden = 4403;
+
+/** For the `error` of each stream. */
+export function streamEnded(error: Error): void {
+  if (error instanceof StreamError && error.closeCode === forbidden) signedOut();
+  else console.error(error);
+}
+
+function signedOut(): void {
+  asOf.value ??= new Date();
+  connection.value = 'SIGNED_OUT';
+}
+
+/** Why a request has no data. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  /** `extensions.code`; UNREACHABLE: no answer came, and nothing is known of what was done. */
+  readonly code: string;
+
+  constructor(message: string, code: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/**
+ * Sends a query or a mutation. Partial answers count as errors.
+ * @throws RequestError
+ */
+export async function request<Data>(query: string, variables: object = {}): Promise<Data> {
+  const response = await fetch('/graphql', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json' },
+    body: JSON.stringify({ query, variables }),
+  }).catch(() => {
+    throw new RequestError('The server does not answer. Try again in a moment.', 'UNREACHABLE');
+  });
+  if (response.status === 401) signedOut();
+  const { data, errors } = (await response.json().catch(() => ({}))) as {
+    data?: Data;
+    errors?: { message: string; extensions?: { code?: string } }[];
+  };
+  const [error] = errors ?? [];
+  if (error || !data)
+    throw new RequestError(
+      error?.message ?? `The server answered ${response.status}.`,
+      error?.extensions?.code ?? 'INTERNAL',
+    );
+  return data;
+}
+
+/** A key that makes the repeat of a mutation safe. `crypto.randomUUID` is for secure contexts alone. */
+export function newIdempotencyKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,3 @@
+export function CreateView({ path }: { path: readonly string[] }) {
+  return <h1>Create {path[1]}</h1>;
+}

@@ -1,0 +1,49 @@
+/** A time relative to now, with the exact one beside it, in the viewer's zone. */
+import { signal } from '@preact/signals';
+
+/** Now, to the second, shared by all times of the page. */
+export const now = signal(Date.now());
+setInterval(() => {
+  if (!document.hidden) now.value = Date.now();
+}, 1000);
+
+const exactFormat = new Intl.DateTimeFormat(undefined, {
+  dateStyle: 'medium',
+  timeStyle: 'medium',
+});
+const zonedFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'long' });
+const clockFormat = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+
+const units = [
+  { name: 'd', seconds: 86_400 },
+  { name: 'h', seconds: 3_600 },
+  { name: 'min', seconds: 60 },
+  { name: 's', seconds: 1 },
+] as const;
+
+/** `3 min`, `2 d 4 h`: the two largest units. */
+export function duration(milliseconds: number): string {
+  let rest = Math.max(0, Math.floor(milliseconds / 1000));
+  const parts: string[] = [];
+  for (const { name, seconds } of units) {
+    const count = Math.floor(rest / seconds);
+    if (count > 0) parts.push(`${count} ${name}`);
+    rest -= count * seconds;
+    if (parts.length === 2) break;
+  }
+  return parts.join(' ') || '0 s';
+}
+
+/** With `exact` the clock alone: for what does not get older. */
+export function Time({ at, exact = false }: { at: Date | string; exact?: boolean }) {
+  const date = typeof at === 'string' ? new Date(at) : at;
+  const isToday = date.toDateString() === new Date().toDateString();
+  const text = exact
+    ? (isToday ? clockFormat : exactFormat).format(date)
+    : `${duration(now.value - date.getTime())} ago`;
+  return (
+    <time dateTime={date.toISOString()} title={zonedFormat.format(date)}>
+      {text}
+    </time>
+  );
+}
