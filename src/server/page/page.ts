@@ -71,7 +71,7 @@ export function createPages(): Pages {
 
   return {
     async document(name, { request, response }) {
-      const { digest, has } = await load(name);
+      const { digest, styles } = await load(name);
       const etag = `"${digest}"`;
       response.setHeader('content-security-policy', policies[name]);
       response.setHeader('cache-control', 'private, no-cache');
@@ -83,9 +83,8 @@ export function createPages(): Pages {
       }
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
       const folder = `/assets/${name}/${digest}`;
-      const style = has('main.css') ? `<link rel="stylesheet" href="${folder}/main.css">\n` : '';
       response.end(
-        request.method === 'HEAD' ? undefined : documentOf(titles[name], { folder, style }),
+        request.method === 'HEAD' ? undefined : documentOf(titles[name], { folder, styles }),
       );
     },
     async asset({ request, response }) {
@@ -113,7 +112,7 @@ export function createPages(): Pages {
   };
 }
 
-const documentOf = (title: string, { folder, style }: { folder: string; style: string }) =>
+const documentOf = (title: string, { folder, styles }: { folder: string; styles: string[] }) =>
   `<!doctype html>
 <html lang="en">
 <head>
@@ -122,7 +121,7 @@ const documentOf = (title: string, { folder, style }: { folder: string; style: s
 <meta name="color-scheme" content="light dark">
 <title>${title}</title>
 <link rel="icon" href="data:,">
-${style}<script type="module" src="${folder}/main.js"></script>
+${styles.map((file) => `<link rel="stylesheet" href="${folder}/${file}">\n`).join('')}<script type="module" src="${folder}/main.js"></script>
 </head>
 <body>
 <div id="root"></div>
@@ -133,6 +132,8 @@ ${style}<script type="module" src="${folder}/main.js"></script>
 
 interface LoadedPage {
   readonly digest: string;
+  /** The stylesheets, that of the entry first. A script that is loaded later does not load its own. */
+  readonly styles: string[];
   has(file: string): boolean;
   read(file: string, encoding: string | undefined): Promise<Uint8Array>;
 }
@@ -143,6 +144,7 @@ async function loadPage(name: PageName): Promise<LoadedPage> {
   const { digest, files } = await compilePage(name);
   return {
     digest,
+    styles: stylesOf(files.keys()),
     has: (file) => files.has(file),
     async read(file, encoding) {
       const content = files.get(file) ?? new Uint8Array();
@@ -152,12 +154,18 @@ async function loadPage(name: PageName): Promise<LoadedPage> {
   };
 }
 
+const stylesOf = (files: Iterable<string>): string[] =>
+  [...files]
+    .filter((file) => extname(file) === '.css')
+    .sort((a, b) => Number(b === 'main.css') - Number(a === 'main.css') || a.localeCompare(b));
+
 function pageOfBuild(name: PageName, folder: URL): LoadedPage {
   const [digest = ''] = readdirSync(new URL(`pages/${name}/`, folder));
   const within = new URL(`pages/${name}/${digest}/`, folder);
   const files = new Set(readdirSync(within));
   return {
     digest,
+    styles: stylesOf(files),
     has: (file) => files.has(file) && !Object.values(encodings).includes(extname(file)),
     read: async (file, encoding) =>
       readFileSync(new URL(file + (encoding ? encodings[encoding] : ''), within)),
