@@ -1,0 +1,11 @@
+/** Names of the API for people. */
+
+/** `DEPLOY_INSTANCE`: Deploy instance. */
+export function words(name: string): string {
+  const text = name.toLowerCase().replaceAll('_', ' ').replaceAll('dns', 'DNS');
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** `1 line`, `2 lines`. */
+export const count = (amount: number, one: string, many = `${one}s`): string =>
+  `${amount.toLocaleString()} ${amount === 1 ? one : many}`;
