@@ -1,8 +1,10 @@
-import { createGraphiQLFetcher } from '@graphiql/toolkit';
+/** The page at `/graphql`: GraphiQL as a client of the API on this server. */
 import { operations } from 'example-operations';
 import { GraphiQL } from 'graphiql';
 import { createRoot } from 'react-dom/client';
 import 'graphiql/style.css';
+import { createResumingClient } from '../client/client.ts';
+import { createFetcher } from './fetcher.ts';
 
 const workers: Readonly<Record<string, string>> = {
   json: 'json.worker',
@@ -17,15 +19,13 @@ const workers: Readonly<Record<string, string>> = {
     }),
 };
 
-const { protocol, host } = location;
-const fetcher = createGraphiQLFetcher({
-  url: '/graphql',
-  subscriptionUrl: `${protocol.replace('http', 'ws')}//${host}/graphql`,
-});
+const address = new URLSearchParams(location.search);
 
 createRoot(document.getElementById('root') as HTMLElement).render(
   <GraphiQL
-    fetcher={fetcher}
+    fetcher={createFetcher(createResumingClient({ url: '/graphql' }))}
+    initialQuery={address.get('query') ?? undefined}
+    initialVariables={address.get('variables') ?? undefined}
     defaultTabs={operations.map(({ document }) => ({ query: document }))}
   />,
 );

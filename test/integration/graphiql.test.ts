@@ -24,11 +24,9 @@ async function openBrowser(): Promise<Browser> {
 
 const editor = (page: Page) => page.locator('.graphiql-query-editor .view-lines').innerText();
 
-/** Opens a tab with one click, waits until GraphiQL has read its document, and runs its operation. */
+/** Opens a tab with one click and runs its operation. */
 async function run(page: Page, name: string): Promise<void> {
   await page.getByTitle(name, { exact: true }).click();
-  // GraphiQL puts what it has read into the address.
-  await page.waitForURL((url) => url.searchParams.get('query')?.includes(` ${name} `) ?? false);
   await expect.poll(() => editor(page)).toContain(name);
   await page.locator('.graphiql-execute-button').click();
 }
@@ -60,8 +58,9 @@ test.runIf(isThere)('subscribe and deploy in GraphiQL, offline', { timeout: 300_
   };
   watch(page);
   await page.goto(link);
-  await page.locator('.graphiql-container').last().waitFor({ timeout: 30_000 });
+  await page.waitForURL(`${server.url}/`);
   expect(new URL(page.url()).hash, 'the code is not left in the address').toBe('');
+  await page.goto(`${server.url}/graphql`);
   for (const name of ['WatchInstance', 'DeployInstance', 'PauseInstance', 'History']) {
     await page.getByTitle(name, { exact: true }).waitFor();
   }
@@ -83,7 +82,7 @@ test.runIf(isThere)('subscribe and deploy in GraphiQL, offline', { timeout: 300_
   await expect.poll(() => shown(page)).toMatch(/"to":\s*"RUNNING"/);
   await run(second, 'PauseInstance');
   await expect.poll(() => shown(page)).toMatch(/"to":\s*"PAUSED"/);
-  // The address names the tab that was open, and a reload opens it again.
+  // A reload opens the same tab again.
   await second.reload();
   await expect.poll(() => editor(second), { timeout: 60_000 }).toContain('PauseInstance');
   expect(await second.locator('.graphiql-tab').count(), 'tabs after a reload').toBe(tabs);

@@ -24,6 +24,23 @@ const exampleOperations: Plugin = {
   },
 };
 
+/** Fonts that a style sheet has in itself become files: the policy takes no others, and few are needed. */
+const fontFiles: Plugin = {
+  name: 'font-files',
+  setup({ onResolve, onLoad }) {
+    const font = /^data:font\/(\w+);base64,(.*)$/s;
+    onResolve({ filter: font }, ({ path }) => {
+      const [, type = '', content = ''] = font.exec(path) ?? [];
+      const name = createHash('sha256').update(content).digest('hex').slice(0, 8);
+      return { path: `${name}.${type}`, namespace: 'font', pluginData: content };
+    });
+    onLoad({ filter: /^/, namespace: 'font' }, ({ pluginData }) => ({
+      contents: Buffer.from(pluginData, 'base64'),
+      loader: 'file',
+    }));
+  },
+};
+
 const pages: Readonly<Record<PageName, BuildOptions>> = {
   console: {
     entryPoints: { main: source('console/main.tsx') },
@@ -37,7 +54,7 @@ const pages: Readonly<Record<PageName, BuildOptions>> = {
       'graphql.worker': 'monaco-graphql/esm/graphql.worker.js',
     },
     jsxImportSource: 'react',
-    plugins: [exampleOperations],
+    plugins: [exampleOperations, fontFiles],
   },
 };
 
