@@ -9,7 +9,7 @@ const save = (field: string, saved: string) => {
   const namesNothing = /^create(?!Instance)/.test(field);
   const refusal = `... on UserError { code message } ... on InvalidInput { issues { path message } }
     ${namesNothing ? '' : '... on ResourceNotFound { kind reference }'}
-    ... on Conflict { currentVersion }`;
+    ... on Conflict { path currentVersion }`;
   const type = `${field[0]?.toUpperCase()}${field.slice(1)}`;
   return `mutation ($input: ${type}Input!) {
     ${field}(input: $input) { __typename ${saved} ${refusal} }
@@ -119,10 +119,16 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('the catalogue on %s', (kind) => 
     expect(await mutate('createSolution', { key: 'taken' })).toMatchObject({
       __typename: 'Conflict',
       code: 'KEY_TAKEN',
+      path: 'key',
     });
     expect(
       await mutate('updateSolution', { solution: 'taken', expectedVersion: 9, name: 'x' }),
-    ).toMatchObject({ __typename: 'Conflict', code: 'VERSION_CONFLICT', currentVersion: 1 });
+    ).toMatchObject({
+      __typename: 'Conflict',
+      code: 'VERSION_CONFLICT',
+      path: 'expectedVersion',
+      currentVersion: 1,
+    });
 
     const missing = { __typename: 'ResourceNotFound', code: 'NOT_FOUND', kind: 'SOLUTION' };
     expect(await mutate('deleteSolution', { solution: 'nowhere' })).toMatchObject({

@@ -275,6 +275,12 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('instances on %s', (kind) => {
     expect(await keys('{ solution: ["guarded"], billingSubscription: ["trial"] }')).toEqual([
       'second',
     ]);
+    const { solution } = await fleet.ask(
+      '{ solution(solution: "greenhouse") { latestVersion { id } } }',
+    );
+    const { id } = solution.latestVersion;
+    expect(await keys(`{ runsVersion: ["${id}"] }`)).toEqual(['greenhouse-1']);
+    expect(await keys('{ runsVersion: ["1.0"] }')).toEqual([]);
     expect(await keys('{ label: [{ name: "site" }] }')).toEqual(['second']);
     expect(await keys('{ label: [{ name: "site", value: ["south"] }] }')).toEqual([]);
     expect(await keys('{ label: [{ name: "site", value: ["south", "north"] }] }')).toEqual([

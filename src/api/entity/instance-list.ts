@@ -9,7 +9,7 @@ import { active } from '../../store/table/state-sets.ts';
 import type { Edition as EditionName } from '../../store/table/values.ts';
 import { builder } from '../base/builder.ts';
 import { DesiredInstanceState, Edition, InstanceState, Reachability } from '../base/enums.ts';
-import { anyNamed } from '../base/ids.ts';
+import { anyNamed, isUuid, referenceOf } from '../base/ids.ts';
 import type { Where } from '../base/reads.ts';
 import {
   allOf,
@@ -30,6 +30,7 @@ export interface InstanceFilterShape extends ResourceFilter {
   edition?: readonly EditionName[] | null;
   host?: readonly string[] | null;
   solution?: readonly string[] | null;
+  runsVersion?: readonly string[] | null;
   billingSubscription?: readonly string[] | null;
   label?: readonly LabelFilterShape[] | null;
 }
@@ -43,6 +44,7 @@ export const InstanceFilter: InputRef<InstanceFilterShape> = builder.inputType('
     edition: t.field({ type: [Edition] }),
     host: t.idList(),
     solution: t.idList(),
+    runsVersion: t.idList(),
     billingSubscription: t.idList(),
     label: t.field({ type: [LabelFilter] }),
     ...resourceFilterFields(t),
@@ -71,6 +73,12 @@ function convergence(wanted: boolean | null | undefined): Where {
 const related = (relation: string, type: string, ids: readonly string[] | null | undefined) =>
   ids ? { [relation]: anyNamed(type, ids) } : {};
 
+function running(versions: readonly string[] | null | undefined): Where {
+  if (!versions) return {};
+  const ids = versions.map((id) => referenceOf('SolutionVersion', id)).filter(isUuid);
+  return { run: { solutionVersionId: { in: ids }, endedAt: { isNull: true } } };
+}
+
 export const instanceOrder = resourceOrder('Instance');
 
 /** The instances that match. */
@@ -84,6 +92,7 @@ export function instancesWhere(filter: InstanceFilterShape | null | undefined): 
     anyOf('edition', filter?.edition),
     related('host', 'Host', filter?.host),
     related('solution', 'Solution', filter?.solution),
+    running(filter?.runsVersion),
     related('subscription', 'BillingSubscription', filter?.billingSubscription),
     ...labelled(filter?.label),
   );

@@ -58,6 +58,7 @@ export const ResourceNotFound = builder
 
 export interface ConflictShape extends UserErrorShape {
   readonly __typename: 'Conflict';
+  readonly path: string | null;
   readonly currentVersion: number | null;
   readonly currentSequence: number | null;
 }
@@ -65,6 +66,7 @@ export interface ConflictShape extends UserErrorShape {
 export const Conflict = builder.objectRef<ConflictShape>('Conflict').implement({
   interfaces: [UserError],
   fields: (t) => ({
+    path: t.exposeString('path', { nullable: true }),
     currentVersion: t.exposeInt('currentVersion', { nullable: true }),
     currentSequence: t.exposeInt('currentSequence', { nullable: true }),
   }),
@@ -128,8 +130,8 @@ export function notFound(kind: string, reference: string): ResourceNotFoundShape
 
 /** The input conflicts with what exists. */
 export function conflict(result: Extract<SaveResult, { outcome: 'CONFLICT' }>): ConflictShape {
-  const { code, message, currentVersion, currentSequence } = result;
-  return { __typename: 'Conflict', code, message, currentVersion, currentSequence };
+  const { code, message, path, currentVersion, currentSequence } = result;
+  return { __typename: 'Conflict', code, message, path, currentVersion, currentSequence };
 }
 
 /** What was saved: its uuid, under the name of the accepted type. */

@@ -95,6 +95,7 @@ export const keyUsed = {
   code: 'IDEMPOTENCY_CONFLICT',
   message:
     'This idempotencyKey was used with another input in the last 24 hours. Use a new key for another input.',
+  path: 'idempotencyKey',
   currentVersion: null,
   currentSequence: null,
 } as const;

@@ -45,6 +45,7 @@ export type CommandResult =
       readonly outcome: 'CONFLICT';
       readonly code: 'VERSION_CONFLICT' | 'IDEMPOTENCY_CONFLICT';
       readonly message: string;
+      readonly path: string;
       readonly currentVersion: number | null;
       readonly currentSequence: number | null;
     };
@@ -162,6 +163,7 @@ function sequenceConflict(
     outcome: 'CONFLICT',
     code: 'VERSION_CONFLICT',
     message: `The sequence is ${currentSequence}, not ${expectedSequence}: its state has changed since. Read it again, then decide.`,
+    path: 'expectedSequence',
     currentVersion: null,
     currentSequence,
   };

@@ -30,6 +30,8 @@ export type SaveResult =
       readonly outcome: 'CONFLICT';
       readonly code: ConflictCode;
       readonly message: string;
+      /** The field of the input that collides; null: not a single one. */
+      readonly path: string | null;
       readonly currentVersion: number | null;
       readonly currentSequence: number | null;
     }
@@ -81,7 +83,7 @@ export class Problems {
   throwIfAny(): void {
     const [first] = this.#conflicts;
     if (this.#issues.length === 0 && this.#conflicts.length === 1 && first) {
-      throw new NotSaved(conflict(first.code, first.message));
+      throw new NotSaved(conflict(first.code, first.message, first.path));
     }
     const issues = [
       ...this.#issues,
@@ -91,8 +93,12 @@ export class Problems {
   }
 }
 
-export function conflict(code: ConflictCode, message: string): SaveResult {
-  return { outcome: 'CONFLICT', code, message, currentVersion: null, currentSequence: null };
+export function conflict(
+  code: ConflictCode,
+  message: string,
+  path: string | null = null,
+): SaveResult {
+  return { outcome: 'CONFLICT', code, message, path, currentVersion: null, currentSequence: null };
 }
 
 /** Ends a save with NOT_FOUND. */
@@ -112,6 +118,7 @@ export function expectVersion(
     outcome: 'CONFLICT',
     code: 'VERSION_CONFLICT',
     message: `It is at version ${current.version}, not ${expectedVersion}: read it again and decide again.`,
+    path: 'expectedVersion',
     currentVersion: current.version,
     currentSequence: current.sequence ?? null,
   });
