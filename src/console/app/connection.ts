@@ -1,6 +1,13 @@
 /** The connection to the API: its state, the resuming client of the streams, and requests by POST. */
 import { signal } from '@preact/signals';
-import { createResumingClient, StreamError } from '../../client/client.ts';
+import {
+  createResumingClient,
+  type ResumingClient,
+  StreamError,
+  type StreamRequest,
+  type StreamSink,
+} from '../../client/client.ts';
+import { missed } from './missed.ts';
 
 export type ConnectionState = 'CONNECTING' | 'LIVE' | 'LOST' | 'SIGNED_OUT';
 
@@ -8,31 +15,68 @@ export const connection = signal<ConnectionState>('CONNECTING');
 /** Up to when what the page shows is confirmed; null while the connection is live. */
 export const asOf = signal<Date | null>(null);
 
-/** All streams of the page, over one WebSocket. Their errors go to `streamEnded`. */
-export const client = createResumingClient({
+const resuming = createResumingClient({
   url: '/graphql',
   keepAliveSeconds: 5,
   longestWaitSeconds: 5,
   onStatus(status) {
     if (connection.value === 'SIGNED_OUT') return;
-    if (status === 'DISCONNECTED') asOf.value ??= new Date();
-    else asOf.value = null;
+    if (status === 'DISCONNECTED') {
+      asOf.value ??= new Date();
+      missed.lost();
+    } else {
+      if (asOf.value) missed.back();
+      asOf.value = null;
+    }
     connection.value = status === 'CONNECTED' ? 'LIVE' : 'LOST';
   },
 });
 
+/** All streams of the page, over one WebSocket. Their errors go to `streamEnded`. */
+export const client: ResumingClient = {
+  ...resuming,
+  subscribe: <Data, Snapshot>(request: StreamRequest<Snapshot>, sink: StreamSink<Data>) =>
+    resuming.subscribe<Data, Snapshot>(request, {
+      next(event) {
+        missed.take(event);
+        sink.next(event);
+      },
+      error: (error) => sink.error(error),
+      complete: () => sink.complete?.(),
+    }),
+};
+
 /** The server refuses the session: it was revoked, or is over. */
 const forbidden = 4403;
 
-/** For the `error` of each stream. */
-export function streamEnded(error: Error): void {
-  if (error instanceof StreamError && error.closeCode === forbidden) signedOut();
+/** For the `error` of each stream. @returns is it the end of the session? */
+export function streamEnded(error: Error): boolean {
+  const isSessionOver = error instanceof StreamError && error.closeCode === forbidden;
+  if (isSessionOver) signedOut();
   else console.error(error);
+  return isSessionOver;
 }
 
 function signedOut(): void {
   asOf.value ??= new Date();
   connection.value = 'SIGNED_OUT';
+}
+
+/** Signed in again, in another window: the page begins anew. */
+addEventListener('focus', async () => {
+  if (connection.value !== 'SIGNED_OUT') return;
+  const viewer = await request('{ viewer { name } }').catch(() => null);
+  if (viewer) location.reload();
+});
+
+/** Ends the session, in all windows of this browser. @throws RequestError */
+export async function signOut(): Promise<void> {
+  const response = await fetch('/session', { method: 'DELETE' }).catch(() => {
+    throw unreachable();
+  });
+  if (!response.ok && response.status !== 401)
+    throw new RequestError(`The server answered ${response.status}.`, 'INTERNAL');
+  location.assign('/sign-in');
 }
 
 /** Why a request has no data. */
@@ -47,6 +91,9 @@ export class RequestError extends Error {
   }
 }
 
+const unreachable = () =>
+  new RequestError('The server does not answer. Try again in a moment.', 'UNREACHABLE');
+
 /**
  * Sends a query or a mutation. Partial answers count as errors.
  * @throws RequestError
@@ -57,7 +104,7 @@ export async function request<Data>(query: string, variables: object = {}): Prom
     headers: { 'content-type': 'application/json', accept: 'application/json' },
     body: JSON.stringify({ query, variables }),
   }).catch(() => {
-    throw new RequestError('The server does not answer. Try again in a moment.', 'UNREACHABLE');
+    throw unreachable();
   });
   if (response.status === 401) signedOut();
   const { data, errors } = (await response.json().catch(() => ({}))) as {

@@ -1,0 +1,73 @@
+/**
+ * The changes that were missed while there was no connection, and came when it was back. Each is counted
+ * once, however many streams delivered it.
+ */
+import { signal } from '@preact/signals';
+
+/** Since when the connection is back, and what came of the time before. */
+export interface Return {
+  readonly since: Date;
+  readonly changes: number;
+}
+
+/** The last return; null: there was none, or it was dismissed. */
+export const returned = signal<Return | null>(null);
+
+interface Event {
+  readonly data?: unknown;
+  readonly extensions?: { readonly cursor?: string };
+}
+
+/** Streams that resume may take this long to deliver what was missed. */
+const catchUpMilliseconds = 30_000;
+
+/** Tells the changes of the gap from those that were made after it, by the clock of the server. */
+interface Gap {
+  readonly cursors: Set<string>;
+  /** The times of the changes that came before the end was known. */
+  readonly times: number[];
+  /** The time of the return. Null: not known yet. */
+  end: number | null;
+  readonly closesAt: number;
+}
+
+let gap: Gap | null = null;
+
+export const missed = {
+  lost(): void {
+    gap = null;
+  },
+  back(): void {
+    const closesAt = performance.now() + catchUpMilliseconds;
+    gap = { cursors: new Set(), times: [], end: null, closesAt };
+    returned.value = { since: new Date(), changes: 0 };
+  },
+  /** The first time of the server that is known after the return. */
+  confirmed(at: string): void {
+    if (!gap || gap.end !== null) return;
+    const end = Date.parse(at);
+    gap.end = end;
+    add(gap.times.splice(0).filter((time) => time <= end).length);
+  },
+  /** An event of a stream: its cursor, and in its field `at`, or `leftOut` of a bookmark. */
+  take({ data, extensions }: Event): void {
+    const cursor = extensions?.cursor;
+    if (!gap || cursor === undefined || gap.cursors.has(cursor)) return;
+    if (performance.now() > gap.closesAt) {
+      gap = null;
+      return;
+    }
+    gap.cursors.add(cursor);
+    const [field] = Object.values((data ?? {}) as object) as { at?: unknown; leftOut?: unknown }[];
+    if (typeof field?.leftOut === 'number') add(field.leftOut);
+    if (typeof field?.at !== 'string') return;
+    const time = Date.parse(field.at);
+    if (gap.end === null) gap.times.push(time);
+    else if (time <= gap.end) add(1);
+  },
+};
+
+function add(count: number): void {
+  if (returned.value && count > 0)
+    returned.value = { ...returned.value, changes: returned.value.changes + count };
+}

@@ -1,0 +1,73 @@
+/** How the fleet stands: the light stream that every view has, and by which the connection is live. */
+import { computed, signal } from '@preact/signals';
+import { client, connection, streamEnded } from '../app/connection.ts';
+import { missed } from '../app/missed.ts';
+import { appearanceOf, type ResourceKind } from '../part/state-sign.tsx';
+
+interface StateCount {
+  readonly state: string;
+  readonly count: number;
+}
+
+export interface Summary {
+  readonly instanceCount: number;
+  readonly hostCount: number;
+  readonly unreachableCount: number;
+  readonly instancesByState: readonly StateCount[];
+  readonly hostsByState: readonly StateCount[];
+  readonly at: string;
+}
+
+/** Null: not known yet. */
+export const summary = signal<Summary | null>(null);
+
+/** How many are in error, and in which states. */
+export interface Errors {
+  readonly count: number;
+  readonly states: readonly string[];
+}
+
+const errorsOf = (kind: ResourceKind, counts: readonly StateCount[] = []): Errors => {
+  const errors = counts.filter(({ state }) => appearanceOf(kind, state).tone === 'ERROR');
+  return {
+    count: errors.reduce((sum, { count }) => sum + count, 0),
+    states: errors.map(({ state }) => state),
+  };
+};
+
+export const instanceErrors = computed(() => errorsOf('INSTANCE', summary.value?.instancesByState));
+export const hostErrors = computed(() => errorsOf('HOST', summary.value?.hostsByState));
+
+const retryMilliseconds = 5_000;
+
+const query = /* GraphQL */ `
+  subscription FleetSummary {
+    fleet {
+      instanceCount
+      hostCount
+      unreachableCount
+      instancesByState { state count }
+      hostsByState { state count }
+      at
+    }
+  }`;
+
+/** Begins once, with the page. A refusal that is not the end of the session is asked again. */
+export function followSummary(): void {
+  client.subscribe<{ fleet: Summary }>(
+    { query },
+    {
+      next({ data }) {
+        if (!data) return;
+        summary.value = data.fleet;
+        missed.confirmed(data.fleet.at);
+      },
+      error(error) {
+        if (!streamEnded(error)) setTimeout(followSummary, retryMilliseconds);
+      },
+      complete() {
+        if (connection.value !== 'SIGNED_OUT') setTimeout(followSummary, retryMilliseconds);
+      },
+    },
+  );
+}
