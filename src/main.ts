@@ -56,7 +56,8 @@ async function run(given: Config): Promise<void> {
     process.on('SIGINT', () => void stop('SIGINT'));
     process.stdout.write(
       [
-        `Instance Manager at ${app.url}/graphql`,
+        `Instance Manager at ${app.url}/`,
+        `GraphiQL and the API at ${app.url}/graphql`,
         `Sign a browser in, once and within 10 minutes: ${await app.createSignInLink()}`,
         'Another link: npm run link',
         '',

@@ -99,7 +99,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
           const code = await ended;
           throw new Error(`the server ended with ${code}:\n${output.slice(-4000)}`);
         }
-        const printed = /Instance Manager at (\S+)\/graphql/.exec(output.slice(begins))?.[1];
+        const printed = /Instance Manager at (\S+)\/\n/.exec(output.slice(begins))?.[1];
         if (printed && (await isReady(printed))) {
           url = printed;
           return;

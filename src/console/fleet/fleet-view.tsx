@@ -1,3 +1,185 @@
+/** The fleet: counts by state, and a table or a wall of its instances and hosts. */
+import { effect, signal } from '@preact/signals';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { address, Link, setQuery } from '../app/router.tsx';
+import { fleetRows, load, openFleet, revision } from '../live/fleet.ts';
+import { summary } from '../live/summary.ts';
+import { clearFilters, Filters, StateButtons } from './filters.tsx';
+import { isGroup } from './layout.ts';
+import { type FleetList, type FleetQuery, listOf, readQuery } from './query.ts';
+import { FleetTable } from './table.tsx';
+import { FleetWall } from './wall.tsx';
+import './fleet.css';
+
+const phone = matchMedia('(max-width: 700px)');
+const isNarrow = signal(phone.matches);
+phone.addEventListener('change', () => {
+  isNarrow.value = phone.matches;
+});
+
 export function FleetView({ path }: { path: readonly string[] }) {
-  return <h1>Fleet {path[1]}</h1>;
+  useEffect(openFleet, []);
+  const { query: asked } = address.value;
+  const query = useMemo(() => readQuery(path, asked), [path, asked]);
+  const list = useList(query);
+  const rows = useMemo(
+    () => [...fleetRows().values()].filter(({ kind }) => kind === query.kind),
+    [list],
+  );
+  return (
+    <div class="fleet-view">
+      <Heading query={query} />
+      <StateButtons query={query} byState={list.byState} />
+      <Filters query={query} rows={rows} />
+      <Status query={query} list={list} />
+      <Content query={query} list={list} />
+    </div>
+  );
+}
+
+/** The list is made anew so often at most; the rows in sight are drawn more often. */
+const listMilliseconds = 300;
+
+function useList(query: FleetQuery): FleetList {
+  const [tick, setTick] = useState(0);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stop = effect(() => {
+      if (revision.value === 0) return;
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        setTick((before) => before + 1);
+      }, listMilliseconds);
+    });
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }, []);
+  return useMemo(() => listOf(fleetRows().values(), query), [query, tick]);
+}
+
+function Heading({ query }: { query: FleetQuery }) {
+  const counts = summary.value;
+  const kinds = [
+    { kind: 'INSTANCE', name: 'Instances', href: '/instances', count: counts?.instanceCount },
+    { kind: 'HOST', name: 'Hosts', href: '/hosts', count: counts?.hostCount },
+  ] as const;
+  const view = query.isWall ? '?view=wall' : '';
+  return (
+    <div class="heading">
+      <h1 class="unseen">Fleet: {query.kind === 'HOST' ? 'hosts' : 'instances'}</h1>
+      <nav class="kinds" aria-label="Kinds of resources">
+        {kinds.map(({ kind, name, href, count }) => (
+          <Link
+            key={kind}
+            href={href + view}
+            aria-current={kind === query.kind ? 'page' : undefined}
+          >
+            {name} <span class="quiet">{count?.toLocaleString() ?? '–'}</span>
+          </Link>
+        ))}
+      </nav>
+      <div class="row">
+        <fieldset class="forms">
+          <legend class="unseen">Shown as</legend>
+          <button
+            type="button"
+            aria-pressed={!query.isWall}
+            onClick={() => setQuery({ view: null })}
+          >
+            Table
+          </button>
+          <button
+            type="button"
+            aria-pressed={query.isWall}
+            onClick={() => setQuery({ view: 'wall' })}
+          >
+            Wall
+          </button>
+        </fieldset>
+        <Link class="button primary" href="/create">
+          Create
+        </Link>
+      </div>
+    </div>
+  );
+}
+
+/** How many match, and how far the fleet is loaded. */
+function Status({ query, list }: { query: FleetQuery; list: FleetList }) {
+  const { value: state } = load;
+  const one = query.kind === 'HOST' ? 'host' : 'instance';
+  const noun = list.total === 1 ? one : `${one}s`;
+  const isAll = list.matching === list.total;
+  return (
+    <div class="status">
+      <p>
+        {isAll
+          ? `${list.total.toLocaleString()} ${noun}`
+          : `${list.matching.toLocaleString()} of ${list.total.toLocaleString()} ${noun} match`}
+        {state.status === 'LOADING' && state.total !== null && (
+          <span class="quiet">
+            {' '}
+            · loaded {state.loaded.toLocaleString()} of {state.total.toLocaleString()} resources
+          </span>
+        )}
+      </p>
+      {!isAll && (
+        <button type="button" class="plain" onClick={clearFilters}>
+          Clear the filters
+        </button>
+      )}
+      {state.status === 'FAILED' && (
+        <div class="failed" role="alert">
+          <span class="wrong">The fleet is not live: {state.message}</span>{' '}
+          <button type="button" onClick={openFleet}>
+            Try again
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Content({ query, list }: { query: FleetQuery; list: FleetList }) {
+  const { status } = load.value;
+  const noun = query.kind === 'HOST' ? 'host' : 'instance';
+  if (list.lines.length === 0) {
+    if (status === 'LOADING') return <p class="quiet">Loading the fleet …</p>;
+    if (list.total > 0)
+      return (
+        <div class="empty">
+          <p>No {noun} matches.</p>
+          <button type="button" onClick={clearFilters}>
+            Clear the filters
+          </button>
+        </div>
+      );
+    if (status === 'LIVE')
+      return (
+        <div class="empty">
+          <p>
+            {query.kind === 'HOST'
+              ? 'No host yet. A host is created with the first instance on it.'
+              : 'No instance yet.'}
+          </p>
+          <Link class="button primary" href="/create">
+            Create an instance
+          </Link>
+        </div>
+      );
+    return null;
+  }
+  if (query.isWall)
+    return <FleetWall list={list} name={query.kind === 'HOST' ? 'Hosts' : 'Instances'} />;
+  const hasGroups = list.lines.some(isGroup);
+  return (
+    <FleetTable
+      key={hasGroups ? 'groups' : 'rows'}
+      list={list}
+      query={query}
+      lineHeight={isNarrow.value ? 64 : 36}
+    />
+  );
 }
