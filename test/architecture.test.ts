@@ -23,7 +23,7 @@ const mayImport: Record<string, readonly string[]> = {
   server: ['api/', 'feed/', 'store/', 'http/', 'timing/'],
   client: ['timing/back-off.ts'],
   runtime: ['http/', 'timing/'],
-  console: ['client/', 'lifecycle/appearance.ts'],
+  console: ['client/', 'lifecycle/appearance.ts', 'lifecycle/solution-rules.ts'],
   graphiql: ['client/'],
 };
 

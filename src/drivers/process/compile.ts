@@ -5,11 +5,8 @@
 import { builtinModules, createRequire } from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import standalone from 'ajv/dist/standalone/index.js';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
-import schema from '../../../schema/solution.schema.json' with { type: 'json' };
-import { shapeOptions } from '../../../schema/solution-shape.ts';
+import { compileSolutionShape } from '../../../schema/compile-shape.ts';
 import { DriverError } from '../driver.ts';
 import type { Program, ProgramName } from './program.ts';
 
@@ -21,18 +18,6 @@ const extension = extname(import.meta.url);
 const entries: Readonly<Record<ProgramName, string>> = {
   agent: `./agent${extension}`,
   runtime: `../../runtime/main${extension}`,
-};
-
-/** Replaces the schema of solution documents and its compiler by the compiled check. */
-const compileSolutionShape: Plugin = {
-  name: 'solution-shape',
-  setup({ onLoad }) {
-    onLoad({ filter: /[\\/]schema[\\/]solution-shape\.[jt]s$/ }, () => {
-      const ajv = new Ajv2020({ ...shapeOptions, code: { source: true, esm: true } });
-      ajv.addSchema(schema, 'shape');
-      return { contents: standalone.default(ajv, { validateShape: 'shape' }), loader: 'js' };
-    });
-  },
 };
 
 /** `ws` takes them at its start, and needs them for `wss:` and compression alone: 3 MB on Node 24. */

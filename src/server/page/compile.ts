@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { compileSolutionShape } from '../../../schema/compile-shape.ts';
 import { loadExampleOperations } from '../../../schema/load.ts';
 import { brotli, type CompiledPage, compressed, encodings, type PageName } from './files.ts';
 
@@ -45,6 +46,7 @@ const pages: Readonly<Record<PageName, BuildOptions>> = {
   console: {
     entryPoints: { main: source('console/main.tsx') },
     jsxImportSource: 'preact',
+    plugins: [compileSolutionShape],
   },
   graphiql: {
     entryPoints: {

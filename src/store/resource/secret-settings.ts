@@ -3,7 +3,7 @@
  * as a secret once stays one until it is set anew, whatever the instance runs next.
  */
 import { sql } from 'drizzle-orm';
-import { secretSettings } from '../../lifecycle/solution.ts';
+import { secretSettings } from '../../lifecycle/solution-rules.ts';
 import type { Transaction } from '../input/caller.ts';
 import { instances } from '../table/schema.ts';
 

@@ -1,0 +1,64 @@
+/** What is wrong with a form, in one place: it takes the focus after a refusal, and leads to the fields. */
+import { useEffect, useRef } from 'preact/hooks';
+import { type Form, fieldId, type Issue, sentence } from './form.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: whatever its values.
+export function IssueSummary({ form }: { form: Form<any> }) {
+  const box = useRef<HTMLDivElement>(null);
+  const refusals = form.refusals.value;
+  useEffect(() => {
+    if (refusals > 0) box.current?.focus();
+  }, [refusals]);
+  const issues = inOrder(form);
+  const failure = form.failure.value;
+  if (issues.length === 0 && failure === null) return null;
+  const count = issues.length === 1 ? 'One thing is' : `${issues.length} things are`;
+  return (
+    <div class="issues" role="alert" tabIndex={-1} ref={box}>
+      {failure && <p>{failure}</p>}
+      {issues.length > 0 && <p>{count} to be mended; nothing was created.</p>}
+      {issues.length > 0 && (
+        <ul>
+          {issues.map(({ path, message }) => (
+            <li key={`${path} ${message}`}>
+              <IssueLink id={fieldId(form, path)} path={path} message={sentence(message)} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+function IssueLink({ id, path, message }: { id: string; path: string; message: string }) {
+  const field = path === '' ? null : document.getElementById(id);
+  const label = field && labelOf(field);
+  if (!field) return <>{path ? `${path}: ${message}` : message}</>;
+  return (
+    <a
+      href={`#${id}`}
+      onClick={(event) => {
+        event.preventDefault();
+        document.getElementById(id)?.focus();
+      }}
+    >
+      {label}: {message}
+    </a>
+  );
+}
+
+function labelOf(field: HTMLElement): string {
+  const label =
+    field.querySelector('legend')?.textContent ??
+    document.querySelector(`label[for="${field.id}"]`)?.textContent ??
+    '';
+  return label.replace(/ \(optional\)$/, '');
+}
+
+/** As the fields stand on the page; what belongs to none comes first. */
+// biome-ignore lint/suspicious/noExplicitAny: whatever its values.
+function inOrder(form: Form<any>): Issue[] {
+  const fields = Array.from(document.querySelectorAll(`[id^="${form.name}-"]`), ({ id }) => id);
+  const place = ({ path }: Issue): number => fields.indexOf(fieldId(form, path));
+  return form.issues.value.toSorted((a, b) => place(a) - place(b));
+}
