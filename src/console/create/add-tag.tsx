@@ -1,9 +1,9 @@
 /** Adds a tag to a container repository that is there. */
 import { signal } from '@preact/signals';
+import { CheckField, ChoiceField, TextField } from '../form/fields.tsx';
+import { createForm } from '../form/form.ts';
+import { IssueSummary } from '../form/issues.tsx';
 import { choices, loadChoices } from './choices.ts';
-import { CheckField, ChoiceField, TextField } from './fields.tsx';
-import { createForm } from './form.ts';
-import { IssueSummary } from './issues.tsx';
 
 const form = createForm('tag', () => ({ containerRepository: '', tag: '', default: false }));
 const added = signal<string | null>(null);

@@ -5,7 +5,7 @@ import { useReread } from '../operations/reread.ts';
 import { AddTag } from './add-tag.tsx';
 import { loadChoices } from './choices.ts';
 import './create.css';
-import { createForm } from './form.ts';
+import { createForm } from '../form/form.ts';
 import { InstanceForm } from './instance-form.tsx';
 import { type Made, ResourceForm } from './resource-form.tsx';
 import { initialValues, type ResourceSpec, resourceSpecs } from './resources.ts';

@@ -1,7 +1,8 @@
 /** The edition of a new instance, and what that edition asks for. */
+
+import { ChoiceField, RadioField, TextField } from '../form/fields.tsx';
+import type { Form } from '../form/form.ts';
 import { choices } from './choices.ts';
-import { ChoiceField, RadioField, TextField } from './fields.tsx';
-import type { Form } from './form.ts';
 import { configurationPath, type InstanceValues } from './instance-input.ts';
 import { sizes, storages } from './resources.ts';
 

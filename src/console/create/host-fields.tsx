@@ -1,8 +1,9 @@
 /** Where a new instance runs: on a host of its own, or on one that is there. */
+
+import { ChoiceField, RadioField } from '../form/fields.tsx';
+import type { Form } from '../form/form.ts';
 import { appearanceOf } from '../part/state-sign.tsx';
 import { choices } from './choices.ts';
-import { ChoiceField, RadioField } from './fields.tsx';
-import type { Form } from './form.ts';
 import type { InstanceValues } from './instance-input.ts';
 import { SearchBox } from './search-box.tsx';
 

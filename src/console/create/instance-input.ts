@@ -1,7 +1,8 @@
 /** What was typed for a new instance, and the input that it makes. */
+
+import type { Issue } from '../form/form.ts';
+import type { LabelValue } from '../form/labels-field.tsx';
 import type { DeclaredSetting } from './choices.ts';
-import type { Issue } from './form.ts';
-import type { LabelValue } from './labels-field.tsx';
 
 export interface InstanceValues {
   readonly name: string;

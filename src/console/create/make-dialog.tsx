@@ -1,6 +1,6 @@
 /** Makes something that a form needs, without leaving the form. */
 import { useEffect, useRef } from 'preact/hooks';
-import type { Form } from './form.ts';
+import type { Form } from '../form/form.ts';
 import { type Made, ResourceForm } from './resource-form.tsx';
 import type { ResourceSpec, Values } from './resources.ts';
 

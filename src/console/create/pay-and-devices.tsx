@@ -1,8 +1,8 @@
 /** What a new instance needs beside its host: a device repository, and who pays. Each can be made right here. */
 import { signal } from '@preact/signals';
+import { ChoiceField } from '../form/fields.tsx';
+import { createForm, type Form } from '../form/form.ts';
 import { choices } from './choices.ts';
-import { ChoiceField } from './fields.tsx';
-import { createForm, type Form } from './form.ts';
 import type { InstanceValues } from './instance-input.ts';
 import { MakeDialog } from './make-dialog.tsx';
 import { deviceRepositorySpec, initialValues, subscriptionSpec } from './resources.ts';

@@ -1,11 +1,11 @@
 /** The form of a host, a repository or a subscription, on its tab or in a dialog. */
 
+import { AreaField, CheckField, ChoiceField, TextField } from '../form/fields.tsx';
+import type { Form } from '../form/form.ts';
+import { IssueSummary } from '../form/issues.tsx';
+import { KeyField, keyOf } from '../form/key-field.tsx';
+import { LabelsField, type LabelValue } from '../form/labels-field.tsx';
 import { choices, loadChoices } from './choices.ts';
-import { AreaField, CheckField, ChoiceField, TextField } from './fields.tsx';
-import type { Form } from './form.ts';
-import { IssueSummary } from './issues.tsx';
-import { KeyField, keyOf } from './key-field.tsx';
-import { LabelsField, type LabelValue } from './labels-field.tsx';
 import { type FieldSpec, inputOf, type ResourceSpec, type Values } from './resources.ts';
 
 export interface Made {

@@ -1,6 +1,6 @@
 /** What can be created beside an instance, each by one mutation: its fields in their order. */
-import type { Keyed } from './key-field.tsx';
-import type { LabelValue } from './labels-field.tsx';
+import type { Keyed } from '../form/key-field.tsx';
+import type { LabelValue } from '../form/labels-field.tsx';
 
 export type Values = Record<string, string | boolean | readonly LabelValue[]>;
 

@@ -1,7 +1,8 @@
 /** The settings of an instance, as the chosen version of its solution declares them. */
+
+import { ChoiceField, TextField } from '../form/fields.tsx';
+import type { Form } from '../form/form.ts';
 import type { DeclaredSetting } from './choices.ts';
-import { ChoiceField, TextField } from './fields.tsx';
-import type { Form } from './form.ts';
 
 export function SettingsFields({
   form,

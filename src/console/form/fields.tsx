@@ -1,4 +1,5 @@
 /** Fields of a form: a label, a control, a hint, and what is wrong, which belong together for every reader. */
+import './form.css';
 import type { ComponentChildren } from 'preact';
 import { type Form, fieldId, messageAt } from './form.ts';
 
