@@ -29,9 +29,16 @@ const paths: Readonly<Record<Shape, string>> = {
     'M5 1h6l4 4v6l-4 4H5l-4-4V5zM5 6.2L6.8 8L5 9.8L6.2 11L8 9.2L9.8 11L11 9.8L9.2 8L11 6.2L9.8 5L8 6.8L6.2 5z',
 };
 
-export function StateShape({ shape }: { shape: Shape }) {
+/** `size`: within another picture, in its units. */
+export function StateShape({ shape, size }: { shape: Shape; size?: number }) {
   return (
-    <svg class="shape" viewBox="0 0 16 16" aria-hidden="true">
+    <svg
+      class={size ? undefined : 'shape'}
+      width={size}
+      height={size}
+      viewBox="0 0 16 16"
+      aria-hidden="true"
+    >
       <path fill-rule="evenodd" d={paths[shape]} />
     </svg>
   );

@@ -34,6 +34,12 @@ export function duration(milliseconds: number): string {
   return parts.join(' ') || '0 s';
 }
 
+/** The same, with tenths of a second below ten seconds. */
+export const preciseDuration = (milliseconds: number): string =>
+  milliseconds < 10_000
+    ? `${Math.max(0, milliseconds / 1000).toFixed(1)} s`
+    : duration(milliseconds);
+
 /** With `exact` the clock alone: for what does not get older. */
 export function Time({ at, exact = false }: { at: Date | string; exact?: boolean }) {
   const date = typeof at === 'string' ? new Date(at) : at;

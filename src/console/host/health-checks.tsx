@@ -1,0 +1,139 @@
+/**
+ * The checks of a host's health. The API tells the last check and the last answer, not each check: what is
+ * between is what the history says, and the checks that this page has seen.
+ */
+import { useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { Facts } from '../part/facts.tsx';
+import { Section } from '../part/section.tsx';
+import { now, Time } from '../part/time.tsx';
+import { type Span, spansOf } from '../timeline/lanes.ts';
+import type { Timeline } from '../timeline/timeline.ts';
+import type { Host } from './host.ts';
+
+const shownMs = 3_600_000;
+const mostChecks = 720;
+
+interface Check {
+  readonly at: number;
+  readonly isAnswered: boolean;
+}
+
+export function HealthChecks({ host, timeline }: { host: Host; timeline: Timeline }) {
+  const { lastCheckAt, lastOkAt } = host;
+  const seen = useSignal<readonly Check[]>([]);
+  const isAnswered = lastCheckAt !== null && lastOkAt !== null && lastOkAt >= lastCheckAt;
+  useEffect(() => {
+    if (!lastCheckAt) return;
+    const check = { at: Date.parse(lastCheckAt), isAnswered };
+    const others = seen.peek().filter(({ at }) => at !== check.at);
+    seen.value = [...others, check].slice(-mostChecks);
+  }, [lastCheckAt, isAnswered]);
+  return (
+    <Section id="checks" title="Health checks">
+      <Facts
+        facts={[
+          [
+            'Last check',
+            lastCheckAt ? (
+              <>
+                <Time at={lastCheckAt} /> (<Time at={lastCheckAt} exact />
+                ), <strong>{isAnswered ? 'answered' : 'not answered'}</strong>
+              </>
+            ) : (
+              'never'
+            ),
+          ],
+          [
+            'Last answer',
+            lastOkAt ? (
+              <>
+                <Time at={lastOkAt} /> (<Time at={lastOkAt} exact />)
+              </>
+            ) : (
+              'never'
+            ),
+          ],
+        ]}
+      />
+      <Strip host={host} timeline={timeline} checks={seen.value} />
+    </Section>
+  );
+}
+
+/** What the state says of the checks. */
+function meaningOf(state: string): { word: string; tone: string } {
+  if (state === 'FAILED_HEALTH_CHECK') return { word: 'a check failed', tone: 'ERROR' };
+  if (state === 'RUNNING') return { word: 'no check failed', tone: 'GOOD' };
+  return { word: 'not checked as running', tone: 'OFF' };
+}
+
+function Strip({
+  host,
+  timeline,
+  checks,
+}: {
+  host: Host;
+  timeline: Timeline;
+  checks: readonly Check[];
+}) {
+  const to = now.value;
+  const from = to - shownMs;
+  const createdAt = timeline.hasEarlier.value ? null : timeline.createdAt.value;
+  const transitions = timeline.transitions.value ?? [];
+  const spans = spansOf(transitions, { state: host.state, createdAt }).filter(
+    (span) => (span.to ?? to) > from,
+  );
+  const percentOf = (at: number) => ((Math.max(at, from) - from) / shownMs) * 100;
+  const failures = spans.filter(({ state }) => state === 'FAILED_HEALTH_CHECK').length;
+  const widthOf = (span: Span) => Math.max(0.3, percentOf(span.to ?? to) - percentOf(span.from));
+  return (
+    <>
+      <svg
+        class="checks"
+        viewBox="0 0 100 20"
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={`The last hour: ${failures === 0 ? 'no failed check' : `${failures} times a check failed`}; ${checks.length} checks seen by this page.`}
+      >
+        {spans.map((span) => (
+          <rect
+            key={span.from}
+            data-tone={meaningOf(span.state).tone}
+            x={percentOf(span.from)}
+            width={widthOf(span)}
+            y="6"
+            height="14"
+          >
+            <title>{meaningOf(span.state).word}</title>
+          </rect>
+        ))}
+        {checks
+          .filter(({ at }) => at >= from)
+          .map(({ at, isAnswered }) => (
+            <rect
+              key={at}
+              class="check"
+              data-tone={isAnswered ? 'GOOD' : 'ERROR'}
+              x={percentOf(at) - 0.15}
+              width="0.3"
+              y={isAnswered ? 2 : 0}
+              height={isAnswered ? 18 : 20}
+            />
+          ))}
+      </svg>
+      <p class="checks-axis quiet">
+        <span>an hour ago</span>
+        <span>now</span>
+      </p>
+      <ul class="checks-legend plain quiet">
+        {['RUNNING', 'FAILED_HEALTH_CHECK', 'OFFLINE'].map((state) => (
+          <li key={state}>
+            <span class="swatch" data-tone={meaningOf(state).tone} /> {meaningOf(state).word}
+          </li>
+        ))}
+        <li>Marks above: checks that this page has seen.</li>
+      </ul>
+    </>
+  );
+}

@@ -1,0 +1,48 @@
+/** What the view of a host reads. */
+import { type Resource, resourceFields } from '../resource/model.ts';
+
+export interface HostInstance {
+  readonly id: string;
+  readonly key: string;
+  readonly name: string;
+  readonly state: string;
+  readonly stateSince: string;
+  readonly desiredState: string;
+  readonly reachability: string;
+  readonly activeOperation: { readonly kind: string } | null;
+}
+
+export interface Host extends Resource {
+  readonly driver: string;
+  readonly failedStage: string | null;
+  readonly removing: boolean;
+  readonly size: string;
+  readonly address: string | null;
+  readonly dnsName: string;
+  readonly dnsRecord: {
+    readonly name: string;
+    readonly type: string;
+    readonly address: string;
+    readonly ttlSeconds: number;
+    readonly confirmedAt: string | null;
+  } | null;
+  readonly lastCheckAt: string | null;
+  readonly lastOkAt: string | null;
+  readonly billedSince: string | null;
+  readonly instances: { readonly totalCount: number; readonly nodes: readonly HostInstance[] };
+}
+
+export const hostQuery = `query Host($key: ID!) {
+  detail: host(host: $key) {
+    ${resourceFields}
+    driver failedStage removing size address dnsName
+    dnsRecord { name type address ttlSeconds confirmedAt }
+    lastCheckAt lastOkAt billedSince
+    instances(first: 200) {
+      totalCount
+      nodes {
+        id key name state: stateName stateSince desiredState reachability activeOperation { kind }
+      }
+    }
+  }
+}`;
