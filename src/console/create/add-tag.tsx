@@ -56,7 +56,7 @@ export function AddTag() {
         checked={values.default}
         onChecked={(checked) => form.set('default', checked)}
       />
-      <div class="actions">
+      <div class="form-actions">
         <button type="submit" class="primary" aria-disabled={form.isSending.value}>
           Add the tag
         </button>

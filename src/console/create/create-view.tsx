@@ -30,7 +30,7 @@ export function CreateView({ path }: { path: readonly string[] }) {
   return (
     <>
       <h1>Create {spec ? `a ${spec.noun.toLowerCase()}` : 'an instance'}</h1>
-      <nav class="tabs" aria-label="What to create">
+      <nav class="view-tabs" aria-label="What to create">
         {tabs.map(({ href, noun, isOpen }) => (
           <Link key={href} href={href} aria-current={isOpen ? 'page' : undefined}>
             {noun}

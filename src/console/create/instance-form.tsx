@@ -77,7 +77,7 @@ export function InstanceForm() {
         <PayAndDevices form={form} />
       </form>
       <Plan values={values} solution={solution.value} />
-      <div class="actions">
+      <div class="form-actions">
         <button type="submit" form={formId} class="primary" aria-disabled={form.isSending.value}>
           {form.isSending.value ? 'Creating …' : 'Create the instance'}
         </button>

@@ -50,7 +50,7 @@ export function ResourceForm({
           form={form}
         />
       ))}
-      <div class="actions">
+      <div class="form-actions">
         <button type="submit" class="primary" aria-disabled={form.isSending.value}>
           {form.isSending.value ? 'Creating …' : `Create the ${spec.noun.toLowerCase()}`}
         </button>

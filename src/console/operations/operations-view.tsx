@@ -1,3 +1,270 @@
-export function OperationsView({ path }: { path: readonly string[] }) {
-  return <h1>Operations {path[1]}</h1>;
+/** The operations of the fleet, newest first, live: what is under way, what is over, and why it failed. */
+import { type Signal, signal, useSignal } from '@preact/signals';
+import { asOf, newIdempotencyKey, RequestError, request } from '../app/connection.ts';
+import { address, setQuery } from '../app/router.tsx';
+import { StateShape } from '../part/state-sign.tsx';
+import { duration, now, Time } from '../part/time.tsx';
+import { words } from '../part/words.ts';
+import {
+  anyOf,
+  ClearFilters,
+  chosen,
+  PickKeys,
+  PickMany,
+  PickOne,
+  PickSpan,
+  spanNow,
+} from './filters.tsx';
+import {
+  type OperationPage,
+  type OperationRow,
+  operationKinds,
+  readOperations,
+  statuses,
+} from './operation.ts';
+import './operations.css';
+import { useReread } from './reread.ts';
+import { ResourceLink } from './resource-link.tsx';
+
+const pageSize = 50;
+const mostShown = 200;
+
+const page = signal<OperationPage | null>(null);
+const failure = signal<string | null>(null);
+
+function filterNow(): object {
+  const active = chosen('active')[0];
+  return {
+    status: anyOf('status'),
+    kind: anyOf('kind'),
+    active: active === undefined ? null : active === 'yes',
+    instance: anyOf('instance'),
+    host: anyOf('host'),
+    createdAt: spanNow(),
+  };
+}
+
+const pick = (values: readonly string[]) => values.map((value) => ({ value, text: words(value) }));
+
+export function OperationsView() {
+  const first = useSignal(pageSize);
+  useReread(async () => {
+    await readOperations(first.peek(), filterNow()).then(
+      (read) => {
+        page.value = read;
+        failure.value = null;
+      },
+      (error: unknown) => {
+        if (error instanceof RequestError && error.code !== 'UNREACHABLE')
+          failure.value = error.message;
+      },
+    );
+  }, [address.value.query.toString(), first.value]);
+  const shown = page.value;
+  return (
+    <>
+      <h1>Operations</h1>
+      <search class="log-filters">
+        <PickOne
+          name="active"
+          label="Under way"
+          options={[
+            { value: '', text: 'all' },
+            { value: 'yes', text: 'under way' },
+            { value: 'no', text: 'over' },
+          ]}
+        />
+        <PickMany name="status" label="Status" options={pick(Object.keys(statuses))} />
+        <PickMany name="kind" label="Kind" options={pick(operationKinds)} />
+        <PickKeys name="instance" label="Instances" />
+        <PickKeys name="host" label="Hosts" />
+        <PickSpan label="Accepted" />
+        <ClearFilters />
+      </search>
+      {failure.value && <p role="alert">{failure.value}</p>}
+      {shown && <Count shown={shown} />}
+      {shown && shown.nodes.length > 0 && (
+        <table class="log-table operations">
+          <thead>
+            <tr>
+              <th scope="col">Status</th>
+              <th scope="col">What</th>
+              <th scope="col">Where it is</th>
+              <th scope="col">When</th>
+              <th scope="col">Who and why</th>
+              <th scope="col">
+                <span class="unseen">Actions</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.nodes.map((operation) => (
+              <Row key={operation.id} operation={operation} />
+            ))}
+          </tbody>
+        </table>
+      )}
+      {shown?.pageInfo.hasNextPage && <Older first={first} shown={shown} />}
+    </>
+  );
+}
+
+function Count({ shown }: { shown: OperationPage }) {
+  const { totalCount, nodes } = shown;
+  if (totalCount === 0) return <p class="quiet">No operation matches.</p>;
+  return (
+    <p class="quiet">
+      {totalCount === nodes.length ? totalCount : `The newest ${nodes.length} of ${totalCount}`}
+      {totalCount === 1 ? ' operation' : ' operations'}, newest first.
+    </p>
+  );
+}
+
+function Older({ first, shown }: { first: Signal<number>; shown: OperationPage }) {
+  const last = shown.nodes.at(-1);
+  return (
+    <div class="form-actions">
+      {first.value < mostShown ? (
+        <button
+          type="button"
+          onClick={() => {
+            first.value += pageSize;
+          }}
+        >
+          Show {pageSize} more
+        </button>
+      ) : (
+        <button
+          type="button"
+          onClick={() => setQuery({ span: 'exact', until: last?.createdAt ?? null })}
+        >
+          Show those before these
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Row({ operation }: { operation: OperationRow }) {
+  const { kind, status, resource, parent, reason, requestedBy, failure: why } = operation;
+  const look = statuses[status] ?? { tone: 'OFF', shape: 'RING' };
+  return (
+    <tr>
+      <td>
+        <span class="state" data-tone={look.tone}>
+          <StateShape shape={look.shape} />
+          {words(status)}
+        </span>
+      </td>
+      <td>
+        <strong>{words(kind)}</strong>
+        <br />
+        <ResourceLink resource={resource} />
+      </td>
+      <td>
+        <Progress operation={operation} />
+        {why && (
+          <p class="why">
+            <code>{why.code}</code> {why.message}
+          </p>
+        )}
+      </td>
+      <td>
+        <Duration operation={operation} />
+      </td>
+      <td>
+        {requestedBy.name}
+        {reason && <> · “{reason}”</>}
+        {parent && (
+          <div class="small">
+            needed by {words(parent.kind).toLowerCase()} of{' '}
+            <ResourceLink resource={parent.resource} />
+          </div>
+        )}
+      </td>
+      <td>{operation.cancellable && <Cancel operation={operation} />}</td>
+    </tr>
+  );
+}
+
+function Progress({ operation }: { operation: OperationRow }) {
+  const { phase, progress, deadlineAt, endedAt } = operation;
+  if (endedAt || !phase) return null;
+  const left = deadlineAt ? new Date(deadlineAt).getTime() - now.value : null;
+  return (
+    <div>
+      {words(phase)}
+      {progress !== null && (
+        <>
+          {' '}
+          <progress max={1} value={progress} aria-label={`Progress of ${words(phase)}`} />{' '}
+          {Math.round(progress * 100)} %
+        </>
+      )}
+      {left !== null && (
+        <div class="quiet small">
+          {left > 0 ? `times out in ${duration(left)}` : 'its time is over'}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Duration({ operation }: { operation: OperationRow }) {
+  const { createdAt, startedAt, endedAt } = operation;
+  const begin = new Date(startedAt ?? createdAt).getTime();
+  // What is not confirmed any more does not go on.
+  const end = endedAt ? new Date(endedAt).getTime() : (asOf.value?.getTime() ?? now.value);
+  const took = duration(end - begin);
+  const waited = begin - new Date(createdAt).getTime();
+  return (
+    <>
+      <Time at={createdAt} exact /> <span class="quiet">({<Time at={createdAt} />})</span>
+      <div class="quiet small">
+        {startedAt && waited >= 1000 && `waited ${duration(waited)}, `}
+        {endedAt ? `took ${took}` : startedAt ? `for ${took}` : `waits for ${took}`}
+      </div>
+    </>
+  );
+}
+
+const cancelDocument = `mutation ($input: CancelOperationInput!) {
+  cancelOperation(input: $input) { ... on UserError { message } } }`;
+
+function Cancel({ operation }: { operation: OperationRow }) {
+  const answer = useSignal<string | null>(null);
+  const isSending = useSignal(false);
+  const key = useSignal(newIdempotencyKey());
+  async function cancel(): Promise<void> {
+    if (isSending.value) return;
+    isSending.value = true;
+    answer.value = null;
+    try {
+      const { cancelOperation } = await request<{ cancelOperation: { message?: string } | null }>(
+        cancelDocument,
+        { input: { operation: operation.id, idempotencyKey: key.peek() } },
+      );
+      answer.value = cancelOperation?.message ?? null;
+    } catch (error) {
+      answer.value = (error as Error).message;
+    }
+    isSending.value = false;
+  }
+  return (
+    <>
+      <button
+        type="button"
+        onClick={cancel}
+        aria-disabled={isSending.value}
+        aria-label={`Cancel: ${words(operation.kind).toLowerCase()} ${operation.resource.key}`}
+      >
+        {isSending.value ? 'Cancelling …' : 'Cancel'}
+      </button>
+      {answer.value && (
+        <p role="alert" class="why">
+          {answer.value}
+        </p>
+      )}
+    </>
+  );
 }
