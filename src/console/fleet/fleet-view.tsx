@@ -113,7 +113,7 @@ function Status({ query, list }: { query: FleetQuery; list: FleetList }) {
   const noun = list.total === 1 ? one : `${one}s`;
   const isAll = list.matching === list.total;
   return (
-    <div class="status">
+    <div class="matching">
       <p>
         {isAll
           ? `${list.total.toLocaleString()} ${noun}`
