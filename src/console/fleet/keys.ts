@@ -11,9 +11,9 @@ export interface ListKeys {
   readonly onFocus: (event: FocusEvent) => void;
 }
 
-/** Links carry `data-index`: their place in the list. */
+/** Links carry `data-index`: their place in the list. `top` begins where the first line does. */
 export function useListKeys(
-  ref: RefObject<HTMLElement | null>,
+  { list, top: begin }: Readonly<Record<'list' | 'top', RefObject<HTMLElement | null>>>,
   { layout, height, shown }: { layout: Layout; height: number; shown: Window },
 ): ListKeys {
   const [wanted, setWanted] = useState(0);
@@ -22,7 +22,7 @@ export function useListKeys(
 
   useLayoutEffect(() => {
     if (!isPending.current) return;
-    const link = ref.current?.querySelector<HTMLElement>(`[data-index="${wanted}"]`);
+    const link = list.current?.querySelector<HTMLElement>(`[data-index="${wanted}"]`);
     if (!link) return;
     isPending.current = false;
     link.focus({ preventScroll: true });
@@ -32,7 +32,7 @@ export function useListKeys(
     const index = Math.max(0, Math.min(rows.length - 1, to));
     isPending.current = true;
     setWanted(index);
-    const top = (ref.current?.getBoundingClientRect().top ?? 0) + (lineOf[index] ?? 0) * height;
+    const top = (begin.current?.getBoundingClientRect().top ?? 0) + (lineOf[index] ?? 0) * height;
     const room = 3 * height;
     if (top < room) scrollBy(0, top - room);
     else if (top + room > innerHeight) scrollBy(0, top + room - innerHeight);

@@ -34,11 +34,16 @@ export function FleetTable({
   query: FleetQuery;
   lineHeight: number;
 }) {
+  /** Ends where the drawn rows begin: the place of the list in the page. */
+  const top = useRef<HTMLTableSectionElement>(null);
   const body = useRef<HTMLTableSectionElement>(null);
   const layout = useMemo(() => layoutOf(list.lines, 1), [list]);
   const { lines, rows } = layout;
-  const shown = useWindow(body, { count: lines.length, height: lineHeight });
-  const { active, ...keys } = useListKeys(body, { layout, height: lineHeight, shown });
+  const shown = useWindow(top, { count: lines.length, height: lineHeight });
+  const { active, ...keys } = useListKeys(
+    { list: body, top },
+    { layout, height: lineHeight, shown },
+  );
   const names = columns[query.kind];
   const now = revision.value > 0 ? fleetRows() : null;
   return (
@@ -51,14 +56,8 @@ export function FleetTable({
           ))}
         </tr>
       </thead>
-      <tbody
-        ref={body}
-        {...keys}
-        style={{
-          '--before': `${shown.first * lineHeight}px`,
-          '--after': `${(lines.length - shown.end) * lineHeight}px`,
-        }}
-      >
+      <tbody class="space" ref={top} style={{ height: `${shown.first * lineHeight}px` }} />
+      <tbody ref={body} {...keys}>
         {lines.slice(shown.first, shown.end).map((line, offset) => {
           const at = shown.first + offset;
           if (isGroup(line))
@@ -77,6 +76,7 @@ export function FleetTable({
           );
         })}
       </tbody>
+      <tbody class="space" style={{ height: `${(lines.length - shown.end) * lineHeight}px` }} />
     </table>
   );
 }

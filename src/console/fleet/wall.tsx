@@ -18,7 +18,10 @@ export function FleetWall({ list, name }: { list: FleetList; name: string }) {
   const perLine = useTilesPerLine(wall);
   const layout = useMemo(() => layoutOf(list.lines, perLine), [list, perLine]);
   const shown = useWindow(wall, { count: layout.lines.length, height: lineHeight });
-  const { active, ...keys } = useListKeys(wall, { layout, height: lineHeight, shown });
+  const { active, ...keys } = useListKeys(
+    { list: wall, top: wall },
+    { layout, height: lineHeight, shown },
+  );
   const now = revision.value > 0 ? fleetRows() : null;
   return (
     <ul

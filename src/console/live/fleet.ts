@@ -22,6 +22,8 @@ let rows = new Map<string, Row>();
 export const fleetRows = (): ReadonlyMap<string, Row> => rows;
 
 const pageSize = 200;
+/** Small, so that the first rows are soon there. */
+const firstPageSize = 50;
 /** Changes are shown together, so often at most, and with the next frame of the screen. */
 const redrawMilliseconds = 100;
 const retryMilliseconds = 5_000;
@@ -32,8 +34,8 @@ const hostPage = page.replace('InstanceRow', 'HostRow');
 const snapshotQuery = /* GraphQL */ `
   query FleetRows {
     feedPosition
-    instances(first: ${pageSize}) { ${page} }
-    hosts(first: ${pageSize}) { ${hostPage} }
+    instances(first: ${firstPageSize}) { ${page} }
+    hosts(first: ${firstPageSize}) { ${hostPage} }
   }
   ${instanceFields} ${hostFields}`;
 const instancesQuery = /* GraphQL */ `
