@@ -104,6 +104,10 @@ export function settingFaults(
   return found;
 }
 
+/** The document with its defaults; as it is where its shape is at fault. */
+export const withDefaults = (definition: unknown): unknown =>
+  read(definition).document ?? definition;
+
 /** The settings that a checked document declares as secrets. */
 export function secretSettings(definition: Record<string, unknown> | null | undefined): string[] {
   const declared = (definition?.settings ?? {}) as Record<string, { secret?: boolean }>;

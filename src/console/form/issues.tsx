@@ -2,8 +2,15 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { type Form, fieldId, type Issue, sentence } from './form.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: whatever its values.
-export function IssueSummary({ form }: { form: Form<any> }) {
+export function IssueSummary({
+  form,
+  place,
+}: {
+  // biome-ignore lint/suspicious/noExplicitAny: whatever its values.
+  form: Form<any>;
+  /** Where a path stands that is no field of its own: a line of a document. */
+  place?: (path: string) => Target | null;
+}) {
   const box = useRef<HTMLDivElement>(null);
   const refusals = form.refusals.value;
   useEffect(() => {
@@ -21,7 +28,11 @@ export function IssueSummary({ form }: { form: Form<any> }) {
         <ul>
           {issues.map(({ path, message }) => (
             <li key={`${path} ${message}`}>
-              <IssueLink id={fieldId(form, path)} path={path} message={sentence(message)} />
+              <IssueLink
+                target={place?.(path) ?? fieldOf(form, path)}
+                path={path}
+                message={sentence(message)}
+              />
             </li>
           ))}
         </ul>
@@ -30,20 +41,32 @@ export function IssueSummary({ form }: { form: Form<any> }) {
   );
 }
 
-function IssueLink({ id, path, message }: { id: string; path: string; message: string }) {
+/** What an issue leads to. */
+interface Target {
+  readonly label: string;
+  go(): void;
+}
+
+function fieldOf(form: { readonly name: string }, path: string): Target | null {
+  const id = fieldId(form, path);
   const field = path === '' ? null : document.getElementById(id);
-  const label = field && labelOf(field);
-  if (!field) return <>{path ? `${path}: ${message}` : message}</>;
+  return field && { label: labelOf(field), go: () => document.getElementById(id)?.focus() };
+}
+
+function IssueLink({
+  target,
+  path,
+  message,
+}: {
+  target: Target | null;
+  path: string;
+  message: string;
+}) {
+  if (!target) return <>{path ? `${path}: ${message}` : message}</>;
   return (
-    <a
-      href={`#${id}`}
-      onClick={(event) => {
-        event.preventDefault();
-        document.getElementById(id)?.focus();
-      }}
-    >
-      {label}: {message}
-    </a>
+    <button type="button" class="plain" onClick={target.go}>
+      {target.label}: {message}
+    </button>
   );
 }
 
