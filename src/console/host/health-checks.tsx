@@ -65,7 +65,7 @@ export function HealthChecks({ host, timeline }: { host: Host; timeline: Timelin
 function meaningOf(state: string): { word: string; tone: string } {
   if (state === 'FAILED_HEALTH_CHECK') return { word: 'a check failed', tone: 'ERROR' };
   if (state === 'RUNNING') return { word: 'no check failed', tone: 'GOOD' };
-  return { word: 'not checked as running', tone: 'OFF' };
+  return { word: 'offline, starting or restarting', tone: 'OFF' };
 }
 
 function Strip({
@@ -113,7 +113,7 @@ function Strip({
           .map(({ at, isAnswered }) => (
             <rect
               key={at}
-              class="check"
+              class="check-mark"
               data-tone={isAnswered ? 'GOOD' : 'ERROR'}
               x={percentOf(at) - 0.15}
               width="0.3"
@@ -126,7 +126,7 @@ function Strip({
         <span>an hour ago</span>
         <span>now</span>
       </p>
-      <ul class="checks-legend plain quiet">
+      <ul class="checks-legend bare quiet">
         {['RUNNING', 'FAILED_HEALTH_CHECK', 'OFFLINE'].map((state) => (
           <li key={state}>
             <span class="swatch" data-tone={meaningOf(state).tone} /> {meaningOf(state).word}

@@ -13,7 +13,7 @@ export function HostInstances({ instances }: { instances: Host['instances'] }) {
     <Section id="instances" title={`Instances: ${totalCount}`}>
       {nodes.length === 0 && <p class="quiet">There is none on it.</p>}
       {nodes.length > 0 && (
-        <ul class="host-instances plain">
+        <ul class="host-instances bare">
           {nodes.map(({ id, key, name, state, stateSince, ...instance }) => (
             <li key={id}>
               <span>

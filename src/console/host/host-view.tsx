@@ -42,11 +42,13 @@ function Page({ host }: { host: Host }) {
   const machine = useMachine('HOST');
   const timeline = useTimeline('HOST', key)!;
   const commands = useMemo(() => createCommands('HOST'), [key]);
+  const live = liveOn(host);
   const about = {
     kind: 'HOST',
     resource: host,
     machine,
     blocker: blockerOf(host),
+    takenAlong: live && `Live on it now: ${live}.`,
     commands,
   } as const;
   const out = waysOut.find(({ action }) => host.allowedActions.includes(action));
@@ -56,7 +58,7 @@ function Page({ host }: { host: Host }) {
         <StateNotes host={host} />
       </ResourceHead>
       <div class="resource-grid">
-        <div class="resource-column">
+        <div class="resource-column resource-now">
           {failure && (
             <FailureCard kind="HOST" failure={failure}>
               {out && <CommandButton {...about} command={out} place="failure" isPrimary />}
@@ -77,9 +79,11 @@ function Page({ host }: { host: Host }) {
               transitions={timeline.transitions.value}
             />
           )}
+        </div>
+        <div class="resource-column resource-past">
           <HistorySection kind="HOST" resource={host} timeline={timeline} host={null} />
         </div>
-        <div class="resource-column">
+        <div class="resource-column resource-side">
           <HealthChecks host={host} timeline={timeline} />
           <Compute host={host} />
           <Dns host={host} />
@@ -107,22 +111,22 @@ function StateNotes({ host }: { host: Host }) {
   );
 }
 
-const live = [
-  'STARTING_RUNTIME',
-  'INITIALIZING',
-  'STARTING',
-  'RUNNING',
-  'PAUSING',
-  'PAUSED',
-  'STOPPING',
+const liveStates = [
+  ...['STARTING_RUNTIME', 'INITIALIZING', 'STARTING', 'RUNNING'],
+  ...['PAUSING', 'PAUSED', 'STOPPING'],
 ];
 
+function liveOn({ instances }: Host): string | null {
+  const live = instances.nodes.filter(({ state }) => liveStates.includes(state));
+  return live.length > 0 ? live.map(({ key }) => key).join(', ') : null;
+}
+
 /** What stands in the way of a command that the state would allow. */
-function blockerOf({ removing, instances }: Host): string | null {
+function blockerOf(host: Host): string | null {
+  const { removing, instances } = host;
   if (removing) return 'It is being removed.';
-  const running = instances.nodes.filter(({ state }) => live.includes(state));
-  if (running.length > 0)
-    return `Instances on it are live: ${running.map(({ key }) => key).join(', ')}. Stop them, or Force remove.`;
+  const live = liveOn(host);
+  if (live) return `Instances on it are live: ${live}. Stop them, or Force remove.`;
   if (instances.totalCount > 0)
     return `It has instances: ${instances.nodes.map(({ key }) => key).join(', ')}. Move or delete them first.`;
   return null;

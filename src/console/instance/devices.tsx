@@ -105,7 +105,7 @@ function DeviceList({ devices, total }: { devices: readonly Device[]; total: num
   if (total === 0) return <p class="quiet">None has sent a message.</p>;
   return (
     <>
-      <ul class="plain devices">
+      <ul class="bare devices">
         {devices.map(({ name, lastSeenAt, values }) => (
           <li key={name}>
             <div class="device-name">

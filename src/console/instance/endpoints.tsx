@@ -105,7 +105,7 @@ function EndpointCard({
 
 function Address({ text, of }: { text: string; of: string }) {
   return (
-    <p class="address">
+    <p class="endpoint-address">
       <code>{text}</code> <CopyButton text={text} of={of} />
     </p>
   );

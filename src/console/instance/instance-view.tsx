@@ -54,7 +54,7 @@ function Page({ instance }: { instance: Instance }) {
         <StateNotes instance={instance} />
       </ResourceHead>
       <div class="resource-grid">
-        <div class="resource-column">
+        <div class="resource-column resource-now">
           {failure && (
             <FailureCard kind="INSTANCE" failure={failure}>
               {instance.allowedActions.includes('RESTART') && (
@@ -76,6 +76,8 @@ function Page({ instance }: { instance: Instance }) {
               transitions={timeline.transitions.value}
             />
           )}
+        </div>
+        <div class="resource-column resource-past">
           <HistorySection
             kind="INSTANCE"
             resource={instance}
@@ -86,7 +88,7 @@ function Page({ instance }: { instance: Instance }) {
           />
           <Logs instance={key} storage={instance.configuration.workingStorage} />
         </div>
-        <div class="resource-column">
+        <div class="resource-column resource-side">
           <Endpoints endpoints={instance.endpoints} definition={definition} />
           <Devices repository={instance.deviceRepository} />
           <Run instance={instance} />

@@ -1,6 +1,6 @@
 /** The lines of an instance's log as they come, each once, also where the stream begins again. */
 import { type Signal, signal } from '@preact/signals';
-import { client, streamEnded } from '../app/connection.ts';
+import { keepOpen } from '../resource/keep-open.ts';
 
 export interface LogLine {
   readonly number: number;
@@ -40,26 +40,23 @@ export function followLog(instance: string): LogLines {
     dropped.value += Math.max(0, all.length - mostLines);
     lines.value = all.slice(-mostLines);
   }
-  const unsubscribe = client.subscribe<{ instanceLogs: LogLine }>(
+  const unsubscribe = keepOpen<{ instanceLogs: LogLine }>(
     {
       query: `subscription Logs($instance: ID!) {
         instanceLogs(instance: $instance, tail: ${tail}) { number at level text run }
       }`,
       variables: { instance },
     },
-    {
-      next({ data }) {
-        const line = data?.instanceLogs;
-        if (!line) return;
-        const before = newest.get(line.run);
-        if (before !== undefined && line.number <= before) return;
-        const missing = before === undefined ? 0 : line.number - before - 1;
-        const beginsRun = before === undefined && newest.size > 0;
-        newest.set(line.run, line.number);
-        waiting.push({ ...line, missing, beginsRun });
-        frame ||= requestAnimationFrame(flush);
-      },
-      error: streamEnded,
+    ({ data }) => {
+      const line = data?.instanceLogs;
+      if (!line) return;
+      const before = newest.get(line.run);
+      if (before !== undefined && line.number <= before) return;
+      const missing = before === undefined ? 0 : line.number - before - 1;
+      const beginsRun = before === undefined && newest.size > 0;
+      newest.set(line.run, line.number);
+      waiting.push({ ...line, missing, beginsRun });
+      frame ||= requestAnimationFrame(flush);
     },
   );
   return {

@@ -76,12 +76,11 @@ function CloudLogs({ instance }: { instance: string }) {
           </label>
           <button
             type="button"
-            aria-pressed={paused.value !== null}
             onClick={() => {
               paused.value = paused.value ? null : all;
             }}
           >
-            {paused.value ? 'Go on' : 'Pause'}
+            {paused.value ? 'Follow again' : 'Pause the view'}
           </button>
           <CopyButton text={() => shown.map(plainText).join('\n')} of="the lines shown" />
         </>

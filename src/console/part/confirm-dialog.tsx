@@ -1,7 +1,7 @@
 /** Asks before what can not be undone: the key has to be typed. */
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import './part.css';
 
 /** Shown while it is mounted. `typed`: the text that has to be typed before `onConfirm` is called. */
@@ -24,7 +24,8 @@ export function ConfirmDialog({
   const dialog = useRef<HTMLDialogElement>(null);
   const text = useSignal('');
   const id = useId();
-  useEffect(() => dialog.current?.showModal(), []);
+  // Before the next key is pressed.
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const isTyped = text.value.trim() === typed;
   const close = () => dialog.current?.close();
   return (
@@ -40,7 +41,9 @@ export function ConfirmDialog({
         <h2 id={id}>{title}</h2>
         {children}
         <label>
-          Type <code>{typed}</code> to go on
+          <span>
+            Type <code>{typed}</code> to go on
+          </span>
           <input
             autocomplete="off"
             autocapitalize="off"

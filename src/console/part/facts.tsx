@@ -7,7 +7,7 @@ export type FactList = readonly (readonly [name: string, value: ComponentChildre
 /** A value that is null, undefined or false is left out with its name. */
 export function Facts({ facts }: { facts: FactList }) {
   return (
-    <dl class="facts">
+    <dl class="fact-list">
       {facts
         .filter(([, value]) => value !== null && value !== undefined && value !== false)
         .map(([name, value]) => (

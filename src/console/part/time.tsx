@@ -34,11 +34,11 @@ export function duration(milliseconds: number): string {
   return parts.join(' ') || '0 s';
 }
 
-/** The same, with tenths of a second below ten seconds. */
-export const preciseDuration = (milliseconds: number): string =>
-  milliseconds < 10_000
-    ? `${Math.max(0, milliseconds / 1000).toFixed(1)} s`
-    : duration(milliseconds);
+/** The same, with tenths of a second below ten seconds, and in milliseconds below one. */
+export function preciseDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.max(0, Math.round(milliseconds))} ms`;
+  return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(1)} s` : duration(milliseconds);
+}
 
 /** With `exact` the clock alone: for what does not get older. */
 export function Time({ at, exact = false }: { at: Date | string; exact?: boolean }) {

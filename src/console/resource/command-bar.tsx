@@ -13,12 +13,16 @@ interface About {
   readonly resource: Resource;
   readonly machine: StateMachine | null;
   readonly blocker: string | null;
+  /** What a forced command takes along. */
+  readonly takenAlong?: string | null;
   readonly commands: Commands;
 }
 
 export function CommandBar(about: About) {
   const { resource, commands } = about;
-  const hint = useSignal<string | null>(null);
+  /** The command that is pointed at or has the focus. */
+  const pointed = useSignal<CommandKind | null>(null);
+  const against = pointed.value && reasonAgainst(pointed.value.action, about);
   const id = useId();
   const suggested = suggestedOf(resource);
   return (
@@ -31,8 +35,9 @@ export function CommandBar(about: About) {
             command={command}
             place="bar"
             isPrimary={command.action === suggested}
-            onHint={(text) => {
-              hint.value = text;
+            onPoint={(isPointed) => {
+              if (isPointed) pointed.value = command;
+              else if (pointed.peek() === command) pointed.value = null;
             }}
           />
         ))}
@@ -48,8 +53,8 @@ export function CommandBar(about: About) {
             commands.reason.value = currentTarget.value;
           }}
         />
-        <p class="command-hint quiet">{hint.value}</p>
       </div>
+      <p class="command-hint quiet">{against && `${pointed.value?.word}: ${against}`}</p>
     </section>
   );
 }
@@ -65,13 +70,13 @@ export function CommandButton({
   command,
   place,
   isPrimary = false,
-  onHint,
+  onPoint,
   ...about
 }: About & {
   command: CommandKind;
   place: string;
   isPrimary?: boolean;
-  onHint?: (text: string | null) => void;
+  onPoint?: (isPointed: boolean) => void;
 }) {
   const { kind, resource, commands } = about;
   const asked = useSignal<Seen | null>(null);
@@ -80,9 +85,8 @@ export function CommandButton({
   const attempt = commands.attempts.value[name];
   const against = reasonAgainst(command.action, about);
   const isSending = attempt?.status === 'SENDING';
-  const hint = against && `${command.word}: ${against}`;
-  const show = () => onHint?.(hint);
-  const hide = () => onHint?.(null);
+  const point = () => onPoint?.(true);
+  const leave = () => onPoint?.(false);
   const style = isPrimary ? 'primary' : command.warning ? 'danger' : undefined;
   return (
     <div class="command">
@@ -92,12 +96,12 @@ export function CommandButton({
         aria-disabled={against !== null || isSending}
         aria-busy={isSending}
         aria-describedby={against ? id : undefined}
-        onFocus={show}
-        onBlur={hide}
-        onMouseEnter={show}
-        onMouseLeave={hide}
+        onFocus={point}
+        onBlur={leave}
+        onMouseEnter={point}
+        onMouseLeave={leave}
         onClick={() => {
-          show();
+          point();
           if (against !== null || isSending) return;
           const { key, sequence, version } = resource;
           if (command.warning) asked.value = { key, sequence, version };
@@ -127,6 +131,7 @@ export function CommandButton({
           }}
         >
           <p>{command.warning}</p>
+          {command.force && about.takenAlong && <p>{about.takenAlong}</p>}
           <p role="status">
             {asked.value.sequence === resource.sequence
               ? `It is ${appearanceOf(kind, resource.state).word} now.`

@@ -4,8 +4,9 @@
  * one moment, so what is shown fits together.
  */
 import { type Signal, signal } from '@preact/signals';
-import { client, connection, streamEnded } from '../app/connection.ts';
+import { client, connection } from '../app/connection.ts';
 import type { ResourceKind } from '../part/state-sign.tsx';
+import { keepOpen } from './keep-open.ts';
 import { fieldOf, type Resource } from './model.ts';
 
 export interface LiveResource<Detail> {
@@ -29,7 +30,11 @@ export interface LiveOptions<Detail> {
 
 const pollSeconds = 10;
 const changesDocument = `subscription Changes($after: Cursor, $filter: ChangeFilter!) {
-  changes(after: $after, filter: $filter, bookmarkSeconds: 60) { __typename }
+  changes(after: $after, filter: $filter, bookmarkSeconds: 60) {
+    __typename
+    ... on Transition { at }
+    ... on ResourceChange { at }
+  }
 }`;
 
 export function watchResource<Detail extends Resource>({
@@ -84,7 +89,7 @@ export function watchResource<Detail extends Resource>({
     if (watched === JSON.stringify(filter)) return;
     watched = JSON.stringify(filter);
     unsubscribe();
-    unsubscribe = client.subscribe<{ changes: { __typename: string } }>(
+    unsubscribe = keepOpen<{ changes: { __typename: string } }>(
       {
         query: changesDocument,
         variables: { filter },
@@ -92,11 +97,8 @@ export function watchResource<Detail extends Resource>({
         // What happened before the position has no event; it is in what is read now.
         onReset: () => void read(),
       },
-      {
-        next: ({ data }) => {
-          if (data?.changes.__typename !== 'Bookmark') void read();
-        },
-        error: streamEnded,
+      ({ data }) => {
+        if (data?.changes.__typename !== 'Bookmark') void read();
       },
     );
   }

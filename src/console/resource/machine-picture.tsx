@@ -56,7 +56,7 @@ export function MachinePicture({ kind, machine, state, transitions }: Shown) {
               : 'being read …'}
         </p>
         <p class="quiet">From here:</p>
-        <ul class="plain">
+        <ul class="bare">
           {next.map(({ to, trigger }) => (
             <li key={to}>
               → {wordOf(to)} <span class="quiet">({trigger})</span>
@@ -119,7 +119,7 @@ function Drawing({ kind, machine, state, path, next }: Lit) {
           <marker
             key={light}
             id={`${id}-${light}`}
-            class="arrow"
+            class="machine-arrow"
             data-light={light}
             viewBox="0 0 8 8"
             refX="7"
@@ -207,7 +207,7 @@ function linesOf(word: string): readonly string[] {
 function StateList({ kind, machine, state, path, next }: Lit) {
   const visited = new Set(path.flatMap(({ from, to }) => [from, to]));
   return (
-    <ol class="machine-list plain" aria-hidden="true">
+    <ol class="machine-list bare" aria-hidden="true">
       {machine.states.map(({ name }) => {
         const { word, tone, shape } = appearanceOf(kind, name);
         const isNext = next.some(({ to }) => to === name);

@@ -56,7 +56,6 @@ export interface Transition {
     readonly kind: string;
     readonly reason: string | null;
     readonly requestedBy: Actor;
-    readonly failure: Pick<Failure, 'code' | 'message'> | null;
   } | null;
   readonly causedBy: {
     readonly operation: Pick<ShortOperation, 'id' | 'kind' | 'resource'> | null;
@@ -130,7 +129,7 @@ export const resourceFields = `id key name description labels { name value } sta
   billingSubscription { key name } createdAt updatedAt archivedAt`;
 
 export const transitionFields = `id sequence fromState toState at details actor { kind name }
-  operation { id kind reason requestedBy { kind name } failure { code message } }
+  operation { id kind reason requestedBy { kind name } }
   causedBy {
     operation { id kind resource { __typename key } }
     transition { fromState toState resource { __typename key } }

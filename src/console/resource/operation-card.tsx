@@ -79,7 +79,7 @@ export function OperationCard({
           [
             'Needed',
             operation.children.length > 0 && (
-              <ul class="plain">
+              <ul class="bare">
                 {operation.children.map((child) => (
                   <li key={child.id}>
                     <OperationLink operation={child} />
@@ -160,7 +160,7 @@ function timesOf({ createdAt, endedAt }: Operation): string {
 
 export function OperationStatus({ status }: { status: string }) {
   return (
-    <span class="status" data-tone={tones[status] ?? 'OFF'}>
+    <span class="operation-status" data-tone={tones[status] ?? 'OFF'}>
       {words(status)}
     </span>
   );

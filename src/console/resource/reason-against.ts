@@ -33,10 +33,11 @@ export function reasonAgainst(
   if (resource.activeOperation) return 'An operation is under way: wait for it, or force.';
   if (cell?.outcome === 'ACCEPTED') return blocker ?? 'Not now.';
   const from = cells.filter(({ outcome }) => outcome === 'ACCEPTED').map(({ state }) => state);
+  if (from.length === 0 || from.length > mostListed) return `Not while it is ${now}.`;
   return `Not while it is ${now}; only when it is ${listed(from.map(wordOf))}.`;
 }
 
+const mostListed = 4;
+
 const listed = (words: readonly string[]): string =>
-  words.length < 2
-    ? (words[0] ?? 'in another state')
-    : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+  [words.slice(0, -1).join(', '), words.at(-1)].filter(Boolean).join(' or ');

@@ -79,6 +79,7 @@ export function ResourceHead({
   isUnconfirmed,
   machine,
   blocker,
+  takenAlong,
   commands,
   children,
 }: {
@@ -87,6 +88,7 @@ export function ResourceHead({
   isUnconfirmed: boolean;
   machine: StateMachine | null;
   blocker: string | null;
+  takenAlong?: string | null;
   commands: Commands;
   children: ComponentChildren;
 }) {
@@ -115,7 +117,7 @@ export function ResourceHead({
         {children}
       </div>
       {labels.length > 0 && (
-        <ul class="labels" aria-label="Labels">
+        <ul class="resource-labels" aria-label="Labels">
           {labels.map((label) => (
             <li key={label.name}>
               {label.name}
@@ -129,6 +131,7 @@ export function ResourceHead({
         resource={resource}
         machine={machine}
         blocker={blocker}
+        takenAlong={takenAlong}
         commands={commands}
       />
     </header>

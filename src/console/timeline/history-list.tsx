@@ -24,7 +24,7 @@ export function HistoryList({ kind, timeline }: { kind: ResourceKind; timeline: 
   };
   return (
     <>
-      <ol class="history plain" aria-label="Transitions, newest first">
+      <ol class="history bare" aria-label="Transitions, newest first">
         {shown.map((transition, index) => (
           <HistoryRow
             key={transition.sequence}
@@ -59,7 +59,6 @@ function HistoryRow({
 }) {
   const { at, fromState, toState, actor, operation, causedBy, details, sequence } = transition;
   const lasted = next ? preciseDuration(Date.parse(next.at) - Date.parse(at)) : null;
-  const failure = operation?.failure;
   return (
     <li class="history-row">
       <div class="history-when">
@@ -82,23 +81,11 @@ function HistoryRow({
         )}
         <span class="quiet">{whoOf(actor)}</span>
         {causedBy && <Cause causedBy={causedBy} />}
-        {failure && endsInFailure(transition) && (
-          <p class="history-failure">
-            <code>{failure.code}</code> {failure.message}
-          </p>
-        )}
-        {Object.keys(details).length > 0 && (
-          <details>
-            <summary>Details</summary>
-            <JsonView value={details} label={`details of transition ${sequence}`} />
-          </details>
-        )}
+        <Details details={details} label={`details of transition ${sequence}`} />
       </div>
     </li>
   );
 }
-
-const endsInFailure = ({ toState }: Transition): boolean => /^FAILED|^FATAL/.test(toState);
 
 function whoOf({ kind, name }: Transition['actor']): string {
   switch (kind) {
@@ -128,5 +115,40 @@ function Cause({ causedBy }: { causedBy: NonNullable<Transition['causedBy']> }) 
         </>
       )}
     </div>
+  );
+}
+
+/** A failure, then a few short values as they are; anything else folded. */
+function Details({ details, label }: { details: Transition['details']; label: string }) {
+  const { code, message, ...others } = details;
+  const entries = Object.entries(typeof message === 'string' ? others : details).filter(
+    ([, value]) => value !== null,
+  );
+  const isShort =
+    entries.length <= 4 &&
+    entries.every(([, value]) => typeof value !== 'object' && `${value}`.length < 100);
+  return (
+    <>
+      {typeof message === 'string' && (
+        <p class="history-failure">
+          <code>{String(code)}</code> {message}
+        </p>
+      )}
+      {isShort ? (
+        <dl class="history-details" hidden={entries.length === 0}>
+          {entries.map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{String(value)}</dd>
+            </div>
+          ))}
+        </dl>
+      ) : (
+        <details>
+          <summary>Details</summary>
+          <JsonView value={details} label={label} />
+        </details>
+      )}
+    </>
   );
 }

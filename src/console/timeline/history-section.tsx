@@ -66,8 +66,14 @@ export function HistorySection({
 
 function laneOf(kind: ResourceKind, key: string, state: string, timeline: Timeline): Lane {
   const transitions = timeline.transitions.value;
-  const createdAt = timeline.hasEarlier.value ? null : timeline.createdAt.value;
-  return { kind, key, spans: transitions ? spansOf(transitions, { state, createdAt }) : [] };
+  const created = timeline.createdAt.value;
+  const createdAt = timeline.hasEarlier.value ? null : created;
+  return {
+    kind,
+    key,
+    createdAt: created === null ? null : Date.parse(created),
+    spans: transitions ? spansOf(transitions, { state, createdAt }) : [],
+  };
 }
 
 /** From a little before the last run began; an hour at most. */
@@ -124,6 +130,9 @@ function LaneTools({
   );
 }
 
+/** So many transitions are read for the picture by itself; the list reads on. */
+const mostReadAhead = 3_000;
+
 /** Reads further back while the picture shows a time before what is read. */
 function EarlierLoader({
   view,
@@ -138,7 +147,9 @@ function EarlierLoader({
   useEffect(() => {
     for (const [index, timeline] of timelines.entries()) {
       const begin = lanes[index]?.spans[0]?.from;
-      if (timeline && begin !== undefined && from < begin) void timeline.loadEarlier();
+      const isFull = (timeline?.transitions.peek()?.length ?? 0) >= mostReadAhead;
+      if (timeline && begin !== undefined && from < begin && !isFull && !timeline.problem.peek())
+        void timeline.loadEarlier();
     }
   });
   return null;

@@ -164,9 +164,9 @@ function onKey(
   act();
 }
 
-/** Everything that is read. */
+/** From the creation of the first lane's resource on. */
 export function showAll(view: LaneWindow, lanes: readonly Lane[]): void {
-  const begin = Math.min(...lanes.flatMap(({ spans }) => spans[0]?.from ?? []));
+  const begin = lanes[0]?.createdAt ?? lanes[0]?.spans[0]?.from ?? Number.NaN;
   if (Number.isFinite(begin)) view.showLast((now.peek() - begin) * 1.05);
 }
 

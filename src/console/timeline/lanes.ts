@@ -14,6 +14,8 @@ export interface Span {
 export interface Lane {
   readonly kind: ResourceKind;
   readonly key: string;
+  /** When the resource was created; null: not read yet. */
+  readonly createdAt: number | null;
   readonly spans: readonly Span[];
 }
 

@@ -1,7 +1,8 @@
 /** The transitions of one resource: the newest pages, further ones back on demand, and each new one as it comes. */
 import { type Signal, signal } from '@preact/signals';
-import { client, streamEnded } from '../app/connection.ts';
+import { client } from '../app/connection.ts';
 import type { ResourceKind } from '../part/state-sign.tsx';
+import { keepOpen } from '../resource/keep-open.ts';
 import { fieldOf, type Transition, transitionFields } from '../resource/model.ts';
 
 export interface Timeline {
@@ -39,7 +40,7 @@ export function watchTimeline(kind: ResourceKind, key: string): Timeline {
   const createdAt = signal<string | null>(null);
   let start: string | null = null;
 
-  const close = client.subscribe<Event, Snapshot>(
+  const close = keepOpen<Event, Snapshot>(
     {
       query: `subscription Timeline($after: Cursor, $key: ID!) {
         event: ${field}Transitions(${field}: $key, after: $after) {
@@ -62,13 +63,10 @@ export function watchTimeline(kind: ResourceKind, key: string): Timeline {
         turnTo(resource?.history.pageInfo);
       },
     },
-    {
-      next({ data }) {
-        const shown = transitions.peek() ?? [];
-        if (!data || data.event.sequence <= (shown.at(-1)?.sequence ?? 0)) return;
-        transitions.value = [...shown, data.event];
-      },
-      error: streamEnded,
+    ({ data }) => {
+      const shown = transitions.peek() ?? [];
+      if (!data || data.event.sequence <= (shown.at(-1)?.sequence ?? 0)) return;
+      transitions.value = [...shown, data.event];
     },
   );
 
