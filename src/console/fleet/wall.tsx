@@ -112,11 +112,11 @@ function Tile({ row, index, count, isFirst, isActive }: TileProps) {
           data-index={index}
           tabIndex={isActive ? 0 : -1}
           title={`${row.key}: ${what}`}
+          aria-label={`${row.key}: ${what}`}
         >
           <StateShape shape={shape} />
           <span class="key">{row.key}</span>
           {!row.isConverged && <span aria-hidden="true">≠</span>}
-          <span class="unseen">: {what}</span>
         </Link>
       </li>
     );

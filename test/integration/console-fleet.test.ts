@@ -1,0 +1,204 @@
+/** The fleet in the console, in Chromium: live in two windows, over a cut, a killed server and a revoked session. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import {
+  type BrowserContext,
+  chromium,
+  type Locator,
+  type Page,
+  type WebSocketRoute,
+} from 'playwright-core';
+import { expect, onTestFinished, test } from 'vitest';
+import { instanceAppearance } from '../../src/lifecycle/appearance.ts';
+import type { InstanceState } from '../../src/lifecycle/instance.ts';
+import { createClient } from './client.ts';
+import { freePort, type Server, startServer } from './server.ts';
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const results = fileURLToPath(new URL('../../test-results', import.meta.url));
+const isThere = existsSync(executablePath);
+if (!isThere) console.log(`The console is not tested: no Chromium at ${executablePath} (CHROMIUM)`);
+
+const args = [
+  ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+];
+const key = 'greenhouse-1';
+/** A state that lasted this long is seen; of shorter ones the last. */
+const seenMilliseconds = 500;
+const shownMilliseconds = 1_000;
+
+interface Seen {
+  readonly word: string;
+  readonly at: number;
+}
+
+/** In the page: notes each state of the instance that is shown, and when. */
+const record = /* JavaScript */ `
+  globalThis.seen = [];
+  const look = () => {
+    const link = document.querySelector('[data-index][href="/instances/${key}"]');
+    const sign = link?.closest('tr')?.querySelector('.state')?.textContent;
+    const word = sign ?? link?.title.replace(/^.*: /, '').replace(/,.*$/, '');
+    if (word && word !== seen.at(-1)?.word) seen.push({ word, at: Date.now() });
+  };
+  new MutationObserver(look).observe(document.querySelector('main'), {
+    subtree: true, childList: true, characterData: true, attributes: true,
+  });
+  look();`;
+
+const tableRow = (page: Page): Locator =>
+  page.getByRole('row').filter({ has: page.getByRole('link', { name: key, exact: true }) });
+const notice = (page: Page): Locator => page.locator('.notice');
+const live = (page: Page): Locator => page.locator('.live');
+const isGrey = (page: Page) => page.locator('main.stale').count();
+
+async function openWindow(context: BrowserContext, address: string, problems: string[]) {
+  const page = await context.newPage();
+  page.on('pageerror', (error) => problems.push(error.message));
+  await page.goto(address);
+  return page;
+}
+
+/** What axe-core finds, on the page as it is, light and dark. */
+async function violations(page: Page): Promise<string[]> {
+  const source = readFileSync(
+    createRequire(import.meta.url).resolve('axe-core/axe.min.js'),
+    'utf8',
+  );
+  const found: string[] = [];
+  await page.evaluate(source);
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    found.push(
+      ...(await page.evaluate<string[]>(`axe.run().then(({ violations }) => violations.map(
+        ({ id, nodes }) => '${colorScheme} ' + id + ': ' + nodes.map(({ html }) => html).join(' | ')))`)),
+    );
+  }
+  return found;
+}
+
+/** Every state of the deployment was shown soon after its commit. */
+async function expectShown(page: Page, history: { toState: InstanceState; at: string }[]) {
+  const seen = await page.evaluate<Seen[]>('seen');
+  history.forEach(({ toState, at }, index) => {
+    const entered = Date.parse(at);
+    const left = Date.parse(history[index + 1]?.at ?? '9999-01-01');
+    if (left - entered < seenMilliseconds) return;
+    const { word } = instanceAppearance[toState];
+    const shown = seen.find((each) => each.word === word);
+    expect(shown, `${toState} in ${JSON.stringify(seen)}`).toBeDefined();
+    expect((shown?.at ?? 0) - entered, toState).toBeLessThan(shownMilliseconds);
+  });
+}
+
+async function open(server: Server, problems: string[]) {
+  const browser = await chromium.launch({ executablePath, args });
+  onTestFinished(() => browser.close());
+  const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
+  const link = /https?:\/\/\S+#\S+/.exec(server.output())?.[0] ?? '';
+  const first = await openWindow(context, link, problems);
+  await tableRow(first).waitFor();
+  expect(new URL(first.url()).pathname).toBe('/');
+  return { context, first };
+}
+
+test.runIf(isThere)('the fleet, live', { timeout: 180_000 }, async () => {
+  // One port over a restart: the browser comes back to it.
+  const server = await startServer({ environment: { PORT: `${await freePort()}` } });
+  onTestFinished(() => server.dispose());
+  const client = createClient(server);
+  const problems: string[] = [];
+  const { context, first } = await open(server, problems);
+
+  // What is filtered is in the address, and there again after a reload.
+  await first.getByLabel('Search').fill('green');
+  await first.getByRole('button', { name: /^Offline/ }).click();
+  await first.getByLabel('Sort').selectOption('Since');
+  expect(new URL(first.url()).search).toBe('?text=green&state=OFFLINE&sort=since');
+  await first.reload();
+  await tableRow(first).waitFor();
+  expect(await first.getByLabel('Search').inputValue()).toBe('green');
+  const pressed = first.getByRole('button', { pressed: true, name: /^Offline/ });
+  expect(await pressed.count()).toBe(1);
+  await first.getByLabel('Search').fill('nothing like it');
+  await first.getByText('No instance matches.').waitFor();
+  await first.getByRole('button', { name: 'Clear the filters' }).last().click();
+  await tableRow(first).waitFor();
+
+  // The second window can be cut off.
+  const sockets = new Set<WebSocketRoute>();
+  let isCut = false;
+  await context.routeWebSocket(/\/graphql$/, (socket) => {
+    if (isCut) return void socket.close();
+    socket.connectToServer();
+    sockets.add(socket);
+  });
+  const second = await openWindow(context, `${server.url}/instances?view=wall`, problems);
+  const tile = second.getByRole('link', { name: key });
+  await tile.waitFor();
+
+  // Two windows see a deployment, as it goes on.
+  for (const page of [first, second]) await page.evaluate(record);
+  await client.accept('deployInstance', key);
+  await client.until(key, 'RUNNING');
+  await tableRow(first).getByText('Running', { exact: true }).first().waitFor();
+  await second.getByRole('link', { name: `${key}: Running`, exact: true }).waitFor();
+  const { instance } = await client.read<{
+    instance: { history: { nodes: { toState: InstanceState; at: string }[] } };
+  }>(`{ instance(instance: "${key}") { history { nodes { toState at } } } }`);
+  for (const page of [first, second]) await expectShown(page, instance.history.nodes);
+  expect(await violations(first), 'table').toEqual([]);
+  expect(await violations(second), 'wall').toEqual([]);
+
+  // By keyboard to the instance; back, the fleet is there at once.
+  await first.getByRole('link', { name: key, exact: true }).focus();
+  await first.keyboard.press('Enter');
+  await first.waitForURL(`${server.url}/instances/${key}`);
+  await first.goBack();
+  await tableRow(first).getByText('Running', { exact: true }).first().waitFor();
+
+  // Cut off: the last state stays, greyed, with its time. Back: what came meanwhile is counted.
+  isCut = true;
+  for (const socket of sockets) await socket.close();
+  await live(second).getByText('as of').waitFor();
+  expect(await isGrey(second)).toBe(1);
+  await notice(second).getByText('No connection').waitFor();
+  await client.accept('pauseInstance', key);
+  await client.until(key, 'PAUSED');
+  await tableRow(first).getByText('Paused', { exact: true }).first().waitFor();
+  expect(await tile.getAttribute('title')).toContain('Running');
+  isCut = false;
+  await live(second).getByText('Live').waitFor();
+  await second.getByRole('link', { name: `${key}: Paused`, exact: true }).waitFor();
+  await expect
+    .poll(() => notice(second).innerText())
+    .toMatch(/Back since [\d:]+.*; ([2-9]|\d\d) changes came meanwhile/);
+  await notice(second).getByRole('button', { name: 'Dismiss' }).click();
+  expect(await notice(second).count()).toBe(0);
+  expect(await isGrey(second)).toBe(0);
+
+  // The server is killed and started again, with another end of the instance while it is away.
+  await server.kill9();
+  for (const page of [first, second]) await live(page).getByText('as of').waitFor();
+  await server.start();
+  for (const page of [first, second]) await live(page).getByText('Live').waitFor();
+  await client.accept('stopInstance', key);
+  await client.until(key, 'STOPPED');
+  await tableRow(first).getByText('Stopped', { exact: true }).first().waitFor();
+  await second.getByRole('link', { name: /: Stopped/ }).waitFor();
+  mkdirSync(results, { recursive: true });
+  await first.screenshot({ path: `${results}/console-fleet.png` });
+
+  // Signed out in one window: the other one says so, and keeps what it shows.
+  await first.getByRole('button', { name: 'Sign out' }).click();
+  await first.waitForURL(/\/sign-in$/);
+  await notice(second).getByText('Signed out').waitFor();
+  expect(await notice(second).getByRole('link', { name: 'sign in' }).getAttribute('href')).toBe(
+    '/sign-in',
+  );
+  expect(await isGrey(second)).toBe(1);
+  await second.getByRole('link', { name: /: Stopped/ }).waitFor();
+  expect(problems).toEqual([]);
+});
