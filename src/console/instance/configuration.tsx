@@ -6,7 +6,8 @@ import { Facts } from '../part/facts.tsx';
 import { Section } from '../part/section.tsx';
 import { Time } from '../part/time.tsx';
 import { words } from '../part/words.ts';
-import type { Definition, Instance } from './instance.ts';
+import type { Definition } from './definition.ts';
+import type { Instance } from './instance.ts';
 
 const deploymentWords: Readonly<Record<string, string>> = {
   MANAGED: 'Managed: our data center',

@@ -1,6 +1,7 @@
 /** Commands for a terminal that send to the endpoints of an instance, as its solution declares them. */
+
+import type { Definition, Endpoint, Field } from './definition.ts';
 import { exampleValue } from './example-value.ts';
-import type { Definition, Endpoint, Field } from './instance.ts';
 
 export interface Call {
   /** Of the message or of the input command. */

@@ -6,7 +6,8 @@ import { CodeBlock } from '../part/code-block.tsx';
 import { CopyButton } from '../part/copy-button.tsx';
 import { Section } from '../part/section.tsx';
 import { type Call, callsOf } from './curl.ts';
-import { type Definition, definitionQuery, type Endpoint, type Instance } from './instance.ts';
+import type { Definition, Endpoint } from './definition.ts';
+import { definitionQuery, type Instance } from './instance.ts';
 
 interface DefinitionRead {
   readonly instance: {

@@ -1,5 +1,5 @@
 /** A value that a field of a solution accepts. */
-import type { Field } from './instance.ts';
+import type { Field } from './definition.ts';
 
 /** Null: none could be made, as for a pattern that is not understood here. */
 export function exampleValue(field: Field, preferred = 'text'): string | number | boolean | null {
