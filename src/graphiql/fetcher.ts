@@ -1,17 +1,24 @@
 /** How GraphiQL sends an operation: queries and mutations by POST, subscriptions over the WebSocket. */
-import type { Fetcher, FetcherParams, FetcherReturnType } from '@graphiql/toolkit';
+import type { Fetcher, FetcherParams } from '@graphiql/toolkit';
 import { type OperationDefinitionNode, parse } from 'graphql';
-import type { ResumingClient } from '../client/client.ts';
+import type { Desk } from './desk.ts';
 
-export function createFetcher(client: ResumingClient): Fetcher {
-  return (params, options) => {
+export function createFetcher(desk: Desk): Fetcher {
+  return async (params, options) => {
     const operation = operationOf(params);
-    const operationName = operation ? operation.name?.value : params.operationName;
-    if (operation?.operation !== 'subscription')
-      return post({ ...params, operationName }, options?.headers);
-    const { query, variables } = params;
-    const events = client.iterate({ query, variables, operationName: operationName ?? undefined });
-    return events as unknown as FetcherReturnType;
+    const operationName = operation ? operation.name?.value : (params.operationName ?? undefined);
+    const { tabId } = desk;
+    if (operation?.operation === 'subscription') {
+      const { query, variables } = params;
+      const stream = desk.streams.start(tabId, { query, variables, operationName }, desk.schema);
+      desk.show(tabId, { shows: 'EVENTS', streamId: stream.id });
+      // GraphiQL ends its own subscriptions whenever another operation runs: it gets none.
+      return { data: null };
+    }
+    const result = await post({ ...params, operationName }, options?.headers);
+    if (params.operationName !== 'IntrospectionQuery')
+      desk.show(tabId, { shows: 'RESPONSE', answer: { params, result } });
+    return result;
   };
 }
 
@@ -30,7 +37,7 @@ function operationOf({ query, operationName }: FetcherParams) {
   }
 }
 
-async function post(params: FetcherParams, headers?: Record<string, string>) {
+export async function post(params: FetcherParams, headers?: Record<string, string>) {
   const response = await fetch('/graphql', {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },

@@ -1,10 +1,10 @@
 /** The page at `/graphql`: GraphiQL as a client of the API on this server. */
-import { operations } from 'example-operations';
-import { GraphiQL } from 'graphiql';
 import { createRoot } from 'react-dom/client';
 import 'graphiql/style.css';
-import { createResumingClient } from '../client/client.ts';
-import { createFetcher } from './fetcher.ts';
+import './style.css';
+import { createDesk } from './desk.ts';
+import { Page } from './page.tsx';
+import { createStreams } from './stream/streams.ts';
 
 const workers: Readonly<Record<string, string>> = {
   json: 'json.worker',
@@ -19,13 +19,6 @@ const workers: Readonly<Record<string, string>> = {
     }),
 };
 
-const address = new URLSearchParams(location.search);
-
 createRoot(document.getElementById('root') as HTMLElement).render(
-  <GraphiQL
-    fetcher={createFetcher(createResumingClient({ url: '/graphql' }))}
-    initialQuery={address.get('query') ?? undefined}
-    initialVariables={address.get('variables') ?? undefined}
-    defaultTabs={operations.map(({ document }) => ({ query: document }))}
-  />,
+  <Page desk={createDesk(createStreams())} />,
 );

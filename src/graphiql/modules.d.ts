@@ -1,5 +1,14 @@
 declare module 'example-operations' {
+  export interface ExampleOperation {
+    /** Name of the file without number and ending: `watch-instance`. */
+    readonly name: string;
+    /** Name of its first operation: `WatchInstance`. */
+    readonly title: string;
+    readonly group: 'watch' | 'command' | 'look' | 'understand';
+    readonly description: string;
+    readonly document: string;
+  }
   /** The operations of `schema/operations/`, in their order. */
-  export const operations: readonly { readonly name: string; readonly document: string }[];
+  export const operations: readonly ExampleOperation[];
 }
 declare module '*.css';

@@ -1,10 +1,11 @@
-/** GraphiQL in a real browser, without a network: sign in, subscribe, deploy, see the events. */
-import { existsSync, mkdirSync } from 'node:fs';
+/** GraphiQL in a real browser, without a network: the first session of the README in one window. */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { expect, onTestFinished, test } from 'vitest';
 import { createClient } from './client.ts';
-import { startServer } from './server.ts';
+import { freePort, type Server, startServer } from './server.ts';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const results = fileURLToPath(new URL('../../test-results', import.meta.url));
@@ -16,29 +17,19 @@ const args = [
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ];
 
+const key = 'greenhouse-1';
+const startUp = ['STARTING_RUNTIME', 'INITIALIZING', 'STARTING', 'RUNNING'];
+
 async function openBrowser(): Promise<Browser> {
   const browser = await chromium.launch({ executablePath, args });
   onTestFinished(() => browser.close());
   return browser;
 }
 
-const editor = (page: Page) => page.locator('.graphiql-query-editor .view-lines').innerText();
-
-/** Opens a tab with one click and runs its operation. */
-async function run(page: Page, name: string): Promise<void> {
-  await page.getByTitle(name, { exact: true }).click();
-  await expect.poll(() => editor(page)).toContain(name);
-  await page.locator('.graphiql-execute-button').click();
-}
-
-const shown = (page: Page) => page.locator('.graphiql-response').innerText();
-
-test.runIf(isThere)('subscribe and deploy in GraphiQL, offline', { timeout: 300_000 }, async () => {
-  const server = await startServer();
-  onTestFinished(() => server.dispose());
+/** A window that is signed in and reaches this server alone. */
+async function openWindow(server: Server) {
   const link = /https?:\/\/\S+#\S+/.exec(server.output())?.[0] ?? '';
   expect(link, server.output()).toContain(server.url);
-
   const browser = await openBrowser();
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
   const elsewhere: string[] = [];
@@ -50,45 +41,151 @@ test.runIf(isThere)('subscribe and deploy in GraphiQL, offline', { timeout: 300_
   });
   const page = await context.newPage();
   const problems: string[] = [];
-  const watch = (window: Page) => {
-    window.on('pageerror', (error) => problems.push(error.message));
-    window.on('console', (message) => {
-      if (message.type() === 'error') problems.push(message.text());
-    });
-  };
-  watch(page);
+  page.on('pageerror', (error) => problems.push(error.message));
   await page.goto(link);
   await page.waitForURL(`${server.url}/`);
   expect(new URL(page.url()).hash, 'the code is not left in the address').toBe('');
   await page.goto(`${server.url}/graphql`);
-  for (const name of ['WatchInstance', 'DeployInstance', 'PauseInstance', 'History']) {
-    await page.getByTitle(name, { exact: true }).waitFor();
+  await page.locator('.graphiql-query-editor .view-lines').first().waitFor();
+  return { page, elsewhere, problems };
+}
+
+const button = (page: Page, name: string | RegExp) =>
+  page.getByRole('button', { name, exact: true });
+const response = (page: Page) => page.locator('.graphiql-response');
+const live = (page: Page) => response(page).locator('.im-stream-state[data-state=LIVE]');
+const tab = (page: Page, name: string) => page.getByTitle(name, { exact: true });
+
+/** The states that the log shows as entered, oldest first. */
+async function states(page: Page): Promise<string[]> {
+  const lines = await page.locator('.im-line .im-state strong').allInnerTexts();
+  return lines.toReversed();
+}
+
+/** Of its tabs, its icons and the editor; a rule of axe each. */
+const faultsOfGraphiql = ['color-contrast', 'nested-interactive', 'scrollable-region-focusable'];
+
+/** What is wrong for people who use a screen reader or a keyboard: in our panels, and in GraphiQL's parts. */
+async function barriers(page: Page): Promise<{ ours: string[]; graphiql: string[] }> {
+  if (!(await page.evaluate(() => 'axe' in globalThis))) {
+    const source = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+    await page.evaluate(readFileSync(source, 'utf8'));
   }
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { target: string[] }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    const nodes = violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ target }) => ({ id, target: target.join(' ') })),
+    );
+    const isOurs = ({ target }: { target: string }) =>
+      document.querySelector(target)?.closest('.im') !== null;
+    return {
+      ours: nodes.filter(isOurs).map(({ id, target }) => `${id}: ${target}`),
+      graphiql: [...new Set(nodes.filter((each) => !isOurs(each)).map(({ id }) => id))].sort(),
+    };
+  });
+}
 
-  // The first session of the README: the subscription in this window, everything else in a second one.
-  await expect.poll(() => editor(page), { timeout: 60_000 }).toContain('WatchInstance');
-  await page.locator('.graphiql-execute-button').click();
-  const second = await context.newPage();
-  watch(second);
-  await second.goto(`${server.url}/graphql`);
-  await expect.poll(() => editor(second), { timeout: 60_000 }).toContain('WatchInstance');
-  const tabs = await page.locator('.graphiql-tab').count();
-  expect(await second.locator('.graphiql-tab').count(), 'tabs of the second window').toBe(tabs);
+/** Saves the log, and answers with its events. */
+async function savedEvents(page: Page) {
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    button(page, 'Save').click(),
+  ]);
+  expect(download.suggestedFilename()).toBe('WatchInstance.jsonl');
+  const text = readFileSync(await download.path(), 'utf8');
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).data.instanceTransitions as { sequence: number; to: string });
+}
 
-  await run(second, 'DeployInstance');
-  await expect.poll(() => shown(second)).toContain('InstanceCommandAccepted');
+test.runIf(isThere)('the first session in one window, offline', { timeout: 300_000 }, async () => {
+  const server = await startServer({ environment: { PORT: String(await freePort()) } });
+  onTestFinished(() => server.dispose());
   const client = createClient(server);
-  await client.until('greenhouse-1', 'RUNNING');
-  await expect.poll(() => shown(page)).toMatch(/"to":\s*"RUNNING"/);
-  await run(second, 'PauseInstance');
-  await expect.poll(() => shown(page)).toMatch(/"to":\s*"PAUSED"/);
-  // A reload opens the same tab again.
-  await second.reload();
-  await expect.poll(() => editor(second), { timeout: 60_000 }).toContain('PauseInstance');
-  expect(await second.locator('.graphiql-tab').count(), 'tabs after a reload').toBe(tabs);
+  const { page, elsewhere, problems } = await openWindow(server);
+  const findings = new Set<string>();
+  const look = async () => {
+    const { ours, graphiql } = await barriers(page);
+    expect(ours).toEqual([]);
+    for (const each of graphiql) findings.add(each);
+  };
 
+  // Watch, then deploy from the examples: the log has every transition, and so has the line below the answer.
+  await button(page, /execute query/i).click();
+  await live(page).waitFor();
+  await button(page, 'Run DeployInstance').click();
+  await response(page).getByText('InstanceCommandAccepted').waitFor();
+  await response(page).locator('.im-strip').getByText('STARTING → RUNNING').waitFor();
+  await look();
+  await tab(page, 'WatchInstance').click();
+  expect(await states(page)).toEqual(startUp);
+
+  // The tab is left and another operation runs: the subscription goes on.
+  await button(page, 'Run History').click();
+  await response(page).getByText('"totalCount": 4').waitFor();
+  await client.accept('pauseInstance', key);
+  await response(page).locator('.im-strip').getByText('PAUSING → PAUSED').waitFor();
+  await tab(page, 'WatchInstance').click();
+  await expect.poll(() => states(page)).toEqual([...startUp, 'PAUSING', 'PAUSED']);
+
+  // The server is killed and started again: resumed, and both panels say so.
+  await button(page, 'Show Live').click();
+  await server.kill9();
+  await expect.poll(() => page.getByText(/Connection lost at/).count()).toBe(2);
+  await server.start();
+  await expect.poll(() => page.getByText(/Live, resumed at/).count()).toBe(2);
+  await client.accept('resumeInstance', key);
+  await expect.poll(() => states(page)).toContain('RUNNING');
+  await client.until(key, 'RUNNING');
+  await expect.poll(async () => (await states(page)).at(-1)).toBe('RUNNING');
+  const events = await savedEvents(page);
+  expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
+  expect(events.map(({ to }) => to)).toEqual([
+    ...[...startUp, 'PAUSING', 'PAUSED'],
+    ...['STARTING', 'RUNNING'],
+  ]);
   mkdirSync(results, { recursive: true });
   await page.screenshot({ path: `${results}/graphiql.png` });
+  await look();
+
+  // Search, open an event, pause the view.
+  await page.getByRole('searchbox', { name: 'Search the events' }).fill('pausing');
+  await response(page).getByText('2 found').waitFor();
+  await page.locator('.im-line').first().press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await response(page).getByLabel('The event as JSON').getByText('"PAUSING"').waitFor();
+  await look();
+  await page.getByRole('searchbox', { name: 'Search the events' }).fill('');
+  await button(page, 'Pause').click();
+  await client.accept('stopInstance', key);
+  await button(page, 'Go on, 2 new').click();
+  expect((await states(page)).slice(-2)).toEqual(['STOPPING', 'STOPPED']);
+
+  // Query, then subscribe; a refused command leads to the meaning of its code; a picker knows what there is.
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await button(page, 'Show Examples').click();
+  await button(page, 'Run Snapshot').click();
+  await button(page, 'Follow from here').click();
+  await live(page).waitFor();
+  await button(page, 'Run StopInstance').click();
+  await button(page, 'What is ALREADY_IN_STATE?').click();
+  await page.locator('[data-chosen=true]').getByText('ALREADY_IN_STATE').waitFor();
+  await look();
+  await button(page, 'Choose the instance').click();
+  await page.getByRole('menuitem', { name: `${key} STOPPED` }).click();
+
+  // A reload opens the same tabs again, the same one in front.
+  const tabs = await page.locator('.graphiql-tab').count();
+  await page.reload();
+  const editor = page.locator('.graphiql-query-editor .view-lines');
+  await expect.poll(() => editor.innerText()).toContain('StopInstance');
+  expect(await page.locator('.graphiql-tab').count(), 'tabs after a reload').toBe(tabs);
+
+  expect(faultsOfGraphiql, 'with no new one').toEqual(expect.arrayContaining([...findings]));
   expect(elsewhere, 'requests to other servers').toEqual([]);
   expect(problems).toEqual([]);
 });

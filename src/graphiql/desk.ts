@@ -1,0 +1,62 @@
+/** What the panels share: the tab in front, and what each tab shows in its response pane. */
+import type { FetcherParams } from '@graphiql/toolkit';
+import type { GraphQLSchema } from 'graphql';
+import { createContext, useContext } from 'react';
+import { createObservable, type Observable } from './observable.ts';
+import type { Streams } from './stream/streams.ts';
+
+export interface Answer {
+  readonly params: FetcherParams;
+  readonly result: unknown;
+}
+
+export interface TabView {
+  readonly shows: 'EVENTS' | 'RESPONSE';
+  /** The subscription whose events the tab shows. */
+  readonly streamId: number | null;
+  /** The last answer of a query or mutation. */
+  readonly answer: Answer | null;
+}
+
+export interface Desk extends Observable {
+  readonly streams: Streams;
+  /** The tab in front; GraphiQL writes it before it runs an operation. */
+  tabId: string;
+  schema: GraphQLSchema | null;
+  view(tabId: string): TabView;
+  show(tabId: string, change: Partial<TabView>): void;
+  /** The code that the panel of errors explains. */
+  code(): string | null;
+  explain(code: string | null): void;
+}
+
+const nothing: TabView = { shows: 'RESPONSE', streamId: null, answer: null };
+
+export function createDesk(streams: Streams): Desk {
+  const [observable, changed] = createObservable();
+  const views = new Map<string, TabView>();
+  const view = (tabId: string): TabView => views.get(tabId) ?? nothing;
+  let code: string | null = null;
+  return {
+    ...observable,
+    ...{ streams, tabId: '', schema: null },
+    view,
+    show(tabId, change) {
+      views.set(tabId, { ...view(tabId), ...change });
+      changed();
+    },
+    code: () => code,
+    explain(next) {
+      code = next;
+      changed();
+    },
+  };
+}
+
+export const DeskContext = createContext<Desk | null>(null);
+
+export function useDesk(): Desk {
+  const desk = useContext(DeskContext);
+  if (!desk) throw new Error('There is no desk around this component.');
+  return desk;
+}

@@ -1,0 +1,152 @@
+/** The events of a subscription in the response pane. */
+import { useDeferredValue, useMemo, useState } from 'react';
+import { useDesk } from '../desk.ts';
+import { useObservable } from '../observable.ts';
+import { type Entry, jsonLines, searchText } from '../stream/event-log.ts';
+import type { LiveStream } from '../stream/streams.ts';
+import { ExplainButton } from './explain-button.tsx';
+import { detailHeight, Row } from './row.tsx';
+import { StateText } from './state-text.tsx';
+import { VirtualList } from './virtual-list.tsx';
+
+const keyOf = (entry: Entry): number => entry.number;
+
+export function EventLogView({ stream }: { stream: LiveStream }) {
+  const { streams } = useDesk();
+  useObservable(streams);
+  const [search, setSearch] = useState('');
+  const [newestFirst, setNewestFirst] = useState(true);
+  const [held, setHeld] = useState<readonly Entry[] | null>(null);
+  const [open, setOpen] = useState<Entry | null>(null);
+  const sought = useDeferredValue(search.trim().toLowerCase());
+  const present = stream.log.entries();
+  const entries = held ?? present;
+  const found = useMemo(() => {
+    const matching = sought ? entries.filter((each) => searchText(each).includes(sought)) : entries;
+    return newestFirst ? matching.toReversed() : matching;
+  }, [entries, sought, newestFirst]);
+  const hidden = held ? eventsBehind(present, held.at(-1)?.number ?? 0) : 0;
+
+  return (
+    <section className="im im-log" aria-label={`Events of ${stream.name}`}>
+      <div className="im-log-head">
+        <StateText stream={stream} />
+        <Counts stream={stream} found={sought ? found.length : null} />
+        <StopButton stream={stream} />
+      </div>
+      <div className="im-log-tools" role="toolbar" aria-label="Events">
+        <input
+          type="search"
+          placeholder="Search the events"
+          aria-label="Search the events"
+          value={search}
+          onChange={(event) => setSearch(event.target.value)}
+        />
+        <button type="button" className="im-button" onClick={() => setNewestFirst(!newestFirst)}>
+          {newestFirst ? 'Newest first' : 'Oldest first'}
+        </button>
+        <button
+          type="button"
+          className="im-button"
+          aria-pressed={held !== null}
+          onClick={() => setHeld(held ? null : present)}
+        >
+          {held ? `Go on${hidden > 0 ? `, ${hidden} new` : ''}` : 'Pause'}
+        </button>
+        <LogFile stream={stream} entries={newestFirst ? found.toReversed() : found} />
+        <button
+          type="button"
+          className="im-button"
+          onClick={() => {
+            setHeld(null);
+            setOpen(null);
+            streams.clear(stream.id);
+          }}
+        >
+          Clear
+        </button>
+      </div>
+      {found.length === 0 ? (
+        <p className="im-empty">
+          {sought
+            ? 'No event has this text.'
+            : 'No event yet. Each one appears here as soon as it is committed.'}
+        </p>
+      ) : (
+        <VirtualList
+          label={`Events of ${stream.name}`}
+          items={found}
+          keyOf={keyOf}
+          openKey={open?.number ?? null}
+          openHeight={open ? detailHeight(open) : 0}
+          growsAtTop={newestFirst}
+        >
+          {(entry) => (
+            <Row
+              entry={entry}
+              isOpen={entry.number === open?.number}
+              onToggle={() => setOpen(entry.number === open?.number ? null : entry)}
+            />
+          )}
+        </VirtualList>
+      )}
+    </section>
+  );
+}
+
+/** The number of events with a greater number. */
+function eventsBehind(entries: readonly Entry[], number: number): number {
+  return entries.reduce(
+    (sum, each) => sum + Number(each.kind === 'EVENT' && each.number > number),
+    0,
+  );
+}
+
+function Counts({ stream, found }: { stream: LiveStream; found: number | null }) {
+  const { log } = stream;
+  const count = log.count();
+  return (
+    <span className="im-quiet">
+      {count.toLocaleString('en')} {count === 1 ? 'event' : 'events'}
+      {log.dropped() > 0 && `, the oldest ${log.dropped().toLocaleString('en')} dropped`}
+      {found !== null && `, ${found.toLocaleString('en')} found`}
+    </span>
+  );
+}
+
+function StopButton({ stream }: { stream: LiveStream }) {
+  const { streams } = useDesk();
+  const { end } = stream;
+  if (end) return end.code ? <ExplainButton code={end.code} /> : null;
+  return (
+    <button type="button" className="im-button im-stop" onClick={() => streams.stop(stream.id)}>
+      Stop
+    </button>
+  );
+}
+
+/** Copies, and saves, the events that are shown. */
+function LogFile({ stream, entries }: { stream: LiveStream; entries: readonly Entry[] }) {
+  function save(): void {
+    const url = URL.createObjectURL(new Blob([jsonLines(entries)], { type: 'application/jsonl' }));
+    const link = document.createElement('a');
+    link.href = url;
+    link.download = `${stream.name}.jsonl`;
+    link.click();
+    URL.revokeObjectURL(url);
+  }
+  return (
+    <>
+      <button
+        type="button"
+        className="im-button"
+        onClick={() => navigator.clipboard.writeText(jsonLines(entries))}
+      >
+        Copy
+      </button>
+      <button type="button" className="im-button" onClick={save}>
+        Save
+      </button>
+    </>
+  );
+}

@@ -1,0 +1,108 @@
+/** GraphiQL with our panels. */
+import { pick, type TabsState, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
+import { operations } from 'example-operations';
+import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
+import { useEffect, useState } from 'react';
+import { type Desk, DeskContext, useDesk } from './desk.ts';
+import { createFetcher } from './fetcher.ts';
+import { ResponsePane } from './log/response-pane.tsx';
+import { useObservable } from './observable.ts';
+import { ErrorsPanel, errorsTitle } from './panel/errors-panel.tsx';
+import { ExamplesPanel } from './panel/examples-panel.tsx';
+import { ErrorsIcon, ExamplesIcon, LiveIcon } from './panel/icons.tsx';
+import { LivePanel } from './panel/live-panel.tsx';
+import { defaultVariables } from './panel/open-document.ts';
+import { ResourcePickers } from './panel/resource-picker.tsx';
+
+const examples = { title: 'Examples', icon: ExamplesIcon, content: ExamplesPanel };
+const first = operations[0]?.document ?? '';
+const plugins = [
+  examples,
+  { title: 'Live', icon: LiveIcon, content: LivePanel },
+  { title: errorsTitle, icon: ErrorsIcon, content: ErrorsPanel },
+  HISTORY_PLUGIN,
+];
+
+export function Page({ desk }: { desk: Desk }) {
+  const [fetcher] = useState(() => createFetcher(desk));
+  const [address] = useState(() => new URLSearchParams(location.search));
+  return (
+    <DeskContext value={desk}>
+      <main>
+        <h1 className="im-heading">GraphiQL</h1>
+        <GraphiQL
+          fetcher={fetcher}
+          plugins={plugins}
+          visiblePlugin={examples}
+          initialQuery={address.get('query') ?? undefined}
+          initialVariables={address.get('variables') ?? undefined}
+          defaultTabs={[{ query: first, variables: defaultVariables(first) }]}
+          defaultEditorToolsVisibility="variables"
+          onTabChange={({ tabs, activeTabIndex }: TabsState) => {
+            desk.tabId = tabs[activeTabIndex]?.id ?? '';
+          }}
+          onSchemaChange={(schema) => {
+            desk.schema = schema;
+          }}
+        >
+          <GraphiQL.Logo>
+            <Corner />
+          </GraphiQL.Logo>
+          <GraphiQL.Toolbar>
+            {({ prettify, merge, copy }) => (
+              <>
+                <ResourcePickers />
+                {prettify}
+                {merge}
+                {copy}
+              </>
+            )}
+          </GraphiQL.Toolbar>
+          <GraphiQL.Footer>
+            <ResponsePane />
+          </GraphiQL.Footer>
+        </GraphiQL>
+      </main>
+    </DeskContext>
+  );
+}
+
+const themes = [null, 'light', 'dark'] as const;
+const themeNames = { system: 'System', light: 'Light', dark: 'Dark' } as const;
+
+/** The corner of the page: the way to the console, how much is live, and the theme. */
+function Corner() {
+  const desk = useDesk();
+  useObservable(desk.streams);
+  const { tabs, activeTabIndex, theme, queryEditor } = useGraphiQL(
+    pick('tabs', 'activeTabIndex', 'theme', 'queryEditor'),
+  );
+  const { setTheme, setVisiblePlugin } = useGraphiQLActions();
+  desk.tabId = tabs[activeTabIndex]?.id ?? '';
+  useEffect(() => queryEditor?.updateOptions({ wordWrap: 'on' }), [queryEditor]);
+  // GraphiQL reads the theme of the system once; its editors would keep it.
+  useEffect(() => {
+    const system = matchMedia('(prefers-color-scheme: dark)');
+    const follow = (): void => setTheme(theme);
+    system.addEventListener('change', follow);
+    return () => system.removeEventListener('change', follow);
+  }, [theme, setTheme]);
+  const live = desk.streams.all().filter(({ state }) => state !== 'ENDED').length;
+  return (
+    <nav className="im im-corner" aria-label="Page">
+      {live > 0 && (
+        <button type="button" className="im-button" onClick={() => setVisiblePlugin('Live')}>
+          {live} live
+        </button>
+      )}
+      <button
+        type="button"
+        className="im-button"
+        onClick={() => setTheme(themes[(themes.indexOf(theme) + 1) % themes.length] ?? null)}
+      >
+        Theme: {themeNames[theme ?? 'system']}
+      </button>
+      <a href="/">Console</a>
+    </nav>
+  );
+}
