@@ -11,13 +11,17 @@ const workers: Readonly<Record<string, string>> = {
   graphql: 'graphql.worker',
 };
 
-// The workers of the editor lie beside this script.
+const editorWorker = 'editor.worker';
+/** The workers of the editor lie beside this script. */
+const addressOf = (worker: string): URL => new URL(`./${worker}.js`, import.meta.url);
+
 (globalThis as { MonacoEnvironment?: object }).MonacoEnvironment = {
   getWorker: (_id: string, label: string) =>
-    new Worker(new URL(`./${workers[label] ?? 'editor.worker'}.js`, import.meta.url), {
-      type: 'module',
-    }),
+    new Worker(addressOf(workers[label] ?? editorWorker), { type: 'module' }),
 };
+// Monaco starts them when they are needed, and the server may be away then: the browser keeps them.
+for (const worker of [editorWorker, ...Object.values(workers)])
+  fetch(addressOf(worker), { priority: 'low' }).catch(() => {}); // Then it is loaded when it is needed.
 
 createRoot(document.getElementById('root') as HTMLElement).render(
   <Page desk={createDesk(createStreams())} />,

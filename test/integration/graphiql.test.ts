@@ -26,18 +26,16 @@ async function openBrowser(): Promise<Browser> {
   return browser;
 }
 
-/** A window that is signed in and reaches this server alone. */
+/** A window that is signed in, and the addresses elsewhere that it asks for. */
 async function openWindow(server: Server) {
   const link = /https?:\/\/\S+#\S+/.exec(server.output())?.[0] ?? '';
   expect(link, server.output()).toContain(server.url);
   const browser = await openBrowser();
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
   const elsewhere: string[] = [];
-  await context.route('**', (route, request) => {
+  context.on('request', (request) => {
     const url = request.url();
-    if (url.startsWith(server.url) || /^(data|blob):/.test(url)) return route.continue();
-    elsewhere.push(url);
-    return route.abort();
+    if (!url.startsWith(server.url) && !/^(data|blob):/.test(url)) elsewhere.push(url);
   });
   const page = await context.newPage();
   const problems: string[] = [];
@@ -47,6 +45,7 @@ async function openWindow(server: Server) {
   expect(new URL(page.url()).hash, 'the code is not left in the address').toBe('');
   await page.goto(`${server.url}/graphql`);
   await page.locator('.graphiql-query-editor .view-lines').first().waitFor();
+  await page.waitForLoadState('networkidle');
   return { page, elsewhere, problems };
 }
 
