@@ -23,7 +23,7 @@ export function Plan({
       <dl>
         <dt>Instance</dt>
         <dd>
-          <Known text={values.key} /> <span class="quiet">offline, not started</span>
+          <Known text={values.key}>, offline, not started</Known>
         </dd>
         <dt>Runs</dt>
         <dd>
@@ -74,8 +74,15 @@ export function Plan({
   );
 }
 
-function Known({ text }: { text: string }) {
-  return text ? <code>{text}</code> : <span class="quiet">not chosen yet</span>;
+/** What follows is said of what is chosen alone. */
+function Known({ text, children }: { text: string; children?: ComponentChildren }) {
+  if (!text) return <span class="quiet">not chosen yet</span>;
+  return (
+    <>
+      <code>{text}</code>
+      {children && <span class="quiet">{children}</span>}
+    </>
+  );
 }
 
 const sizeWord = (size: string): string => size.toLowerCase().replace('_', ' ');
@@ -108,13 +115,15 @@ function HostPlan({ values }: { values: InstanceValues }) {
     <>
       <dt>A new host</dt>
       <dd>
-        <Known text={values.key && `${values.key}-host`} />
-        <span class="quiet">, {sizeWord(size)}, offline, nothing billed yet</span>
+        <Known text={values.key && `${values.key}-host`}>
+          , {sizeWord(size)}, offline, nothing billed yet
+        </Known>
       </dd>
       <dt>In the DNS</dt>
       <dd>
-        <Known text={values.key && dnsZone && `${values.key}.${dnsZone}`} />
-        <span class="quiet">, once it is deployed</span>
+        <Known text={values.key && dnsZone && `${values.key}.${dnsZone}`}>
+          , once it is deployed
+        </Known>
       </dd>
     </>
   );

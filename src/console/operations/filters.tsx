@@ -203,7 +203,11 @@ export function ClearFilters() {
   return (
     <button
       type="button"
-      onClick={() => setQuery(Object.fromEntries(names.map((name) => [name, null])))}
+      onClick={({ currentTarget }) => {
+        // The button goes away with the filters, and the focus would with it.
+        currentTarget.closest('search')?.querySelector<HTMLElement>('select')?.focus();
+        setQuery(Object.fromEntries(names.map((name) => [name, null])));
+      }}
     >
       Clear the filters
     </button>
