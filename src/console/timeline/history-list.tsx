@@ -8,10 +8,11 @@ import { count, words } from '../part/words.ts';
 import { addressOf, kindOf, type Transition } from '../resource/model.ts';
 import type { Timeline } from './timeline.ts';
 
+const atFirst = 10;
 const step = 20;
 
 export function HistoryList({ kind, timeline }: { kind: ResourceKind; timeline: Timeline }) {
-  const most = useSignal(step);
+  const most = useSignal(atFirst);
   const transitions = timeline.transitions.value;
   if (!transitions) return <p class="quiet">The history is being read …</p>;
   if (transitions.length === 0) return <p class="quiet">It has not changed its state yet.</p>;
