@@ -23,12 +23,16 @@ async function openBrowser(): Promise<Browser> {
 async function expectAccessible(page: Page, view: string): Promise<void> {
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await page.evaluate(axe);
+    if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe);
     const found = await page.evaluate(async () => {
       const { axe } = globalThis as unknown as {
-        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+        axe: {
+          run(
+            options: object,
+          ): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>;
+        };
       };
-      const { violations } = await axe.run();
+      const { violations } = await axe.run({ resultTypes: ['violations'] });
       return violations.map(
         ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('\n')}`,
       );
@@ -110,6 +114,9 @@ async function createInstance(page: Page): Promise<void> {
   expect(await describedBy(list(/^Device repository/))).toContain('Choose a free device');
   await expectAccessible(page, 'create');
 
+  await page.reload();
+  await expect.poll(() => text(/^alarmTemperature/).inputValue()).toBe('hot');
+  await press(button('Create the instance'));
   await press(summary.getByRole('button').first());
   await page.keyboard.press('Control+A');
   await page.keyboard.insertText('north-greenhouse');
@@ -126,8 +133,19 @@ async function createInstance(page: Page): Promise<void> {
   const planned = await plan.innerText();
   for (const part of ['north-greenhouse-host', 'north-greenhouse.instances.test', '1.0', 'trial'])
     expect(planned).toContain(part);
+  // The answer is lost: the page does not know, keeps what was typed, and sends the same again.
+  let isLost = false;
+  await page.route('**/graphql', async (route, request) => {
+    if (isLost || !request.postData()?.includes('createInstance')) return route.fallback();
+    isLost = true;
+    await route.fetch();
+    await route.abort();
+  });
+  await press(button('Create the instance'));
+  await expect.poll(() => summary.innerText()).toMatch(/done or not[\s\S]*once at most/);
   await press(button('Create the instance'));
   await page.waitForURL('**/instances/north-greenhouse');
+  await page.unroute('**/graphql');
 }
 
 async function readOperations(page: Page): Promise<void> {
@@ -216,7 +234,9 @@ test.runIf(isThere)('create, operations, history, solutions', { timeout: 300_000
   const problems: string[] = [];
   page.on('pageerror', (error) => problems.push(error.message));
   page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text());
+    // The answer that is lost on purpose.
+    const isMeant = message.text().includes('net::ERR_FAILED');
+    if (message.type() === 'error' && !isMeant) problems.push(message.text());
   });
   await page.goto(link);
   await page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 });

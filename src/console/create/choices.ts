@@ -120,6 +120,8 @@ export interface DeclaredSetting {
 
 export interface ChosenSolution {
   readonly key: string;
+  /** As it was asked for; null: the newest. */
+  readonly version: string | null;
   readonly versions: readonly string[];
   /** Of the version that the instance would start with now. */
   readonly settings: Readonly<Record<string, DeclaredSetting>>;
@@ -150,6 +152,7 @@ export async function readSolution(
   const chosen = version ? solution.pinned.nodes[0] : solution.latestVersion;
   return {
     key,
+    version,
     versions: solution.versions.nodes.map((node) => node.version),
     settings: chosen?.definition.settings ?? {},
   };

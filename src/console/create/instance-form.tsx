@@ -1,6 +1,7 @@
 /** A new instance: what it runs, how it is deployed, where, and who pays. */
-import { useSignal } from '@preact/signals';
+import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { connection } from '../app/connection.ts';
 import { open } from '../app/router.tsx';
 import { AreaField, ChoiceField, type Option, TextField } from '../form/fields.tsx';
 import { createForm } from '../form/form.ts';
@@ -10,20 +11,36 @@ import { LabelsField } from '../form/labels-field.tsx';
 import { type ChosenSolution, choices, readSolution } from './choices.ts';
 import { EditionFields } from './edition-fields.tsx';
 import { HostFields } from './host-fields.tsx';
-import { emptyInstance, instanceInput, wordingFor } from './instance-input.ts';
+import { emptyInstance, type InstanceValues, instanceInput, wordingFor } from './instance-input.ts';
 import { MakingDialogs, PayAndDevices } from './pay-and-devices.tsx';
 import { Plan } from './plan.tsx';
 import { SettingsFields } from './settings-fields.tsx';
 
-/** It outlives the view: what was typed is there when the view is opened again. */
-const form = createForm('instance', emptyInstance);
+/** The solution that is chosen, with the settings that it declares. */
+const solution = signal<ChosenSolution | null>(null);
+
+/** It outlives the view: what was typed is there when the view is opened again, but for secrets. */
+const form = createForm('instance', emptyInstance, (values) => ({
+  ...values,
+  settings: Object.fromEntries(
+    Object.entries(values.settings).filter(
+      ([name]) => solution.value?.settings[name]?.secret !== true && solution.value !== null,
+    ),
+  ),
+}));
+
+/** The solution as the form has it now: the input must not leave out settings that were not read yet. */
+async function chosenNow({ solution: key, version }: InstanceValues) {
+  const read = solution.peek();
+  if (key === '' || (read?.key === key && read.version === (version || null))) return read;
+  return readSolution(key, version || null);
+}
 
 const formId = 'instance-form';
 const keyed = { one: 'instance', many: 'instances' };
 
 export function InstanceForm() {
   const values = form.values.value;
-  const solution = useSignal<ChosenSolution | null>(null);
   const newest = newestOf(values.solution);
   useEffect(() => {
     let isCurrent = true;
@@ -38,19 +55,21 @@ export function InstanceForm() {
     return () => {
       isCurrent = false;
     };
-  }, [values.solution, values.version, newest]);
+  }, [values.solution, values.version, newest, connection.value]);
 
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
     if (form.isSending.value) return;
     const typed = form.values.value;
+    const chosen = await chosenNow(typed).catch(form.fail);
+    if (chosen === undefined) return;
     const saved = await form.send<{ instance: { key: string } }>(
       {
         field: 'createInstance',
         input: 'CreateInstanceInput',
         saved: '... on InstanceSaved { instance { key } }',
       },
-      instanceInput(typed, solution.value?.settings ?? {}),
+      instanceInput(typed, chosen?.settings ?? {}),
       wordingFor(typed),
     );
     if (!saved) return;

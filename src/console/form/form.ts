@@ -1,5 +1,5 @@
 /** A form that saves by one mutation: what was typed, what is wrong with it, and the request under way. */
-import { type Signal, signal } from '@preact/signals';
+import { effect, type Signal, signal } from '@preact/signals';
 import { newIdempotencyKey, RequestError, request } from '../app/connection.ts';
 
 /** One thing that is wrong with an input, at its path from the input down. */
@@ -33,6 +33,8 @@ export interface Form<Values extends object> {
    * @returns what was saved; null: refused, or not answered
    */
   send<Saved>(mutation: Mutation, input: object, wording?: readonly Issue[]): Promise<Saved | null>;
+  /** Shows why a request before it has no answer. */
+  fail(error: unknown): void;
   /** Empties it. */
   reset(): void;
 }
@@ -47,11 +49,21 @@ interface Outcome {
 const refused = `... on UserError { message } ... on Conflict { path }
   ... on InvalidInput { issues { path message } }`;
 
-export function createForm<Values extends object>(name: string, initial: () => Values) {
+/**
+ * A form whose values survive the loading of the page anew, in this window.
+ *
+ * @param kept what of the values is written down for that: no secrets
+ */
+export function createForm<Values extends object>(
+  name: string,
+  initial: () => Values,
+  kept: (values: Values) => Values = (values) => values,
+) {
   let sent = { body: '', key: '' };
+  const place = `form ${name}`;
   const form: Form<Values> = {
     name,
-    values: signal(initial()),
+    values: signal({ ...initial(), ...readKept<Values>(place) }),
     issues: signal<readonly Issue[]>([]),
     failure: signal<string | null>(null),
     isSending: signal(false),
@@ -76,13 +88,18 @@ export function createForm<Values extends object>(name: string, initial: () => V
         form.issues.value = found;
         if (found.length === 0) return data[field] as Saved;
       } catch (error) {
-        form.issues.value = [];
-        form.failure.value = failureOf(error);
+        form.fail(error);
+        return null;
       } finally {
         form.isSending.value = false;
       }
       form.refusals.value += 1;
       return null;
+    },
+    fail(error) {
+      form.issues.value = [];
+      form.failure.value = failureOf(error);
+      form.refusals.value += 1;
     },
     reset() {
       sent = { body: '', key: '' };
@@ -91,7 +108,21 @@ export function createForm<Values extends object>(name: string, initial: () => V
       form.failure.value = null;
     },
   };
+  effect(() => {
+    const text = JSON.stringify(kept(form.values.value));
+    if (text === JSON.stringify(initial())) sessionStorage.removeItem(place);
+    else sessionStorage.setItem(place, text);
+  });
   return form;
+}
+
+/** What was written down before the page was loaded anew. */
+export function readKept<Values extends object>(place: string): Partial<Values> {
+  try {
+    return JSON.parse(sessionStorage.getItem(place) ?? '{}');
+  } catch {
+    return {};
+  }
 }
 
 /** Why a request has no answer, and what to do. */

@@ -21,7 +21,8 @@ export interface OperationRow {
   readonly deadlineAt: string | null;
   readonly cancellable: boolean;
   readonly requestedBy: { readonly kind: string; readonly name: string };
-  readonly resource: ResourceName;
+  /** With its present state. */
+  readonly resource: ResourceName & { readonly stateName: string };
   readonly parent: { readonly kind: string; readonly resource: ResourceName } | null;
   readonly failure: { readonly code: string; readonly message: string } | null;
 }
@@ -37,7 +38,7 @@ export async function readOperations(first: number, filter: object): Promise<Ope
     `query ($first: Int, $filter: OperationFilter) {
       operations(first: $first, filter: $filter) { totalCount pageInfo { hasNextPage } nodes {
         id kind status phase progress reason createdAt startedAt endedAt deadlineAt cancellable
-        requestedBy { kind name } resource { __typename key }
+        requestedBy { kind name } resource { __typename key stateName }
         parent { kind resource { __typename key } } failure { code message } } } }`,
     { first, filter },
   );

@@ -2,7 +2,7 @@
 import { type Signal, signal, useSignal } from '@preact/signals';
 import { asOf, newIdempotencyKey, RequestError, request } from '../app/connection.ts';
 import { address, setQuery } from '../app/router.tsx';
-import { StateShape } from '../part/state-sign.tsx';
+import { StateShape, StateSign } from '../part/state-sign.tsx';
 import { duration, now, Time } from '../part/time.tsx';
 import { words } from '../part/words.ts';
 import {
@@ -188,16 +188,17 @@ function Row({ operation }: { operation: OperationRow }) {
 }
 
 function Progress({ operation }: { operation: OperationRow }) {
-  const { phase, progress, deadlineAt, endedAt } = operation;
-  if (endedAt || !phase) return null;
+  const { phase, progress, deadlineAt, endedAt, resource } = operation;
+  if (endedAt) return null;
+  const kind = resource.__typename === 'Host' ? 'HOST' : 'INSTANCE';
   const left = deadlineAt ? new Date(deadlineAt).getTime() - now.value : null;
   return (
     <div>
-      {words(phase)}
+      {phase ? words(phase) : <StateSign kind={kind} state={resource.stateName} />}
       {progress !== null && (
         <>
           {' '}
-          <progress max={1} value={progress} aria-label={`Progress of ${words(phase)}`} />{' '}
+          <progress max={1} value={progress} aria-label="Progress of this phase" />{' '}
           {Math.round(progress * 100)} %
         </>
       )}

@@ -2,11 +2,15 @@
 import { useEffect } from 'preact/hooks';
 import { client, connection, streamEnded } from '../app/connection.ts';
 
-/** Between two reads that changes cause. */
+/** From the end of a read to the next one: at least this, and longer where a read takes long. */
 const spacingMilliseconds = 500;
+/** Changes that come together are read together. */
+const gatherMilliseconds = 30;
+/** A page that follows a busy fleet reads a fifth of the time at most. */
+const spacingPerRead = 4;
 
 /**
- * Reads now, after each change of the fleet, and when the connection is back: a change that comes while a read
+ * Reads now, after each change of the fleet, when the connection or the viewer is back: a change that comes while a read
  * is under way causes another one. `read` keeps what is shown where it fails.
  */
 export function useReread(read: () => Promise<void>, depends: readonly unknown[]): void {
@@ -15,19 +19,25 @@ export function useReread(read: () => Promise<void>, depends: readonly unknown[]
     let isReading = false;
     let isStale = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    /** No read before. */
+    let next = 0;
 
     async function readNow(): Promise<void> {
       timer = undefined;
       isReading = true;
       isStale = false;
+      const begin = performance.now();
       await read();
+      const end = performance.now();
+      next = end + Math.max(spacingMilliseconds, spacingPerRead * (end - begin));
       isReading = false;
       if (isStale) changed();
     }
     function changed(): void {
       isStale = true;
       if (isOver || isReading || timer !== undefined) return;
-      timer = setTimeout(() => void readNow(), spacingMilliseconds);
+      const wait = Math.max(gatherMilliseconds, next - performance.now());
+      timer = setTimeout(() => void readNow(), wait);
     }
     void readNow();
     const stop = client.subscribe(
@@ -42,8 +52,11 @@ export function useReread(read: () => Promise<void>, depends: readonly unknown[]
     const stopWatching = connection.subscribe((state) => {
       if (state === 'LIVE') changed();
     });
+    // Solutions and repositories have no events.
+    addEventListener('focus', changed);
     return () => {
       isOver = true;
+      removeEventListener('focus', changed);
       clearTimeout(timer);
       stop();
       stopWatching();

@@ -1,9 +1,9 @@
 /** The draft of a solution: edited, checked while it is typed, saved, and published as a version. */
-import { type Signal, signal, useSignal } from '@preact/signals';
+import { effect, type Signal, signal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { setQuery } from '../app/router.tsx';
 import { TextField } from '../form/fields.tsx';
-import { createForm, type Form } from '../form/form.ts';
+import { createForm, type Form, readKept } from '../form/form.ts';
 import { IssueSummary } from '../form/issues.tsx';
 import { count } from '../part/words.ts';
 import { type Checked, checkDocument, type PlacedIssue, textOf } from './check.ts';
@@ -11,7 +11,7 @@ import { Editor, goTo } from './editor.tsx';
 import { placeAt } from './json-map.ts';
 import { type Read, readDefinition, type SolutionNow } from './read.ts';
 
-/** What is being edited; it outlives the view, so that nothing typed is lost. */
+/** What is being edited; it outlives the view and the page, so that nothing typed is lost. */
 interface Draft {
   readonly text: Signal<string>;
   /** What the server had when it was read: its text and its version. */
@@ -37,9 +37,19 @@ function draftOf(solution: SolutionNow): Draft {
   const text = serverText(solution);
   let draft = drafts.get(solution.key);
   if (!draft) {
+    const place = `draft ${solution.key}`;
+    const kept = readKept<{ text: string; base: { text: string; version: number } }>(place);
+    const made = {
+      text: signal(kept.text ?? text),
+      base: signal(kept.base ?? { text, version: solution.version }),
+    };
+    effect(() => {
+      const now = { text: made.text.value, base: made.base.value };
+      if (now.text === now.base.text) sessionStorage.removeItem(place);
+      else sessionStorage.setItem(place, JSON.stringify(now));
+    });
     draft = {
-      text: signal(text),
-      base: signal({ text, version: solution.version }),
+      ...made,
       form: createForm(`document-${solution.key}`, () => ({ version: '' })),
       checked: signal(null),
     };
