@@ -1,10 +1,11 @@
 /** The operations of the fleet, newest first, live: what is under way, what is over, and why it failed. */
 import { type Signal, signal, useSignal } from '@preact/signals';
-import { asOf, newIdempotencyKey, RequestError, request } from '../app/connection.ts';
+import { asOf, RequestError } from '../app/connection.ts';
 import { address, setQuery } from '../app/router.tsx';
 import { StateShape, StateSign } from '../part/state-sign.tsx';
 import { duration, now, Time } from '../part/time.tsx';
 import { words } from '../part/words.ts';
+import { Cancel } from './cancel.tsx';
 import {
   anyOf,
   ClearFilters,
@@ -182,7 +183,9 @@ function Row({ operation }: { operation: OperationRow }) {
           </div>
         )}
       </td>
-      <td>{operation.cancellable && <Cancel operation={operation} />}</td>
+      <td>
+        <Cancel operation={operation} />
+      </td>
     </tr>
   );
 }
@@ -220,52 +223,11 @@ function Duration({ operation }: { operation: OperationRow }) {
   const waited = begin - new Date(createdAt).getTime();
   return (
     <>
-      <Time at={createdAt} exact /> <span class="quiet">({<Time at={createdAt} />})</span>
+      <Time at={createdAt} exact />
       <div class="quiet small">
-        {startedAt && waited >= 1000 && `waited ${duration(waited)}, `}
+        <Time at={createdAt} />, {startedAt && waited >= 1000 && `waited ${duration(waited)}, `}
         {endedAt ? `took ${took}` : startedAt ? `for ${took}` : `waits for ${took}`}
       </div>
-    </>
-  );
-}
-
-const cancelDocument = `mutation ($input: CancelOperationInput!) {
-  cancelOperation(input: $input) { ... on UserError { message } } }`;
-
-function Cancel({ operation }: { operation: OperationRow }) {
-  const answer = useSignal<string | null>(null);
-  const isSending = useSignal(false);
-  const key = useSignal(newIdempotencyKey());
-  async function cancel(): Promise<void> {
-    if (isSending.value) return;
-    isSending.value = true;
-    answer.value = null;
-    try {
-      const { cancelOperation } = await request<{ cancelOperation: { message?: string } | null }>(
-        cancelDocument,
-        { input: { operation: operation.id, idempotencyKey: key.peek() } },
-      );
-      answer.value = cancelOperation?.message ?? null;
-    } catch (error) {
-      answer.value = (error as Error).message;
-    }
-    isSending.value = false;
-  }
-  return (
-    <>
-      <button
-        type="button"
-        onClick={cancel}
-        aria-disabled={isSending.value}
-        aria-label={`Cancel: ${words(operation.kind).toLowerCase()} ${operation.resource.key}`}
-      >
-        {isSending.value ? 'Cancelling …' : 'Cancel'}
-      </button>
-      {answer.value && (
-        <p role="alert" class="why">
-          {answer.value}
-        </p>
-      )}
     </>
   );
 }
