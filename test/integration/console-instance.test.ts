@@ -36,7 +36,7 @@ async function openConsole(server: Server): Promise<Page> {
   onTestFinished(() => expect(problems).toEqual([]));
   const link = /https?:\/\/\S+#\S+/.exec(server.output())?.[0] ?? '';
   await page.goto(link);
-  await page.getByRole('navigation').waitFor();
+  await page.getByRole('navigation', { name: 'Views' }).waitFor();
   return page;
 }
 
