@@ -85,7 +85,11 @@ function Heading({ name, query }: { name: Sort; query: FleetQuery }) {
   const isSorted = query.sort === name;
   const order = query.isDescending ? 'descending' : 'ascending';
   return (
-    <th scope="col" class={name} aria-sort={isSorted ? order : undefined}>
+    <th
+      scope="col"
+      class={name === 'state' ? 'state-cell' : name}
+      aria-sort={isSorted ? order : undefined}
+    >
       <button
         type="button"
         class="sort"

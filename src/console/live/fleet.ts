@@ -31,20 +31,25 @@ const pageAttempts = 5;
 
 const page = /* GraphQL */ `nodes { ...InstanceRow } totalCount pageInfo { hasNextPage endCursor }`;
 const hostPage = page.replace('InstanceRow', 'HostRow');
+/**
+ * Errors are read first. A row that leaves its place while the pages are read is not lost: its change comes
+ * behind `feedPosition`, with the whole row.
+ */
+const order = 'orderBy: { field: STATE, direction: DESC }';
 const snapshotQuery = /* GraphQL */ `
   query FleetRows {
     feedPosition
-    instances(first: ${firstPageSize}) { ${page} }
-    hosts(first: ${firstPageSize}) { ${hostPage} }
+    instances(first: ${firstPageSize}, ${order}) { ${page} }
+    hosts(first: ${firstPageSize}, ${order}) { ${hostPage} }
   }
   ${instanceFields} ${hostFields}`;
 const instancesQuery = /* GraphQL */ `
   query MoreInstances($after: String) {
-    page: instances(first: ${pageSize}, after: $after) { ${page} }
+    page: instances(first: ${pageSize}, after: $after, ${order}) { ${page} }
   }
   ${instanceFields}`;
 const hostsQuery = /* GraphQL */ `
-  query MoreHosts($after: String) { page: hosts(first: ${pageSize}, after: $after) { ${hostPage} } }
+  query MoreHosts($after: String) { page: hosts(first: ${pageSize}, after: $after, ${order}) { ${hostPage} } }
   ${hostFields}`;
 const changesQuery = /* GraphQL */ `
   subscription FleetChanges($after: Cursor) {
