@@ -169,13 +169,16 @@ async function readOperations(page: Page): Promise<void> {
   await expectAccessible(page, 'operations');
 }
 
-async function readHistory(page: Page, happen: () => Promise<unknown>): Promise<void> {
+async function readHistory(
+  page: Page,
+  { pause, resume }: Readonly<Record<'pause' | 'resume', () => Promise<unknown>>>,
+): Promise<void> {
   const { view, button } = named(page);
   await press(view('History'));
   const rows = page.getByRole('table').locator('tbody tr');
   await expect.poll(() => rows.count()).toBeGreaterThan(5);
   expect(await rows.first().innerText()).toMatch(/north-greenhouse[\s\S]*Running/);
-  await happen();
+  await pause();
   await expect.poll(() => rows.first().innerText()).toMatch(/Pausing[\s\S]*Paused/);
   expect(await rows.nth(1).innerText()).toContain('to water the beds');
   const download = page.waitForEvent('download');
@@ -185,6 +188,13 @@ async function readHistory(page: Page, happen: () => Promise<unknown>): Promise<
     .split('\n');
   expect(lines).toHaveLength(await rows.count());
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({ fromState: 'PAUSING', toState: 'PAUSED' });
+  // While a row is read, new ones wait.
+  await tabTo(rows.nth(2).getByRole('link').first());
+  await resume();
+  await button('2 new').waitFor();
+  expect(await rows.first().innerText()).toMatch(/Pausing[\s\S]*Paused/);
+  await press(button('2 new'));
+  await expect.poll(() => rows.first().innerText()).toMatch(/Starting[\s\S]*Running/);
   await expectAccessible(page, 'history');
 }
 
@@ -245,9 +255,11 @@ test.runIf(isThere)('create, operations, history, solutions', { timeout: 300_000
   await press(named(page).button('Deploy'));
   await client.until('north-greenhouse', 'RUNNING');
   await readOperations(page);
-  await readHistory(page, () =>
-    client.accept('pauseInstance', 'north-greenhouse', { reason: 'to water the beds' }),
-  );
+  await readHistory(page, {
+    pause: () =>
+      client.accept('pauseInstance', 'north-greenhouse', { reason: 'to water the beds' }),
+    resume: () => client.accept('resumeInstance', 'north-greenhouse'),
+  });
   await publish(page);
   expect(problems).toEqual([]);
 });

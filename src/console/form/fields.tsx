@@ -136,6 +136,10 @@ export function ChoiceField({
             value={value}
             onChange={({ currentTarget }) => onValue(currentTarget.value)}
           >
+            {/* What is chosen stays in sight when the list no longer has it. */}
+            {value !== '' && !options.some((option) => option.value === value) && (
+              <option value={value}>{value}</option>
+            )}
             {options.map((option) => (
               <option key={option.value} value={option.value}>
                 {option.text}

@@ -62,13 +62,17 @@ function IssueLink({
   path: string;
   message: string;
 }) {
-  if (!target) return <>{path ? `${path}: ${message}` : message}</>;
+  if (!target) return <>{isOfPage(path) ? message : `${path}: ${message}`}</>;
   return (
     <button type="button" class="plain" onClick={target.go}>
       {target.label}: {message}
     </button>
   );
 }
+
+/** What the page fills in by itself: its name says nothing to who reads it. */
+const isOfPage = (path: string): boolean =>
+  ['', 'expectedVersion', 'idempotencyKey'].includes(path);
 
 function labelOf(field: HTMLElement): string {
   const label =

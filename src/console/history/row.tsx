@@ -16,7 +16,10 @@ export function Row({ transition }: { transition: Transition }) {
   return (
     <tr>
       <td>
-        <Time at={at} exact /> <span class="quiet small">{<Time at={at} />}</span>
+        <Time at={at} exact />
+        <div class="quiet small">
+          <Time at={at} />
+        </div>
       </td>
       <td>
         <ResourceLink resource={resource} /> <span class="quiet small">#{sequence}</span>
