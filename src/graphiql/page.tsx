@@ -23,6 +23,10 @@ const plugins = [
   HISTORY_PLUGIN,
 ];
 
+/** Those of the first tab: GraphiQL shows its query alone. Undefined: there are tabs of an earlier visit. */
+const variablesAtFirst = (): string | undefined =>
+  localStorage.getItem('graphiql:tabState') === null ? defaultVariables(first) : undefined;
+
 export function Page({ desk }: { desk: Desk }) {
   const [fetcher] = useState(() => createFetcher(desk));
   const [address] = useState(() => new URLSearchParams(location.search));
@@ -35,7 +39,7 @@ export function Page({ desk }: { desk: Desk }) {
           plugins={plugins}
           visiblePlugin={examples}
           initialQuery={address.get('query') ?? undefined}
-          initialVariables={address.get('variables') ?? undefined}
+          initialVariables={address.get('variables') ?? variablesAtFirst()}
           defaultTabs={[{ query: first, variables: defaultVariables(first) }]}
           defaultEditorToolsVisibility="variables"
           onTabChange={({ tabs, activeTabIndex }: TabsState) => {

@@ -37,7 +37,7 @@ export function EventLogView({ stream }: { stream: LiveStream }) {
       <div className="im-log-tools" role="toolbar" aria-label="Events">
         <input
           type="search"
-          placeholder="Search the events"
+          placeholder="Search"
           aria-label="Search the events"
           value={search}
           onChange={(event) => setSearch(event.target.value)}

@@ -23,8 +23,10 @@ const mostChanges = 4;
 const everChanging = /(^|\.)(cursor|sequence|at|stateSince|id|__typename)$/;
 
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+/** The first digits of an id in a text are enough for a line. */
+const ids = /\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
 const text = (value: unknown): string =>
-  typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  typeof value === 'string' ? value.replaceAll(ids, '$1…') : (JSON.stringify(value) ?? '');
 
 /** The resource that an event is about, as far as the document selects it. */
 export function resourceOf(event: Fields): Fields | null {
@@ -56,8 +58,12 @@ export function lineOf(event: Fields, before: Fields | null): Line {
     ([path, value]) =>
       !everChanging.test(path) && old.get(path) !== value && !(isTransition && shown.test(path)),
   );
-  // After a transition, only the first word of what else is new: who, and by which operation.
-  const changes = others.map(([path, to]) => ({ path, from: old.get(path), to }));
+  // Beside a transition it matters what is new, as who made it and by which operation, not what was before.
+  const changes = others.map(([path, to]) => ({
+    path,
+    from: isTransition ? undefined : old.get(path),
+    to,
+  }));
   const known = [...state, ...(isTransition ? changes.filter(({ to }) => to !== 'null') : changes)];
   return {
     subject,
