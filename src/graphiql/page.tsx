@@ -23,13 +23,28 @@ const plugins = [
   HISTORY_PLUGIN,
 ];
 
-/** Those of the first tab: GraphiQL shows its query alone. Undefined: there are tabs of an earlier visit. */
-const variablesAtFirst = (): string | undefined =>
-  localStorage.getItem('graphiql:tabState') === null ? defaultVariables(first) : undefined;
+/**
+ * What the editors begin with: the address, else the tab that was in front, else the first example. By itself
+ * GraphiQL begins with the texts that were edited last, whatever tab they belong to.
+ */
+function beginning(): { query?: string; variables?: string } {
+  const address = new URLSearchParams(location.search);
+  const query = address.get('query');
+  if (query !== null) return { query, variables: address.get('variables') ?? '' };
+  try {
+    const { tabs, activeTabIndex }: TabsState = JSON.parse(
+      localStorage.getItem('graphiql:tabState') ?? '',
+    );
+    const tab = tabs[activeTabIndex];
+    return { query: tab?.query ?? '', variables: tab?.variables ?? '' };
+  } catch {
+    return { variables: defaultVariables(first) };
+  }
+}
 
 export function Page({ desk }: { desk: Desk }) {
   const [fetcher] = useState(() => createFetcher(desk));
-  const [address] = useState(() => new URLSearchParams(location.search));
+  const [{ query, variables }] = useState(beginning);
   return (
     <DeskContext value={desk}>
       <main>
@@ -38,8 +53,8 @@ export function Page({ desk }: { desk: Desk }) {
           fetcher={fetcher}
           plugins={plugins}
           visiblePlugin={examples}
-          initialQuery={address.get('query') ?? undefined}
-          initialVariables={address.get('variables') ?? variablesAtFirst()}
+          initialQuery={query}
+          initialVariables={variables}
           defaultTabs={[{ query: first, variables: defaultVariables(first) }]}
           defaultEditorToolsVisibility="variables"
           onTabChange={({ tabs, activeTabIndex }: TabsState) => {

@@ -183,6 +183,10 @@ test.runIf(isThere)('the first session in one window, offline', { timeout: 300_0
   const editor = page.locator('.graphiql-query-editor .view-lines');
   await expect.poll(() => editor.innerText()).toContain('StopInstance');
   expect(await page.locator('.graphiql-tab').count(), 'tabs after a reload').toBe(tabs);
+  await page.reload();
+  const variables = page.getByLabel('Variables').locator('.view-lines').first();
+  await expect.poll(() => variables.innerText()).toContain(key);
+  expect(await page.locator('.graphiql-tab').count(), 'and after another one').toBe(tabs);
 
   expect(faultsOfGraphiql, 'with no new one').toEqual(expect.arrayContaining([...findings]));
   expect(elsewhere, 'requests to other servers').toEqual([]);
