@@ -76,12 +76,19 @@ function Page({ host }: { host: Host }) {
               kind="HOST"
               machine={machine}
               state={state}
+              isUnconfirmed={false}
               transitions={timeline.transitions.value}
             />
           )}
         </div>
         <div class="resource-column resource-past">
-          <HistorySection kind="HOST" resource={host} timeline={timeline} host={null} />
+          <HistorySection
+            kind="HOST"
+            resource={host}
+            timeline={timeline}
+            confirmedUntil={null}
+            host={null}
+          />
         </div>
         <div class="resource-column resource-side">
           <HealthChecks host={host} timeline={timeline} />

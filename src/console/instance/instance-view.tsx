@@ -73,6 +73,7 @@ function Page({ instance }: { instance: Instance }) {
               kind="INSTANCE"
               machine={machine}
               state={state}
+              isUnconfirmed={instance.reachability === 'UNKNOWN'}
               transitions={timeline.transitions.value}
             />
           )}
@@ -82,6 +83,7 @@ function Page({ instance }: { instance: Instance }) {
             kind="INSTANCE"
             resource={instance}
             timeline={timeline}
+            confirmedUntil={instance.reachability === 'UNKNOWN' ? instance.lastSeenAt : null}
             host={
               host && hostTimeline && { key: host.key, state: host.state, timeline: hostTimeline }
             }

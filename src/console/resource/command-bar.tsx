@@ -116,7 +116,7 @@ export function CommandButton({
         </span>
       )}
       {attempt && !isSending && (
-        <AttemptNote attempt={attempt} onClose={() => commands.forget(name)} />
+        <AttemptNote of={command.word} attempt={attempt} onClose={() => commands.forget(name)} />
       )}
       {asked.value && (
         <ConfirmDialog
@@ -144,7 +144,16 @@ export function CommandButton({
 }
 
 /** What came of a command, beside its button, until it is closed. */
-export function AttemptNote({ attempt, onClose }: { attempt: Attempt; onClose: () => void }) {
+export function AttemptNote({
+  of,
+  attempt,
+  onClose,
+}: {
+  /** The word on the button. */
+  of: string;
+  attempt: Attempt;
+  onClose: () => void;
+}) {
   if (attempt.status === 'SENDING') return null;
   return (
     <div
@@ -157,7 +166,7 @@ export function AttemptNote({ attempt, onClose }: { attempt: Attempt; onClose: (
     >
       {attempt.status === 'REFUSED' ? (
         <>
-          <strong>Refused</strong> <code>{attempt.refusal.code}</code>
+          <strong>{of}: refused</strong> <code>{attempt.refusal.code}</code>
           <p>{attempt.refusal.message}</p>
           {attempt.refusal.issues && (
             <ul>
@@ -181,7 +190,7 @@ export function AttemptNote({ attempt, onClose }: { attempt: Attempt; onClose: (
         </>
       ) : (
         <>
-          <strong>Not known whether it was done</strong>
+          <strong>{of}: not known whether it was done</strong>
           <p>{attempt.message} Sending the very same again does nothing twice.</p>
           <button type="button" class="primary" onClick={attempt.repeat}>
             Send the same again

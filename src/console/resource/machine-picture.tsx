@@ -33,14 +33,16 @@ interface Shown {
   readonly kind: ResourceKind;
   readonly machine: StateMachine;
   readonly state: string;
+  /** Can the state not be confirmed now? */
+  readonly isUnconfirmed: boolean;
   /** Null: not read yet. */
   readonly transitions: readonly Transition[] | null;
 }
 
-export function MachinePicture({ kind, machine, state, transitions }: Shown) {
+export function MachinePicture({ kind, machine, state, isUnconfirmed, transitions }: Shown) {
   const path = useMemo(() => pathOf(kind, transitions ?? []), [kind, transitions]);
   const next = machine.edges.filter(({ from }) => from === state);
-  const shown = { kind, machine, state, path, next };
+  const shown = { kind, machine, state, isUnconfirmed, path, next };
   const wordOf = (name: string) => appearanceOf(kind, name).word;
   return (
     <Section id="machine" title="State machine">
@@ -87,7 +89,7 @@ interface Lit extends Omit<Shown, 'transitions'> {
   readonly next: StateMachine['edges'];
 }
 
-function Drawing({ kind, machine, state, path, next }: Lit) {
+function Drawing({ kind, machine, state, isUnconfirmed, path, next }: Lit) {
   const id = useId();
   const layout = useMemo(() => layoutOf(kind, machine), [kind, machine]);
   const taken = new Set(path.map(nameOf));
@@ -112,7 +114,7 @@ function Drawing({ kind, machine, state, path, next }: Lit) {
       class="machine"
       viewBox={`0 0 ${layout.width} ${layout.height}`}
       role="img"
-      aria-label={`State machine, now ${appearanceOf(kind, state).word}. The way of this run and the ways from here follow as text.`}
+      aria-label={`State machine, now ${appearanceOf(kind, state).word}${isUnconfirmed ? ', not confirmed' : ''}. The way of this run and the ways from here follow as text.`}
     >
       <defs>
         {order.map((light) => (
@@ -150,6 +152,7 @@ function Drawing({ kind, machine, state, path, next }: Lit) {
           state={name}
           description={description}
           at={layout.at(name)}
+          isUnconfirmed={isUnconfirmed && name === state}
           light={
             name === state
               ? 'NOW'
@@ -170,18 +173,26 @@ function Node({
   state,
   description,
   at,
+  isUnconfirmed,
   light,
 }: {
   kind: ResourceKind;
   state: string;
   description: string;
   at: { readonly x: number; readonly y: number };
+  isUnconfirmed: boolean;
   light: string;
 }) {
   const { word, tone, shape } = appearanceOf(kind, state);
   const lines = linesOf(word || words(state));
   return (
-    <g class="node" data-light={light} data-tone={tone} transform={`translate(${at.x} ${at.y})`}>
+    <g
+      class="node"
+      data-light={light}
+      data-tone={tone}
+      data-unconfirmed={isUnconfirmed || undefined}
+      transform={`translate(${at.x} ${at.y})`}
+    >
       <title>{description}</title>
       <rect width={box.width} height={box.height} rx="8" />
       <g class="node-shape" transform={`translate(9 ${box.height / 2 - 8})`}>
@@ -204,7 +215,7 @@ function linesOf(word: string): readonly string[] {
 }
 
 /** The same for narrow screens. */
-function StateList({ kind, machine, state, path, next }: Lit) {
+function StateList({ kind, machine, state, isUnconfirmed, path, next }: Lit) {
   const visited = new Set(path.flatMap(({ from, to }) => [from, to]));
   return (
     <ol class="machine-list bare" aria-hidden="true">
@@ -216,7 +227,7 @@ function StateList({ kind, machine, state, path, next }: Lit) {
         return (
           <li key={name} data-light={light} data-tone={tone}>
             <StateShape shape={shape} /> {word}
-            {light === 'NOW' && ' · now'}
+            {light === 'NOW' && (isUnconfirmed ? ' · now, not confirmed' : ' · now')}
             {light === 'NEXT' && ' · possible next'}
             {visited.has(name) && light !== 'NOW' && ' · passed in this run'}
           </li>

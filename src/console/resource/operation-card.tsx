@@ -60,7 +60,13 @@ export function OperationCard({
             >
               Cancel the operation
             </button>
-            {attempt && <AttemptNote attempt={attempt} onClose={() => commands.forget('cancel')} />}
+            {attempt && (
+              <AttemptNote
+                of="Cancel"
+                attempt={attempt}
+                onClose={() => commands.forget('cancel')}
+              />
+            )}
           </div>
         )
       }

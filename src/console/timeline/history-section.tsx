@@ -31,6 +31,8 @@ interface Shown {
   readonly kind: ResourceKind;
   readonly resource: Resource;
   readonly timeline: Timeline;
+  /** Up to when the state is confirmed; null: it is now. */
+  readonly confirmedUntil: string | null;
 }
 
 /** `host`: the lane beneath that of an instance. */
@@ -38,10 +40,14 @@ export function HistorySection({
   kind,
   resource,
   timeline,
+  confirmedUntil,
   host,
 }: Shown & { host: { readonly key: string; readonly state: string; timeline: Timeline } | null }) {
   const lanes: readonly Lane[] = [
-    laneOf(kind, resource.key, resource.state, timeline),
+    {
+      ...laneOf(kind, resource.key, resource.state, timeline),
+      confirmedUntil: confirmedUntil === null ? null : Date.parse(confirmedUntil),
+    },
     ...(host ? [laneOf('HOST', host.key, host.state, host.timeline)] : []),
   ];
   const view = useSignal<LaneWindow | null>(null);
@@ -72,6 +78,7 @@ function laneOf(kind: ResourceKind, key: string, state: string, timeline: Timeli
     kind,
     key,
     createdAt: created === null ? null : Date.parse(created),
+    confirmedUntil: null,
     spans: transitions ? spansOf(transitions, { state, createdAt }) : [],
   };
 }

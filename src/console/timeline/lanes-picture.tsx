@@ -213,6 +213,9 @@ function LaneRow({
             onClick={() => onChoose(index)}
           >
             <rect x={x} y={18} width={long} height={height.lane - 2} />
+            {to === null && lane.confirmedUntil !== null && (
+              <Unconfirmed x={Math.max(x, xOf(lane.confirmedUntil, span, width))} end={x + long} />
+            )}
             {long > word.length * 8 + 12 && (
               <text x={Math.max(x, 0) + 6} y={18 + height.lane / 2 + 4}>
                 {long - Math.max(0, -x) > word.length * 8 + 12 ? word : ''}
@@ -222,6 +225,21 @@ function LaneRow({
         );
       })}
     </g>
+  );
+}
+
+/** The part of a span that is not confirmed. */
+function Unconfirmed({ x, end }: { x: number; end: number }) {
+  return (
+    <rect
+      class="not-confirmed-span"
+      x={x}
+      y={18}
+      width={Math.max(0, end - x)}
+      height={height.lane - 2}
+    >
+      <title>Not confirmed</title>
+    </rect>
   );
 }
 

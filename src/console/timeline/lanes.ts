@@ -16,6 +16,8 @@ export interface Lane {
   readonly key: string;
   /** When the resource was created; null: not read yet. */
   readonly createdAt: number | null;
+  /** Up to when the last span is confirmed; null: it is now. */
+  readonly confirmedUntil: number | null;
   readonly spans: readonly Span[];
 }
 

@@ -11,6 +11,11 @@ export function SpanText({ lane, span }: { lane: Lane; span: Span }) {
       {lane.key} <StateSign kind={lane.kind} state={state} /> <Time at={new Date(from)} exact /> to{' '}
       {to === null ? 'now' : <Time at={new Date(to)} exact />},{' '}
       {preciseDuration((to ?? now.value) - from)}
+      {to === null && lane.confirmedUntil !== null && (
+        <strong>
+          , not confirmed since <Time at={new Date(lane.confirmedUntil)} exact />
+        </strong>
+      )}
       {by && (
         <span class="quiet">
           {' '}
