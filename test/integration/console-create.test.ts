@@ -43,10 +43,10 @@ async function expectAccessible(page: Page, view: string): Promise<void> {
 
 /** Goes on with Tab until it is there. */
 async function tabTo(target: Locator): Promise<void> {
-  await target.waitFor();
   const page = target.page();
+  const element = await target.elementHandle();
   for (let press = 0; press < 250; press += 1) {
-    if (await target.evaluate((element) => element === document.activeElement)) return;
+    if (await page.evaluate((wanted) => wanted === document.activeElement, element)) return;
     await page.keyboard.press('Tab');
   }
   throw new Error(`Tab does not lead to ${target}`);
