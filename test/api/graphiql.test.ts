@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { requestCodes } from '../../src/graphiql/panel/request-codes.ts';
 import type { RequestErrorCode } from '../../src/server/wire/request-error.ts';
 import type { Database } from '../../src/store/database/database.ts';
-import { type ApiServer, openDatabase, startApiServer } from './api-server.ts';
+import { type ApiServer, openDatabase, signIn, startApiServer } from './api-server.ts';
 
 const executablePath = '/usr/bin/chromium';
 
@@ -55,13 +55,10 @@ describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
   const result = () => page.locator('.result-window');
   const log = () => page.locator('.im-log');
 
-  test('the link signs in, there is one tab with an example, and nothing has run', async () => {
-    const { url } = await api.server.createSignInLink();
-    await page.goto(url);
-    await page.waitForURL(`${api.url}/`);
-    operations.length = 0;
-    sockets.length = 0;
-    complaints.length = 0;
+  test('there is one tab with an example, and nothing has run', async () => {
+    // Not by the link, which opens the console: this schema has nothing for it to show.
+    const [name = '', value = ''] = (await signIn(api)).split('=');
+    await page.context().addCookies([{ name, value, url: api.url }]);
     await page.goto(`${api.url}/graphql`);
     await page.locator('.graphiql-query-editor .view-lines').first().waitFor();
     expect(await page.locator('.graphiql-tab').count()).toBe(1);
@@ -126,8 +123,7 @@ describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
       .toContain('number 501');
     expect(Math.max(...rows)).toBeLessThan(80);
     expect(Math.min(...rows)).toBeGreaterThan(5);
-    console.log(`Scrolling through 10,000 events: ${(milliseconds / 120).toFixed(1)} ms a frame`);
-    expect(milliseconds / 120, '50 frames a second').toBeLessThan(20);
+    expect(milliseconds / 120, 'milliseconds of the page a frame').toBeLessThan(20);
   });
 
   test('an address with a mutation does not run it before it is told to', async () => {

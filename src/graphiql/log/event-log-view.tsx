@@ -1,5 +1,5 @@
 /** The events of a subscription in the response pane. */
-import { useDeferredValue, useMemo, useState } from 'react';
+import { useCallback, useDeferredValue, useMemo, useState } from 'react';
 import { useDesk } from '../desk.ts';
 import { useObservable } from '../observable.ts';
 import { type Entry, jsonLines, searchText } from '../stream/event-log.ts';
@@ -18,6 +18,10 @@ export function EventLogView({ stream }: { stream: LiveStream }) {
   const [newestFirst, setNewestFirst] = useState(true);
   const [held, setHeld] = useState<readonly Entry[] | null>(null);
   const [open, setOpen] = useState<Entry | null>(null);
+  const toggle = useCallback(
+    (entry: Entry) => setOpen((known) => (known === entry ? null : entry)),
+    [],
+  );
   const sought = useDeferredValue(search.trim().toLowerCase());
   const present = stream.log.entries();
   const entries = held ?? present;
@@ -82,11 +86,7 @@ export function EventLogView({ stream }: { stream: LiveStream }) {
           growsAtTop={newestFirst}
         >
           {(entry) => (
-            <Row
-              entry={entry}
-              isOpen={entry.number === open?.number}
-              onToggle={() => setOpen(entry.number === open?.number ? null : entry)}
-            />
+            <Row entry={entry} isOpen={entry.number === open?.number} onToggle={toggle} />
           )}
         </VirtualList>
       )}

@@ -1,4 +1,5 @@
 /** One entry of the log: its time and its line, opened to its JSON. */
+import { memo } from 'react';
 import type { Entry, EventEntry } from '../stream/event-log.ts';
 import type { Change } from '../stream/line.ts';
 import { clock } from '../time.ts';
@@ -17,14 +18,15 @@ export function detailHeight(entry: Entry): number {
   return Math.min(mostJsonHeight, lines * jsonLineHeight) + jsonPadding;
 }
 
-export function Row({
+/** Renders again only if its entry is another one: most rows stay while the list is scrolled. */
+export const Row = memo(function Row({
   entry,
   isOpen,
   onToggle,
 }: {
   entry: Entry;
   isOpen: boolean;
-  onToggle: () => void;
+  onToggle: (entry: Entry) => void;
 }) {
   if (entry.kind === 'MARK')
     return (
@@ -35,7 +37,12 @@ export function Row({
   const { line, event } = entry;
   return (
     <>
-      <button type="button" className="im-line" aria-expanded={isOpen} onClick={onToggle}>
+      <button
+        type="button"
+        className="im-line"
+        aria-expanded={isOpen}
+        onClick={() => onToggle(entry)}
+      >
         <time title={`${new Date(entry.time).toISOString()}, arrived ${clock(entry.arrived)}`}>
           {clock(entry.time)}
         </time>{' '}
@@ -66,7 +73,7 @@ export function Row({
       )}
     </>
   );
-}
+});
 
 function ChangeText({ path, from, to }: Change) {
   return (

@@ -20,20 +20,12 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
   const { label, items, keyOf, openKey, openHeight, children } = props;
   const box = useRef<HTMLDivElement>(null);
   const [scrolled, setScrolled] = useState(0);
-  const [height, setHeight] = useState(600);
+  const height = useHeight(box);
   const openIndex = openKey === null ? -1 : items.findIndex((each) => keyOf(each) === openKey);
   const topOf = (index: number): number =>
     index * rowHeight + (openIndex >= 0 && index > openIndex ? openHeight : 0);
   const whole = topOf(items.length);
   useScrollPosition(props, { box, scrolled, whole });
-
-  useLayoutEffect(() => {
-    const list = box.current;
-    if (!list) return;
-    const observer = new ResizeObserver(() => setHeight(list.clientHeight));
-    observer.observe(list);
-    return () => observer.disconnect();
-  }, []);
 
   /** The first row that ends below this place. */
   const rowAt = (place: number): number => {
@@ -45,15 +37,7 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
   const end = Math.min(items.length, rowAt(scrolled + height) + overscan + 1);
 
   function onKeyDown(event: KeyboardEvent<HTMLOListElement>): void {
-    const steps: Record<string, number> = {
-      ArrowDown: 1,
-      ArrowUp: -1,
-      PageDown: 10,
-      PageUp: -10,
-      Home: -items.length,
-      End: items.length,
-    };
-    const step = steps[event.key];
+    const step = stepOf(event.key, items.length);
     const row = (event.target as Element).closest('li');
     if (step === undefined || !row || !(event.target as Element).matches('li > button')) return;
     event.preventDefault();
@@ -96,6 +80,27 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
       </ol>
     </div>
   );
+}
+
+/** How far a key goes in a list of so many rows. */
+function stepOf(key: string, count: number): number | undefined {
+  const steps: Readonly<Record<string, number>> = {
+    ...{ ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -count, End: count },
+  };
+  return steps[key];
+}
+
+/** The height of the list in pixels. */
+function useHeight(box: { readonly current: HTMLElement | null }): number {
+  const [height, setHeight] = useState(600);
+  useLayoutEffect(() => {
+    const list = box.current;
+    if (!list) return;
+    const observer = new ResizeObserver(() => setHeight(list.clientHeight));
+    observer.observe(list);
+    return () => observer.disconnect();
+  }, [box]);
+  return height;
 }
 
 /**

@@ -61,10 +61,10 @@ export function streamDocumentOf(
       withCursorArgument(operation, field, withCursor ? name : null, type),
     );
   const hasPast = field.arguments?.some(({ name: { value } }) => value === pastArgument) ?? false;
-  const { [name]: _, ...others_ } = variables;
+  const { [name]: _, ...fixed } = variables;
   return {
     query: edited(true),
-    variables: start == null ? others_ : { ...others_, [name]: start },
+    variables: start == null ? fixed : { ...fixed, [name]: start },
     cursorVariable: name,
     opening: hasPast && start == null ? edited(false) : null,
   };
