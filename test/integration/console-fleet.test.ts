@@ -127,6 +127,12 @@ test.runIf(isThere)('the fleet, live', { timeout: 180_000 }, async () => {
   await first.getByRole('button', { name: 'Clear the filters' }).last().click();
   await tableRow(first).waitFor();
 
+  // An address that is not well encoded is that of nothing.
+  await first.goto(`${server.url}/instances/%ff`);
+  await first.getByText('There is no instance').waitFor();
+  await first.goBack();
+  await tableRow(first).waitFor();
+
   // The second window can be cut off.
   const sockets = new Set<WebSocketRoute>();
   let isCut = false;

@@ -9,9 +9,18 @@ export interface Address {
 }
 
 const read = (): Address => ({
-  path: location.pathname.split('/').filter(Boolean).map(decodeURIComponent),
+  path: location.pathname.split('/').filter(Boolean).map(decoded),
   query: new URLSearchParams(location.search),
 });
+
+/** A part that is not well encoded (`%ff`) stays as it is: nothing has that key. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
 
 export const address = signal<Address>(read());
 
