@@ -25,9 +25,12 @@ const args = [
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ];
 const key = 'greenhouse-1';
-/** A state that lasted this long is seen; of shorter ones the last. */
-const seenMilliseconds = 500;
-const shownMilliseconds = 1_000;
+/**
+ * A state that lasted this long is seen; of shorter ones the last. The bounds hold on a machine that is busy with
+ * other tests; on an idle one a state is shown within a few hundred milliseconds.
+ */
+const seenMilliseconds = 2_000;
+const shownMilliseconds = 5_000;
 
 interface Seen {
   readonly word: string;
@@ -196,6 +199,16 @@ test.runIf(isThere)('the fleet, live', { timeout: 180_000 }, async () => {
   await second.getByRole('link', { name: /: Stopped/ }).waitFor();
   mkdirSync(results, { recursive: true });
   await first.screenshot({ path: `${results}/console-fleet.png` });
+
+  // The clock of a browser may be wrong: times are told by that of the server.
+  const wrong = await context.newPage();
+  await wrong.addInitScript('const now = Date.now; Date.now = () => now() + 7_200_000;');
+  await wrong.goto(server.url);
+  await tableRow(wrong)
+    .locator('.since')
+    .getByText(/^\d+ s ago$/)
+    .waitFor();
+  await wrong.close();
 
   // Signed out in one window: the other one says so, and keeps what it shows.
   await first.getByRole('button', { name: 'Sign out' }).click();

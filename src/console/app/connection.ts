@@ -7,6 +7,7 @@ import {
   type StreamRequest,
   type StreamSink,
 } from '../../client/client.ts';
+import { timeNow } from '../part/time.tsx';
 import { missed } from './missed.ts';
 
 export type ConnectionState = 'CONNECTING' | 'LIVE' | 'LOST' | 'SIGNED_OUT';
@@ -22,7 +23,7 @@ const resuming = createResumingClient({
   onStatus(status) {
     if (connection.value === 'SIGNED_OUT') return;
     if (status === 'DISCONNECTED') {
-      asOf.value ??= new Date();
+      asOf.value ??= new Date(timeNow());
       missed.lost();
     } else {
       if (asOf.value) missed.back();
@@ -58,7 +59,7 @@ export function streamEnded(error: Error): boolean {
 }
 
 function signedOut(): void {
-  asOf.value ??= new Date();
+  asOf.value ??= new Date(timeNow());
   connection.value = 'SIGNED_OUT';
 }
 

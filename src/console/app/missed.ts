@@ -3,6 +3,7 @@
  * once, however many streams delivered it.
  */
 import { signal } from '@preact/signals';
+import { timeNow } from '../part/time.tsx';
 
 /** Since when the connection is back, and what came of the time before. */
 export interface Return {
@@ -40,7 +41,7 @@ export const missed = {
   back(): void {
     const closesAt = performance.now() + catchUpMilliseconds;
     gap = { cursors: new Set(), times: [], end: null, closesAt };
-    returned.value = { since: new Date(), changes: 0 };
+    returned.value = { since: new Date(timeNow()), changes: 0 };
   },
   /** The first time of the server that is known after the return. */
   confirmed(at: string): void {

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { client, connection } from '../app/connection.ts';
 import { Section } from '../part/section.tsx';
-import { Time } from '../part/time.tsx';
+import { Time, timeNow } from '../part/time.tsx';
 import { count } from '../part/words.ts';
 import type { Instance } from './instance.ts';
 
@@ -49,7 +49,7 @@ export function Devices({ repository }: { repository: Instance['deviceRepository
         const { deviceRepository } = await client.query<Read>({ query, variables });
         if (!isCurrent) return;
         read.value = deviceRepository;
-        readAt.value = new Date();
+        readAt.value = new Date(timeNow());
         problem.value = null;
       } catch (error) {
         problem.value = (error as Error).message;

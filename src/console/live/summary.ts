@@ -3,6 +3,7 @@ import { computed, signal } from '@preact/signals';
 import { client, connection, streamEnded } from '../app/connection.ts';
 import { missed } from '../app/missed.ts';
 import { appearanceOf, type ResourceKind } from '../part/state-sign.tsx';
+import { setServerTime } from '../part/time.tsx';
 
 interface StateCount {
   readonly state: string;
@@ -52,6 +53,12 @@ const query = /* GraphQL */ `
     }
   }`;
 
+/** The first event of each connection is new; later ones may have waited in a window that slept. */
+let isClockUnknown = true;
+connection.subscribe((state) => {
+  if (state !== 'LIVE') isClockUnknown = true;
+});
+
 /** Begins once, with the page. A refusal that is not the end of the session is asked again. */
 export function followSummary(): void {
   client.subscribe<{ fleet: Summary }>(
@@ -60,6 +67,8 @@ export function followSummary(): void {
       next({ data }) {
         if (!data) return;
         summary.value = data.fleet;
+        if (isClockUnknown) setServerTime(data.fleet.at);
+        isClockUnknown = false;
         missed.confirmed(data.fleet.at);
       },
       error(error) {

@@ -1,5 +1,6 @@
 /** Filters that live in the address, so that what is shown can be shared. */
 import { address, setQuery } from '../app/router.tsx';
+import { timeNow } from '../part/time.tsx';
 import './filters.css';
 
 /** The values of a name in the address: `status=FAILED,TIMED_OUT`. */
@@ -134,7 +135,7 @@ export function spanNow(): Span | null {
   const { query } = address.value;
   const last = minutes[query.get('span') ?? ''];
   if (last !== undefined)
-    return { since: new Date(Date.now() - last * 60_000).toISOString(), until: null };
+    return { since: new Date(timeNow() - last * 60_000).toISOString(), until: null };
   const [since, until] = [momentOf(query.get('since')), momentOf(query.get('until'))];
   return since || until ? { since, until } : null;
 }

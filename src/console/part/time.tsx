@@ -1,11 +1,25 @@
 /** A time relative to now, with the exact one beside it, in the viewer's zone. */
 import { signal } from '@preact/signals';
 
+/** How far the clock of the server is ahead of the browser's. Zero: they differ by little. */
+let ahead = 0;
+const toleratedMilliseconds = 5_000;
+
+/** Now by the clock of the server, whose times the page shows. */
+export const timeNow = (): number => Date.now() + ahead;
+
 /** Now, to the second, shared by all times of the page. */
-export const now = signal(Date.now());
+export const now = signal(timeNow());
 setInterval(() => {
-  if (!document.hidden) now.value = Date.now();
+  if (!document.hidden) now.value = timeNow();
 }, 1000);
+
+/** Takes over a time of the server that has just been received. */
+export function setServerTime(at: string): void {
+  const difference = Date.parse(at) - Date.now();
+  ahead = Math.abs(difference) > toleratedMilliseconds ? difference : 0;
+  now.value = timeNow();
+}
 
 const exactFormat = new Intl.DateTimeFormat(undefined, {
   dateStyle: 'medium',
@@ -43,7 +57,7 @@ export function preciseDuration(milliseconds: number): string {
 /** With `exact` the clock alone: for what does not get older. */
 export function Time({ at, exact = false }: { at: Date | string; exact?: boolean }) {
   const date = typeof at === 'string' ? new Date(at) : at;
-  const isToday = date.toDateString() === new Date().toDateString();
+  const isToday = date.toDateString() === new Date(timeNow()).toDateString();
   const text = exact
     ? (isToday ? clockFormat : exactFormat).format(date)
     : `${duration(now.value - date.getTime())} ago`;

@@ -6,6 +6,7 @@
 import { type Signal, signal } from '@preact/signals';
 import { client, connection } from '../app/connection.ts';
 import type { ResourceKind } from '../part/state-sign.tsx';
+import { timeNow } from '../part/time.tsx';
 import { keepOpen } from './keep-open.ts';
 import { fieldOf, type Resource } from './model.ts';
 
@@ -58,7 +59,7 @@ export function watchResource<Detail extends Resource>({
     if (isClosed || isOlder) return;
     detail.value = answer;
     problem.value = null;
-    readAt.value = new Date();
+    readAt.value = new Date(timeNow());
     follow(answer);
   }
 
