@@ -1,6 +1,7 @@
 /** The commands of a resource as buttons: what is allowed now, and why not what is not. */
 import { useSignal } from '@preact/signals';
 import { useId } from 'preact/hooks';
+import { connection } from '../app/connection.ts';
 import { Link } from '../app/router.tsx';
 import { ConfirmDialog } from '../part/confirm-dialog.tsx';
 import { appearanceOf, type ResourceKind } from '../part/state-sign.tsx';
@@ -78,7 +79,7 @@ export function CommandButton({
   isPrimary?: boolean;
   onPoint?: (isPointed: boolean) => void;
 }) {
-  const { kind, resource, commands } = about;
+  const { resource, commands } = about;
   const asked = useSignal<Seen | null>(null);
   const id = useId();
   const name = `${place} ${command.action}`;
@@ -132,15 +133,20 @@ export function CommandButton({
         >
           <p>{command.warning}</p>
           {command.force && about.takenAlong && <p>{about.takenAlong}</p>}
-          <p role="status">
-            {asked.value.sequence === resource.sequence
-              ? `It is ${appearanceOf(kind, resource.state).word} now.`
-              : `It has changed since this was asked: it is ${appearanceOf(kind, resource.state).word} now. Ask again.`}
-          </p>
+          <p role="status">{standing(about, asked.value)}</p>
         </ConfirmDialog>
       )}
     </div>
   );
+}
+
+/** Where the resource is while a dialog asks, as far as that is confirmed. */
+function standing({ kind, resource }: About, asked: Seen): string {
+  const { word } = appearanceOf(kind, resource.state);
+  if (connection.value !== 'LIVE') return `It was ${word} when the connection was lost.`;
+  return asked.sequence === resource.sequence
+    ? `It is ${word} now.`
+    : `It has changed since this was asked: it is ${word} now. Ask again.`;
 }
 
 /** What came of a command, beside its button, until it is closed. */
