@@ -49,18 +49,22 @@ const pick = (values: readonly string[]) => values.map((value) => ({ value, text
 
 export function OperationsView() {
   const first = useSignal(pageSize);
-  useReread(async () => {
-    await readOperations(first.peek(), filterNow()).then(
-      (read) => {
-        page.value = read;
-        failure.value = null;
-      },
-      (error: unknown) => {
-        if (error instanceof RequestError && error.code !== 'UNREACHABLE')
-          failure.value = error.message;
-      },
-    );
-  }, [address.value.query.toString(), first.value]);
+  useReread(
+    async (isAsked) => {
+      await readOperations(first.peek(), filterNow()).then(
+        (read) => {
+          if (!isAsked()) return;
+          page.value = read;
+          failure.value = null;
+        },
+        (error: unknown) => {
+          if (isAsked() && error instanceof RequestError && error.code !== 'UNREACHABLE')
+            failure.value = error.message;
+        },
+      );
+    },
+    [address.value.query.toString(), first.value],
+  );
   const shown = page.value;
   return (
     <>

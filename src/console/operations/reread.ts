@@ -11,9 +11,12 @@ const spacingPerRead = 4;
 
 /**
  * Reads now, after each change of the fleet, when the connection or the viewer is back: a change that comes while a read
- * is under way causes another one. `read` keeps what is shown where it fails.
+ * is under way causes another one. `read` keeps what is shown where it fails, and shows nothing that is no longer asked for.
  */
-export function useReread(read: () => Promise<void>, depends: readonly unknown[]): void {
+export function useReread(
+  read: (isAsked: () => boolean) => Promise<void>,
+  depends: readonly unknown[],
+): void {
   useEffect(() => {
     let isOver = false;
     let isReading = false;
@@ -27,7 +30,7 @@ export function useReread(read: () => Promise<void>, depends: readonly unknown[]
       isReading = true;
       isStale = false;
       const begin = performance.now();
-      await read();
+      await read(() => !isOver);
       const end = performance.now();
       next = end + Math.max(spacingMilliseconds, spacingPerRead * (end - begin));
       isReading = false;

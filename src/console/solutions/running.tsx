@@ -11,19 +11,24 @@ export function Running({ read: { solution, runs } }: { read: Read }) {
   const pages = useSignal(1);
   const shown = useSignal<readonly InstanceOfSolution[] | null>(null);
   const total = useSignal(0);
-  useReread(async () => {
-    const all: InstanceOfSolution[] = [];
-    let after: string | null = null;
-    for (let page = 0; page < pages.peek(); page += 1) {
-      const read: InstancePage | null = await readInstances(solution.key, after).catch(() => null);
-      if (!read) return;
-      all.push(...read.nodes);
-      total.value = read.totalCount;
-      after = read.pageInfo.endCursor;
-      if (!read.pageInfo.hasNextPage) break;
-    }
-    shown.value = all;
-  }, [solution.key, pages.value]);
+  useReread(
+    async (isAsked) => {
+      const all: InstanceOfSolution[] = [];
+      let after: string | null = null;
+      for (let page = 0; page < pages.peek(); page += 1) {
+        const read: InstancePage | null = await readInstances(solution.key, after).catch(
+          () => null,
+        );
+        if (!read || !isAsked()) return;
+        all.push(...read.nodes);
+        total.value = read.totalCount;
+        after = read.pageInfo.endCursor;
+        if (!read.pageInfo.hasNextPage) break;
+      }
+      shown.value = all;
+    },
+    [solution.key, pages.value],
+  );
   const newest = solution.latestVersion?.version ?? null;
   const rows = (shown.value ?? []).map((instance) => ({
     instance,
