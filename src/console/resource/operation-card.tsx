@@ -145,7 +145,13 @@ function Phase({ kind, operation }: { kind: ResourceKind; operation: Operation }
   return (
     <div class="phase">
       <span>
-        {phase === null ? 'Waiting to begin' : word === phase ? words(phase) : word}
+        {phase === null
+          ? operation.status === 'QUEUED'
+            ? 'Waiting to begin'
+            : 'Under way'
+          : word === phase
+            ? words(phase)
+            : word}
         {progress !== null && `, ${Math.round(progress * 100)} %`}
         {rest !== null && (
           <span class="quiet">
