@@ -91,19 +91,11 @@ describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
     expect(Object.keys(ofServer)).toContain('UNAVAILABLE');
   });
 
-  test('10,000 events scroll smoothly, with few rows in the document', async () => {
+  test('10,000 events scroll with few rows in the document', async () => {
     await run('subscription { ticks(count: 10500) { number } }');
     await expect
       .poll(() => page.locator('.im-log-head').textContent())
       .toContain('10,500 events, the oldest 501 dropped');
-    const session = await page.context().newCDPSession(page);
-    // The page's own processor time: how long a frame takes depends on what else the machine does.
-    await session.send('Performance.enable', { timeDomain: 'threadTicks' });
-    const taken = async () =>
-      (await session.send('Performance.getMetrics')).metrics.find(
-        (each) => each.name === 'TaskDuration',
-      )?.value ?? Number.NaN;
-    const before = await taken();
     const rows = await page.evaluate(async () => {
       const list = document.querySelector('.im-list') as Element;
       const rows: number[] = [];
@@ -114,7 +106,6 @@ describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
       }
       return rows;
     });
-    const milliseconds = ((await taken()) - before) * 1000;
     await page.locator('.im-list').evaluate((list) => {
       list.scrollTop = list.scrollHeight;
     });
@@ -123,7 +114,6 @@ describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
       .toContain('number 501');
     expect(Math.max(...rows)).toBeLessThan(80);
     expect(Math.min(...rows)).toBeGreaterThan(5);
-    expect(milliseconds / 120, 'milliseconds of the page a frame').toBeLessThan(20);
   });
 
   test('an address with a mutation does not run it before it is told to', async () => {
