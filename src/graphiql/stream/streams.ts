@@ -79,7 +79,7 @@ export function createStreams(): Streams {
     if (stream.state === 'LOST') {
       stream.resumedAt = Date.now();
       const how = stream.resumes
-        ? 'Resumed where it was: nothing is missed.'
+        ? 'Connected again. It resumes behind its last event without a gap, or ends with the reason.'
         : 'Subscribed again, without a cursor: events in between may be missing or come twice.';
       stream.log.mark(how, stream.resumedAt);
     }
