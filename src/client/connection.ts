@@ -21,8 +21,11 @@ export interface ConnectionOptions {
    * doubles.
    */
   readonly longestWaitSeconds?: number;
-  /** Called when the connection is established or lost. */
-  readonly onStatus?: (status: 'CONNECTED' | 'DISCONNECTED') => void;
+  /**
+   * Called when the connection is established or lost. `heardAt`: when the server was last heard, which is
+   * earlier where a connection is silent.
+   */
+  readonly onStatus?: (status: 'CONNECTED' | 'DISCONNECTED', heardAt: Date) => void;
 }
 
 export interface Connection {
@@ -55,6 +58,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   const ends = new Set<() => void>();
   let attempts = 0;
   let isConnected = false;
+  let heardAt = Date.now();
   let silence: ReturnType<typeof setTimeout> | undefined;
 
   /** If nothing is received within this time, the socket is terminated and another one opened. */
@@ -70,7 +74,8 @@ export function openConnection(options: ConnectionOptions): Connection {
     heard();
     if (now === isConnected) return;
     isConnected = now;
-    options.onStatus?.(now ? 'CONNECTED' : 'DISCONNECTED');
+    if (now) heardAt = Date.now();
+    options.onStatus?.(now ? 'CONNECTED' : 'DISCONNECTED', new Date(heardAt));
   }
   function pause(attempt: number): Promise<void> {
     const seconds = backOff({ first: 1, max: longestWaitSeconds, jitter: 0.9 }, attempt);
@@ -109,6 +114,7 @@ export function openConnection(options: ConnectionOptions): Connection {
       ping: (received) => received || expectSign(keepAliveSeconds / 2),
       pong: (received) => received && heard(),
       message({ type }) {
+        heardAt = Date.now();
         if (type !== 'connection_ack') attempts = 0;
         // A message shows that the server is alive, but the ping is still unanswered.
         if (silence !== undefined) expectSign(keepAliveSeconds / 2);

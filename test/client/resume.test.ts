@@ -136,11 +136,18 @@ test('cuts in the middle of frames, again and again', async () => {
 });
 
 test('a connection that stalls is given up; what it brings later is not told again', async () => {
-  const { network, told } = await through({ keepAliveSeconds: 0.3 });
+  /** How long the server had not been heard when the loss was told. */
+  const silences: number[] = [];
+  const onStatus = (status: string, heardAt: Date) => {
+    if (status === 'DISCONNECTED') silences.push(Date.now() - heardAt.getTime());
+  };
+  const { network, told } = await through({ keepAliveSeconds: 0.3, onStatus });
   await work(1);
   network.stall();
   await work(1);
   await eventually(() => expect(network.connections).toBe(2));
+  expect(silences).toEqual([expect.any(Number)]);
+  expect(silences[0], 'milliseconds without a sign').toBeGreaterThanOrEqual(140);
   await expectWhole(told);
   const before = told.events.length;
   network.mend();

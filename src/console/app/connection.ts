@@ -20,10 +20,10 @@ const resuming = createResumingClient({
   url: '/graphql',
   keepAliveSeconds: 5,
   longestWaitSeconds: 5,
-  onStatus(status) {
+  onStatus(status, heardAt) {
     if (connection.value === 'SIGNED_OUT') return;
     if (status === 'DISCONNECTED') {
-      asOf.value ??= new Date(timeNow());
+      asOf.value ??= new Date(timeNow() - (Date.now() - heardAt.getTime()));
       missed.lost();
     } else {
       if (asOf.value) missed.back();

@@ -11,7 +11,7 @@ import { GroupName, hrefOf } from './table.tsx';
 import { useWindow, type Window } from './window.ts';
 
 const lineHeight = 36;
-const leastTileWidth = 150;
+const leastTileWidth = 165;
 
 export function FleetWall({ list, name }: { list: FleetList; name: string }) {
   const wall = useRef<HTMLUListElement>(null);
