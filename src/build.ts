@@ -33,6 +33,8 @@ const packages = ['@electric-sql/pglite'];
 const ofSources = ['*/compile.ts'];
 /** Builds that are kept: the newest, and that of a server which is just starting. */
 const keptBuilds = 2;
+/** Older builds are kept as long as a server runs them: it marks its build each hour. */
+const usedMs = 3 * 3_600_000;
 /** No build takes this long: an older draft is left over from a build that was killed. */
 const abandonedMs = 600_000;
 
@@ -108,14 +110,13 @@ function removeOldBuilds(parent: string): void {
       madeMs: statSync(join(parent, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
     }))
     .sort((a, b) => b.madeMs - a.madeMs);
-  const kinds = [/^[0-9a-f]{16}$/, /^store-[0-9a-f]{16}$/];
-  const old = kinds.flatMap((kind) =>
-    folders.filter(({ name }) => kind.test(name)).slice(keptBuilds),
-  );
+  const olderOf = (kind: RegExp) => folders.filter(({ name }) => kind.test(name)).slice(keptBuilds);
+  const unused = olderOf(/^[0-9a-f]{16}$/).filter(({ madeMs }) => madeMs < Date.now() - usedMs);
+  const templates = olderOf(/^store-[0-9a-f]{16}$/);
   const abandoned = folders.filter(
     ({ name, madeMs }) => name.endsWith('.tmp') && madeMs < Date.now() - abandonedMs,
   );
-  for (const { name } of [...old, ...abandoned])
+  for (const { name } of [...unused, ...templates, ...abandoned])
     rmSync(join(parent, name), { recursive: true, force: true });
 }
 

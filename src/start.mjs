@@ -10,7 +10,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, utimesSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -30,9 +30,21 @@ if (!existsSync(main)) {
   makeBuild(); // It says what is wrong with the sources.
 }
 if (!process.argv.includes('--build')) {
+  markAsUsed();
+  setInterval(markAsUsed, 3_600_000).unref();
   // Since Node 22: compiled code is kept, so that the next start need not compile it.
   module.enableCompileCache?.(join(build, 'compile-cache'));
   import(pathToFileURL(main).href);
+}
+
+/** A build that runs reads files of its folder later: build.ts keeps those whose folder was changed lately. */
+function markAsUsed() {
+  const now = new Date();
+  try {
+    utimesSync(build, now, now);
+  } catch {
+    // The folder of another user, who has the builds removed.
+  }
 }
 
 /** Prints the list of settings and ends; they need little of the sources. */
