@@ -1,7 +1,8 @@
 /** The transitions that are shown, newest first; new ones come live, and wait while someone reads further down. */
 import { signal } from '@preact/signals';
 import type { Reset, StreamEvent } from '../../client/client.ts';
-import { client, RequestError, request, streamEnded } from '../app/connection.ts';
+import { RequestError, request } from '../app/connection.ts';
+import { keepOpen } from '../resource/keep-open.ts';
 import {
   type Change,
   changesQuery,
@@ -42,6 +43,7 @@ export function followLog(wanted: Wanted, isAtTop: () => boolean): () => void {
     const { nodes, pageInfo } = data.transitions;
     const older = pageInfo.hasNextPage ? pageInfo.endCursor : null;
     log.value = { rows: nodes, waiting: [], isFlooded: false, older };
+    failure.value = null;
   }
   // A span that is over gets no new ones.
   if (wanted.at?.until) {
@@ -58,22 +60,20 @@ export function followLog(wanted: Wanted, isAtTop: () => boolean): () => void {
       isOver = true;
     };
   }
-  return client.subscribe<Change, Snapshot>(
+  return keepOpen<Change, Snapshot>(
     {
       query: changesQuery,
       variables: { filter: { resourceKind, instance, host } },
       snapshot: { query: pageQuery, variables },
       onReset,
     },
-    {
-      next: ({ data }: StreamEvent<Change>) => {
-        const transition = data?.changes;
-        if (!transition?.id || !matches(wanted, transition as Transition)) return;
-        take(transition as Transition, isAtTop);
-      },
-      error(error) {
-        if (!streamEnded(error)) failure.value = error.message;
-      },
+    ({ data }: StreamEvent<Change>) => {
+      const transition = data?.changes;
+      if (!transition?.id || !matches(wanted, transition as Transition)) return;
+      take(transition as Transition, isAtTop);
+    },
+    (message) => {
+      failure.value = message;
     },
   );
 }

@@ -4,10 +4,14 @@ import { client, streamEnded } from '../app/connection.ts';
 
 const retryMs = 5_000;
 
-/** @returns a function that closes it */
+/**
+ * @param failed called with the message of each such error
+ * @returns a function that closes it
+ */
 export function keepOpen<Data, Snapshot = Record<string, unknown>>(
   request: StreamRequest<Snapshot>,
   next: (event: StreamEvent<Data>) => void,
+  failed?: (message: string) => void,
 ): () => void {
   let unsubscribe = (): void => {};
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -15,7 +19,9 @@ export function keepOpen<Data, Snapshot = Record<string, unknown>>(
     unsubscribe = client.subscribe<Data, Snapshot>(request, {
       next,
       error(error) {
-        if (!streamEnded(error)) timer = setTimeout(open, retryMs);
+        if (streamEnded(error)) return;
+        failed?.(error.message);
+        timer = setTimeout(open, retryMs);
       },
     });
   }

@@ -1,5 +1,7 @@
 /** The events of a subscription in the response pane. */
+
 import { useCallback, useDeferredValue, useMemo, useState } from 'react';
+import { copy } from '../copy.ts';
 import { useDesk } from '../desk.ts';
 import { useObservable } from '../observable.ts';
 import { type Entry, jsonLines, searchText } from '../stream/event-log.ts';
@@ -137,11 +139,7 @@ function LogFile({ stream, entries }: { stream: LiveStream; entries: readonly En
   }
   return (
     <>
-      <button
-        type="button"
-        className="im-button"
-        onClick={() => navigator.clipboard.writeText(jsonLines(entries))}
-      >
+      <button type="button" className="im-button" onClick={() => copy(jsonLines(entries))}>
         Copy
       </button>
       <button type="button" className="im-button" onClick={save}>

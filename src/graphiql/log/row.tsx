@@ -1,5 +1,7 @@
 /** One entry of the log: its time and its line, opened to its JSON. */
+
 import { memo } from 'react';
+import { copy } from '../copy.ts';
 import type { Entry, EventEntry } from '../stream/event-log.ts';
 import type { Change } from '../stream/line.ts';
 import { clock } from '../time.ts';
@@ -58,11 +60,7 @@ export const Row = memo(function Row({
       </button>
       {isOpen && (
         <div className="im-detail" style={{ height: detailHeight(entry), top: rowHeight }}>
-          <button
-            type="button"
-            className="im-button"
-            onClick={() => navigator.clipboard.writeText(jsonOf(entry))}
-          >
+          <button type="button" className="im-button" onClick={() => copy(jsonOf(entry))}>
             Copy event
           </button>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls is reached by keyboard */}
