@@ -57,6 +57,14 @@ const notice = (page: Page): Locator => page.locator('.notice');
 const live = (page: Page): Locator => page.locator('.live');
 const isGrey = (page: Page) => page.locator('main.stale').count();
 
+/** The time since the last state does not go on while nothing is known. */
+async function expectStill(page: Page): Promise<void> {
+  const since = tableRow(page).locator('.since');
+  const shown = await since.innerText();
+  await page.waitForFunction((end) => Date.now() > end, Date.now() + 2_500);
+  expect(await since.innerText()).toBe(shown);
+}
+
 async function openWindow(context: BrowserContext, address: string, problems: string[]) {
   const page = await context.newPage();
   page.on('pageerror', (error) => problems.push(error.message));
@@ -191,6 +199,7 @@ test.runIf(isThere)('the fleet, live', { timeout: 180_000 }, async () => {
   // The server is killed and started again, with another end of the instance while it is away.
   await server.kill9();
   for (const page of [first, second]) await live(page).getByText('as of').waitFor();
+  await expectStill(first);
   await server.start();
   for (const page of [first, second]) await live(page).getByText('Live').waitFor();
   await client.accept('stopInstance', key);

@@ -1,5 +1,5 @@
 /** The connection to the API: its state, the resuming client of the streams, and requests by POST. */
-import { signal } from '@preact/signals';
+import { effect, signal } from '@preact/signals';
 import {
   createResumingClient,
   type ResumingClient,
@@ -7,7 +7,7 @@ import {
   type StreamRequest,
   type StreamSink,
 } from '../../client/client.ts';
-import { timeNow } from '../part/time.tsx';
+import { holdNow, timeNow } from '../part/time.tsx';
 import { missed } from './missed.ts';
 
 export type ConnectionState = 'CONNECTING' | 'LIVE' | 'LOST' | 'SIGNED_OUT';
@@ -15,6 +15,7 @@ export type ConnectionState = 'CONNECTING' | 'LIVE' | 'LOST' | 'SIGNED_OUT';
 export const connection = signal<ConnectionState>('CONNECTING');
 /** Up to when what the page shows is confirmed; null while the connection is live. */
 export const asOf = signal<Date | null>(null);
+effect(() => holdNow(asOf.value));
 
 const resuming = createResumingClient({
   url: '/graphql',

@@ -1,6 +1,6 @@
 /** The operations of the fleet, newest first, live: what is under way, what is over, and why it failed. */
 import { type Signal, signal, useSignal } from '@preact/signals';
-import { asOf, RequestError } from '../app/connection.ts';
+import { RequestError } from '../app/connection.ts';
 import { address, setQuery } from '../app/router.tsx';
 import { StateShape, StateSign } from '../part/state-sign.tsx';
 import { duration, now, Time } from '../part/time.tsx';
@@ -222,7 +222,7 @@ function Duration({ operation }: { operation: OperationRow }) {
   const { createdAt, startedAt, endedAt } = operation;
   const begin = new Date(startedAt ?? createdAt).getTime();
   // What is not confirmed any more does not go on.
-  const end = endedAt ? new Date(endedAt).getTime() : (asOf.value?.getTime() ?? now.value);
+  const end = endedAt ? new Date(endedAt).getTime() : now.value;
   const took = duration(end - begin);
   const waited = begin - new Date(createdAt).getTime();
   return (

@@ -8,17 +8,26 @@ const toleratedMilliseconds = 5_000;
 /** Now by the clock of the server, whose times the page shows. */
 export const timeNow = (): number => Date.now() + ahead;
 
-/** Now, to the second, shared by all times of the page. */
+/** Up to when what the page shows is confirmed, where that is not now. */
+let held: number | null = null;
+
+/** Now, to the second, shared by all times of the page. While there is no connection it stands still. */
 export const now = signal(timeNow());
 setInterval(() => {
-  if (!document.hidden) now.value = timeNow();
+  if (!document.hidden) now.value = held ?? timeNow();
 }, 1000);
+
+/** Lets `now` stand still at this time; null: it goes on. */
+export function holdNow(at: Date | null): void {
+  held = at?.getTime() ?? null;
+  now.value = held ?? timeNow();
+}
 
 /** Takes over a time of the server that has just been received. */
 export function setServerTime(at: string): void {
   const difference = Date.parse(at) - Date.now();
   ahead = Math.abs(difference) > toleratedMilliseconds ? difference : 0;
-  now.value = timeNow();
+  now.value = held ?? timeNow();
 }
 
 const exactFormat = new Intl.DateTimeFormat(undefined, {
