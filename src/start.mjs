@@ -43,7 +43,7 @@ function markAsUsed() {
   try {
     utimesSync(build, now, now);
   } catch {
-    // The folder of another user, who has the builds removed.
+    // The folder belongs to another user: it is not marked.
   }
 }
 

@@ -1,5 +1,6 @@
 /** The operations of the fleet, newest first, live: what is under way, what is over, and why it failed. */
 import { type Signal, signal, useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
 import { RequestError } from '../app/connection.ts';
 import { address, setQuery } from '../app/router.tsx';
 import { StateShape, StateSign } from '../part/state-sign.tsx';
@@ -49,6 +50,14 @@ const pick = (values: readonly string[]) => values.map((value) => ({ value, text
 
 export function OperationsView() {
   const first = useSignal(pageSize);
+  // The next visit begins with a read of its own.
+  useEffect(
+    () => () => {
+      page.value = null;
+      failure.value = null;
+    },
+    [],
+  );
   useReread(
     async (isAsked) => {
       await readOperations(first.peek(), filterNow()).then(

@@ -1,6 +1,7 @@
 /** Reads a view's data anew when the fleet changes: at once, then at most once in a while. */
 import { useEffect } from 'preact/hooks';
-import { client, connection, streamEnded } from '../app/connection.ts';
+import { connection } from '../app/connection.ts';
+import { keepOpen } from '../resource/keep-open.ts';
 
 /** From the end of a read to the next one: at least this, and longer where a read takes long. */
 const spacingMilliseconds = 500;
@@ -43,14 +44,14 @@ export function useReread(
       timer = setTimeout(() => void readNow(), wait);
     }
     void readNow();
-    const stop = client.subscribe(
+    const stop = keepOpen(
       {
         query: `subscription ($after: Cursor) {
           changes(after: $after, delivery: LATEST_PER_RESOURCE) { __typename } }`,
         snapshot: { query: '{ feedPosition }' },
         onReset: changed,
       },
-      { next: changed, error: streamEnded },
+      changed,
     );
     const stopWatching = connection.subscribe((state) => {
       if (state === 'LIVE') changed();

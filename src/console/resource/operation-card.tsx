@@ -1,7 +1,6 @@
 /** The operation under way, or how the last one ended. */
 import { type Signal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { client, streamEnded } from '../app/connection.ts';
 import { Link } from '../app/router.tsx';
 import { CodeBlock } from '../part/code-block.tsx';
 import { Facts } from '../part/facts.tsx';
@@ -12,6 +11,7 @@ import { words } from '../part/words.ts';
 import { AttemptNote } from './command-bar.tsx';
 import type { Commands } from './commands.ts';
 import { FailureFacts } from './failure-card.tsx';
+import { keepOpen } from './keep-open.ts';
 import {
   addressOf,
   kindOf,
@@ -120,18 +120,15 @@ function useFollowed(newest: Operation | null): Signal<Operation | null> {
   const active = newest && newest.endedAt === null ? newest.id : null;
   useEffect(() => {
     if (!active) return;
-    return client.subscribe<{ operationUpdates: Operation }>(
+    return keepOpen<{ operationUpdates: Operation }>(
       {
         query: `subscription Operation($id: ID!) {
           operationUpdates(operation: $id) { ${operationFields} }
         }`,
         variables: { id: active },
       },
-      {
-        next({ data }) {
-          if (data) shown.value = data.operationUpdates;
-        },
-        error: streamEnded,
+      ({ data }) => {
+        if (data) shown.value = data.operationUpdates;
       },
     );
   }, [active]);

@@ -1,5 +1,6 @@
 /** All solutions: their versions, and how many instances run which. */
 import { signal, useSignal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
 import { RequestError } from '../app/connection.ts';
 import { Link, open } from '../app/router.tsx';
 import { ResourceForm } from '../create/resource-form.tsx';
@@ -25,6 +26,14 @@ const failure = signal<string | null>(null);
 
 export function List() {
   const isMaking = useSignal(false);
+  // The next visit begins with a read of its own.
+  useEffect(
+    () => () => {
+      shown.value = null;
+      failure.value = null;
+    },
+    [],
+  );
   useReread(async () => {
     await readSolutions().then(
       (read) => {

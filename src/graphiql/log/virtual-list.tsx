@@ -60,7 +60,6 @@ export function VirtualList<Item>(props: VirtualListProps<Item>) {
       className="im-list"
       onScroll={(event) => setScrolled(event.currentTarget.scrollTop)}
     >
-      {/* biome-ignore lint/a11y/noNoninteractiveElementInteractions: arrow keys go from row to row */}
       <ol aria-label={label} style={{ height: whole }} onKeyDown={onKeyDown}>
         {items.slice(first, end).map((item, offset) => {
           const index = first + offset;
