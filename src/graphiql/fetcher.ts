@@ -1,23 +1,27 @@
 /** How GraphiQL sends an operation: queries and mutations by POST, subscriptions over the WebSocket. */
 import type { Fetcher, FetcherParams } from '@graphiql/toolkit';
 import { type OperationDefinitionNode, parse } from 'graphql';
-import type { Desk } from './desk.ts';
+import type { PageState } from './page-state.ts';
 
-export function createFetcher(desk: Desk): Fetcher {
+export function createFetcher(pageState: PageState): Fetcher {
   return async (params, options) => {
     const operation = operationOf(params);
     const operationName = operation ? operation.name?.value : (params.operationName ?? undefined);
-    const { tabId } = desk;
+    const { tabId } = pageState;
     if (operation?.operation === 'subscription') {
       const { query, variables } = params;
-      const stream = desk.streams.start(tabId, { query, variables, operationName }, desk.schema);
-      desk.show(tabId, { shows: 'EVENTS', streamId: stream.id });
+      const stream = pageState.streams.start(
+        tabId,
+        { query, variables, operationName },
+        pageState.schema,
+      );
+      pageState.show(tabId, { shows: 'EVENTS', streamId: stream.id });
       // GraphiQL ends its own subscriptions whenever another operation runs: it gets none.
       return { data: null };
     }
     const result = await post({ ...params, operationName }, options?.headers);
     if (params.operationName !== 'IntrospectionQuery')
-      desk.show(tabId, { shows: 'RESPONSE', answer: { params, result } });
+      pageState.show(tabId, { shows: 'RESPONSE', answer: { params, result } });
     return result;
   };
 }

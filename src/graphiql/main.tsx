@@ -2,8 +2,8 @@
 import { createRoot } from 'react-dom/client';
 import 'graphiql/style.css';
 import './style.css';
-import { createDesk } from './desk.ts';
 import { Page } from './page.tsx';
+import { createPageState } from './page-state.ts';
 import { createStreams } from './stream/streams.ts';
 
 const workers: Readonly<Record<string, string>> = {
@@ -24,5 +24,5 @@ for (const worker of [editorWorker, ...Object.values(workers)])
   fetch(addressOf(worker), { priority: 'low' }).catch(() => {}); // Then it is loaded when it is needed.
 
 createRoot(document.getElementById('root') as HTMLElement).render(
-  <Page desk={createDesk(createStreams())} />,
+  <Page pageState={createPageState(createStreams())} />,
 );

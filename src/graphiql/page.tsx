@@ -3,10 +3,10 @@ import { pick, type TabsState, useGraphiQL, useGraphiQLActions } from '@graphiql
 import { operations } from 'example-operations';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { useEffect, useState } from 'react';
-import { type Desk, DeskContext, useDesk } from './desk.ts';
 import { createFetcher } from './fetcher.ts';
 import { ResponsePane } from './log/response-pane.tsx';
 import { useObservable } from './observable.ts';
+import { type PageState, PageStateContext, usePageState } from './page-state.ts';
 import { ErrorsPanel, errorsTitle } from './panel/errors-panel.tsx';
 import { ExamplesPanel } from './panel/examples-panel.tsx';
 import { ErrorsIcon, ExamplesIcon, LiveIcon } from './panel/icons.tsx';
@@ -42,11 +42,11 @@ function beginning(): { query?: string; variables?: string } {
   }
 }
 
-export function Page({ desk }: { desk: Desk }) {
-  const [fetcher] = useState(() => createFetcher(desk));
+export function Page({ pageState }: { pageState: PageState }) {
+  const [fetcher] = useState(() => createFetcher(pageState));
   const [{ query, variables }] = useState(beginning);
   return (
-    <DeskContext value={desk}>
+    <PageStateContext value={pageState}>
       <main>
         <h1 className="im-heading">GraphiQL</h1>
         <GraphiQL
@@ -58,10 +58,10 @@ export function Page({ desk }: { desk: Desk }) {
           defaultTabs={[{ query: first, variables: defaultVariables(first) }]}
           defaultEditorToolsVisibility="variables"
           onTabChange={({ tabs, activeTabIndex }: TabsState) => {
-            desk.tabId = tabs[activeTabIndex]?.id ?? '';
+            pageState.tabId = tabs[activeTabIndex]?.id ?? '';
           }}
           onSchemaChange={(schema) => {
-            desk.schema = schema;
+            pageState.schema = schema;
           }}
         >
           <GraphiQL.Logo>
@@ -82,7 +82,7 @@ export function Page({ desk }: { desk: Desk }) {
           </GraphiQL.Footer>
         </GraphiQL>
       </main>
-    </DeskContext>
+    </PageStateContext>
   );
 }
 
@@ -91,13 +91,13 @@ const themeNames = { system: 'System', light: 'Light', dark: 'Dark' } as const;
 
 /** The corner of the page: the way to the console, how much is live, and the theme. */
 function Corner() {
-  const desk = useDesk();
-  useObservable(desk.streams);
+  const pageState = usePageState();
+  useObservable(pageState.streams);
   const { tabs, activeTabIndex, theme, queryEditor } = useGraphiQL(
     pick('tabs', 'activeTabIndex', 'theme', 'queryEditor'),
   );
   const { setTheme, setVisiblePlugin } = useGraphiQLActions();
-  desk.tabId = tabs[activeTabIndex]?.id ?? '';
+  pageState.tabId = tabs[activeTabIndex]?.id ?? '';
   useEffect(() => queryEditor?.updateOptions({ wordWrap: 'on' }), [queryEditor]);
   // GraphiQL reads the theme of the system once; its editors would keep it.
   useEffect(() => {
@@ -106,7 +106,7 @@ function Corner() {
     system.addEventListener('change', follow);
     return () => system.removeEventListener('change', follow);
   }, [theme, setTheme]);
-  const live = desk.streams.all().filter(({ state }) => state !== 'ENDED').length;
+  const live = pageState.streams.all().filter(({ state }) => state !== 'ENDED').length;
   return (
     <nav className="im im-corner" aria-label="Page">
       {live > 0 && (

@@ -2,8 +2,8 @@
 
 import { useCallback, useDeferredValue, useMemo, useState } from 'react';
 import { copy } from '../copy.ts';
-import { useDesk } from '../desk.ts';
 import { useObservable } from '../observable.ts';
+import { usePageState } from '../page-state.ts';
 import { type Entry, jsonLines, searchText } from '../stream/event-log.ts';
 import type { LiveStream } from '../stream/streams.ts';
 import { ExplainButton } from './explain-button.tsx';
@@ -14,7 +14,7 @@ import { VirtualList } from './virtual-list.tsx';
 const keyOf = (entry: Entry): number => entry.number;
 
 export function EventLogView({ stream }: { stream: LiveStream }) {
-  const { streams } = useDesk();
+  const { streams } = usePageState();
   useObservable(streams);
   const [search, setSearch] = useState('');
   const [newestFirst, setNewestFirst] = useState(true);
@@ -117,7 +117,7 @@ function Counts({ stream, found }: { stream: LiveStream; found: number | null })
 }
 
 function StopButton({ stream }: { stream: LiveStream }) {
-  const { streams } = useDesk();
+  const { streams } = usePageState();
   const { end } = stream;
   if (end) return end.code ? <ExplainButton code={end.code} /> : null;
   return (

@@ -1,10 +1,10 @@
 /** The way from a code to what it means. */
 import { useGraphiQLActions } from '@graphiql/react';
-import { useDesk } from '../desk.ts';
+import { usePageState } from '../page-state.ts';
 import { errorsTitle } from '../panel/errors-panel.tsx';
 
 export function ExplainButton({ code }: { code: string }) {
-  const desk = useDesk();
+  const pageState = usePageState();
   const { setVisiblePlugin } = useGraphiQLActions();
   return (
     <button
@@ -12,7 +12,7 @@ export function ExplainButton({ code }: { code: string }) {
       className="im-button"
       onClick={() => {
         setVisiblePlugin(errorsTitle);
-        desk.explain(code);
+        pageState.explain(code);
       }}
     >
       What is {code}?

@@ -1,7 +1,7 @@
 /** What stands around, or in the place of, GraphiQL's response: events, codes, and what lives in other tabs. */
 import { pick, useGraphiQL } from '@graphiql/react';
-import { useDesk } from '../desk.ts';
 import { useObservable } from '../observable.ts';
+import { usePageState } from '../page-state.ts';
 import { codesIn } from '../panel/errors-panel.tsx';
 import { type FollowUp, followUpOf } from '../panel/follow.ts';
 import { useShowStream } from '../panel/live-panel.tsx';
@@ -13,13 +13,13 @@ import { ExplainButton } from './explain-button.tsx';
 import { stateText } from './state-text.tsx';
 
 export function ResponsePane() {
-  const desk = useDesk();
-  useObservable(desk);
-  useObservable(desk.streams);
+  const pageState = usePageState();
+  useObservable(pageState);
+  useObservable(pageState.streams);
   const { tabs, activeTabIndex } = useGraphiQL(pick('tabs', 'activeTabIndex'));
   const tabId = tabs[activeTabIndex]?.id ?? '';
-  const view = desk.view(tabId);
-  const stream = desk.streams.find(view.streamId);
+  const view = pageState.view(tabId);
+  const stream = pageState.streams.find(view.streamId);
   const showsEvents = stream !== undefined && view.shows === 'EVENTS';
   return (
     <>
@@ -29,14 +29,14 @@ export function ResponsePane() {
             <button
               type="button"
               aria-pressed={showsEvents}
-              onClick={() => desk.show(tabId, { shows: 'EVENTS' })}
+              onClick={() => pageState.show(tabId, { shows: 'EVENTS' })}
             >
               Events
             </button>
             <button
               type="button"
               aria-pressed={!showsEvents}
-              onClick={() => desk.show(tabId, { shows: 'RESPONSE' })}
+              onClick={() => pageState.show(tabId, { shows: 'RESPONSE' })}
             >
               Response
             </button>
@@ -52,14 +52,14 @@ export function ResponsePane() {
 
 /** What can be done with the last answer. */
 function AnswerLinks({ tabId }: { tabId: string }) {
-  const desk = useDesk();
-  const { answer } = desk.view(tabId);
+  const pageState = usePageState();
+  const { answer } = pageState.view(tabId);
   if (!answer) return null;
   const followUp = followUpOf(answer);
   return (
     <>
       {followUp && <FollowButton tabId={tabId} followUp={followUp} />}
-      {codesIn(answer.result, desk.schema).map((code) => (
+      {codesIn(answer.result, pageState.schema).map((code) => (
         <ExplainButton key={code} code={code} />
       ))}
     </>
@@ -67,15 +67,15 @@ function AnswerLinks({ tabId }: { tabId: string }) {
 }
 
 function FollowButton({ tabId, followUp }: { tabId: string; followUp: FollowUp }) {
-  const desk = useDesk();
+  const pageState = usePageState();
   const open = useOpenDocument();
   function follow(): void {
     const { query, variables, isOwn } = followUp;
     if (!isOwn) open?.({ query, variables: JSON.stringify(variables, null, 2) });
     // The tab that was opened is the one in front now.
-    const ofTab = isOwn ? tabId : desk.tabId;
-    const stream = desk.streams.start(ofTab, followUp, desk.schema);
-    desk.show(ofTab, { shows: 'EVENTS', streamId: stream.id });
+    const ofTab = isOwn ? tabId : pageState.tabId;
+    const stream = pageState.streams.start(ofTab, followUp, pageState.schema);
+    pageState.show(ofTab, { shows: 'EVENTS', streamId: stream.id });
   }
   return (
     <button type="button" className="im-button" onClick={follow} disabled={!open}>
@@ -88,7 +88,7 @@ const mostOthers = 3;
 
 /** The newest event of the subscriptions that are not shown. */
 function OtherStreams({ shownId }: { shownId: number | null }) {
-  const { streams } = useDesk();
+  const { streams } = usePageState();
   const show = useShowStream();
   const others = streams.all().filter(({ id, state }) => id !== shownId && state !== 'ENDED');
   if (others.length === 0) return null;

@@ -2,8 +2,8 @@
 import { useGraphiQL } from '@graphiql/react';
 import { type GraphQLEnumType, type GraphQLSchema, isEnumType } from 'graphql';
 import { useEffect } from 'react';
-import { useDesk } from '../desk.ts';
 import { useObservable } from '../observable.ts';
+import { usePageState } from '../page-state.ts';
 import { requestCodes } from './request-codes.ts';
 import { Text } from './text.tsx';
 
@@ -12,10 +12,10 @@ export const errorsTitle = 'Errors';
 type Codes = readonly (readonly [code: string, meaning: string])[];
 
 export function ErrorsPanel() {
-  const desk = useDesk();
-  useObservable(desk);
+  const pageState = usePageState();
+  useObservable(pageState);
   const schema = useGraphiQL((state) => state.schema);
-  const chosen = desk.code();
+  const chosen = pageState.code();
   useEffect(() => {
     if (chosen) document.getElementById(`im-code-${chosen}`)?.scrollIntoView({ block: 'center' });
   }, [chosen]);

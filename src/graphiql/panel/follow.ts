@@ -7,7 +7,7 @@ import {
   print,
   type ValueNode,
 } from 'graphql';
-import type { Answer } from '../desk.ts';
+import type { Answer } from '../page-state.ts';
 import type { SubscriptionRequest } from '../stream/document.ts';
 
 export interface FollowUp extends SubscriptionRequest {

@@ -1,15 +1,15 @@
 /** Every subscription of this window, whichever tab started it. */
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { useEffect, useReducer } from 'react';
-import { useDesk } from '../desk.ts';
 import { StateText } from '../log/state-text.tsx';
 import { useObservable } from '../observable.ts';
+import { usePageState } from '../page-state.ts';
 import { spoken } from '../stream/line.ts';
 import type { LiveStream } from '../stream/streams.ts';
 import { second } from '../time.ts';
 
 export function LivePanel() {
-  const { streams } = useDesk();
+  const { streams } = usePageState();
   useObservable(streams);
   useTick();
   const all = streams.all();
@@ -42,7 +42,7 @@ function useTick(): void {
 }
 
 function StreamCard({ stream }: { stream: LiveStream }) {
-  const { streams } = useDesk();
+  const { streams } = usePageState();
   const show = useShowStream();
   const { log, name, state, resumes } = stream;
   const last = log.last();
@@ -88,12 +88,12 @@ function StreamCard({ stream }: { stream: LiveStream }) {
 
 /** Shows the events of a subscription: in its tab, or in the present one if that is closed. */
 export function useShowStream(): (stream: LiveStream) => void {
-  const desk = useDesk();
+  const pageState = usePageState();
   const tabs = useGraphiQL(({ tabs }) => tabs);
   const { changeTab } = useGraphiQLActions();
   return ({ id, tabId }) => {
     const index = tabs.findIndex((each) => each.id === tabId);
-    if (index >= 0 && tabId !== desk.tabId) changeTab(index);
-    desk.show(index >= 0 ? tabId : desk.tabId, { shows: 'EVENTS', streamId: id });
+    if (index >= 0 && tabId !== pageState.tabId) changeTab(index);
+    pageState.show(index >= 0 ? tabId : pageState.tabId, { shows: 'EVENTS', streamId: id });
   };
 }

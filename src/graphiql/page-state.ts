@@ -18,7 +18,7 @@ export interface TabView {
   readonly answer: Answer | null;
 }
 
-export interface Desk extends Observable {
+export interface PageState extends Observable {
   readonly streams: Streams;
   /** The tab in front; GraphiQL writes it before it runs an operation. */
   tabId: string;
@@ -32,7 +32,7 @@ export interface Desk extends Observable {
 
 const nothing: TabView = { shows: 'RESPONSE', streamId: null, answer: null };
 
-export function createDesk(streams: Streams): Desk {
+export function createPageState(streams: Streams): PageState {
   const [observable, changed] = createObservable();
   const views = new Map<string, TabView>();
   const view = (tabId: string): TabView => views.get(tabId) ?? nothing;
@@ -53,10 +53,10 @@ export function createDesk(streams: Streams): Desk {
   };
 }
 
-export const DeskContext = createContext<Desk | null>(null);
+export const PageStateContext = createContext<PageState | null>(null);
 
-export function useDesk(): Desk {
-  const desk = useContext(DeskContext);
-  if (!desk) throw new Error('There is no desk around this component.');
-  return desk;
+export function usePageState(): PageState {
+  const pageState = useContext(PageStateContext);
+  if (!pageState) throw new Error('There is no pageState around this component.');
+  return pageState;
 }
