@@ -53,11 +53,12 @@ function CurrentView() {
         Loaded.value = component;
       },
       () => {
-        failed.value = 'This view could not be loaded. Load the page again.';
+        if (isCurrent) failed.value = 'This view could not be loaded. Load the page again.';
       },
     );
     return () => {
       isCurrent = false;
+      failed.value = null;
       Loaded.value = null;
     };
   }, [view]);
