@@ -5,7 +5,7 @@ import { copy } from '../copy.ts';
 import { useObservable } from '../observable.ts';
 import { usePageState } from '../page-state.ts';
 import { type Entry, jsonLines, searchText } from '../stream/event-log.ts';
-import type { LiveStream } from '../stream/streams.ts';
+import { emptyText, type LiveStream } from '../stream/streams.ts';
 import { ExplainButton } from './explain-button.tsx';
 import { detailHeight, Row } from './row.tsx';
 import { StateText } from './state-text.tsx';
@@ -73,11 +73,7 @@ export function EventLogView({ stream }: { stream: LiveStream }) {
         </button>
       </div>
       {found.length === 0 ? (
-        <p className="im-empty">
-          {sought
-            ? 'No event has this text.'
-            : 'No event yet. Each one appears here as soon as it is committed.'}
-        </p>
+        <p className="im-empty">{sought ? 'No event has this text.' : emptyText(stream)}</p>
       ) : (
         <VirtualList
           label={`Events of ${stream.name}`}
@@ -111,6 +107,7 @@ function Counts({ stream, found }: { stream: LiveStream; found: number | null })
     <span className="im-quiet">
       {count.toLocaleString('en')} {count === 1 ? 'event' : 'events'}
       {log.dropped() > 0 && `, the oldest ${log.dropped().toLocaleString('en')} dropped`}
+      {log.cleared() > 0 && `, ${log.cleared().toLocaleString('en')} cleared`}
       {found !== null && `, ${found.toLocaleString('en')} found`}
     </span>
   );

@@ -28,8 +28,10 @@ export interface EventLog {
   entries(): readonly Entry[];
   /** Events since the start, also those that were dropped or cleared. */
   count(): number;
-  /** Older events that are no longer here. */
+  /** Older events that are no longer here, for want of room. */
   dropped(): number;
+  /** Events that `clear` took away. */
+  cleared(): number;
   last(): EventEntry | null;
   /** Events a second, over the last ten seconds. */
   rate(now: number): number;
@@ -39,6 +41,8 @@ export interface EventLog {
 }
 
 export const mostEntries = 10_000;
+/** Of so many resources the last event is kept, which the next line is compared with. */
+export const mostCompared = 2_000;
 const rateSeconds = 10;
 
 export function createEventLog(): EventLog {
@@ -47,7 +51,9 @@ export function createEventLog(): EventLog {
   let number = 0;
   let count = 0;
   let dropped = 0;
+  let cleared = 0;
   let last: EventEntry | null = null;
+  /** The last event of each resource; of the resources without one for longest it is forgotten. */
   const before = new Map<string, Record<string, unknown>>();
   /** Number of events of each of the last seconds. */
   const perSecond = new Map<number, number>();
@@ -68,6 +74,7 @@ export function createEventLog(): EventLog {
     },
     count: () => count,
     dropped: () => dropped,
+    cleared: () => cleared,
     last: () => last,
     rate(now) {
       const from = Math.floor(now / 1000) - rateSeconds;
@@ -91,13 +98,18 @@ export function createEventLog(): EventLog {
         line: lineOf(known, before.get(identity) ?? null),
         event,
       };
+      before.delete(identity);
       before.set(identity, known);
+      if (before.size > mostCompared) before.delete(before.keys().next().value as string);
       count += 1;
       append(last);
     },
     mark: (text, now) => append({ kind: 'MARK', number: ++number, time: now, text }),
     clear() {
+      cleared = count - dropped;
       entries = [];
+      handedOut = false;
+      before.clear();
     },
   };
 }

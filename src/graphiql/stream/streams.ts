@@ -163,3 +163,9 @@ export function endText({ reason, code, message }: StreamEnd): string {
   if (reason === 'COMPLETED') return 'Completed by the server.';
   return [code, message].filter(Boolean).join(': ');
 }
+
+/** Why the log is empty. A log that was cleared after its stream ended stays so. */
+export function emptyText({ state, log }: Pick<LiveStream, 'state' | 'log'>): string {
+  const none = log.count() > 0 ? 'No event since the log was cleared.' : 'No event yet.';
+  return state === 'ENDED' ? none : `${none} Each one appears here as soon as it is committed.`;
+}
