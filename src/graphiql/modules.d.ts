@@ -12,3 +12,8 @@ declare module 'example-operations' {
   export const operations: readonly ExampleOperation[];
 }
 declare module '*.css';
+
+/** Whether the tab key leaves the editors; no option of an editor sets it. */
+declare module 'monaco-editor/esm/vs/editor/browser/config/tabFocus.js' {
+  export const TabFocus: { setTabFocusMode(leaves: boolean): void };
+}
