@@ -1,6 +1,7 @@
 /** GraphiQL in a real browser, without a network: the first session of the README in one window. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { expect, onTestFinished, test } from 'vitest';
@@ -113,6 +114,11 @@ test.runIf(isThere)('the first session in one window, offline', { timeout: 300_0
     for (const each of graphiql) findings.add(each);
   };
 
+  // The tab key leads through the editors and out of them.
+  await page.locator('.graphiql-query-editor .view-lines').first().click();
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate(() => document.activeElement?.ariaLabel)).toMatch(/execute query/i);
+
   // Watch, then deploy from the examples: the log has every transition, and so has the line below the answer.
   await button(page, /execute query/i).click();
   await live(page).waitFor();
@@ -163,6 +169,29 @@ test.runIf(isThere)('the first session in one window, offline', { timeout: 300_0
   await client.accept('stopInstance', key);
   await button(page, 'Go on, 2 new').click();
   expect((await states(page)).slice(-2)).toEqual(['STOPPING', 'STOPPED']);
+
+  // The store is another one after a restart: GraphiQL and the console say that they do not know what came between.
+  const console = await page.context().newPage();
+  await console.goto(`${server.url}/instances/${key}`);
+  await console.locator('.resource-state-sign').getByText('Stopped').waitFor();
+  await server.kill9();
+  rmSync(join(server.dataDir, 'store.json'));
+  await server.start();
+  await page
+    .getByText(/Live since [\d:]+, after a gap/)
+    .first()
+    .waitFor();
+  await console.getByText('the server has another log now').waitFor();
+  await client.accept('startInstance', key);
+  await console.locator('.resource-state-sign').getByText('Running').waitFor();
+  await button(page, 'Show events').last().click();
+  await expect.poll(async () => (await states(page)).at(-1)).toBe('RUNNING');
+  await response(page).getByText('what came in between is not known').waitFor();
+  await button(page, 'What is CURSOR_INVALID?').click();
+  await page.locator('[data-chosen=true]').getByText('CURSOR_INVALID').waitFor();
+  await console.close();
+  await client.accept('stopInstance', key);
+  await client.until(key, 'STOPPED');
 
   // Query, then subscribe; a refused command leads to the meaning of its code; a picker knows what there is.
   await page.emulateMedia({ colorScheme: 'dark' });

@@ -38,7 +38,7 @@ const resuming = createResumingClient({
 export const client: ResumingClient = {
   ...resuming,
   subscribe: <Data, Snapshot>(request: StreamRequest<Snapshot>, sink: StreamSink<Data>) =>
-    resuming.subscribe<Data, Snapshot>(request, {
+    resuming.subscribe<Data, Snapshot>(withReset(request), {
       next(event) {
         missed.take(event);
         sink.next(event);
@@ -47,6 +47,16 @@ export const client: ResumingClient = {
       complete: () => sink.complete?.(),
     }),
 };
+
+function withReset<Snapshot>(request: StreamRequest<Snapshot>): StreamRequest<Snapshot> {
+  return {
+    ...request,
+    onReset(reset) {
+      if (reset.reason !== 'INITIAL') missed.unknown(reset.reason);
+      return request.onReset?.(reset);
+    },
+  };
+}
 
 /** The server refuses the session: it was revoked, or is over. */
 const forbidden = 4403;

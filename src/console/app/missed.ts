@@ -9,7 +9,11 @@ import { timeNow } from '../part/time.tsx';
 export interface Return {
   readonly since: Date;
   readonly changes: number;
+  /** Why the changes are not known, and what is shown was read anew; null: they are known. */
+  readonly unknown: LostCursor | null;
 }
+
+export type LostCursor = 'CURSOR_EXPIRED' | 'CURSOR_INVALID';
 
 /** The last return; null: there was none, or it was dismissed. */
 export const returned = signal<Return | null>(null);
@@ -41,7 +45,13 @@ export const missed = {
   back(): void {
     const closesAt = performance.now() + catchUpMilliseconds;
     gap = { cursors: new Set(), times: [], end: null, closesAt };
-    returned.value = { since: new Date(timeNow()), changes: 0 };
+    returned.value = { since: new Date(timeNow()), changes: 0, unknown: null };
+  },
+  /** A stream could not resume, and has begun anew. */
+  unknown(reason: LostCursor): void {
+    gap = null;
+    const since = returned.value?.since ?? new Date(timeNow());
+    returned.value = { since, changes: 0, unknown: reason };
   },
   /** The first time of the server that is known after the return. */
   confirmed(at: string): void {

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { Time } from '../part/time.tsx';
 import { asOf, connection } from './connection.ts';
-import { returned } from './missed.ts';
+import { type Return, returned } from './missed.ts';
 
 /** A message of a view: the last one, until it is dismissed. */
 export const notice = signal<string | null>(null);
@@ -26,12 +26,12 @@ export function Notices() {
       )}
       {state === 'LIVE' && returned.value && (
         <Notice
-          tone="GOOD"
+          tone={returned.value.unknown ? 'HELD' : 'GOOD'}
           dismiss={() => {
             returned.value = null;
           }}
         >
-          Back since <Time at={returned.value.since} exact />; {changes(returned.value.changes)}.
+          Back since <Time at={returned.value.since} exact />; {changes(returned.value)}.
         </Notice>
       )}
       {notice.value && (
@@ -48,7 +48,11 @@ export function Notices() {
   );
 }
 
-function changes(count: number): string {
+function changes({ changes: count, unknown }: Return): string {
+  if (unknown === 'CURSOR_EXPIRED')
+    return 'the log no longer holds all that changed meanwhile. What is shown was read anew';
+  if (unknown === 'CURSOR_INVALID')
+    return 'the server has another log now, as after a restore of its store. What is shown was read anew';
   if (count === 0) return 'nothing changed meanwhile';
   return `${count.toLocaleString()} ${count === 1 ? 'change' : 'changes'} came meanwhile`;
 }

@@ -5,7 +5,6 @@
 import { signal } from '@preact/signals';
 import { type Reset, StreamError, type StreamEvent } from '../../client/client.ts';
 import { client, streamEnded } from '../app/connection.ts';
-import { notice } from '../app/notices.tsx';
 import { type Answer, hostFields, instanceFields, type Row, rowOf } from './row.ts';
 
 export type Load =
@@ -105,7 +104,7 @@ const isPassing = (error: Error): boolean =>
   error instanceof StreamError && ['UNAVAILABLE', 'INTERNAL', 'RATE_LIMITED'].includes(error.code);
 
 /** Reads all pages. The first time rows are shown as they come; afterwards the old ones stay until the end. */
-async function onReset({ reason, data }: Reset<Snapshot>): Promise<void> {
+async function onReset({ data }: Reset<Snapshot>): Promise<void> {
   const fresh = new Map<string, Row>();
   const isFirst = rows.size === 0;
   if (isFirst) rows = fresh;
@@ -122,9 +121,6 @@ async function onReset({ reason, data }: Reset<Snapshot>): Promise<void> {
   rows = fresh;
   load.value = { status: 'LIVE' };
   redraw();
-  if (reason !== 'INITIAL')
-    notice.value =
-      'The log no longer holds all that changed meanwhile. The fleet was loaded anew, and is complete.';
 }
 
 async function readPages(first: Page, query: string, add: (page: Page) => void): Promise<void> {

@@ -50,13 +50,17 @@ export function watchResource<Detail extends Resource>({
   let isClosed = false;
   let isReading = false;
   let isAsked = false;
+  /** After a restore of the store what was shown is no measure of what is newer. */
+  let isRestored = false;
   let watched = '';
   let unsubscribe = (): void => {};
 
   function show(answer: Detail | null): void {
     const shown = detail.peek();
-    const isOlder = shown && answer?.id === shown.id && answer.sequence < shown.sequence;
+    const isOlder =
+      !isRestored && shown && answer?.id === shown.id && answer.sequence < shown.sequence;
     if (isClosed || isOlder) return;
+    isRestored = false;
     detail.value = answer;
     problem.value = null;
     readAt.value = new Date(timeNow());
@@ -96,7 +100,10 @@ export function watchResource<Detail extends Resource>({
         variables: { filter },
         snapshot: { query: '{ feedPosition }' },
         // What happened before the position has no event; it is in what is read now.
-        onReset: () => void read(),
+        onReset({ reason }) {
+          isRestored ||= reason === 'CURSOR_INVALID';
+          void read();
+        },
       },
       ({ data }) => {
         if (data?.changes.__typename !== 'Bookmark') void read();

@@ -38,6 +38,7 @@ export function EventLogView({ stream }: { stream: LiveStream }) {
       <div className="im-log-head">
         <StateText stream={stream} />
         <Counts stream={stream} found={sought ? found.length : null} />
+        {stream.gap && !stream.end && <ExplainButton code={stream.gap.code} />}
         <StopButton stream={stream} />
       </div>
       <div className="im-log-tools" role="toolbar" aria-label="Events">

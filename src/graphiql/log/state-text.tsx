@@ -4,11 +4,12 @@ import { second } from '../time.ts';
 
 const shapes = { CONNECTING: '◌', LIVE: '●', LOST: '△', ENDED: '■' } as const;
 
-export function stateText({ state, since, resumedAt, end }: LiveStream): string {
+export function stateText({ state, since, resumedAt, gap, end }: LiveStream): string {
   switch (state) {
     case 'CONNECTING':
       return 'Connecting';
     case 'LIVE':
+      if (gap && gap.at >= (resumedAt ?? 0)) return `Live since ${second(gap.at)}, after a gap`;
       return resumedAt === null ? 'Live' : `Live, resumed at ${second(resumedAt)}`;
     case 'LOST':
       return `Connection lost at ${second(since)}, connecting again`;

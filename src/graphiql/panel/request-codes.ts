@@ -5,7 +5,7 @@ export const requestCodes = {
   CURSOR_EXPIRED:
     'The events behind this cursor are no longer kept. Read how things are now, then follow from its `feedPosition`.',
   CURSOR_INVALID:
-    'This is no cursor of this server. Take one from an event, or from `feedPosition`.',
+    'This is no cursor of this server, or one from before its store was restored. Take one from an event, or from `feedPosition`.',
   FORBIDDEN: 'You are signed in, but may not do this.',
   GRAPHQL_PARSE_FAILED: 'The document is not GraphQL. The message has the place of the fault.',
   GRAPHQL_VALIDATION_FAILED:

@@ -33,6 +33,8 @@ export interface LiveStream {
   readonly since: number;
   /** When it was resumed last. */
   readonly resumedAt: number | null;
+  /** The last time that it could not resume, so that what came before is not known, and the code that says why. */
+  readonly gap: { readonly at: number; readonly code: string } | null;
   readonly end: StreamEnd | null;
 }
 
@@ -79,7 +81,7 @@ export function createStreams(): Streams {
     if (stream.state === 'LOST') {
       stream.resumedAt = Date.now();
       const how = stream.resumes
-        ? 'Connected again. It resumes behind its last event without a gap, or ends with the reason.'
+        ? 'Connected again. It resumes behind its last event without a gap, or says that there is one.'
         : 'Subscribed again, without a cursor: events in between may be missing or come twice.';
       stream.log.mark(how, stream.resumedAt);
     }
@@ -117,13 +119,21 @@ export function createStreams(): Streams {
       const stream: Stream = {
         ...{ id: ++ids, tabId, name, request, resumes: document.cursorVariable !== null },
         ...{ log: createEventLog(), state: 'CONNECTING', since: Date.now() },
-        ...{ resumedAt: null, end: null, following: { stop() {}, lost() {} } },
+        ...{ resumedAt: null, gap: null, end: null, following: { stop() {}, lost() {} } },
       };
       streams = [stream, ...streams];
       if (isConnected) enter(stream, 'LIVE');
       stream.following = follow(client, document, {
         next(event) {
           stream.log.add(event, Date.now());
+          changed();
+        },
+        gap({ code, message }) {
+          stream.gap = { at: Date.now(), code };
+          stream.log.mark(
+            `It goes on from now: what came in between is not known. ${code}: ${message}`,
+            stream.gap.at,
+          );
           changed();
         },
         error: (error) => finish(stream, failureOf(error)),
