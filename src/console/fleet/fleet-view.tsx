@@ -132,10 +132,8 @@ function Status({ query, list }: { query: FleetQuery; list: FleetList }) {
       )}
       {state.status === 'FAILED' && (
         <div class="failed" role="alert">
-          <span class="wrong">The fleet is not live: {state.message}</span>{' '}
-          <button type="button" onClick={openFleet}>
-            Try again
-          </button>
+          <span class="wrong">The fleet is not live: {state.message}</span> It is tried again every
+          few seconds.
         </div>
       )}
     </div>

@@ -53,7 +53,7 @@ export function followLog(wanted: Wanted, isAtTop: () => boolean): () => void {
         if (!isOver) onReset({ reason: 'INITIAL', oldestCursor: null, data });
       },
       (error: Error) => {
-        failure.value = error.message;
+        if (!isOver) failure.value = error.message;
       },
     );
     return () => {

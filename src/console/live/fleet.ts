@@ -4,7 +4,8 @@
  */
 import { signal } from '@preact/signals';
 import { type Reset, StreamError, type StreamEvent } from '../../client/client.ts';
-import { client, streamEnded } from '../app/connection.ts';
+import { client } from '../app/connection.ts';
+import { keepOpen } from '../resource/keep-open.ts';
 import { type Answer, hostFields, instanceFields, type Row, rowOf } from './row.ts';
 
 export type Load =
@@ -25,7 +26,6 @@ const pageSize = 200;
 const firstPageSize = 50;
 /** Changes are shown together, so often at most, and with the next frame of the screen. */
 const redrawMilliseconds = 100;
-const retryMilliseconds = 5_000;
 const pageAttempts = 5;
 
 const page = /* GraphQL */ `nodes { ...InstanceRow } totalCount pageInfo { hasNextPage endCursor }`;
@@ -82,22 +82,17 @@ interface Change {
 
 let isOpen = false;
 
-/** Begins, once; after a failure again. */
+/** Begins, once. */
 export function openFleet(): void {
   if (isOpen) return;
   isOpen = true;
-  if (rows.size === 0) load.value = { status: 'LOADING', loaded: 0, total: null };
-  client.subscribe<Change, Snapshot>(
+  keepOpen<Change, Snapshot>(
     { query: changesQuery, snapshot: { query: snapshotQuery }, onReset },
-    { next: take, error: fail },
+    take,
+    (message) => {
+      load.value = { status: 'FAILED', message };
+    },
   );
-}
-
-function fail(error: Error): void {
-  isOpen = false;
-  if (streamEnded(error)) return;
-  load.value = { status: 'FAILED', message: error.message };
-  if (isPassing(error)) setTimeout(openFleet, retryMilliseconds);
 }
 
 const isPassing = (error: Error): boolean =>

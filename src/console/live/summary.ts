@@ -1,9 +1,10 @@
 /** How the fleet stands: the light stream that every view has, and by which the connection is live. */
 import { computed, signal } from '@preact/signals';
-import { client, connection, streamEnded } from '../app/connection.ts';
+import { connection } from '../app/connection.ts';
 import { missed } from '../app/missed.ts';
 import { appearanceOf, type ResourceKind } from '../part/state-sign.tsx';
 import { setServerTime } from '../part/time.tsx';
+import { keepOpen } from '../resource/keep-open.ts';
 
 interface StateCount {
   readonly state: string;
@@ -39,8 +40,6 @@ const errorsOf = (kind: ResourceKind, counts: readonly StateCount[] = []): Error
 export const instanceErrors = computed(() => errorsOf('INSTANCE', summary.value?.instancesByState));
 export const hostErrors = computed(() => errorsOf('HOST', summary.value?.hostsByState));
 
-const retryMilliseconds = 5_000;
-
 const query = /* GraphQL */ `
   subscription FleetSummary {
     fleet {
@@ -59,24 +58,13 @@ connection.subscribe((state) => {
   if (state !== 'LIVE') isClockUnknown = true;
 });
 
-/** Begins once, with the page. A refusal that is not the end of the session is asked again. */
+/** Begins once, with the page. */
 export function followSummary(): void {
-  client.subscribe<{ fleet: Summary }>(
-    { query },
-    {
-      next({ data }) {
-        if (!data) return;
-        summary.value = data.fleet;
-        if (isClockUnknown) setServerTime(data.fleet.at);
-        isClockUnknown = false;
-        missed.confirmed(data.fleet.at);
-      },
-      error(error) {
-        if (!streamEnded(error)) setTimeout(followSummary, retryMilliseconds);
-      },
-      complete() {
-        if (connection.value !== 'SIGNED_OUT') setTimeout(followSummary, retryMilliseconds);
-      },
-    },
-  );
+  keepOpen<{ fleet: Summary }>({ query }, ({ data }) => {
+    if (!data) return;
+    summary.value = data.fleet;
+    if (isClockUnknown) setServerTime(data.fleet.at);
+    isClockUnknown = false;
+    missed.confirmed(data.fleet.at);
+  });
 }

@@ -1,33 +1,20 @@
-/** A stream that is opened again after an error of the server, until it is closed. */
+/** A stream of the page's client that is opened again after it ended, while the viewer is signed in. */
 import type { StreamEvent, StreamRequest } from '../../client/client.ts';
-import { client, streamEnded } from '../app/connection.ts';
-
-const retryMs = 5_000;
+import { client, connection, streamEnded } from '../app/connection.ts';
+import { reopen } from '../live/reopen.ts';
 
 /**
- * @param failed called with the message of each such error
+ * @param failed called with the reason each time it ended
  * @returns a function that closes it
  */
 export function keepOpen<Data, Snapshot = Record<string, unknown>>(
   request: StreamRequest<Snapshot>,
   next: (event: StreamEvent<Data>) => void,
-  failed?: (message: string) => void,
+  failed: (message: string) => void = () => {},
 ): () => void {
-  let unsubscribe = (): void => {};
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  function open(): void {
-    unsubscribe = client.subscribe<Data, Snapshot>(request, {
-      next,
-      error(error) {
-        if (streamEnded(error)) return;
-        failed?.(error.message);
-        timer = setTimeout(open, retryMs);
-      },
-    });
-  }
-  open();
-  return () => {
-    clearTimeout(timer);
-    unsubscribe();
-  };
+  return reopen<Data, Snapshot>(client, request, {
+    next,
+    failed,
+    isFinal: (error) => (error ? streamEnded(error) : connection.peek() === 'SIGNED_OUT'),
+  });
 }
