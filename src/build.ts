@@ -51,18 +51,7 @@ async function makeBuild(folder: string): Promise<void> {
   const draft = `${folder}.${process.pid}.tmp`;
   mkdirSync(draft, { recursive: true });
   try {
-    for (const name of programs) {
-      const { text, packages } = await compileProgram(name);
-      writeFileSync(join(draft, `${name}.mjs`), text);
-      writeFileSync(join(draft, `${name}.json`), JSON.stringify({ packages }));
-    }
-    for (const name of pageNames) {
-      const files = await filesOfBuild(name, await compilePage(name));
-      for (const [path, content] of files) {
-        mkdirSync(dirname(join(draft, path)), { recursive: true });
-        writeFileSync(join(draft, path), content);
-      }
-    }
+    // What most often has a fault in it is first.
     await build({
       ...bundleOptions,
       entryPoints: [join(source, 'main.ts')],
@@ -76,6 +65,18 @@ async function makeBuild(folder: string): Promise<void> {
       plugins: [...bundleOptions.plugins, keepSourceUrls(folder)],
       logLevel: 'warning',
     });
+    for (const name of programs) {
+      const { text, packages } = await compileProgram(name);
+      writeFileSync(join(draft, `${name}.mjs`), text);
+      writeFileSync(join(draft, `${name}.json`), JSON.stringify({ packages }));
+    }
+    for (const name of pageNames) {
+      const files = await filesOfBuild(name, await compilePage(name));
+      for (const [path, content] of files) {
+        mkdirSync(dirname(join(draft, path)), { recursive: true });
+        writeFileSync(join(draft, path), content);
+      }
+    }
     renameSync(draft, folder);
   } catch (error) {
     if (!existsSync(folder)) throw error; // Otherwise another process was faster.
