@@ -1,14 +1,21 @@
-/** How GraphiQL sends an operation: queries and mutations by POST, subscriptions over the WebSocket. */
-import type { Fetcher, FetcherParams } from '@graphiql/toolkit';
+/**
+ * How GraphiQL sends an operation: queries and mutations by POST, subscriptions over the WebSocket. GraphiQL
+ * writes an answer into the tab in front, and drops it once another operation was run: such an answer is kept
+ * for the tab that asked.
+ */
+import { type Fetcher, type FetcherParams, formatError, formatResult } from '@graphiql/toolkit';
 import { type OperationDefinitionNode, parse } from 'graphql';
 import type { PageState } from './page-state.ts';
 
 export function createFetcher(pageState: PageState): Fetcher {
+  let newestRun = 0;
+  const newestRunOf = new Map<string, number>();
   return async (params, options) => {
     const operation = operationOf(params);
     const operationName = operation ? operation.name?.value : (params.operationName ?? undefined);
     const { tabId } = pageState;
     if (operation?.operation === 'subscription') {
+      newestRunOf.set(tabId, ++newestRun);
       const { query, variables } = params;
       const stream = pageState.streams.start(
         tabId,
@@ -19,12 +26,28 @@ export function createFetcher(pageState: PageState): Fetcher {
       // GraphiQL ends its own subscriptions whenever another operation runs: it gets none.
       return { data: null };
     }
-    const result = await post({ ...params, operationName }, options?.headers);
-    if (params.operationName !== 'IntrospectionQuery')
-      pageState.show(tabId, { shows: 'RESPONSE', answer: { params, result } });
-    return result;
+    const sending = post({ ...params, operationName }, options?.headers);
+    if (params.operationName === 'IntrospectionQuery') return sending;
+    const run = ++newestRun;
+    newestRunOf.set(tabId, run);
+    const isAsked = () => newestRunOf.get(tabId) === run;
+    const isInFront = () => pageState.tabId === tabId && newestRun === run;
+    try {
+      const result = await sending;
+      if (!isAsked()) return nothing();
+      const late = isInFront() ? null : formatResult(result);
+      pageState.show(tabId, { shows: 'RESPONSE', answer: { params, result }, late });
+      return late === null ? result : nothing();
+    } catch (error) {
+      if (isAsked() && isInFront()) throw error;
+      if (isAsked()) pageState.show(tabId, { shows: 'RESPONSE', late: formatError(error) });
+      return nothing();
+    }
   };
 }
+
+/** An answer that GraphiQL shows nowhere. */
+async function* nothing(): AsyncGenerator<never> {}
 
 /**
  * The operation that is to run: the one with the name, else the first. A tab that has just been opened has the

@@ -16,6 +16,8 @@ export interface TabView {
   readonly streamId: number | null;
   /** The last answer of a query or mutation. */
   readonly answer: Answer | null;
+  /** The text of an answer that came while another tab was in front; null: GraphiQL has the answer. */
+  readonly late: string | null;
 }
 
 export interface PageState extends Observable {
@@ -30,7 +32,7 @@ export interface PageState extends Observable {
   explain(code: string | null): void;
 }
 
-const nothing: TabView = { shows: 'RESPONSE', streamId: null, answer: null };
+const nothing: TabView = { shows: 'RESPONSE', streamId: null, answer: null, late: null };
 
 export function createPageState(streams: Streams): PageState {
   const [observable, changed] = createObservable();

@@ -129,8 +129,15 @@ test.runIf(isThere)('the first session in one window, offline', { timeout: 300_0
   await tab(page, 'WatchInstance').click();
   expect(await states(page)).toEqual(startUp);
 
-  // The tab is left and another operation runs: the subscription goes on.
+  // The tab is left and another operation runs: the subscription goes on. An answer is shown in the tab that asked.
+  const asked = new Promise<() => void>((resolve) =>
+    page.route('**/graphql', (route) => resolve(() => void route.continue()), { times: 1 }),
+  );
   await button(page, 'Run History').click();
+  const send = await asked;
+  await tab(page, 'WatchInstance').click();
+  await Promise.all([page.waitForResponse('**/graphql'), send()]);
+  await tab(page, 'History').click();
   await response(page).getByText('"totalCount": 4').waitFor();
   await client.accept('pauseInstance', key);
   await response(page).locator('.im-strip').getByText('PAUSING → PAUSED').waitFor();

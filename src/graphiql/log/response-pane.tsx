@@ -1,5 +1,6 @@
 /** What stands around, or in the place of, GraphiQL's response: events, codes, and what lives in other tabs. */
-import { pick, useGraphiQL } from '@graphiql/react';
+import { pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
+import { useEffect } from 'react';
 import { useObservable } from '../observable.ts';
 import { usePageState } from '../page-state.ts';
 import { codesIn } from '../panel/errors-panel.tsx';
@@ -19,6 +20,7 @@ export function ResponsePane() {
   const { tabs, activeTabIndex } = useGraphiQL(pick('tabs', 'activeTabIndex'));
   const tabId = tabs[activeTabIndex]?.id ?? '';
   const view = pageState.view(tabId);
+  useLateAnswer(tabId);
   const stream = pageState.streams.find(view.streamId);
   const showsEvents = stream !== undefined && view.shows === 'EVENTS';
   return (
@@ -48,6 +50,20 @@ export function ResponsePane() {
       <OtherStreams shownId={showsEvents ? stream.id : null} />
     </>
   );
+}
+
+/** Gives the tab in front the answer that came while another one was there. */
+function useLateAnswer(tabId: string): void {
+  const pageState = usePageState();
+  const { responseEditor } = useGraphiQL(pick('responseEditor'));
+  const { updateActiveTabValues } = useGraphiQLActions();
+  const { late } = pageState.view(tabId);
+  useEffect(() => {
+    if (late === null || !responseEditor) return;
+    responseEditor.setValue(late);
+    updateActiveTabValues({ response: late });
+    pageState.show(tabId, { late: null });
+  }, [late, tabId, responseEditor, pageState, updateActiveTabValues]);
 }
 
 /** What can be done with the last answer. */
