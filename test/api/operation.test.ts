@@ -45,6 +45,37 @@ describe('operations', () => {
     expect(await fleet.take(over, 100)).toEqual([{ operationUpdates: { status: 'SUCCEEDED' } }]);
   });
 
+  test('the phase of a running one is the state of its resource, wherever it is shown', async () => {
+    fleet.runtime.outcome = () => null;
+    const { operation } = await deploy();
+    const shown = await eventually(async () => {
+      const { instance } = await fleet.ask(
+        `query ($key: ID!) { instance(instance: $key) { state
+          activeOperation { status phase resource { key stateName } } operations { nodes { phase } } } }`,
+        { key },
+      );
+      expect(instance).toMatchObject({
+        state: 'INITIALIZING',
+        activeOperation: { status: 'RUNNING' },
+      });
+      return instance;
+    });
+    expect(shown).toMatchObject({
+      activeOperation: { phase: 'INITIALIZING', resource: { key, stateName: 'INITIALIZING' } },
+      operations: { nodes: [{ phase: 'INITIALIZING' }] },
+    });
+    const { id } = operation;
+    const read = 'query ($id: ID!) { operation(operation: $id) { phase } }';
+    expect(await fleet.ask(read, { id })).toEqual({ operation: { phase: 'INITIALIZING' } });
+    const updates = await fleet.stream(
+      'subscription ($id: ID!) { operationUpdates(operation: $id) { phase resource { key } } }',
+      { id },
+    );
+    expect(await fleet.take(updates, 1)).toEqual([
+      { operationUpdates: { phase: 'INITIALIZING', resource: { key } } },
+    ]);
+  });
+
   test('one that is not there', async () => {
     const id = globalId('Operation', randomUUID());
     expect(

@@ -15,6 +15,18 @@ import { defineOrder } from '../list/order.ts';
 import { Failure, shownFailure } from './failure.ts';
 import { Actor, asResource, Resource, TimeRange } from './node.ts';
 
+interface PhaseRow {
+  status: OperationStatusName;
+  phase: string | null;
+  instance?: { state: string } | null;
+  host?: { state: string } | null;
+}
+
+/** A running operation without a phase of its own shows the present state of its resource. */
+const showsState = ({ status, phase }: PhaseRow): boolean => status === 'RUNNING' && phase === null;
+
+const stateOf = ({ instance, host }: PhaseRow): string | null => (instance ?? host)?.state ?? null;
+
 export const Operation = builder.drizzleNode('operations', {
   name: 'Operation',
   id: { column: (operation) => operation.id },
@@ -23,7 +35,16 @@ export const Operation = builder.drizzleNode('operations', {
     status: t.field({ type: OperationStatus, resolve: ({ status }) => status }),
     phase: t.string({
       nullable: true,
-      resolve: ({ phase, endedAt }) => (endedAt ? null : phase),
+      select: {
+        with: { instance: { columns: { state: true } }, host: { columns: { state: true } } },
+      },
+      extensions: {
+        pothosDrizzleLoaded: (row: PhaseRow) => !showsState(row) || stateOf(row) !== null,
+      },
+      resolve: (row) => {
+        if (row.endedAt) return null;
+        return showsState(row) ? stateOf(row) : row.phase;
+      },
     }),
     progress: t.float({ nullable: true, resolve: ({ progress }) => progress }),
     resource: t.field({

@@ -137,18 +137,11 @@ function useFollowed(newest: Operation | null): Signal<Operation | null> {
 
 function Phase({ kind, operation }: { kind: ResourceKind; operation: Operation }) {
   const { phase, progress, deadlineAt } = operation;
-  const word = phase && appearanceOf(kind, phase).word;
   const rest = deadlineAt ? Date.parse(deadlineAt) - now.value : null;
   return (
     <div class="phase">
       <span>
-        {phase === null
-          ? operation.status === 'QUEUED'
-            ? 'Waiting to begin'
-            : 'Under way'
-          : word === phase
-            ? words(phase)
-            : word}
+        {phase === null ? 'Waiting to begin' : phaseWords(kind, phase)}
         {progress !== null && `, ${Math.round(progress * 100)} %`}
         {rest !== null && (
           <span class="quiet">
@@ -159,6 +152,12 @@ function Phase({ kind, operation }: { kind: ResourceKind; operation: Operation }
       {progress !== null && <progress value={progress} aria-label="Progress of the phase" />}
     </div>
   );
+}
+
+/** A state's own word; other phases have none in the table of states. */
+function phaseWords(kind: ResourceKind, phase: string): string {
+  const { word } = appearanceOf(kind, phase);
+  return word === phase ? words(phase) : word;
 }
 
 function timesOf({ createdAt, endedAt }: Operation): string {
@@ -180,7 +179,7 @@ function OperationLink({ operation }: { operation: ShortOperation }) {
   return (
     <>
       {words(kind)} of <Link href={addressOf(kindOf(resource), resource.key)}>{resource.key}</Link>{' '}
-      <OperationStatus status={status} /> {phase && words(phase)}
+      <OperationStatus status={status} /> {phase && phaseWords(kindOf(resource), phase)}
     </>
   );
 }
