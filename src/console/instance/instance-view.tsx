@@ -102,13 +102,16 @@ function Page({ instance }: { instance: Instance }) {
 }
 
 function StateNotes({ instance }: { instance: Instance }) {
-  const { desiredState, converged, reachability, unreachableBecause, lastSeenAt, host } = instance;
+  const { desiredState, converged, archivedAt } = instance;
+  const { reachability, unreachableBecause, lastSeenAt, host } = instance;
   return (
     <>
-      <span>
-        Desired: {appearanceOf('INSTANCE', desiredState).word}
-        {!converged && ', not there yet'}
-      </span>
+      {archivedAt === null && (
+        <span>
+          Desired: {appearanceOf('INSTANCE', desiredState).word}
+          {!converged && ', not there yet'}
+        </span>
+      )}
       {reachability === 'UNKNOWN' && (
         <strong class="not-confirmed">
           Not confirmed: {unreachableBecause === 'HOST' ? 'its host' : 'its runtime'} does not
