@@ -222,11 +222,14 @@ test.runIf(isThere)('the fleet, live', { timeout: 180_000 }, async () => {
   // Signed out in one window: the other one says so, and keeps what it shows.
   await first.getByRole('button', { name: 'Sign out' }).click();
   await first.waitForURL(/\/sign-in$/);
-  await notice(second).getByText('Signed out').waitFor();
+  await notice(second).getByText('You are signed out').waitFor();
   expect(await notice(second).getByRole('link', { name: 'sign in' }).getAttribute('href')).toBe(
     '/sign-in',
   );
   expect(await isGrey(second)).toBe(1);
   await second.getByRole('link', { name: /: Stopped/ }).waitFor();
+  await second.getByRole('link', { name: 'Operations' }).click();
+  const refusal = await second.getByRole('alert').innerText();
+  expect(refusal).toMatch(/^You are signed out\. Run npm run link/);
   expect(problems).toEqual([]);
 });

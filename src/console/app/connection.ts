@@ -2,6 +2,7 @@
 import { effect, signal } from '@preact/signals';
 import {
   createResumingClient,
+  type OperationRequest,
   type ResumingClient,
   StreamError,
   type StreamRequest,
@@ -37,6 +38,12 @@ const resuming = createResumingClient({
 /** All streams of the page, over one WebSocket. Their errors go to `streamEnded`. */
 export const client: ResumingClient = {
   ...resuming,
+  query: <Data>(asked: OperationRequest) =>
+    resuming.query<Data>(asked).catch((error: unknown) => {
+      if (!isRefused(error)) throw error;
+      signedOut();
+      throw unauthenticated();
+    }),
   subscribe: <Data, Snapshot>(request: StreamRequest<Snapshot>, sink: StreamSink<Data>) =>
     resuming.subscribe<Data, Snapshot>(withReset(request), {
       next(event) {
@@ -58,14 +65,18 @@ function withReset<Snapshot>(request: StreamRequest<Snapshot>): StreamRequest<Sn
   };
 }
 
-/** The server refuses the session: it was revoked, or is over. */
-const forbidden = 4403;
+/** The server refuses the session, or there is none any more: it was revoked, or is over. */
+const refusedCloseCodes: readonly (number | null)[] = [4401, 4403];
+
+const isRefused = (error: unknown): boolean =>
+  error instanceof StreamError &&
+  (error.code === 'UNAUTHENTICATED' || refusedCloseCodes.includes(error.closeCode));
 
 /** For the `error` of each stream. @returns is it the end of the session? */
 export function streamEnded(error: Error): boolean {
-  const isSessionOver = error instanceof StreamError && error.closeCode === forbidden;
-  if (isSessionOver) signedOut();
-  else console.error(error);
+  if (isRefused(error)) signedOut();
+  const isSessionOver = connection.peek() === 'SIGNED_OUT';
+  if (!isSessionOver) console.error(error);
   return isSessionOver;
 }
 
@@ -103,6 +114,13 @@ export class RequestError extends Error {
   }
 }
 
+/** The server's own words are for programs: they speak of tokens. */
+const unauthenticated = () =>
+  new RequestError(
+    'You are signed out. Run npm run link on the machine of the server, and open the link that it prints in this browser.',
+    'UNAUTHENTICATED',
+  );
+
 const unreachable = () =>
   new RequestError('The server does not answer. Try again in a moment.', 'UNREACHABLE');
 
@@ -118,7 +136,10 @@ export async function request<Data>(query: string, variables: object = {}): Prom
   }).catch(() => {
     throw unreachable();
   });
-  if (response.status === 401) signedOut();
+  if (response.status === 401) {
+    signedOut();
+    throw unauthenticated();
+  }
   const { data, errors } = (await response.json().catch(() => ({}))) as {
     data?: Data;
     errors?: { message: string; extensions?: { code?: string } }[];

@@ -20,8 +20,9 @@ export function Notices() {
       )}
       {state === 'SIGNED_OUT' && (
         <Notice tone="ERROR">
-          Signed out. What is shown is as of {asOf.value && <Time at={asOf.value} exact />}. Make a
-          link with <code>npm run link</code>, then <a href="/sign-in">sign in</a>.
+          You are signed out. What is shown is as of {asOf.value && <Time at={asOf.value} exact />}.
+          Make a link with <code>npm run link</code> on the machine of the server, then{' '}
+          <a href="/sign-in">sign in</a>.
         </Notice>
       )}
       {state === 'LIVE' && returned.value && (
