@@ -181,6 +181,8 @@ test.runIf(isThere)('the first session in one window, offline', { timeout: 300_0
   const console = await page.context().newPage();
   await console.goto(`${server.url}/instances/${key}`);
   await console.locator('.resource-state-sign').getByText('Stopped').waitFor();
+  // Its stream has a cursor: the history is read.
+  await console.locator('.history-row').first().waitFor();
   await server.kill9();
   rmSync(join(server.dataDir, 'store.json'));
   await server.start();
