@@ -217,6 +217,13 @@ test.runIf(isThere)('the fleet, live', { timeout: 180_000 }, async () => {
     .locator('.since')
     .getByText(/^\d+ s ago$/)
     .waitFor();
+  // What an address asks for and no view knows is named, and the view is there without it.
+  for (const view of ['/operations?status=NOPE', '/history?to=NOPE', '/?state=NOPE']) {
+    await wrong.goto(server.url + view);
+    await wrong.getByRole('alert').getByText('NOPE').waitFor();
+    await wrong.getByRole('button', { name: 'Show the view without it' }).click();
+    await wrong.getByRole('link', { name: key }).first().waitFor();
+  }
   await wrong.close();
 
   // Signed out in one window: the other one says so, and keeps what it shows.

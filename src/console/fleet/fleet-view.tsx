@@ -4,9 +4,11 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { address, Link, setQuery } from '../app/router.tsx';
 import { fleetRows, load, openFleet, revision } from '../live/fleet.ts';
 import { summary } from '../live/summary.ts';
+import { unknownIn } from '../part/unknown.ts';
+import { UnknownNotice } from '../part/unknown-notice.tsx';
 import { clearFilters, Filters, StateButtons } from './filters.tsx';
 import { isGroup } from './layout.ts';
-import { type FleetList, type FleetQuery, listOf, readQuery } from './query.ts';
+import { type FleetList, type FleetQuery, knownValues, listOf, readQuery } from './query.ts';
 import { FleetTable } from './table.tsx';
 import { FleetWall } from './wall.tsx';
 import './fleet.css';
@@ -31,6 +33,7 @@ export function FleetView({ path }: { path: readonly string[] }) {
       <Heading query={query} />
       <StateButtons query={query} byState={list.byState} />
       <Filters query={query} rows={rows} />
+      <UnknownNotice unknown={unknownIn(asked, knownValues(query.kind))} />
       <Status query={query} list={list} />
       <Content query={query} list={list} />
     </div>

@@ -2,6 +2,7 @@
 import { hostAppearance, instanceAppearance } from '../../lifecycle/appearance.ts';
 import type { Row } from '../live/row.ts';
 import { appearanceOf, type ResourceKind } from '../part/state-sign.tsx';
+import type { KnownValues } from '../part/unknown.ts';
 
 export const sortNames = {
   errors: 'Errors first',
@@ -149,6 +150,15 @@ const ranks: Readonly<Record<ResourceKind, ReadonlyMap<string, number>>> = {
 };
 /** All states, errors first. */
 export const statesOf = (kind: ResourceKind): readonly string[] => [...ranks[kind].keys()];
+/** What the address may say; the other names take any text. */
+export const knownValues = (kind: ResourceKind): KnownValues => ({
+  state: statesOf(kind),
+  reachability: ['OK', 'UNKNOWN'],
+  diverged: ['true'],
+  sort: (value) => Object.hasOwn(sortNames, value.replace(/^-/, '')),
+  group: (value) => /^(state|host|solution|label:.+)$/.test(value),
+  view: ['wall'],
+});
 const stateRank = (kind: ResourceKind, state: string): number =>
   ranks[kind].get(state) ?? ranks[kind].size;
 

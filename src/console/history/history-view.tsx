@@ -4,7 +4,16 @@ import type { VNode } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { hostAppearance, instanceAppearance } from '../../lifecycle/appearance.ts';
 import { address, setQuery } from '../app/router.tsx';
-import { ClearFilters, PickKeys, PickMany, PickOne, PickSpan } from '../operations/filters.tsx';
+import {
+  ClearFilters,
+  PickKeys,
+  PickMany,
+  PickOne,
+  PickSpan,
+  spanValues,
+} from '../operations/filters.tsx';
+import { unknownIn } from '../part/unknown.ts';
+import { UnknownNotice } from '../part/unknown-notice.tsx';
 import { count } from '../part/words.ts';
 import './history.css';
 import { failure, followLog, type Log, log, mostShown, readOlder, showWaiting } from './log.ts';
@@ -19,6 +28,14 @@ const states = [
   ),
 ].map(([value, text]) => ({ value, text }));
 
+const stateNames = states.map(({ value }) => value);
+const knownValues = {
+  kind: ['INSTANCE', 'HOST'],
+  from: stateNames,
+  to: stateNames,
+  ...spanValues,
+};
+
 /** New ones are shown at once where the top is in sight, and nothing below it is being read. */
 function isAtTop(): boolean {
   return scrollY < 60 && !document.activeElement?.closest('.history tbody');
@@ -27,7 +44,12 @@ function isAtTop(): boolean {
 export function HistoryView() {
   const query = address.value.query.toString();
   const attempt = useSignal(0);
-  useEffect(() => followLog(wantedNow(), isAtTop), [query, attempt.value]);
+  const unknown = unknownIn(address.value.query, knownValues);
+  useEffect(() => {
+    if (unknown.length === 0) return followLog(wantedNow(), isAtTop);
+    log.value = null;
+    failure.value = null;
+  }, [query, attempt.value]);
   const readAnew = () => {
     attempt.value += 1;
   };
@@ -52,6 +74,7 @@ export function HistoryView() {
         <PickSpan label="When" />
         <ClearFilters />
       </search>
+      <UnknownNotice unknown={unknown} />
       {failure.value && <p role="alert">{failure.value}</p>}
       {shown && <Shown shown={shown} readAnew={readAnew} />}
     </>

@@ -1,6 +1,7 @@
 /** Filters that live in the address, so that what is shown can be shared. */
 import { address, setQuery } from '../app/router.tsx';
 import { timeNow } from '../part/time.tsx';
+import { isMoment, type KnownValues } from '../part/unknown.ts';
 import './filters.css';
 
 /** The values of a name in the address: `status=FAILED,TIMED_OUT`. */
@@ -123,6 +124,13 @@ const minutes: Readonly<Record<string, number>> = {
   '1h': 60,
   '1d': 24 * 60,
   '7d': 7 * 24 * 60,
+};
+
+/** What the address may say of a span of time. */
+export const spanValues: KnownValues = {
+  span: [...Object.keys(minutes), 'exact'],
+  since: isMoment,
+  until: isMoment,
 };
 
 export interface Span {

@@ -5,6 +5,8 @@ import { RequestError } from '../app/connection.ts';
 import { address, setQuery } from '../app/router.tsx';
 import { StateShape, StateSign } from '../part/state-sign.tsx';
 import { duration, now, Time } from '../part/time.tsx';
+import { unknownIn } from '../part/unknown.ts';
+import { UnknownNotice } from '../part/unknown-notice.tsx';
 import { words } from '../part/words.ts';
 import { Cancel } from './cancel.tsx';
 import {
@@ -16,6 +18,7 @@ import {
   PickOne,
   PickSpan,
   spanNow,
+  spanValues,
 } from './filters.tsx';
 import {
   type OperationPage,
@@ -46,10 +49,18 @@ function filterNow(): object {
   };
 }
 
+const knownValues = {
+  status: Object.keys(statuses),
+  kind: operationKinds,
+  active: ['yes', 'no'],
+  ...spanValues,
+};
+
 const pick = (values: readonly string[]) => values.map((value) => ({ value, text: words(value) }));
 
 export function OperationsView() {
   const first = useSignal(pageSize);
+  const unknown = unknownIn(address.value.query, knownValues);
   // The next visit begins with a read of its own.
   useEffect(
     () => () => {
@@ -60,6 +71,11 @@ export function OperationsView() {
   );
   useReread(
     async (isAsked) => {
+      if (unknown.length > 0) {
+        page.value = null;
+        failure.value = null;
+        return;
+      }
       await readOperations(first.peek(), filterNow()).then(
         (read) => {
           if (!isAsked()) return;
@@ -95,6 +111,7 @@ export function OperationsView() {
         <PickSpan label="Accepted" />
         <ClearFilters />
       </search>
+      <UnknownNotice unknown={unknown} />
       {failure.value && <p role="alert">{failure.value}</p>}
       {shown && <Count shown={shown} />}
       {shown && shown.nodes.length > 0 && (
