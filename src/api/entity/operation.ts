@@ -12,20 +12,9 @@ import type { Where } from '../base/reads.ts';
 import { defineList, type List } from '../list/connection.ts';
 import { allOf, anyOf, inSpan, type Span } from '../list/filters.ts';
 import { defineOrder } from '../list/order.ts';
+import { findState } from '../list/rows.ts';
 import { Failure, shownFailure } from './failure.ts';
 import { Actor, asResource, Resource, TimeRange } from './node.ts';
-
-interface PhaseRow {
-  status: OperationStatusName;
-  phase: string | null;
-  instance?: { state: string } | null;
-  host?: { state: string } | null;
-}
-
-/** A running operation without a phase of its own shows the present state of its resource. */
-const showsState = ({ status, phase }: PhaseRow): boolean => status === 'RUNNING' && phase === null;
-
-const stateOf = ({ instance, host }: PhaseRow): string | null => (instance ?? host)?.state ?? null;
 
 export const Operation = builder.drizzleNode('operations', {
   name: 'Operation',
@@ -35,15 +24,10 @@ export const Operation = builder.drizzleNode('operations', {
     status: t.field({ type: OperationStatus, resolve: ({ status }) => status }),
     phase: t.string({
       nullable: true,
-      select: {
-        with: { instance: { columns: { state: true } }, host: { columns: { state: true } } },
-      },
-      extensions: {
-        pothosDrizzleLoaded: (row: PhaseRow) => !showsState(row) || stateOf(row) !== null,
-      },
-      resolve: (row) => {
+      resolve: (row, _args, context) => {
         if (row.endedAt) return null;
-        return showsState(row) ? stateOf(row) : row.phase;
+        // Not a relation of the row: an update is pushed with the row as it was read.
+        return row.status === 'RUNNING' ? (row.phase ?? findState(context, row)) : row.phase;
       },
     }),
     progress: t.float({ nullable: true, resolve: ({ progress }) => progress }),

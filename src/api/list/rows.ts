@@ -24,6 +24,25 @@ export function readOperations(context: Context, ids: readonly string[]): Promis
   return readsOf(context, 'operations').findMany({ where: { id: { in: [...ids] } } });
 }
 
+/** The present state of what an operation acts on. */
+export function findState(
+  context: Context,
+  { instanceId, hostId }: Pick<OperationRow, 'instanceId' | 'hostId'>,
+): Promise<string | null> {
+  const table = instanceId ? 'instances' : 'hosts';
+  const id = instanceId ?? hostId;
+  if (!id) return Promise.resolve(null);
+  return context.loaders.load(`state of ${table}`, id, async (ids) => {
+    const columns = { id: true, state: true } as const;
+    const query = { columns, where: { id: { in: [...ids] } } };
+    const rows: readonly { id: string; state: string }[] =
+      table === 'instances'
+        ? await readsOf(context, 'instances').findMany(query)
+        : await readsOf(context, 'hosts').findMany(query);
+    return new Map(rows.map((row) => [row.id, row.state]));
+  });
+}
+
 export interface TransitionReference {
   readonly resourceId: string;
   readonly sequence: number;
