@@ -1,6 +1,6 @@
 /**
- * The console in Chromium over a large fleet that changes all the time: frames while it is scrolled, beside
- * those of a page of plain lines in turns, the processor time of its process, and its heap. `BENCH_SECONDS`:
+ * The console in Chromium over a large fleet that changes all the time: frames while it is scrolled, as a
+ * table and as a wall, beside those of a page of plain lines in turns, the processor time of its process, and its heap. `BENCH_SECONDS`:
  * how long, 60 by default.
  */
 import { existsSync } from 'node:fs';
@@ -49,11 +49,13 @@ export async function measureConsole(
     writing = writeUntil(end.signal, () => transitions.commit());
     await sleep(10_000); // What is compiled once is compiled.
     const measured = await measure(page, plainPage, cdp);
+    const wall = await measureWall(page);
     end.abort();
     const written = await writing;
     return [
       ...opened,
       ...figuresOf(measured),
+      { ...plain, name: '  frames a second of the wall while scrolling', value: wall },
       { ...plain, name: '  transitions a second', value: Math.round(written) },
     ];
   } finally {
@@ -93,7 +95,8 @@ async function openConsole(page: Page, server: ServerProcess): Promise<Figure[]>
 
 async function openPlainPage(browser: Browser): Promise<Page> {
   const page = await browser.newPage({ viewport });
-  const lines = Array.from({ length: 3_000 }, (_, line) => `<p>Line ${line}</p>`);
+  const words = 'As many words as a row of the fleet has. '.repeat(5);
+  const lines = Array.from({ length: 3_000 }, (_, line) => `<p>${line} ${words}</p>`);
   await page.setContent(lines.join(''));
   return page;
 }
@@ -142,6 +145,14 @@ async function measure(page: Page, plainPage: Page, cdp: CDPSession): Promise<Me
     heaps.push(await heapOf(cdp));
   }
   return { framesPerSecond, framesOfPlainPage, longestFrames, processor: busy / elapsed, heaps };
+}
+
+async function measureWall(page: Page): Promise<number> {
+  await page.getByRole('button', { name: 'Wall' }).click();
+  const rates: number[] = [];
+  for (let round = 0; round < 3; round += 1)
+    rates.push(rateOf(await page.evaluate<Scrolled>(scroll(4_000))));
+  return Number(median(rates).toPrecision(3));
 }
 
 interface Scrolled {

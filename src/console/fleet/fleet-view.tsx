@@ -1,8 +1,9 @@
 /** The fleet: counts by state, and a table or a wall of its instances and hosts. */
 import { effect, signal } from '@preact/signals';
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { address, Link, setQuery } from '../app/router.tsx';
 import { fleetRows, load, openFleet, revision } from '../live/fleet.ts';
+import type { Row } from '../live/row.ts';
 import { summary } from '../live/summary.ts';
 import { unknownIn } from '../part/unknown.ts';
 import { UnknownNotice } from '../part/unknown-notice.tsx';
@@ -24,15 +25,11 @@ export function FleetView({ path }: { path: readonly string[] }) {
   const { query: asked } = address.value;
   const query = useMemo(() => readQuery(path, asked), [path, asked]);
   const list = useList(query);
-  const rows = useMemo(
-    () => [...fleetRows().values()].filter(({ kind }) => kind === query.kind),
-    [list],
-  );
   return (
     <div class="fleet-view">
       <Heading query={query} />
       <StateButtons query={query} byState={list.byState} />
-      <Filters query={query} rows={rows} />
+      <Filters query={query} rows={list.all} />
       <UnknownNotice unknown={unknownIn(asked, knownValues(query.kind))} />
       <Status query={query} list={list} />
       <Content query={query} list={list} />
@@ -42,24 +39,48 @@ export function FleetView({ path }: { path: readonly string[] }) {
 
 /** The list is made anew so often at most; the rows in sight are drawn more often. */
 const listMilliseconds = 300;
+/** While the page is scrolled: no row moves beneath the reader, and no frame is late. */
+const scrolledListMilliseconds = 1_500;
+/** A scroll is over when so long no event of it came. */
+const scrollEndMilliseconds = 150;
 
 function useList(query: FleetQuery): FleetList {
   const [tick, setTick] = useState(0);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let [scrolledAt, madeAt] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    const scrolled = (): void => {
+      scrolledAt = performance.now();
+    };
+    const makeOrWait = (): void => {
+      const now = performance.now();
+      const isScrolled = now - scrolledAt < scrollEndMilliseconds;
+      if (isScrolled && now - madeAt < scrolledListMilliseconds) {
+        timer = setTimeout(makeOrWait, scrollEndMilliseconds);
+        return;
+      }
+      timer = undefined;
+      madeAt = now;
+      setTick((before) => before + 1);
+    };
+    addEventListener('scroll', scrolled, { passive: true });
     const stop = effect(() => {
-      if (revision.value === 0) return;
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        setTick((before) => before + 1);
-      }, listMilliseconds);
+      if (revision.value === 0 || timer !== undefined) return;
+      const wait = madeAt + listMilliseconds - performance.now();
+      timer = setTimeout(makeOrWait, Math.max(0, wait));
     });
     return () => {
+      removeEventListener('scroll', scrolled);
       stop();
       clearTimeout(timer);
     };
   }, []);
-  return useMemo(() => listOf(fleetRows().values(), query), [query, tick]);
+  const before = useRef<readonly Row[]>([]);
+  return useMemo(() => {
+    const list = listOf(fleetRows(), query, before.current);
+    before.current = list.all;
+    return list;
+  }, [query, tick]);
 }
 
 function Heading({ query }: { query: FleetQuery }) {
@@ -113,14 +134,14 @@ function Heading({ query }: { query: FleetQuery }) {
 function Status({ query, list }: { query: FleetQuery; list: FleetList }) {
   const { value: state } = load;
   const one = query.kind === 'HOST' ? 'host' : 'instance';
-  const noun = list.total === 1 ? one : `${one}s`;
-  const isAll = list.matching === list.total;
+  const noun = list.all.length === 1 ? one : `${one}s`;
+  const isAll = list.matching === list.all.length;
   return (
     <div class="matching">
       <p>
         {isAll
-          ? `${list.total.toLocaleString()} ${noun}`
-          : `${list.matching.toLocaleString()} of ${list.total.toLocaleString()} ${noun} match`}
+          ? `${list.all.length.toLocaleString()} ${noun}`
+          : `${list.matching.toLocaleString()} of ${list.all.length.toLocaleString()} ${noun} match`}
         {state.status === 'LOADING' && state.total !== null && (
           <span class="quiet">
             {' '}
@@ -148,7 +169,7 @@ function Content({ query, list }: { query: FleetQuery; list: FleetList }) {
   const noun = query.kind === 'HOST' ? 'host' : 'instance';
   if (list.lines.length === 0) {
     if (status === 'LOADING') return <p class="quiet">Loading the fleet …</p>;
-    if (list.total > 0)
+    if (list.all.length > 0)
       return (
         <div class="empty">
           <p>No {noun} matches.</p>

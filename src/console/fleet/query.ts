@@ -66,7 +66,8 @@ export const filterNames = [
 export interface FleetList {
   readonly lines: readonly (Row | Group)[];
   readonly matching: number;
-  readonly total: number;
+  /** All of the kind, in the same order. */
+  readonly all: readonly Row[];
   /** Of the rows that match everything but the filter by state. */
   readonly byState: ReadonlyMap<string, number>;
 }
@@ -77,20 +78,30 @@ export interface Group {
   readonly errors: number;
 }
 
-export function listOf(rows: Iterable<Row>, query: FleetQuery): FleetList {
-  const byState = new Map<string, number>();
-  const found: Row[] = [];
-  let total = 0;
-  for (const row of rows) {
-    if (row.kind !== query.kind) continue;
-    total += 1;
-    if (!matches(row, query)) continue;
-    byState.set(row.state, (byState.get(row.state) ?? 0) + 1);
-    if (query.states.length === 0 || query.states.includes(row.state)) found.push(row);
+/** `before`: all rows in the order of the list before this one. What is nearly sorted is soon sorted. */
+export function listOf(
+  rows: ReadonlyMap<string, Row>,
+  query: FleetQuery,
+  before: Iterable<Row> = [],
+): FleetList {
+  const all = new Set<Row>();
+  for (const { id } of before) {
+    const row = rows.get(id);
+    if (row?.kind === query.kind) all.add(row);
   }
-  found.sort(orderOf(query));
-  const lines = query.group ? grouped(found, query.group) : found;
-  return { lines, matching: found.length, total, byState };
+  for (const row of rows.values()) if (row.kind === query.kind) all.add(row);
+  const sorted = [...all].sort(orderOf(query));
+  const matching = sorted.filter((row) => matches(row, query));
+  const byState = new Map<string, number>();
+  for (const { state } of matching) byState.set(state, (byState.get(state) ?? 0) + 1);
+  const { states, group } = query;
+  const found = states.length ? matching.filter(({ state }) => states.includes(state)) : matching;
+  return {
+    lines: group ? grouped(found, group) : found,
+    matching: found.length,
+    all: sorted,
+    byState,
+  };
 }
 
 function matches(row: Row, query: FleetQuery): boolean {
