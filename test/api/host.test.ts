@@ -1,5 +1,6 @@
 /** Hosts: saved, shown, commanded, listed. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { recordCheck } from '../../src/store/work/work.ts';
 import { type Fleet, openFleet } from './fleet.ts';
 
 describe.each(['PGLITE', 'POSTGRES'] as const)('hosts on %s', (kind) => {
@@ -8,6 +9,31 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('hosts on %s', (kind) => {
     fleet = await openFleet(kind);
   });
   afterAll(() => fleet?.close());
+
+  test('its newest health checks, newest first; one that comes late is none', async () => {
+    const read = async () => {
+      const { host } = await fleet.ask(
+        '{ host(host: "checked") { id healthChecks { at answered } lastCheckAt lastOkAt } }',
+      );
+      return host;
+    };
+    await fleet.ask('mutation { createHost(input: { key: "checked" }) { __typename } }');
+    const { id, healthChecks } = await read();
+    expect(healthChecks).toEqual([]);
+    const [, uuid = ''] = Buffer.from(id, 'base64').toString().split(':');
+    const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute));
+    for (let minute = 1; minute <= 62; minute += 1)
+      await recordCheck(fleet.store, uuid, { at: at(minute), answers: minute !== 62 });
+    expect(await recordCheck(fleet.store, uuid, { at: at(61), answers: true })).toBe(false);
+    const checked = await read();
+    expect(checked.healthChecks).toHaveLength(60);
+    expect(checked.healthChecks[0]).toEqual({ at: at(62).toISOString(), answered: false });
+    expect(checked.healthChecks[59]).toEqual({ at: at(3).toISOString(), answered: true });
+    expect(checked).toMatchObject({
+      lastCheckAt: at(62).toISOString(),
+      lastOkAt: at(61).toISOString(),
+    });
+  });
 
   test('a new one', async () => {
     const { createHost } = await fleet.ask(`mutation {

@@ -9,6 +9,7 @@ import {
 import type { HostState as HostStateName } from '../../lifecycle/host.ts';
 import { allowedHostActions } from '../../lifecycle/host-commands.ts';
 import { readDnsConfirmations, readHostFacts } from '../../store/read/reads.ts';
+import type { HostCheck } from '../../store/table/schema.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { HostAction, HostSize, HostState } from '../base/enums.ts';
@@ -50,6 +51,13 @@ builder.drizzleObject('dnsRecords', {
   }),
 });
 
+const HealthCheck = builder.objectRef<HostCheck>('HealthCheck').implement({
+  fields: (t) => ({
+    at: t.field({ type: 'DateTime', resolve: ({ at }) => new Date(at) }),
+    answered: t.exposeBoolean('answered'),
+  }),
+});
+
 export const Host = builder.drizzleNode('hosts', {
   name: 'Host',
   id: { column: (host) => host.id },
@@ -76,6 +84,11 @@ export const Host = builder.drizzleNode('hosts', {
       resolve: ({ lastCheckAt }) => lastCheckAt,
     }),
     lastOkAt: t.field({ type: 'DateTime', nullable: true, resolve: ({ lastOkAt }) => lastOkAt }),
+    healthChecks: t.field({
+      type: [HealthCheck],
+      select: { with: { healthChecks: { columns: { checks: true } } } },
+      resolve: ({ healthChecks }) => [...(healthChecks?.checks ?? [])],
+    }),
     allowedActions: t.field({
       type: [HostAction],
       resolve: async ({ id }, _args, context) => {

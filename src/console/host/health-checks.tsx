@@ -1,9 +1,4 @@
-/**
- * The checks of a host's health. The API tells the last check and the last answer, not each check: what is
- * between is what the history says, and the checks that this page has seen.
- */
-import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+/** The checks of a host's health in the last hour: those that the server keeps, above what the history says. */
 import { Facts } from '../part/facts.tsx';
 import { Section } from '../part/section.tsx';
 import { now, Time } from '../part/time.tsx';
@@ -12,23 +7,10 @@ import type { Timeline } from '../timeline/timeline.ts';
 import type { Host } from './host.ts';
 
 const shownMs = 3_600_000;
-const mostChecks = 720;
-
-interface Check {
-  readonly at: number;
-  readonly isAnswered: boolean;
-}
 
 export function HealthChecks({ host, timeline }: { host: Host; timeline: Timeline }) {
   const { lastCheckAt, lastOkAt } = host;
-  const seen = useSignal<readonly Check[]>([]);
   const isAnswered = lastCheckAt !== null && lastOkAt !== null && lastOkAt >= lastCheckAt;
-  useEffect(() => {
-    if (!lastCheckAt) return;
-    const check = { at: Date.parse(lastCheckAt), isAnswered };
-    const others = seen.peek().filter(({ at }) => at !== check.at);
-    seen.value = [...others, check].slice(-mostChecks);
-  }, [lastCheckAt, isAnswered]);
   return (
     <Section id="checks" title="Health checks">
       <Facts
@@ -56,7 +38,7 @@ export function HealthChecks({ host, timeline }: { host: Host; timeline: Timelin
           ],
         ]}
       />
-      <Strip host={host} timeline={timeline} checks={seen.value} />
+      <Strip host={host} timeline={timeline} />
     </Section>
   );
 }
@@ -68,15 +50,7 @@ function meaningOf(state: string): { word: string; tone: string } {
   return { word: 'offline, starting or restarting', tone: 'OFF' };
 }
 
-function Strip({
-  host,
-  timeline,
-  checks,
-}: {
-  host: Host;
-  timeline: Timeline;
-  checks: readonly Check[];
-}) {
+function Strip({ host, timeline }: { host: Host; timeline: Timeline }) {
   const to = now.value;
   const from = to - shownMs;
   const createdAt = timeline.hasEarlier.value ? null : timeline.createdAt.value;
@@ -84,6 +58,10 @@ function Strip({
   const spans = spansOf(transitions, { state: host.state, createdAt }).filter(
     (span) => (span.to ?? to) > from,
   );
+  const checks = host.healthChecks
+    .map(({ at, answered }) => ({ at: Date.parse(at), answered }))
+    .filter(({ at }) => at >= from);
+  const unanswered = checks.filter(({ answered }) => !answered).length;
   const percentOf = (at: number) => ((Math.max(at, from) - from) / shownMs) * 100;
   const failures = spans.filter(({ state }) => state === 'FAILED_HEALTH_CHECK').length;
   const widthOf = (span: Span) => Math.max(0.3, percentOf(span.to ?? to) - percentOf(span.from));
@@ -94,7 +72,7 @@ function Strip({
         viewBox="0 0 100 20"
         preserveAspectRatio="none"
         role="img"
-        aria-label={`The last hour: ${failures === 0 ? 'no failed check' : `${failures} times a check failed`}; ${checks.length} checks seen by this page.`}
+        aria-label={`The last hour: ${failures === 0 ? 'no failed check' : `${failures} times a check failed`}; ${checks.length} checks, ${unanswered} of them not answered.`}
       >
         {spans.map((span) => (
           <rect
@@ -108,19 +86,17 @@ function Strip({
             <title>{meaningOf(span.state).word}</title>
           </rect>
         ))}
-        {checks
-          .filter(({ at }) => at >= from)
-          .map(({ at, isAnswered }) => (
-            <rect
-              key={at}
-              class="check-mark"
-              data-tone={isAnswered ? 'GOOD' : 'ERROR'}
-              x={percentOf(at) - 0.15}
-              width="0.3"
-              y={isAnswered ? 2 : 0}
-              height={isAnswered ? 18 : 20}
-            />
-          ))}
+        {checks.map(({ at, answered }) => (
+          <rect
+            key={at}
+            class="check-mark"
+            data-tone={answered ? 'GOOD' : 'ERROR'}
+            x={percentOf(at) - 0.15}
+            width="0.3"
+            y={answered ? 2 : 0}
+            height={answered ? 18 : 20}
+          />
+        ))}
       </svg>
       <p class="checks-axis quiet">
         <span>an hour ago</span>
@@ -132,7 +108,7 @@ function Strip({
             <span class="swatch" data-tone={meaningOf(state).tone} /> {meaningOf(state).word}
           </li>
         ))}
-        <li>Marks above: checks that this page has seen.</li>
+        <li>Marks above: the newest 60 checks.</li>
       </ul>
     </>
   );

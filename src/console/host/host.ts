@@ -26,6 +26,8 @@ export interface Host extends Resource {
     readonly ttlSeconds: number;
     readonly confirmedAt: string | null;
   } | null;
+  /** Newest first. */
+  readonly healthChecks: readonly { readonly at: string; readonly answered: boolean }[];
   readonly lastCheckAt: string | null;
   readonly lastOkAt: string | null;
   readonly billedSince: string | null;
@@ -37,7 +39,7 @@ export const hostQuery = `query Host($key: ID!) {
     ${resourceFields}
     driver failedStage removing size address dnsName
     dnsRecord { name type address ttlSeconds confirmedAt }
-    lastCheckAt lastOkAt billedSince
+    healthChecks { at answered } lastCheckAt lastOkAt billedSince
     instances(first: 200) {
       totalCount
       nodes {

@@ -54,6 +54,7 @@ export const relations = defineRelations(schema, (r) => ({
     operations: r.many.operations(),
     history: r.many.log({ from: r.hosts.id, to: r.log.resourceId }),
     dnsRecord: r.one.dnsRecords({ from: r.hosts.id, to: r.dnsRecords.hostId }),
+    healthChecks: r.one.hostChecks({ from: r.hosts.id, to: r.hostChecks.hostId }),
     intervals: r.many.meteringIntervals({
       from: r.hosts.id,
       to: r.meteringIntervals.resourceId,

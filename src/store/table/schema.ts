@@ -247,6 +247,22 @@ export const hosts = pgTable(
   ],
 );
 
+/** One check of a host's health. */
+export interface HostCheck {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly answered: boolean;
+}
+
+/** Beside its host, so that whoever reads a host does not read its checks. */
+export const hostChecks = pgTable('host_checks', {
+  hostId: uuid('host_id')
+    .primaryKey()
+    .references(() => hosts.id, { onDelete: 'cascade' }),
+  /** The newest ones, newest first. */
+  checks: jsonb('checks').$type<readonly HostCheck[]>().notNull(),
+});
+
 export const instances = pgTable(
   'instances',
   {

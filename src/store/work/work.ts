@@ -261,18 +261,29 @@ export async function firstCause(
   return row?.firstCause ?? null;
 }
 
-/** Keeps the time of a health check. False: a later check was recorded already; ignore this one. */
+/** An hour of checks. */
+const keptChecks = 60;
+
+/** Keeps a health check. False: a later one was recorded already; ignore this one. */
 export async function recordCheck(
   store: Store,
   hostId: string,
   check: { at: Date; answers: boolean },
 ): Promise<boolean> {
   const rows = await store.database.query(
-    `update hosts set last_check_at = $2::timestamptz,
-            last_ok_at = case when $3::boolean then $2::timestamptz else last_ok_at end
-      where id = $1::uuid and (last_check_at is null or last_check_at <= $2::timestamptz)
-     returning id`,
-    [hostId, check.at.toISOString(), check.answers],
+    `with checked as (
+       update hosts set last_check_at = $2::timestamptz,
+              last_ok_at = case when $3::boolean then $2::timestamptz else last_ok_at end
+        where id = $1::uuid and (last_check_at is null or last_check_at <= $2::timestamptz)
+       returning id)
+     insert into host_checks as kept (host_id, checks)
+     select id, jsonb_build_array(jsonb_build_object('at', $4::text, 'answered', $3::boolean))
+       from checked
+     on conflict (host_id) do update set checks = excluded.checks ||
+       case when jsonb_array_length(kept.checks) < ${keptChecks} then kept.checks
+            else kept.checks - (${keptChecks} - 1) end
+     returning host_id`,
+    [hostId, check.at.toISOString(), check.answers, check.at.toISOString()],
   );
   return rows.length > 0;
 }
