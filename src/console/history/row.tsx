@@ -48,7 +48,7 @@ export function Row({ transition }: { transition: Transition }) {
 
 /** A person or a program by its name; a part of the system by what it is. */
 function Who({ actor: { kind, name } }: { actor: Transition['actor'] }) {
-  if (kind === 'USER') return <>{name}</>;
+  if (kind === 'USER') return <bdi>{name}</bdi>;
   const what = words(kind);
   const isSaid = name.toLowerCase() === what.toLowerCase();
   return (
@@ -70,7 +70,12 @@ function Why({ transition: { operation, causedBy } }: { transition: Transition }
   return (
     <>
       {operation && words(operation.kind)}
-      {operation?.reason && <> “{operation.reason}”</>}
+      {operation?.reason && (
+        <>
+          {' '}
+          <q>{operation.reason}</q>
+        </>
+      )}
       {cause && (
         <div class="small">
           because <ResourceLink resource={cause.resource} /> became{' '}

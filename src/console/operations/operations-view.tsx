@@ -204,8 +204,13 @@ function Row({ operation }: { operation: OperationRow }) {
         <Duration operation={operation} />
       </td>
       <td>
-        {requestedBy.name}
-        {reason && <> · “{reason}”</>}
+        <bdi>{requestedBy.name}</bdi>
+        {reason && (
+          <>
+            {' '}
+            · <q>{reason}</q>
+          </>
+        )}
         {parent && (
           <div class="small">
             needed by {words(parent.kind).toLowerCase()} of{' '}

@@ -76,7 +76,7 @@ function HistoryRow({
             <Link href={`/operations/${encodeURIComponent(operation.id)}`}>
               {words(operation.kind)}
             </Link>{' '}
-            by {operation.requestedBy.name}
+            by <bdi>{operation.requestedBy.name}</bdi>
             {operation.reason && <q>{operation.reason}</q>}.{' '}
           </>
         )}
