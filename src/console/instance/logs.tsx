@@ -86,7 +86,7 @@ function CloudLogs({ instance }: { instance: string }) {
         </>
       }
     >
-      <LogView lines={shown} isPaused={paused.value !== null} />
+      <LogView lines={shown} isFiltered={isFiltered} isPaused={paused.value !== null} />
       <p class="quiet log-status" role="status">
         {paused.value
           ? `Paused; ${count(newer(log, paused.value), 'newer line')}.`
@@ -113,7 +113,15 @@ function newer({ lines, dropped }: LogLines, standing: readonly LogLine[]): numb
 const plainText = ({ at, level, text }: LogLine): string => `${at} ${level} ${text}`;
 
 /** Stays at the end, unless it was scrolled away from there. */
-function LogView({ lines, isPaused }: { lines: readonly LogLine[]; isPaused: boolean }) {
+function LogView({
+  lines,
+  isFiltered,
+  isPaused,
+}: {
+  lines: readonly LogLine[];
+  isFiltered: boolean;
+  isPaused: boolean;
+}) {
   const element = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
   useLayoutEffect(() => {
@@ -133,7 +141,9 @@ function LogView({ lines, isPaused }: { lines: readonly LogLine[]; isPaused: boo
         isAtEnd.current = scrollHeight - scrollTop - clientHeight < 30;
       }}
     >
-      {lines.length === 0 && <p class="quiet">No lines.</p>}
+      {lines.length === 0 && (
+        <p class="quiet">{isFiltered ? 'No line matches.' : 'No line has come yet.'}</p>
+      )}
       {lines.map(lineOf)}
     </div>
   );
