@@ -11,11 +11,16 @@ import { GroupName, hrefOf } from './table.tsx';
 import { useWindow, type Window } from './window.ts';
 
 const lineHeight = 36;
-const leastTileWidth = 165;
+const [leastTileWidth, mostTileWidth] = [165, 320];
+/** About as wide as a character of a key, and what stands beside the key in a tile. */
+const [characterWidth, besideKey] = [8.5, 56];
 
 export function FleetWall({ list, name }: { list: FleetList; name: string }) {
   const wall = useRef<HTMLUListElement>(null);
-  const perLine = useTilesPerLine(wall);
+  const perLine = useTilesPerLine(
+    wall,
+    useMemo(() => tileWidthOf(list), [list]),
+  );
   const layout = useMemo(() => layoutOf(list.lines, perLine), [list, perLine]);
   const shown = useWindow(wall, { count: layout.lines.length, height: lineHeight });
   const { active, ...keys } = useListKeys(
@@ -73,17 +78,27 @@ function tiles({ lines, rows }: Layout, shown: Window): (Placed | Group)[] {
   );
 }
 
-function useTilesPerLine(wall: { readonly current: HTMLElement | null }): number {
+/** So that the longest key is read whole, within bounds: keys often differ at their end. */
+function tileWidthOf({ all }: FleetList): number {
+  const longest = all.reduce((most, { key }) => Math.max(most, key.length), 0);
+  const wanted = longest * characterWidth + besideKey;
+  return Math.min(mostTileWidth, Math.max(leastTileWidth, wanted));
+}
+
+function useTilesPerLine(
+  wall: { readonly current: HTMLElement | null },
+  tileWidth: number,
+): number {
   const [perLine, setPerLine] = useState(8);
   useLayoutEffect(() => {
     const measure = (): void => {
       const width = wall.current?.clientWidth ?? 0;
-      setPerLine(Math.max(2, Math.floor(width / leastTileWidth)));
+      setPerLine(Math.max(2, Math.floor(width / tileWidth)));
     };
     measure();
     addEventListener('resize', measure);
     return () => removeEventListener('resize', measure);
-  }, [wall]);
+  }, [wall, tileWidth]);
   return perLine;
 }
 

@@ -4,7 +4,7 @@ import { useEffect } from 'preact/hooks';
 import { RequestError } from '../app/connection.ts';
 import { address, setQuery } from '../app/router.tsx';
 import { StateShape, StateSign } from '../part/state-sign.tsx';
-import { duration, now, Time } from '../part/time.tsx';
+import { duration, now, preciseDuration, Time } from '../part/time.tsx';
 import { unknownIn } from '../part/unknown.ts';
 import { UnknownNotice } from '../part/unknown-notice.tsx';
 import { words } from '../part/words.ts';
@@ -254,7 +254,7 @@ function Duration({ operation }: { operation: OperationRow }) {
   const begin = new Date(startedAt ?? createdAt).getTime();
   // What is not confirmed any more does not go on.
   const end = endedAt ? new Date(endedAt).getTime() : now.value;
-  const took = duration(end - begin);
+  const took = (endedAt ? preciseDuration : duration)(end - begin);
   const waited = begin - new Date(createdAt).getTime();
   return (
     <>

@@ -50,17 +50,19 @@ export function duration(milliseconds: number): string {
   const parts: string[] = [];
   for (const { name, seconds } of units) {
     const count = Math.floor(rest / seconds);
-    if (count > 0) parts.push(`${count} ${name}`);
+    if (count > 0) parts.push(`${count}\u00a0${name}`);
     rest -= count * seconds;
     if (parts.length === 2) break;
   }
-  return parts.join(' ') || '0 s';
+  return parts.join(' ') || '0\u00a0s';
 }
 
 /** The same, with tenths of a second below ten seconds, and in milliseconds below one. */
 export function preciseDuration(milliseconds: number): string {
-  if (milliseconds < 1000) return `${Math.max(0, Math.round(milliseconds))} ms`;
-  return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(1)} s` : duration(milliseconds);
+  if (milliseconds < 1000) return `${Math.max(0, Math.round(milliseconds))}\u00a0ms`;
+  return milliseconds < 10_000
+    ? `${(milliseconds / 1000).toFixed(1)}\u00a0s`
+    : duration(milliseconds);
 }
 
 /** With `exact` the clock alone: for what does not get older. */
