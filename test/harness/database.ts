@@ -17,7 +17,7 @@ async function administer(serverUrl: string, statement: string): Promise<void> {
   try {
     await sql.unsafe(statement);
   } finally {
-    await sql.end();
+    await sql.end({ timeout: 5 });
   }
 }
 

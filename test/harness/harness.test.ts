@@ -13,7 +13,7 @@ test('every test database is its own, on a PostgreSQL that we support', async ()
   expect(other.url).not.toBe(one.url);
   await one.drop(); // Although sql is still connected to it.
   await expect(sql`SELECT 1`).rejects.toThrow();
-  await sql.end();
+  await sql.end({ timeout: 5 });
   await other.drop();
 });
 
