@@ -1,10 +1,11 @@
 /** A stream of the console whose server ends it. */
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { StreamSink } from '../../src/client/client.ts';
 import { reopen, retryMilliseconds } from '../../src/console/live/reopen.ts';
 
-vi.useFakeTimers();
-afterEach(() => vi.clearAllTimers());
+// The files of a run share a process: no other test gets these timers.
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 /** A client that notes the streams that were opened. */
 function opened(isFinal = false) {

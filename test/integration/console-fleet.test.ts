@@ -92,7 +92,11 @@ async function violations(page: Page): Promise<string[]> {
 
 /** Every state of the deployment was shown soon after its commit. */
 async function expectShown(page: Page, history: { toState: InstanceState; at: string }[]) {
-  const seen = await page.evaluate<Seen[]>('seen');
+  const read = () => page.evaluate<Seen[]>('seen');
+  // What is in the document is noted with the next frame.
+  const last = instanceAppearance[history.at(-1)?.toState ?? 'OFFLINE'].word;
+  await expect.poll(async () => (await read()).map(({ word }) => word)).toContain(last);
+  const seen = await read();
   history.forEach(({ toState, at }, index) => {
     const entered = Date.parse(at);
     const left = Date.parse(history[index + 1]?.at ?? '9999-01-01');
