@@ -219,7 +219,7 @@ test.runIf(isThere)('the fleet, live', { timeout: 180_000 }, async () => {
   await wrong.goto(server.url);
   await tableRow(wrong)
     .locator('.since')
-    .getByText(/^\d+ s ago$/)
+    .getByText(/^\d+\ss ago$/)
     .waitFor();
   // What an address asks for and no view knows is named, and the view is there without it.
   for (const view of ['/operations?status=NOPE', '/history?to=NOPE', '/?state=NOPE']) {
