@@ -5,10 +5,10 @@ import { fleetRows, revision } from '../live/fleet.ts';
 import type { Row } from '../live/row.ts';
 import { appearanceOf, StateShape } from '../part/state-sign.tsx';
 import { useListKeys } from './keys.ts';
-import { isGroup, type Layout, layoutOf } from './layout.ts';
-import type { FleetList, Group } from './query.ts';
+import { isGroup, layoutOf } from './layout.ts';
+import type { FleetList } from './query.ts';
 import { GroupName, hrefOf } from './table.tsx';
-import { useWindow, type Window } from './window.ts';
+import { useWindow } from './window.ts';
 
 const lineHeight = 36;
 const [leastTileWidth, mostTileWidth] = [165, 320];
@@ -16,65 +16,53 @@ const [leastTileWidth, mostTileWidth] = [165, 320];
 const [characterWidth, besideKey] = [8.5, 56];
 
 export function FleetWall({ list, name }: { list: FleetList; name: string }) {
-  const wall = useRef<HTMLUListElement>(null);
-  const perLine = useTilesPerLine(
-    wall,
-    useMemo(() => tileWidthOf(list), [list]),
-  );
+  const wall = useRef<HTMLDivElement>(null);
+  const tileWidth = useMemo(() => tileWidthOf(list), [list]);
+  const { perLine, characters } = useTiles(wall, tileWidth);
   const layout = useMemo(() => layoutOf(list.lines, perLine), [list, perLine]);
-  const shown = useWindow(wall, { count: layout.lines.length, height: lineHeight });
+  const { lines, rows } = layout;
+  const shown = useWindow(wall, { count: lines.length, height: lineHeight });
   const { active, ...keys } = useListKeys(
     { list: wall, top: wall },
     { layout, height: lineHeight, shown },
   );
   const now = revision.value > 0 ? fleetRows() : null;
   return (
-    <ul
+    // biome-ignore lint/a11y/useSemanticElements: a list of lines, which are none for assistive technology
+    <div
       class="wall"
+      role="list"
       aria-label={name}
       ref={wall}
       {...keys}
       style={{
-        height: `${layout.lines.length * lineHeight}px`,
+        height: `${lines.length * lineHeight}px`,
         paddingTop: `${shown.first * lineHeight}px`,
-        gridTemplateColumns: `repeat(${perLine}, minmax(0, 1fr))`,
-        gridAutoRows: `${lineHeight}px`,
+        '--tiles': perLine,
       }}
     >
-      {tiles(layout, shown).map((each) =>
-        isGroup(each) ? (
-          <li key={`group ${each.group}`} class="group">
-            <GroupName line={each} />
-          </li>
+      {lines.slice(shown.first, shown.end).map((line) =>
+        isGroup(line) ? (
+          // biome-ignore lint/a11y/useSemanticElements: an item of the list above
+          <div key={`group ${line.group}`} class="group" role="listitem">
+            <GroupName line={line} />
+          </div>
         ) : (
-          <Tile
-            key={each.row.id}
-            row={now?.get(each.row.id) ?? each.row}
-            index={each.index}
-            count={layout.rows.length}
-            isFirst={each.isFirst}
-            isActive={each.index === active}
-          />
+          <div key={rows[line.from]?.id} class="wall-line" role="presentation">
+            {rows.slice(line.from, line.end).map((row, offset) => (
+              <Tile
+                key={row.id}
+                row={now?.get(row.id) ?? row}
+                index={line.from + offset}
+                count={rows.length}
+                isLong={row.key.length > characters}
+                isActive={line.from + offset === active}
+              />
+            ))}
+          </div>
         ),
       )}
-    </ul>
-  );
-}
-
-interface Placed {
-  readonly row: Row;
-  readonly index: number;
-  /** It begins a line: the one before may have been short. */
-  readonly isFirst: boolean;
-}
-
-function tiles({ lines, rows }: Layout, shown: Window): (Placed | Group)[] {
-  return lines.slice(shown.first, shown.end).flatMap((line): (Placed | Group)[] =>
-    isGroup(line)
-      ? [line]
-      : rows.slice(line.from, line.end).map((row, offset) => ({
-          ...{ row, index: line.from + offset, isFirst: offset === 0 },
-        })),
+    </div>
   );
 }
 
@@ -85,30 +73,34 @@ function tileWidthOf({ all }: FleetList): number {
   return Math.min(mostTileWidth, Math.max(leastTileWidth, wanted));
 }
 
-function useTilesPerLine(
-  wall: { readonly current: HTMLElement | null },
-  tileWidth: number,
-): number {
-  const [perLine, setPerLine] = useState(8);
+interface Tiles {
+  readonly perLine: number;
+  /** A key of more characters may not fit. */
+  readonly characters: number;
+}
+
+function useTiles(wall: { readonly current: HTMLElement | null }, tileWidth: number): Tiles {
+  const [width, setWidth] = useState(0);
   useLayoutEffect(() => {
-    const measure = (): void => {
-      const width = wall.current?.clientWidth ?? 0;
-      setPerLine(Math.max(2, Math.floor(width / tileWidth)));
-    };
+    const measure = (): void => setWidth(wall.current?.clientWidth ?? 0);
     measure();
     addEventListener('resize', measure);
     return () => removeEventListener('resize', measure);
-  }, [wall, tileWidth]);
-  return perLine;
+  }, [wall]);
+  const perLine = Math.max(2, Math.floor(width / tileWidth));
+  return { perLine, characters: Math.floor((width / perLine - besideKey) / characterWidth) };
 }
 
-interface TileProps extends Placed {
+interface TileProps {
+  readonly row: Row;
+  readonly index: number;
   readonly count: number;
+  readonly isLong: boolean;
   readonly isActive: boolean;
 }
 
 /** The same node while nothing of it has changed, so that it is not compared. */
-function Tile({ row, index, count, isFirst, isActive }: TileProps) {
+function Tile({ row, index, count, isLong, isActive }: TileProps) {
   return useMemo(() => {
     const { word, tone, shape } = appearanceOf(row.kind, row.state);
     const facts = [
@@ -118,7 +110,8 @@ function Tile({ row, index, count, isFirst, isActive }: TileProps) {
     ];
     const what = facts.filter(Boolean).join(', ');
     return (
-      <li class={isFirst ? 'first' : ''} aria-setsize={count} aria-posinset={index + 1}>
+      // biome-ignore lint/a11y/useSemanticElements: an item of the list above
+      <div role="listitem" aria-setsize={count} aria-posinset={index + 1}>
         <Link
           class="tile"
           href={hrefOf(row)}
@@ -130,10 +123,12 @@ function Tile({ row, index, count, isFirst, isActive }: TileProps) {
           aria-label={`${row.key}: ${what}`}
         >
           <StateShape shape={shape} />
-          <span class="key">{row.key}</span>
+          <span class="key" data-long={isLong || undefined}>
+            {row.key}
+          </span>
           {!row.isConverged && <span aria-hidden="true">≠</span>}
         </Link>
-      </li>
+      </div>
     );
-  }, [row, index, count, isFirst, isActive]);
+  }, [row, index, count, isLong, isActive]);
 }
