@@ -41,7 +41,9 @@ export interface ConnectionOptions {
 }
 
 interface Closed {
+  /** 0: it was never open. */
   readonly code: number;
+  /** Empty: none was given, as where a connection is cut. */
   readonly reason: string;
 }
 
@@ -84,12 +86,12 @@ export function openConnection(options: ConnectionOptions): Connection {
       });
       if (closing.signal.aborted) return;
       if (runEndedCodes.includes(closed.code)) {
-        options.onRunEnded(`the API closed the connection: ${closed.code} ${closed.reason}`);
+        options.onRunEnded(`the API closed the connection: ${causeOf(closed)}`);
         return;
       }
       failures += 1;
       if (failures === 1) {
-        options.log.warn(`No connection to the API (${closed.code} ${closed.reason}); retrying.`);
+        options.log.warn(`No connection to the API (${causeOf(closed)}); retrying.`);
       }
       const waits = closed.code === tryAgainLater ? busyBackOffMs : reconnectBackOffMs;
       const wait = backOff(waits, failures - 1);
@@ -256,13 +258,17 @@ function errorOf(reason: unknown): Disconnected | RequestRejected {
   const closed = describe(reason);
   return closed.code === messageTooBig
     ? new RequestRejected('PAYLOAD_TOO_LARGE', 'a message was larger than the API takes')
-    : new Disconnected(closed.reason);
+    : new Disconnected(causeOf(closed));
 }
+
+/** In words: of code and reason what there is. */
+const causeOf = ({ code, reason }: Closed): string =>
+  [code || '', reason].filter(Boolean).join(' ') || 'no reason given';
 
 function describe(event: unknown): Closed {
   const one: unknown = Array.isArray(event) ? event[0] : event;
   if (typeof one !== 'object' || one === null) return { code: 0, reason: String(one) };
   const code = 'code' in one && typeof one.code === 'number' ? one.code : 0;
   if ('reason' in one && typeof one.reason === 'string') return { code, reason: one.reason };
-  return { code, reason: 'message' in one ? String(one.message) : 'no reason given' };
+  return { code, reason: 'message' in one ? String(one.message) : '' };
 }

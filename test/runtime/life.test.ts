@@ -351,4 +351,6 @@ test('a command that comes again is completed again, not executed again', async 
   await controlPlane.until(() => again() > seen);
   await expectDone(controlPlane, 'START_LISTENING', { intake: 'OPEN' });
   expect(program.output().split('Command LOAD_SOLUTION').length - 1).toBe(2); // begins, is done
+  // A connection that is cut has a code and no reason.
+  expect(program.output()).toContain('No connection to the API (1006); retrying.');
 });
