@@ -50,17 +50,16 @@ export function watchResource<Detail extends Resource>({
   let isClosed = false;
   let isReading = false;
   let isAsked = false;
-  /** After a restore of the store what was shown is no measure of what is newer. */
-  let isRestored = false;
+  /** A stream that begins anew may be one of a restored store: what was shown is no measure of what is newer. */
+  let isAnew = false;
   let watched = '';
   let unsubscribe = (): void => {};
 
   function show(answer: Detail | null): void {
     const shown = detail.peek();
-    const isOlder =
-      !isRestored && shown && answer?.id === shown.id && answer.sequence < shown.sequence;
+    const isOlder = !isAnew && shown && answer?.id === shown.id && answer.sequence < shown.sequence;
     if (isClosed || isOlder) return;
-    isRestored = false;
+    isAnew = false;
     detail.value = answer;
     problem.value = null;
     readAt.value = new Date(timeNow());
@@ -100,8 +99,8 @@ export function watchResource<Detail extends Resource>({
         variables: { filter },
         snapshot: { query: '{ feedPosition }' },
         // What happened before the position has no event; it is in what is read now.
-        onReset({ reason }) {
-          isRestored ||= reason === 'CURSOR_INVALID';
+        onReset() {
+          isAnew = true;
           void read();
         },
       },
