@@ -29,8 +29,14 @@ const paths: Readonly<Record<Shape, string>> = {
     'M5 1h6l4 4v6l-4 4H5l-4-4V5zM5 6.2L6.8 8L5 9.8L6.2 11L8 9.2L9.8 11L11 9.8L9.2 8L11 6.2L9.8 5L8 6.8L6.2 5z',
 };
 
+/** Drawn by style.css: a picture of its own costs a long list several layers for each row. */
+const drawnByStyle: ReadonlySet<Shape> = new Set(['DISC', 'RING', 'ARROW', 'BARS', 'SQUARE']);
+
 /** `size`: within another picture, in its units. */
 export function StateShape({ shape, size }: { shape: Shape; size?: number }) {
+  if (size === undefined && drawnByStyle.has(shape)) {
+    return <span class="shape" data-shape={shape} aria-hidden="true" />;
+  }
   return (
     <svg
       class={size ? undefined : 'shape'}
