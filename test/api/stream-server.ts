@@ -6,6 +6,7 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createSchema } from 'graphql-yoga';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';
@@ -199,13 +200,12 @@ export async function startStreamServer(
       return [...text.matchAll(gauge)].reduce((sum, [, count]) => sum + Number(count), 0);
     },
     async fill(socket, bytes) {
-      let turns = 0;
-      await until('something waits', () => {
-        turns += 1;
-        if (socket.writableLength < defaultStreamLimits.laggingBytes)
-          list.append('x'.repeat(bytes));
-        return turns > 1 && socket.writableLength >= Math.min(bytes, 1 + 64 * 1024);
-      });
+      const isWaiting = () => socket.writableLength >= Math.min(bytes, 1 + 64 * 1024);
+      // The kernel takes megabytes, and what it does not take now it may take a moment later.
+      for (let looks = 0; looks < 10; looks = isWaiting() ? looks + 1 : 0) {
+        if (!isWaiting()) list.append('x'.repeat(bytes));
+        await delay(2);
+      }
     },
     async stop() {
       connections.unsubscribe(onConnection);

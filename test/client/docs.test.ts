@@ -101,14 +101,8 @@ function find(among: readonly string[], mark: string): string {
   return found;
 }
 
-test.each<[string, keyof typeof programs, string]>([
-  ['the README', 'readme', 'instance-manager/client'],
-  ['our client', 'clients', 'instance-manager/client'],
-  ['graphql-ws alone', 'clients', 'client.subscribe(payload, {\n  next({'],
-  ['Apollo Client', 'clients', '// apollo.js'],
-  ['urql', 'clients', '// urql.js'],
-  ['Relay', 'clients', '// relay.js'],
-])('%s: a snapshot, then every transition, also after a cut', async (_what, document, mark) => {
+/** A program that runs over a network of its own, and what it printed. */
+async function startProgram(document: keyof typeof programs, mark: string) {
   const network = await startNetwork(server);
   const own = join(folder, `${network.url.split(':').at(-1)}`);
   mkdirSync(own);
@@ -123,10 +117,7 @@ test.each<[string, keyof typeof programs, string]>([
   const isRelay = mark === '// relay.js';
   save(isRelay ? 'relay.js' : 'main.js', example);
   if (isRelay) save('main.js', relayMain);
-  const file = join(own, 'main.js');
-  const state = /(?:to|state): '(\w+)'/g;
-  const first = ['RUNNING'];
-  const program = spawn(process.execPath, [file], {
+  const program = spawn(process.execPath, [join(own, 'main.js')], {
     env: { ...process.env, TOKEN: server.token, NODE_OPTIONS: '' },
   });
   onTestFinished(() => void program.kill('SIGKILL'));
@@ -135,17 +126,43 @@ test.each<[string, keyof typeof programs, string]>([
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
     });
-  const told = () => [...output.matchAll(state)].map((match) => match[1]);
+  const state = /(?:to|state): '(\w+)'/g;
+  return {
+    ...{ network, program, endsBySignal: example.includes('SIGTERM') },
+    output: () => output,
+    told: () => [...output.matchAll(state)].map((match) => match[1]),
+  };
+}
+
+test('a snapshot, then every transition, also after a cut', async () => {
+  const marks: Record<string, [keyof typeof programs, string]> = {
+    'the README': ['readme', 'instance-manager/client'],
+    'our client': ['clients', 'instance-manager/client'],
+    'graphql-ws alone': ['clients', 'client.subscribe(payload, {\n  next({'],
+    'Apollo Client': ['clients', '// apollo.js'],
+    urql: ['clients', '// urql.js'],
+    Relay: ['clients', '// relay.js'],
+  };
+  const started = await Promise.all(
+    Object.entries(marks).map(async ([name, of]) => ({ name, ...(await startProgram(...of)) })),
+  );
+  const expectTold = async (...states: string[]) => {
+    for (const { name, told, output } of started)
+      await eventually(() => expect(told(), `${name}: ${output()}`).toEqual(states));
+  };
+  const first = ['RUNNING'];
   const work = ['PAUSING', 'PAUSED', 'STARTING', 'RUNNING'];
-  await eventually(() => expect(told(), output).toEqual(first));
+  await expectTold(...first);
   await pauseAndResume();
-  await eventually(() => expect(told(), output).toEqual([...first, ...work]));
-  network.cut();
+  await expectTold(...first, ...work);
+  for (const { network } of started) network.cut();
   await pauseAndResume();
-  await eventually(() => expect(told(), output).toEqual([...first, ...work, ...work]));
-  program.kill('SIGTERM');
-  await eventually(() => expect(program.exitCode ?? program.signalCode).not.toBeNull());
-  if (example.includes('SIGTERM')) expect(program.exitCode, output).toBe(0);
+  await expectTold(...first, ...work, ...work);
+  for (const { program } of started) program.kill('SIGTERM');
+  for (const { name, program, endsBySignal, output } of started) {
+    await eventually(() => expect(program.exitCode ?? program.signalCode).not.toBeNull());
+    if (endsBySignal) expect(program.exitCode, `${name}: ${output()}`).toBe(0);
+  }
 });
 
 test('the types of the package say what it takes and gives', async () => {

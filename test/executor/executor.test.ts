@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, type TestContext, test } from 'vitest';
 import { watchRuntime } from '../../src/store/work/work.ts';
 import { eventually } from '../harness/eventually.ts';
 import { createFleet, type Fleet, shortDeadlines } from './fleet.ts';
@@ -12,14 +12,11 @@ const deployed = [
   'RUNNING',
 ];
 
-let fleet: Fleet;
-afterEach(() => fleet.close());
-
 const operationOf = async (result: Awaited<ReturnType<Fleet['command']>>) => {
   if (result.outcome !== 'ACCEPTED') throw new Error(JSON.stringify(result));
   return result.operationId;
 };
-const statusOf = async (id: string) => {
+const statusOf = async (fleet: Fleet, id: string) => {
   const [row] = await fleet.store.database.query<{ status: string }>(
     'select status::text from operations where id = $1::uuid',
     [id],
@@ -28,6 +25,9 @@ const statusOf = async (id: string) => {
 };
 
 describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
+  let fleet: Fleet;
+  afterEach(() => fleet.close());
+
   test('one click: host and instance are deployed, paused, resumed, restarted, stopped, removed', async () => {
     fleet = await createFleet(kind);
     await fleet.startExecutor();
@@ -36,7 +36,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
     const deploy = await operationOf(await fleet.command('DEPLOY', 'one'));
     await fleet.until('one', 'RUNNING');
     await fleet.until('host', 'RUNNING');
-    expect(await statusOf(deploy)).toBe('SUCCEEDED');
+    expect(await statusOf(fleet, deploy)).toBe('SUCCEEDED');
     expect(await fleet.history('host')).toEqual(deployed);
     expect(fleet.records.get('host.instances.test')).toMatch(/^127\./);
 
@@ -45,7 +45,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
     await fleet.command('RESUME', 'one');
     await fleet.until('one', 'RUNNING');
     const restart = await operationOf(await fleet.command('RESTART', 'one'));
-    await eventually(async () => expect(await statusOf(restart)).toBe('SUCCEEDED'));
+    await eventually(async () => expect(await statusOf(fleet, restart)).toBe('SUCCEEDED'));
     await fleet.command('STOP', 'one');
     await fleet.until('one', 'STOPPED');
     await fleet.hostCommand('REMOVE', 'host');
@@ -122,8 +122,8 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
     expect(await fleet.stateOf('one')).toBe('STOPPING');
     const stop = await operationOf(await fleet.command('FORCE_STOP', 'one'));
     await fleet.until('one', 'STOPPED');
-    expect(await statusOf(restart)).toBe('SUPERSEDED');
-    await eventually(async () => expect(await statusOf(stop)).toBe('SUCCEEDED'));
+    expect(await statusOf(fleet, restart)).toBe('SUPERSEDED');
+    await eventually(async () => expect(await statusOf(fleet, stop)).toBe('SUCCEEDED'));
     const work = await fleet.store.database.query(
       `select kind from work where kind <> 'CHECK_HOST'`,
     );
@@ -209,25 +209,32 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('on %s', (kind) => {
   });
 });
 
-describe('a black hole settles by each deadline', () => {
+/** A fleet of one of the tests that run at the same time. */
+async function ownFleet(seconds: number, { onTestFinished }: TestContext): Promise<Fleet> {
+  const own = await createFleet('POSTGRES', shortDeadlines(seconds));
+  onTestFinished(() => own.close());
+  await own.startExecutor();
+  return own;
+}
+
+// They wait most of the time: for a deadline, and at the end for a call that hangs.
+describe.concurrent('a black hole settles by each deadline', () => {
   const hostStages = [
     ['allocateHost', 'DEPLOYING', 'FAILED_DEPLOYMENT'],
     ['deployContainer', 'DEPLOYING_CONTAINER', 'FAILED_DEPLOYMENT'],
     ['checkHost', 'STARTING_CONTAINER', 'FAILED_HEALTH_CHECK'],
   ] as const;
-  test.each(hostStages)('%s hangs in %s: %s', async (verb, _stage, to) => {
-    fleet = await createFleet('POSTGRES', shortDeadlines(2));
-    await fleet.startExecutor();
+  test.for(hostStages)('%s hangs in %s: %s', async ([verb, _stage, to], context) => {
+    const fleet = await ownFleet(2, context);
     await fleet.host('host');
     fleet.driver.script.hang(verb);
     const operation = await operationOf(await fleet.hostCommand('DEPLOY', 'host'));
     await fleet.until('host', to, 9);
-    expect(await statusOf(operation)).toBe('TIMED_OUT');
+    expect(await statusOf(fleet, operation)).toBe('TIMED_OUT');
   });
 
-  test('64 hosts whose driver hangs hold up nobody else, nor their own deadlines', async () => {
-    fleet = await createFleet('POSTGRES', shortDeadlines(3));
-    await fleet.startExecutor();
+  test('64 hosts whose driver hangs hold up nobody else, nor their own deadlines', async (context) => {
+    const fleet = await ownFleet(3, context);
     await fleet.host('well');
     await fleet.instance('one', 'well');
     await fleet.command('DEPLOY', 'one');
@@ -242,9 +249,8 @@ describe('a black hole settles by each deadline', () => {
     for (let n = 0; n < 64; n += 1) await fleet.until(`host-${n}`, 'FAILED_DEPLOYMENT', 8);
   });
 
-  test('restartHost hangs: FAILED_HEALTH_CHECK', async () => {
-    fleet = await createFleet('POSTGRES', shortDeadlines(2));
-    await fleet.startExecutor();
+  test('restartHost hangs: FAILED_HEALTH_CHECK', async (context) => {
+    const fleet = await ownFleet(2, context);
     await fleet.host('host');
     await fleet.hostCommand('DEPLOY', 'host');
     await fleet.until('host', 'RUNNING');
@@ -253,15 +259,14 @@ describe('a black hole settles by each deadline', () => {
     await fleet.until('host', 'FAILED_HEALTH_CHECK', 9);
   });
 
-  test('releaseHost hangs: the removal is TIMED_OUT and may be tried again', async () => {
-    fleet = await createFleet('POSTGRES', shortDeadlines(2));
-    await fleet.startExecutor();
+  test('releaseHost hangs: the removal is TIMED_OUT and may be tried again', async (context) => {
+    const fleet = await ownFleet(2, context);
     await fleet.host('host');
     await fleet.hostCommand('DEPLOY', 'host');
     await fleet.until('host', 'RUNNING');
     fleet.driver.script.hang('releaseHost');
     const removal = await operationOf(await fleet.hostCommand('REMOVE', 'host'));
-    await eventually(async () => expect(await statusOf(removal)).toBe('TIMED_OUT'));
+    await eventually(async () => expect(await statusOf(fleet, removal)).toBe('TIMED_OUT'));
     fleet.driver.script.heal('releaseHost');
     await fleet.hostCommand('FORCE_REMOVE', 'host');
     await fleet.until('host', 'OFFLINE');
@@ -273,9 +278,8 @@ describe('a black hole settles by each deadline', () => {
     ['never listening', 'STARTING', 'FAILED_TO_START', 'START_LISTENING'],
     ['never paused', 'PAUSING', 'FATAL_ERROR', 'PAUSE'],
   ] as const;
-  test.each(runtimeStages)('a runtime %s (%s): %s', async (_name, stage, to, silent) => {
-    fleet = await createFleet('POSTGRES', shortDeadlines(2));
-    await fleet.startExecutor();
+  test.for(runtimeStages)('a runtime %s (%s): %s', async ([_name, stage, to, silent], context) => {
+    const fleet = await ownFleet(2, context);
     await fleet.host('host');
     await fleet.instance('one', 'host');
     fleet.runtime.online = silent !== null;
@@ -294,9 +298,8 @@ describe('a black hole settles by each deadline', () => {
     );
   });
 
-  test('a runtime that ignores its stop is killed: STOPPED; a kill that fails: FATAL_ERROR', async () => {
-    fleet = await createFleet('POSTGRES', shortDeadlines(2));
-    await fleet.startExecutor();
+  test('a runtime that ignores its stop is killed: STOPPED; a kill that fails: FATAL_ERROR', async (context) => {
+    const fleet = await ownFleet(2, context);
     await fleet.host('host');
     await fleet.instance('one', 'host');
     await fleet.command('DEPLOY', 'one');

@@ -1,5 +1,5 @@
 /** What the sender of the log does with an API that is away, answers too late, or refuses a line. */
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createCloudLogs } from '../../src/runtime/cloud-logs.ts';
 import { createLog } from '../../src/runtime/log.ts';
 import type { LogLine } from '../../src/runtime/log-line.ts';
@@ -92,12 +92,17 @@ test.each([
   ['InvalidInput', () => ({ __typename: 'InvalidInput', code: 'INVALID_INPUT', message: 'No.' })],
   ['an error of GraphQL', () => new RequestRejected('INTERNAL', 'No.')],
 ] as const)('a line that gets %s is replaced and holds up none', async (_what, refusal) => {
+  // It waits for seconds between two attempts.
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
   const { log, kept } = openLog((lines) =>
     lines.some(({ text }) => text === 'poison') ? refusal() : null,
   );
   const texts = ['one', 'two', 'poison', 'four', 'five'];
   for (const text of texts) log.info(text);
-  await log.flushed();
+  const flushed = log.flushed();
+  await vi.advanceTimersByTimeAsync(60_000);
+  await flushed;
   expect(kept.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5]);
   expect(kept[2]?.text).toMatch(/^The API refused the line that was here: .*No\.$/);
   expect(kept.filter((_, index) => index !== 2).map(({ text }) => text)).toEqual([
