@@ -3,7 +3,15 @@ import { once } from 'node:events';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import {
+  afterAll,
+  beforeAll,
+  describe,
+  expect,
+  onTestFinished,
+  type TestContext,
+  test,
+} from 'vitest';
 import {
   addHost,
   addInstance,
@@ -27,8 +35,8 @@ beforeAll(async () => {
 });
 afterAll(() => server?.dispose(), 120_000);
 
-/** An instance that runs on a host of its own. */
-async function deployed(key: string, solution = 'greenhouse') {
+/** An instance that runs on a host of its own, which is removed after the test. */
+async function deployed({ onTestFinished }: TestContext, key: string, solution = 'greenhouse') {
   await addInstance(client, key, { solution });
   await client.accept('deployInstance', key);
   const { id } = await client.until(key, 'RUNNING');
@@ -93,8 +101,8 @@ describe('instances', () => {
     expect(running.failure).toBeNull();
   });
 
-  test('kill -9 of its runtime: FATAL_ERROR, and restart is the one way out', async () => {
-    const { id } = await deployed('killed');
+  test('kill -9 of its runtime: FATAL_ERROR, and restart is the one way out', async (context) => {
+    const { id } = await deployed(context, 'killed');
     for (const pid of runtimesOf(server.dataDir, id)) process.kill(pid, 'SIGKILL');
     const dead = await client.until('killed', 'FATAL_ERROR');
     expect(dead.failure?.message).toContain('SIGKILL');
@@ -107,8 +115,8 @@ describe('instances', () => {
     await client.expectHistory('killed', 'RUNNING', 'FATAL_ERROR', ...startUp);
   });
 
-  test('SIGSTOP of its runtime: RUNNING, but UNKNOWN because of the RUNTIME', async () => {
-    const { id } = await deployed('frozen');
+  test('SIGSTOP of its runtime: RUNNING, but UNKNOWN because of the RUNTIME', async (context) => {
+    const { id } = await deployed(context, 'frozen');
     const { sequence } = await client.instance('frozen');
     const [pid = 0] = runtimesOf(server.dataDir, id);
     process.kill(pid, 'SIGSTOP');
@@ -132,8 +140,8 @@ describe('instances', () => {
     expect(back).toMatchObject({ state: 'RUNNING', takesMessages: true, sequence });
   });
 
-  test('a forced stop in the middle of a restart never comes back', async () => {
-    const { id } = await deployed('forced');
+  test('a forced stop in the middle of a restart never comes back', async (context) => {
+    const { id } = await deployed(context, 'forced');
     const restart = await client.accept('restartInstance', 'forced');
     await client.lookUntil(
       () => client.instance('forced'),
@@ -165,9 +173,10 @@ describe('instances', () => {
   });
 });
 
-describe('hosts', () => {
-  test('kill -9 of its agent: FAILED_HEALTH_CHECK; restartHost brings all back', async () => {
-    const { id, host, hostId } = await deployed('orphan');
+// Most of the time they wait for a check that fails, or for a deadline.
+describe.concurrent('hosts', () => {
+  test('kill -9 of its agent: FAILED_HEALTH_CHECK; restartHost brings all back', async (context) => {
+    const { id, host, hostId } = await deployed(context, 'orphan');
     const [agent = 0] = agentsOf(server.dataDir, hostId);
     process.kill(agent, 'SIGKILL');
     const failed = await client.untilHost(host, 'FAILED_HEALTH_CHECK');
@@ -192,8 +201,8 @@ describe('hosts', () => {
     await client.expectHistory('orphan', 'OFFLINE', ...startUp);
   });
 
-  test('SIGSTOP of its agent: FAILED_HEALTH_CHECK, and back by itself', async () => {
-    const { host, hostId } = await deployed('sleepy');
+  test('SIGSTOP of its agent: FAILED_HEALTH_CHECK, and back by itself', async (context) => {
+    const { host, hostId } = await deployed(context, 'sleepy');
     const [agent = 0] = agentsOf(server.dataDir, hostId);
     process.kill(agent, 'SIGSTOP');
     await client.untilHost(host, 'FAILED_HEALTH_CHECK');
@@ -207,12 +216,12 @@ describe('hosts', () => {
     expect(back.state).toBe('RUNNING');
   });
 
-  test('a paused instance through a restart of its host takes no message', async () => {
+  test('a paused instance through a restart of its host takes no message', async (context) => {
     const definition = greenhouse();
     const port = 19_322;
     const http = { ...definition.listeners.http, port };
     await addSolution(client, 'known-port', { ...definition, listeners: { http } });
-    const { host, address } = await deployed('paused', 'known-port');
+    const { host, address } = await deployed(context, 'paused', 'known-port');
     const { messages } = await endpointsOf(client, 'paused');
     expect(messages).toBe(`http://${address}:${port}/messages`);
     await client.accept('pauseInstance', 'paused');
@@ -244,8 +253,8 @@ describe('hosts', () => {
     expect(await client.history('paused')).toHaveLength(11);
   });
 
-  test('restartContainer: what was RUNNING or in error comes back, what was STOPPED stays', async () => {
-    const { id, host } = await deployed('first');
+  test('restartContainer: what was RUNNING or in error comes back, what was STOPPED stays', async (context) => {
+    const { id, host } = await deployed(context, 'first');
     await addInstance(client, 'second', { host });
     await client.accept('startInstance', 'second');
     const { id: second } = await client.until('second', 'RUNNING');
