@@ -1,6 +1,6 @@
 /** The stop of the API's server is bounded, whatever its clients do. */
 import { connect as connectTcp, type Socket } from 'node:net';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Database } from '../../src/store/database/database.ts';
 import { type ApiServer, adminToken, openDatabase, send, startApiServer } from './api-server.ts';
@@ -9,10 +9,14 @@ import { type ApiServer, adminToken, openDatabase, send, startApiServer } from '
 const boundMilliseconds = 10_000;
 
 let database: Database;
+const sockets: Socket[] = [];
 beforeAll(async () => {
   database = await openDatabase();
 });
-afterAll(() => database.close());
+afterAll(async () => {
+  for (const socket of sockets) socket.destroy();
+  await database.close();
+});
 
 interface Client {
   readonly socket: Socket;
@@ -24,7 +28,7 @@ interface Client {
 
 async function open({ port }: ApiServer): Promise<Client> {
   const socket = connectTcp(port, '127.0.0.1');
-  onTestFinished(() => void socket.destroy());
+  sockets.push(socket);
   socket.on('error', () => undefined);
   let text = '';
   const waiting = new Set<() => void>();
@@ -75,7 +79,8 @@ async function stopped<T>(
   return { api, of };
 }
 
-describe('a stop is bounded and answers', () => {
+// A stop waits most of its time.
+describe.concurrent('a stop is bounded and answers', () => {
   test('a body that stalls: 503, the connection closed, nothing executed', async () => {
     const mutation = JSON.stringify({ query: 'mutation { touch(name: "stalled") }' });
     const { api, of } = await stopped((each) => begin(each, mutation, mutation.length + 1));

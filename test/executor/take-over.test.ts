@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { afterEach, expect, test } from 'vitest';
+import { expect, type TestContext, test } from 'vitest';
 import { startWorker, type Worker } from '../../src/executor/worker.ts';
 import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { createStore, type Store } from '../../src/store/commit/store.ts';
@@ -21,17 +21,15 @@ const leaseMs = 3_000;
 const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const script = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
 
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
 /** A worker of this process, and what it warned of. */
-async function worker(store: Store): Promise<{ worker: Worker; warnings: string[] }> {
+async function worker(
+  { onTestFinished }: TestContext,
+  store: Store,
+): Promise<{ worker: Worker; warnings: string[] }> {
   const warnings: string[] = [];
   const log = { warn: (_: object, message: string) => void warnings.push(message) };
   const started = await startWorker(store, { name: 'test', log });
-  closers.push(() => started.stop());
+  onTestFinished(() => started.stop());
   return { worker: started, warnings };
 }
 
@@ -45,13 +43,13 @@ interface Process {
   readonly lost: Promise<number>;
 }
 
-async function workerProcess(url: string): Promise<Process> {
+async function workerProcess({ onTestFinished }: TestContext, url: string): Promise<Process> {
   const { NODE_OPTIONS: _, ...env } = process.env;
   const child = spawn(process.execPath, ['--import', loader, script, url], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  closers.push(() => child.kill('SIGKILL'));
+  onTestFinished(() => void child.kill('SIGKILL'));
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const { value: workerId, done } = await lines.next();
   if (done) throw new Error('the worker process ended');
@@ -87,9 +85,9 @@ function untilClaimed(store: Store, worker: Worker, id: string): Promise<WorkIte
   });
 }
 
-async function openStore(): Promise<{ store: Store; url: string }> {
+async function openStore({ onTestFinished }: TestContext): Promise<{ store: Store; url: string }> {
   const opened = await openDatabase('POSTGRES');
-  closers.push(() => opened.drop());
+  onTestFinished(() => opened.drop());
   return { store: createStore(opened.database, defaultDeadlines), url: opened.url ?? '' };
 }
 
@@ -105,12 +103,12 @@ const untilHolding = (store: Store, workerId: number | null, holds = true) =>
 
 test('the work of a killed process is taken over long before its lease is over', {
   timeout: 60_000 + rounds * 10_000,
-}, async () => {
-  const { store, url } = await openStore();
-  const { worker: survivor } = await worker(store);
+}, async (context) => {
+  const { store, url } = await openStore(context);
+  const { worker: survivor } = await worker(context, store);
   const taken: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const { child, workerId } = await workerProcess(url);
+    const { child, workerId } = await workerProcess(context, url);
     const id = await give(store, workerId);
     await watching(survivor);
     await untilHolding(store, workerId);
@@ -129,7 +127,10 @@ test('the work of a killed process is taken over long before its lease is over',
 });
 
 /** A way to a server through which nothing comes any more once it is cut; nobody is told. */
-async function cuttable(url: string): Promise<{ url: string; cut(): void }> {
+async function cuttable(
+  { onTestFinished }: TestContext,
+  url: string,
+): Promise<{ url: string; cut(): void }> {
   const { port, hostname } = new URL(url);
   const to = new URL(url);
   let isCut = false;
@@ -147,7 +148,7 @@ async function cuttable(url: string): Promise<{ url: string; cut(): void }> {
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  closers.push(() => {
+  onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
@@ -162,11 +163,11 @@ async function cuttable(url: string): Promise<{ url: string; cut(): void }> {
   };
 }
 
-test('one whose network is cut stops by itself, and then its lease is over', async () => {
-  const { store, url } = await openStore();
-  const way = await cuttable(url);
-  const { workerId, lost } = await workerProcess(way.url);
-  const { worker: survivor } = await worker(store);
+test.concurrent('one whose network is cut stops by itself, and then its lease is over', async (context) => {
+  const { store, url } = await openStore(context);
+  const way = await cuttable(context, url);
+  const { workerId, lost } = await workerProcess(context, way.url);
+  const { worker: survivor } = await worker(context, store);
   await watching(survivor);
   await untilHolding(store, workerId);
   const claimed = untilClaimed(store, survivor, await give(store, workerId));
@@ -179,10 +180,10 @@ test('one whose network is cut stops by itself, and then its lease is over', asy
   expect(taken - begin).toBeLessThan(leaseMs + 2_000);
 });
 
-test('one that lives and loses its lock time and again keeps its work', async () => {
-  const { store } = await openStore();
-  const { worker: loser, warnings } = await worker(store);
-  const { worker: other, warnings: judged } = await worker(store);
+test.concurrent('one that lives and loses its lock time and again keeps its work', async (context) => {
+  const { store } = await openStore(context);
+  const { worker: loser, warnings } = await worker(context, store);
+  const { worker: other, warnings: judged } = await worker(context, store);
   await watching(loser, other);
   const workerId = loser.id;
   const id = await give(store, workerId ?? 0);
@@ -203,19 +204,19 @@ test('one that lives and loses its lock time and again keeps its work', async ()
   expect([...warnings, ...judged]).toEqual([]);
 });
 
-test('after a restart of the database nobody is taken for gone', async () => {
+test.concurrent('after a restart of the database nobody is taken for gone', async (context) => {
   const server = await startPostgres();
-  closers.push(() => server.stop());
+  context.onTestFinished(() => server.stop());
   const stores = await Promise.all(
     [0, 1].map(async () => {
       const database = openPostgres(server.url, { connections: 2 });
-      closers.push(() => database.close());
+      context.onTestFinished(() => database.close());
       await database.migrate('drizzle');
       return createStore(database, defaultDeadlines);
     }),
   );
   const workers: Awaited<ReturnType<typeof worker>>[] = [];
-  for (const store of stores) workers.push(await worker(store));
+  for (const store of stores) workers.push(await worker(context, store));
   await watching(...workers.map((each) => each.worker));
   await server.restart();
   await eventually(() => expect(workers.map((each) => each.worker.watchesLocks)).toContain(false));
@@ -224,8 +225,8 @@ test('after a restart of the database nobody is taken for gone', async () => {
   expect(warnings.filter((warning) => warning.startsWith('took over'))).toEqual([]);
 });
 
-test('where a pooler keeps no session the lease alone decides', async () => {
-  const { store } = await openStore();
+test.concurrent('where a pooler keeps no session the lease alone decides', async (context) => {
+  const { store } = await openStore(context);
   /** Each statement goes to another backend, as through a pooler of transactions. */
   const pooled = (): Session => {
     const sessions = Array.from({ length: 2 }, () => store.database.openSession?.());
@@ -242,8 +243,8 @@ test('where a pooler keeps no session the lease alone decides', async () => {
     };
   };
   const database = { ...store.database, openSession: pooled };
-  const { worker: behind, warnings } = await worker({ ...store, database });
-  const { worker: other, warnings: judged } = await worker(store);
+  const { worker: behind, warnings } = await worker(context, { ...store, database });
+  const { worker: other, warnings: judged } = await worker(context, store);
   await eventually(() => expect(warnings).toHaveLength(1));
   expect(warnings).toEqual([expect.stringContaining('keeps no session')]);
   await watching(other);

@@ -4,12 +4,17 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { expect, onTestFinished, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { makeCertificate } from '../harness/certificate.ts';
 import { createClient } from './client.ts';
 import { type Server, startServer } from './server.ts';
 
 const timeout = 240_000;
+
+const sockets: Socket[] = [];
+afterAll(() => {
+  for (const socket of sockets) socket.destroy();
+});
 
 interface Connection {
   readonly socket: Socket;
@@ -25,7 +30,7 @@ async function open({ url }: Server, isRaw = false): Promise<Connection> {
   const isSecure = protocol === 'https:' && !isRaw;
   const to = { port: Number(port), host: '127.0.0.1' };
   const socket = isSecure ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to);
-  onTestFinished(() => void socket.destroy());
+  sockets.push(socket);
   let text = '';
   let check = () => {};
   socket.on('error', () => {});
@@ -105,7 +110,9 @@ async function stopAmongClients(server: Server): Promise<void> {
   await Promise.all([silent, halfUpgrade, upgraded, halfHandshake].map(({ closed }) => closed));
 }
 
-test('over HTTP; what was answered 503 was not done', { timeout }, async () => {
+test.concurrent('over HTTP; what was answered 503 was not done', {
+  timeout,
+}, async ({ onTestFinished }) => {
   const server = await startServer({ environment: { SAMPLE_DATA: 'on' } });
   onTestFinished(() => server.dispose());
   await stopAmongClients(server);
@@ -114,7 +121,7 @@ test('over HTTP; what was answered 503 was not done', { timeout }, async () => {
   expect(hosts.map(({ key }) => key)).toEqual(['greenhouse-1-host']);
 });
 
-test('over TLS', { timeout }, async () => {
+test.concurrent('over TLS', { timeout }, async ({ onTestFinished }) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'im-stop-'));
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
   const file = join(dataDir, 'server.pem');
