@@ -17,3 +17,6 @@ declare module '*.css';
 declare module 'monaco-editor/esm/vs/editor/browser/config/tabFocus.js' {
   export const TabFocus: { setTabFocusMode(leaves: boolean): void };
 }
+
+/** All that an editor of Monaco consists of. */
+declare module 'monaco-editor/esm/vs/editor/edcore.main.js';

@@ -7,6 +7,7 @@ import { hasCookie, type SignIn } from './auth/sign-in.ts';
 import { createGraphqlRoute, type Exchange, type GraphqlRouteOptions } from './graphql-route.ts';
 import type { PageName } from './page/files.ts';
 import type { Pages } from './page/page.ts';
+import { createSchemaText } from './page/schema-text.ts';
 import type { Metrics } from './wire/metrics.ts';
 import { unavailable } from './wire/request-error.ts';
 import { closingMessage, redirect, sendError, sendText } from './wire/respond.ts';
@@ -40,6 +41,7 @@ const discardMilliseconds = 5_000;
 /** Makes the listener of a `node:http` server. */
 export function createHttpListener(options: HttpOptions) {
   const { auth, signIn, metrics, log } = options;
+  const sendSchema = createSchemaText(options.sdl);
 
   const routes: Readonly<Record<string, Handler>> = {
     '/': page('console'),
@@ -55,7 +57,7 @@ export function createHttpListener(options: HttpOptions) {
       exchange.response.end(await metrics.registry.metrics());
     },
     '/schema.graphql': async (exchange) => {
-      if (await signedIn(exchange)) sendText(exchange.response, 200, options.sdl());
+      if (await signedIn(exchange)) await sendSchema(exchange.request, exchange.response);
     },
     '/sign-in': ({ request, response }) => signIn.page(request, response),
     '/session': ({ request, response }) => signIn.session(request, response),

@@ -202,9 +202,17 @@ describe('requests', () => {
     expect(metrics.text).toContain('instance_manager_build_info{version="0.0.0-test"');
     expect(metrics.text).toContain('instance_manager_http_requests_total{route="/graphql"');
     expect((await send(api, '/schema.graphql')).status).toBe(401);
-    expect((await send(api, '/schema.graphql', { headers: bearer })).text).toContain(
-      'type Query {',
-    );
+    const schema = await send(api, '/schema.graphql', { headers: bearer });
+    expect(schema.text).toContain('type Query {');
+    const known = { ...bearer, 'if-none-match': String(schema.headers.etag) };
+    const same = await send(api, '/schema.graphql', { headers: known });
+    expect([same.status, same.text]).toEqual([304, '']);
+    for (const encoding of ['br', 'gzip']) {
+      const headers = { ...bearer, 'accept-encoding': encoding };
+      const answer = await fetch(`${api.url}/schema.graphql`, { headers });
+      expect(answer.headers.get('content-encoding')).toBe(encoding);
+      expect(await answer.text()).toBe(schema.text);
+    }
     const failing = await startApiServer(database, {
       ready: () => Promise.reject(new Error('gone')),
     });

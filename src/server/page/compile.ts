@@ -42,6 +42,23 @@ const fontFiles: Plugin = {
   },
 };
 
+/**
+ * Monaco with the parts that GraphiQL needs. Its style sheets are in that of GraphiQL, and its editors that compare
+ * texts are never made.
+ */
+const monacoParts: Plugin = {
+  name: 'monaco-parts',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /\/editor\.all\.js$/ }, () => ({
+      path: source('graphiql/monaco.ts'),
+    }));
+    onLoad({ filter: /monaco-editor\/esm\/.*\.css$/ }, () => ({ contents: '', loader: 'css' }));
+    onLoad({ filter: /\/(diffEditor|multiDiffEditor)Widget\.js$/ }, ({ path }) => ({
+      contents: `export class ${path.includes('multi') ? 'MultiDiffEditorWidget' : 'DiffEditorWidget'} {}`,
+    }));
+  },
+};
+
 const pages: Readonly<Record<PageName, BuildOptions>> = {
   console: {
     entryPoints: { main: source('console/main.tsx') },
@@ -50,13 +67,13 @@ const pages: Readonly<Record<PageName, BuildOptions>> = {
   },
   graphiql: {
     entryPoints: {
-      main: source('graphiql/main.tsx'),
+      main: source('graphiql/main.ts'),
       'editor.worker': 'monaco-editor/esm/vs/editor/editor.worker.js',
       'json.worker': 'monaco-editor/esm/vs/language/json/json.worker.js',
       'graphql.worker': 'monaco-graphql/esm/graphql.worker.js',
     },
     jsxImportSource: 'react',
-    plugins: [exampleOperations, fontFiles],
+    plugins: [exampleOperations, fontFiles, monacoParts],
   },
 };
 
@@ -80,11 +97,14 @@ export async function compilePage(name: PageName): Promise<CompiledPage> {
     ...pages[name],
   });
   const hash = createHash('sha256');
-  for (const { path, contents } of outputFiles) hash.update(basename(path)).update(contents);
-  return {
-    digest: hash.digest('base64url').slice(0, 16),
-    files: new Map(outputFiles.map(({ path, contents }) => [basename(path), contents])),
-  };
+  const files = new Map<string, Uint8Array>();
+  for (const { path, contents } of outputFiles) {
+    const file = basename(path);
+    if (contents.byteLength === 0) continue; // Styles of a script that has none of its own.
+    files.set(file, contents);
+    hash.update(file).update(contents);
+  }
+  return { digest: hash.digest('base64url').slice(0, 16), files };
 }
 
 /** The files of a page as a build has them, by their paths from its folder: each text compressed too. */

@@ -1,4 +1,5 @@
 /** The files of a page, in memory and in a build. */
+import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliCompress, constants } from 'node:zlib';
 
@@ -15,6 +16,12 @@ export interface CompiledPage {
 export const compressed: readonly string[] = ['.js', '.css', '.svg', '.ttf'];
 /** Endings of the compressed files of a build, by the name of the encoding; the first that a browser takes is sent. */
 export const encodings: Readonly<Record<string, string>> = { br: '.br', gzip: '.gz' };
+
+/** The encoding in which a text is sent. Undefined: as it is. */
+export function encodingFor({ headers }: IncomingMessage): string | undefined {
+  const accepted = headers['accept-encoding'] ?? '';
+  return Object.keys(encodings).find((each) => new RegExp(`\\b${each}\\b`).test(String(accepted)));
+}
 
 export const brotli = (content: Uint8Array, quality: number): Promise<Uint8Array> =>
   promisify(brotliCompress)(content, { params: { [constants.BROTLI_PARAM_QUALITY]: quality } });

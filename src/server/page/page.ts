@@ -8,7 +8,7 @@ import { extname } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { sendError } from '../wire/respond.ts';
-import { brotli, compressed, encodings, type PageName, pageNames } from './files.ts';
+import { brotli, compressed, encodingFor, encodings, type PageName, pageNames } from './files.ts';
 
 export interface Pages {
   /** Answers with the document of a page. The caller has checked the session. */
@@ -95,10 +95,7 @@ export function createPages(): Pages {
       const found = name && rest.length === 0 ? await load(name) : null;
       if (!found || found.digest !== digest || !found.has(file))
         return sendError(response, 'NOT_FOUND', 'There is nothing here.');
-      const accepted = request.headers['accept-encoding'] ?? '';
-      const encoding = compressed.includes(extname(file))
-        ? Object.keys(encodings).find((each) => new RegExp(`\\b${each}\\b`).test(accepted))
-        : undefined;
+      const encoding = compressed.includes(extname(file)) ? encodingFor(request) : undefined;
       const content = await found.read(file, encoding);
       if (encoding) response.setHeader('content-encoding', encoding);
       response.setHeader('vary', 'accept-encoding');
