@@ -158,6 +158,35 @@ describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
     expect(Math.min(...rows)).toBeGreaterThan(5);
   });
 
+  test('the focus moves on when the button that has it leaves the page', async () => {
+    const focused = () =>
+      page.evaluate(() => {
+        const { activeElement } = document;
+        return `${activeElement?.closest('li')?.ariaLabel ?? ''} ${activeElement?.textContent}`;
+      });
+    const card = (name: string) => page.getByRole('listitem', { name, exact: true });
+    await run('subscription A { waits { number } }');
+    await log().locator('[data-state=LIVE]').waitFor();
+    await run('subscription B { waits { number } }');
+    const others = page.getByLabel('Live in this window');
+    await others.getByRole('button', { name: /^A/ }).press('Enter');
+    await expect.poll(focused).toBe(' ● Live');
+    await log().getByRole('button', { name: 'Stop' }).press('Enter');
+    await expect.poll(focused).toMatch(/Ended at [\d:]+: Stopped/);
+
+    await page.getByRole('button', { name: 'Show Live' }).click();
+    await card('B').getByRole('button', { name: 'Stop' }).press('Enter');
+    await expect.poll(focused).toBe('B Remove');
+    await page.keyboard.press('Enter');
+    await expect.poll(focused).toBe('A Show events');
+    const removes = page.locator('.im-panel').getByRole('button', { name: 'Remove' });
+    for (let left = await removes.count(); left > 0; left -= 1) {
+      await removes.first().press('Enter');
+      await expect.poll(() => removes.count()).toBe(left - 1);
+    }
+    await expect.poll(focused).toBe(' Live');
+  });
+
   test('an address with a mutation does not run it before it is told to', async () => {
     await page.goto(`${api.url}/graphql?query=mutation{touch(name:"address")}`);
     await page.locator('.graphiql-query-editor .view-lines').first().waitFor();

@@ -4,6 +4,7 @@ import { useCallback, useDeferredValue, useMemo, useState } from 'react';
 import { copy } from '../copy.ts';
 import { useObservable } from '../observable.ts';
 import { usePageState } from '../page-state.ts';
+import { toResponse, usePassFocus } from '../pass-focus.ts';
 import { type Entry, jsonLines, searchText } from '../stream/event-log.ts';
 import { emptyText, type LiveStream } from '../stream/streams.ts';
 import { ExplainButton } from './explain-button.tsx';
@@ -39,7 +40,8 @@ export function EventLogView({ stream }: { stream: LiveStream }) {
         <StateText stream={stream} />
         <Counts stream={stream} found={sought ? found.length : null} />
         {stream.gap && !stream.end && <ExplainButton code={stream.gap.code} />}
-        <StopButton stream={stream} />
+        {stream.end?.code && <ExplainButton code={stream.end.code} />}
+        {!stream.end && <StopButton id={stream.id} />}
       </div>
       <div className="im-log-tools" role="toolbar" aria-label="Events">
         <input
@@ -114,12 +116,16 @@ function Counts({ stream, found }: { stream: LiveStream; found: number | null })
   );
 }
 
-function StopButton({ stream }: { stream: LiveStream }) {
+function StopButton({ id }: { id: number }) {
   const { streams } = usePageState();
-  const { end } = stream;
-  if (end) return end.code ? <ExplainButton code={end.code} /> : null;
+  const button = usePassFocus<HTMLButtonElement>(toResponse);
   return (
-    <button type="button" className="im-button im-stop" onClick={() => streams.stop(stream.id)}>
+    <button
+      ref={button}
+      type="button"
+      className="im-button im-stop"
+      onClick={() => streams.stop(id)}
+    >
       Stop
     </button>
   );

@@ -7,7 +7,9 @@ import { codesIn } from '../panel/errors-panel.tsx';
 import { type FollowUp, followUpOf } from '../panel/follow.ts';
 import { useShowStream } from '../panel/live-panel.tsx';
 import { useOpenDocument } from '../panel/open-document.ts';
+import { toResponse, usePassFocus } from '../pass-focus.ts';
 import { spoken } from '../stream/line.ts';
+import type { LiveStream } from '../stream/streams.ts';
 import { second } from '../time.ts';
 import { EventLogView } from './event-log-view.tsx';
 import { ExplainButton } from './explain-button.tsx';
@@ -85,6 +87,7 @@ function AnswerLinks({ tabId }: { tabId: string }) {
 function FollowButton({ tabId, followUp }: { tabId: string; followUp: FollowUp }) {
   const pageState = usePageState();
   const open = useOpenDocument();
+  const button = usePassFocus<HTMLButtonElement>(toResponse);
   function follow(): void {
     const { query, variables, isOwn } = followUp;
     if (!isOwn) open?.({ query, variables: JSON.stringify(variables, null, 2) });
@@ -94,7 +97,7 @@ function FollowButton({ tabId, followUp }: { tabId: string; followUp: FollowUp }
     pageState.show(ofTab, { shows: 'EVENTS', streamId: stream.id });
   }
   return (
-    <button type="button" className="im-button" onClick={follow} disabled={!open}>
+    <button ref={button} type="button" className="im-button" onClick={follow} disabled={!open}>
       Follow from here
     </button>
   );
@@ -105,30 +108,35 @@ const mostOthers = 3;
 /** The newest event of the subscriptions that are not shown. */
 function OtherStreams({ shownId }: { shownId: number | null }) {
   const { streams } = usePageState();
-  const show = useShowStream();
   const others = streams.all().filter(({ id, state }) => id !== shownId && state !== 'ENDED');
   if (others.length === 0) return null;
   return (
     <section className="im im-strip" aria-label="Live in this window">
-      {others.slice(0, mostOthers).map((stream) => {
-        const last = stream.log.last();
-        return (
-          <button key={stream.id} type="button" onClick={() => show(stream)}>
-            <b>{stream.name}</b>{' '}
-            <span className="im-quiet">
-              {stream.state === 'LIVE' ? `${stream.log.count()} events` : stateText(stream)}
-            </span>{' '}
-            {last && (
-              <span className="im-last">
-                {second(last.time)} {spoken(last.line)}
-              </span>
-            )}
-          </button>
-        );
-      })}
+      {others.slice(0, mostOthers).map((stream) => (
+        <OtherStream key={stream.id} stream={stream} />
+      ))}
       {others.length > mostOthers && (
         <span className="im-quiet">{others.length - mostOthers} more in the Live panel</span>
       )}
     </section>
+  );
+}
+
+function OtherStream({ stream }: { stream: LiveStream }) {
+  const show = useShowStream();
+  const button = usePassFocus<HTMLButtonElement>(toResponse);
+  const last = stream.log.last();
+  return (
+    <button ref={button} type="button" onClick={() => show(stream)}>
+      <b>{stream.name}</b>{' '}
+      <span className="im-quiet">
+        {stream.state === 'LIVE' ? `${stream.log.count()} events` : stateText(stream)}
+      </span>{' '}
+      {last && (
+        <span className="im-last">
+          {second(last.time)} {spoken(last.line)}
+        </span>
+      )}
+    </button>
   );
 }

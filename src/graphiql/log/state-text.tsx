@@ -21,7 +21,12 @@ export function stateText({ state, since, resumedAt, gap, end }: LiveStream): st
 export function StateText({ stream }: { stream: LiveStream }) {
   const failed = stream.end?.reason === 'FAILED';
   return (
-    <span className="im-stream-state" role="status" data-state={failed ? 'FAILED' : stream.state}>
+    <span
+      className="im-stream-state"
+      role="status"
+      tabIndex={-1}
+      data-state={failed ? 'FAILED' : stream.state}
+    >
       <span aria-hidden="true">{failed ? '✕' : shapes[stream.state]} </span>
       {stateText(stream)}
     </span>

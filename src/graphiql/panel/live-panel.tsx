@@ -4,6 +4,7 @@ import { useEffect, useReducer } from 'react';
 import { StateText } from '../log/state-text.tsx';
 import { useObservable } from '../observable.ts';
 import { usePageState } from '../page-state.ts';
+import { usePassFocus } from '../pass-focus.ts';
 import { spoken } from '../stream/line.ts';
 import type { LiveStream } from '../stream/streams.ts';
 import { second } from '../time.ts';
@@ -15,7 +16,7 @@ export function LivePanel() {
   const all = streams.all();
   return (
     <section className="im im-panel" aria-label="Live">
-      <h2>Live</h2>
+      <h2 tabIndex={-1}>Live</h2>
       <p className="im-quiet">
         The subscriptions of this window. Each one goes on when its tab is left, when another
         operation runs, and when the connection breaks.
@@ -46,8 +47,9 @@ function StreamCard({ stream }: { stream: LiveStream }) {
   const show = useShowStream();
   const { log, name, state, resumes } = stream;
   const last = log.last();
+  const card = usePassFocus<HTMLLIElement>(toNeighbour);
   return (
-    <li className="im-card" aria-label={name}>
+    <li ref={card} className="im-card" aria-label={name}>
       <h3>{name}</h3>
       <StateText stream={stream} />
       <dl className="im-facts">
@@ -84,6 +86,13 @@ function StreamCard({ stream }: { stream: LiveStream }) {
       </div>
     </li>
   );
+}
+
+/** The first button of the card below, or above: it does no harm. Without one, the heading. */
+function toNeighbour(card: HTMLElement) {
+  const near = [card.nextElementSibling, card.previousElementSibling];
+  const heading = card.closest('section')?.querySelector('h2');
+  return () => near.find((each) => each?.isConnected)?.querySelector('button') ?? heading;
 }
 
 /** Shows the events of a subscription: in its tab, or in the present one if that is closed. */
