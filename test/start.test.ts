@@ -44,6 +44,8 @@ test('sources that changed are built anew, others are not', { timeout: 600_000 }
     cpSync(join(root, name), join(checkout, name), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'));
+  // Without the page that takes longest to compile: each run of the tests builds it as it is.
+  writeFileSync(join(checkout, 'src/graphiql/main.tsx'), '');
   const builds = () =>
     readdirSync(join(checkout, 'build')).filter((name) => /^[0-9a-f]{16}$/.test(name));
 
