@@ -127,6 +127,9 @@ test.runIf(isThere)('the fleet, live', { timeout: 180_000 }, async () => {
   expect(await first.getByLabel('Search').inputValue()).toBe('green');
   const pressed = first.getByRole('button', { pressed: true, name: /^Offline/ });
   expect(await pressed.count()).toBe(1);
+  await first.emulateMedia({ media: 'print' });
+  await first.getByText('search: green · state: Offline · sort: since').waitFor();
+  await first.emulateMedia({ media: 'screen' });
   await first.getByLabel('Search').fill('nothing like it');
   await first.getByText('No instance matches.').waitFor();
   await first.getByRole('button', { name: 'Clear the filters' }).last().click();

@@ -159,6 +159,11 @@ test.runIf(isThere)('an instance and its host by keyboard', { timeout: 240_000 }
   });
   await page.locator('#devices').getByText('temperature').waitFor(patience);
   await expectAccessible(page, 'an instance that runs');
+  await page.emulateMedia({ media: 'print' });
+  await page.getByText('Instance Manager, as of').waitFor();
+  const controls = page.locator(':is(button, input, select, textarea):visible');
+  expect(await controls.count(), 'on paper').toBe(0);
+  await page.emulateMedia({ media: 'screen' });
 
   // Cut off before it arrives: the very same is sent again.
   const sent: string[] = [];

@@ -3,6 +3,7 @@ import { effect, type Signal, signal, useSignal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { followSummary, hostErrors, instanceErrors } from '../live/summary.ts';
+import { DateOnPaper } from '../part/on-paper.tsx';
 import { connection } from './connection.ts';
 import { Notices } from './notices.tsx';
 import { address } from './router.tsx';
@@ -20,6 +21,7 @@ export function App() {
       </a>
       <Top />
       <main id="main" tabIndex={-1} class={isStale ? 'stale' : ''}>
+        <DateOnPaper />
         <CurrentView />
       </main>
       <Notices />

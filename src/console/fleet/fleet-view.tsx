@@ -5,6 +5,7 @@ import { address, Link, setQuery } from '../app/router.tsx';
 import { fleetRows, load, openFleet, revision } from '../live/fleet.ts';
 import type { Row } from '../live/row.ts';
 import { summary } from '../live/summary.ts';
+import { FiltersOnPaper } from '../part/on-paper.tsx';
 import { unknownIn } from '../part/unknown.ts';
 import { UnknownNotice } from '../part/unknown-notice.tsx';
 import { clearFilters, Filters, StateButtons } from './filters.tsx';
@@ -30,6 +31,7 @@ export function FleetView({ path }: { path: readonly string[] }) {
       <Heading query={query} />
       <StateButtons query={query} byState={list.byState} />
       <Filters query={query} rows={list.all} />
+      <FiltersOnPaper />
       <UnknownNotice unknown={unknownIn(asked, knownValues(query.kind))} />
       <Status query={query} list={list} />
       <Content query={query} list={list} />

@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { request } from '../app/connection.ts';
 import { Field } from './fields.tsx';
-import type { Form } from './form.ts';
+import { type Form, messageAt } from './form.ts';
 
 /** What a key can belong to: the field of a query for one, and for many. */
 export interface Keyed {
@@ -46,6 +46,9 @@ const words = {
   UNKNOWN: 'Whether it is free is not known now; the server says so when it is sent.',
 } as const;
 
+/** What the server says too, once it has refused the key. */
+const faulty: ReadonlySet<string> = new Set(['FORM', 'TAKEN', 'DELETED']);
+
 export function KeyField({
   form,
   value,
@@ -80,6 +83,7 @@ export function KeyField({
       clearTimeout(timer);
     };
   }, [value, keyed]);
+  const isSaid = messageAt(form.issues.value, 'key') !== undefined && faulty.has(standing.value);
   return (
     <Field
       form={form}
@@ -87,9 +91,11 @@ export function KeyField({
       label="Key"
       required
       hint={
-        <span role="status" data-standing={standing.value}>
-          {words[standing.value]}
-        </span>
+        !isSaid && (
+          <span role="status" data-standing={standing.value}>
+            {words[standing.value]}
+          </span>
+        )
       }
     >
       {(control) => (

@@ -12,6 +12,7 @@ import {
   PickSpan,
   spanValues,
 } from '../operations/filters.tsx';
+import { FiltersOnPaper } from '../part/on-paper.tsx';
 import { unknownIn } from '../part/unknown.ts';
 import { UnknownNotice } from '../part/unknown-notice.tsx';
 import { count } from '../part/words.ts';
@@ -62,7 +63,7 @@ export function HistoryView() {
           name="kind"
           label="Of"
           options={[
-            { value: '', text: 'instances and hosts' },
+            { value: '', text: 'all' },
             { value: 'INSTANCE', text: 'instances' },
             { value: 'HOST', text: 'hosts' },
           ]}
@@ -74,6 +75,7 @@ export function HistoryView() {
         <PickSpan label="When" />
         <ClearFilters />
       </search>
+      <FiltersOnPaper />
       <UnknownNotice unknown={unknown} />
       {failure.value && <p role="alert">{failure.value}</p>}
       {shown && <Shown shown={shown} readAnew={readAnew} />}

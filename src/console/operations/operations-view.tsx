@@ -3,11 +3,12 @@ import { type Signal, signal, useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { RequestError } from '../app/connection.ts';
 import { address, setQuery } from '../app/router.tsx';
+import { FiltersOnPaper } from '../part/on-paper.tsx';
 import { StateShape, StateSign } from '../part/state-sign.tsx';
 import { duration, now, preciseDuration, Time } from '../part/time.tsx';
 import { unknownIn } from '../part/unknown.ts';
 import { UnknownNotice } from '../part/unknown-notice.tsx';
-import { words } from '../part/words.ts';
+import { statusWord, words } from '../part/words.ts';
 import { Cancel } from './cancel.tsx';
 import {
   anyOf,
@@ -104,13 +105,18 @@ export function OperationsView() {
             { value: 'no', text: 'over' },
           ]}
         />
-        <PickMany name="status" label="Status" options={pick(Object.keys(statuses))} />
+        <PickMany
+          name="status"
+          label="Status"
+          options={Object.keys(statuses).map((value) => ({ value, text: statusWord(value) }))}
+        />
         <PickMany name="kind" label="Kind" options={pick(operationKinds)} />
         <PickKeys name="instance" label="Instances" />
         <PickKeys name="host" label="Hosts" />
         <PickSpan label="Accepted" />
         <ClearFilters />
       </search>
+      <FiltersOnPaper />
       <UnknownNotice unknown={unknown} />
       {failure.value && <p role="alert">{failure.value}</p>}
       {shown && <Count shown={shown} />}
@@ -184,7 +190,7 @@ function Row({ operation }: { operation: OperationRow }) {
       <td>
         <span class="state" data-tone={look.tone}>
           <StateShape shape={look.shape} />
-          {words(status)}
+          {statusWord(status)}
         </span>
       </td>
       <td>

@@ -6,6 +6,10 @@ export function words(name: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** The status of an operation. One that runs is not called as an instance or a host that does. */
+export const statusWord = (status: string): string =>
+  status === 'RUNNING' ? 'In progress' : words(status);
+
 /** `1 line`, `2 lines`. */
 export const count = (amount: number, one: string, many = `${one}s`): string =>
   `${amount.toLocaleString()} ${amount === 1 ? one : many}`;

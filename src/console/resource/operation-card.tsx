@@ -7,7 +7,7 @@ import { Facts } from '../part/facts.tsx';
 import { Section } from '../part/section.tsx';
 import { appearanceOf, type ResourceKind } from '../part/state-sign.tsx';
 import { duration, now, preciseDuration, Time } from '../part/time.tsx';
-import { words } from '../part/words.ts';
+import { statusWord, words } from '../part/words.ts';
 import { AttemptNote } from './command-bar.tsx';
 import type { Commands } from './commands.ts';
 import { FailureFacts } from './failure-card.tsx';
@@ -169,7 +169,7 @@ function timesOf({ createdAt, endedAt }: Operation): string {
 export function OperationStatus({ status }: { status: string }) {
   return (
     <span class="operation-status" data-tone={tones[status] ?? 'OFF'}>
-      {words(status)}
+      {statusWord(status)}
     </span>
   );
 }

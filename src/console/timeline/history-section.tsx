@@ -83,11 +83,15 @@ function laneOf(kind: ResourceKind, key: string, state: string, timeline: Timeli
   };
 }
 
-/** From a little before the last run began; an hour at most. */
+/** From a little before the last run began, or the creation; an hour at most. */
 function lengthOfRun(kind: ResourceKind, timeline: Timeline): number {
   const transitions = timeline.transitions.peek() ?? [];
   const begin = transitions.findLast(({ toState }) => toState === firstOfRun[kind]);
-  if (!begin) return hour;
+  if (!begin) {
+    const created = timeline.createdAt.peek();
+    const age = created === null ? hour : now.peek() - Date.parse(created);
+    return Math.min(hour, Math.max(60_000, age * 1.1));
+  }
   return Math.min(hour, Math.max(10_000, (now.peek() - Date.parse(begin.at)) * 1.1));
 }
 

@@ -7,7 +7,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { appearanceOf } from '../part/state-sign.tsx';
 import { now } from '../part/time.tsx';
-import { words } from '../part/words.ts';
+import { statusWord, words } from '../part/words.ts';
 import type { Operation } from '../resource/model.ts';
 import { followGestures } from './lane-gestures.ts';
 import { type LaneWindow, marksOf, type TimeSpan } from './lane-window.ts';
@@ -262,7 +262,7 @@ function Brackets({
         const isFailed = status === 'FAILED' || status === 'TIMED_OUT';
         return (
           <g key={id} data-failed={isFailed || undefined}>
-            <title>{`${words(kind)}: ${words(status)}`}</title>
+            <title>{`${words(kind)}: ${statusWord(status)}`}</title>
             <path d={`M${x} 24V16H${end}V24`} />
             {end - x > kind.length * 7 && (
               <text x={Math.max(x, 0) + 2} y="12">
@@ -276,6 +276,9 @@ function Brackets({
   );
 }
 
+/** At most: a text that would not end within the picture is left out. */
+const axisCharacterWidth = 7;
+
 function Axis({ span, width, height: total }: { span: TimeSpan; width: number; height: number }) {
   const marks = useMemo(
     () => marksOf(span, Math.max(2, Math.floor(width / 110))),
@@ -288,9 +291,11 @@ function Axis({ span, width, height: total }: { span: TimeSpan; width: number; h
         return (
           <g key={at}>
             <path d={`M${x} ${height.brackets}V${total - height.axis + 6}`} />
-            <text x={x + 3} y={total - 6}>
-              {text}
-            </text>
+            {x + 3 + text.length * axisCharacterWidth <= width && (
+              <text x={x + 3} y={total - 6}>
+                {text}
+              </text>
+            )}
           </g>
         );
       })}
