@@ -26,6 +26,9 @@ export interface Report {
   readonly counters?: Record<string, number>;
 }
 
+/** Calls it when the test is over. Of tests that run at the same time each passes on its own `onTestFinished`. */
+export type Finish = typeof onTestFinished;
+
 export interface ControlPlane {
   readonly run: string;
   readonly runKey: string;
@@ -44,7 +47,7 @@ export interface ControlPlane {
   /** Called with each completion before it is taken. */
   onCompletion: (() => void) | undefined;
   /** Serves the controlPlane at a new address. */
-  listen(): Promise<{ readonly url: string; close(): Promise<void>; cut(): void }>;
+  listen(finish?: Finish): Promise<{ readonly url: string; close(): Promise<void>; cut(): void }>;
   /** Gives a command; resolves with its first completion. */
   command(kind: RuntimeCommand['kind'], payload?: object): Promise<Completion>;
   /** Resolves when the condition holds; it is asked again whenever the controlPlane hears something. */
@@ -123,7 +126,7 @@ export function createControlPlane(): ControlPlane {
     refusal: undefined,
     refusedValues: undefined,
     onCompletion: undefined,
-    async listen() {
+    async listen(finish = onTestFinished) {
       const http = createServer();
       const sockets = new WebSocketServer({ server: http, path: '/graphql', maxPayload });
       const server = useServer(
@@ -145,7 +148,7 @@ export function createControlPlane(): ControlPlane {
         })();
         return closed;
       };
-      onTestFinished(close);
+      finish(close);
       return {
         url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}/graphql`,
         close,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import greenhouse from '../../schema/greenhouse.json' with { type: 'json' };
-import { type ControlPlane, createControlPlane, endpointOf } from './control-plane.ts';
+import { type ControlPlane, createControlPlane, endpointOf, type Finish } from './control-plane.ts';
 import {
   ask,
   beginMessage,
@@ -28,15 +28,19 @@ function load(definition: object = greenhouse, more: object = {}) {
   };
 }
 
-async function online() {
+async function online(finish: Finish = onTestFinished) {
   const controlPlane = createControlPlane();
-  const api = await controlPlane.listen();
-  const program = await startProgram(controlPlane, { RUNTIME_ENDPOINT: api.url });
+  const api = await controlPlane.listen(finish);
+  const program = await startProgram(controlPlane, { RUNTIME_ENDPOINT: api.url }, { finish });
   return { controlPlane, api, program };
 }
 
-async function running(definition: object = greenhouse, more: object = {}) {
-  const { controlPlane, api, program } = await online();
+async function running(
+  definition: object = greenhouse,
+  more: object = {},
+  finish: Finish = onTestFinished,
+) {
+  const { controlPlane, api, program } = await online(finish);
   await expectDone(controlPlane, 'LOAD_SOLUTION', load(definition, more));
   const started = await expectDone(controlPlane, 'START_LISTENING', { intake: 'OPEN' });
   const http = endpointOf(started, 'http');
@@ -285,10 +289,17 @@ test('a pause is done when the accepted messages are', async () => {
   expect(await ask(commands, bed)).toMatchObject({ status: 200 });
 });
 
-test('a pause refuses a body that stalls, and one that drips', async () => {
-  const { controlPlane, http, commands } = await running();
-  const stalled = await beginMessage(http, climate);
-  const dripping = await beginMessage(http, { ...climate, padding: ' '.repeat(200) });
+// Each waits for seconds until the runtime gives a body up.
+test.concurrent('a pause refuses a body that stalls, and one that drips', async ({
+  onTestFinished,
+}) => {
+  const { controlPlane, http, commands } = await running(greenhouse, {}, onTestFinished);
+  const stalled = await beginMessage(http, climate, onTestFinished);
+  const dripping = await beginMessage(
+    http,
+    { ...climate, padding: ' '.repeat(200) },
+    onTestFinished,
+  );
   dripping.drip();
   await expectDone(controlPlane, 'PAUSE');
   for (const message of [stalled, dripping]) {
@@ -303,18 +314,23 @@ test('a pause refuses a body that stalls, and one that drips', async () => {
   expect(endpointOf(await expectDone(controlPlane, 'RESUME'), 'http')).toEqual(http);
 });
 
-test('a stop refuses a body that stalls, of a message and of an input command', async () => {
-  const { controlPlane, program, http, commands } = await running();
+test.concurrent('a stop refuses a body that stalls, of a message and of an input command', async ({
+  onTestFinished,
+}) => {
+  const { controlPlane, program, http, commands } = await running(greenhouse, {}, onTestFinished);
   const water = { ...commands, path: '/water' };
-  const stalled = [await beginMessage(http, climate), await beginMessage(water, { bed: 'b' })];
+  const stalled = [
+    await beginMessage(http, climate, onTestFinished),
+    await beginMessage(water, { bed: 'b' }, onTestFinished),
+  ];
   await expectDone(controlPlane, 'STOP');
   for (const message of stalled) expect(await message.closed).toContain('HTTP/1.1 503');
   expect(await program.exit).toBe(0);
 });
 
-test('a stop cuts off a drain that does not end', async () => {
-  const { controlPlane, program, http } = await running();
-  await beginMessage(http, climate);
+test.concurrent('a stop cuts off a drain that does not end', async ({ onTestFinished }) => {
+  const { controlPlane, program, http } = await running(greenhouse, {}, onTestFinished);
+  await beginMessage(http, climate, onTestFinished);
   const paused = controlPlane.command('PAUSE');
   await untilClosed(http);
   await expectDone(controlPlane, 'STOP');

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject, onTestFinished } from 'vitest';
 import type { Endpoint } from '../../src/runtime/protocol.ts';
-import type { ControlPlane } from './control-plane.ts';
+import type { ControlPlane, Finish } from './control-plane.ts';
 
 export interface Program {
   readonly child: ChildProcess;
@@ -19,9 +19,9 @@ export interface Program {
 }
 
 /** A folder that is gone after the test. */
-export async function temporaryFolder(): Promise<string> {
+export async function temporaryFolder(finish: Finish = onTestFinished): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'runtime-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  finish(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -33,9 +33,10 @@ export async function startProgram(
     stdin = `${JSON.stringify({ runKey: controlPlane.runKey })}\n`,
     imports = [] as string[],
     folder: given = '',
+    finish = onTestFinished,
   } = {},
 ): Promise<Program> {
-  const folder = given || (await temporaryFolder());
+  const folder = given || (await temporaryFolder(finish));
   const flags = imports.flatMap((module) => ['--import', module]);
   const child = spawn(process.execPath, [...flags, inject('runtimeFile')], {
     stdio: 'pipe',
@@ -58,7 +59,7 @@ export async function startProgram(
   const exit = new Promise<number | string>((resolve) => {
     child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown'));
   });
-  onTestFinished(async () => {
+  finish(async () => {
     child.kill('SIGKILL');
     await exit;
   });
@@ -133,10 +134,14 @@ export function listens(address: string, port: number): Promise<boolean> {
 }
 
 /** A message whose headers and half of whose body are sent. */
-export async function beginMessage({ address, port, path }: Endpoint, body: object) {
+export async function beginMessage(
+  { address, port, path }: Endpoint,
+  body: object,
+  finish: Finish = onTestFinished,
+) {
   const text = JSON.stringify(body);
   const socket = connect(port, address);
-  onTestFinished(() => void socket.destroy());
+  finish(() => void socket.destroy());
   // A runtime that ends may cut it off with a reset; `closed` tells what came before.
   socket.on('error', () => undefined);
   let received = '';
