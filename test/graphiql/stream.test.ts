@@ -41,6 +41,19 @@ describe('a subscription', () => {
     });
   });
 
+  test('begins behind the default of its variable, unless it is to start from now', () => {
+    const query = 'subscription ($from: Cursor = "c") { changes(after: $from) { __typename } }';
+    expect(sent(query).variables).toEqual({ from: 'c' });
+    expect(sent(query, { variables: { from: 'd' } }).variables).toEqual({ from: 'd' });
+    expect(sent(query, { variables: { from: null } }).variables).toEqual({});
+    expect(sent(query, { variables: { from: 'd' }, fromNow: true }).variables).toEqual({});
+    const written = 'subscription { changes(after: "c") { __typename } }';
+    expect(sent(written, { fromNow: true })).toMatchObject({
+      cursorVariable: 'after',
+      variables: {},
+    });
+  });
+
   test('begins with past events if it asks for them, unless it has a cursor', () => {
     const query =
       'subscription ($after: Cursor) { instanceTransitions(after: $after, last: 2) { to } }';

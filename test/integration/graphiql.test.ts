@@ -99,7 +99,14 @@ async function savedEvents(page: Page) {
   return text
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line).data.instanceTransitions as { sequence: number; to: string });
+    .map(
+      (line) =>
+        JSON.parse(line).data.instanceTransitions as {
+          sequence: number;
+          to: string;
+          cursor: string;
+        },
+    );
 }
 
 test.runIf(isThere)('the first session in one window, offline', { timeout: 300_000 }, async () => {
@@ -202,12 +209,36 @@ test.runIf(isThere)('the first session in one window, offline', { timeout: 300_0
   await client.accept('stopInstance', key);
   await client.until(key, 'STOPPED');
 
-  // Query, then subscribe; a refused command leads to the meaning of its code; a picker knows what there is.
+  // Query, then subscribe.
   await page.emulateMedia({ colorScheme: 'dark' });
   await button(page, 'Show Examples').click();
   await button(page, 'Run Snapshot').click();
   await button(page, 'Follow from here').click();
   await live(page).waitFor();
+
+  // A cursor of the document that is refused, that of the store before: the log says so and stays empty, until told.
+  const foreign = events.at(-1)?.cursor ?? '';
+  await button(page, 'New tab').click();
+  await page.locator('.graphiql-query-editor .view-lines').first().click();
+  await page.keyboard.insertText(
+    `subscription Old { instanceTransitions(after: "${foreign}") { cursor from to } }`,
+  );
+  await button(page, /execute query/i).click();
+  await response(page)
+    .getByText(/Ended at [\d:]+: CURSOR_INVALID: /)
+    .waitFor();
+  await button(page, 'What is CURSOR_INVALID?').waitFor();
+  expect(await page.locator('.im-line').count()).toBe(0);
+  await button(page, 'Start from now').press('Enter');
+  await live(page).waitFor();
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('● Live');
+  await client.accept('startInstance', key);
+  await expect.poll(() => states(page)).toEqual(startUp);
+  await client.accept('stopInstance', key);
+  await client.until(key, 'STOPPED');
+  await look();
+
+  // A refused command leads to the meaning of its code; a picker knows what there is.
   await button(page, 'Run StopInstance').click();
   await button(page, 'What is ALREADY_IN_STATE?').click();
   await page.locator('[data-chosen=true]').getByText('ALREADY_IN_STATE').waitFor();

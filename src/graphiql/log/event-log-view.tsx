@@ -6,6 +6,7 @@ import { useObservable } from '../observable.ts';
 import { usePageState } from '../page-state.ts';
 import { toResponse, usePassFocus } from '../pass-focus.ts';
 import { type Entry, jsonLines, searchText } from '../stream/event-log.ts';
+import { isCursorCode } from '../stream/follow.ts';
 import { emptyText, type LiveStream } from '../stream/streams.ts';
 import { ExplainButton } from './explain-button.tsx';
 import { detailHeight, Row } from './row.tsx';
@@ -41,6 +42,7 @@ export function EventLogView({ stream }: { stream: LiveStream }) {
         <Counts stream={stream} found={sought ? found.length : null} />
         {stream.gap && !stream.end && <ExplainButton code={stream.gap.code} />}
         {stream.end?.code && <ExplainButton code={stream.end.code} />}
+        {stream.resumes && isCursorCode(stream.end?.code) && <FromNowButton stream={stream} />}
         {!stream.end && <StopButton id={stream.id} />}
       </div>
       <div className="im-log-tools" role="toolbar" aria-label="Events">
@@ -127,6 +129,22 @@ function StopButton({ id }: { id: number }) {
       onClick={() => streams.stop(id)}
     >
       Stop
+    </button>
+  );
+}
+
+/** Subscribes again, without the cursor of the document that was refused. */
+function FromNowButton({ stream }: { stream: LiveStream }) {
+  const pageState = usePageState();
+  const button = usePassFocus<HTMLButtonElement>(toResponse);
+  function start(): void {
+    const request = { ...stream.request, fromNow: true };
+    const { id } = pageState.streams.start(stream.tabId, request, pageState.schema);
+    pageState.show(pageState.tabId, { shows: 'EVENTS', streamId: id });
+  }
+  return (
+    <button ref={button} type="button" className="im-button" onClick={start}>
+      Start from now
     </button>
   );
 }

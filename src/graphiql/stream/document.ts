@@ -14,6 +14,7 @@ import {
   parseType,
   print,
   separateOperations,
+  type ValueNode,
   type VariableDefinitionNode,
   valueFromASTUntyped,
 } from 'graphql';
@@ -22,6 +23,8 @@ export interface SubscriptionRequest {
   readonly query: string;
   readonly operationName?: string;
   readonly variables?: Readonly<Record<string, unknown>>;
+  /** Without the cursor that the document or its variables give. */
+  readonly fromNow?: boolean;
 }
 
 export interface StreamDocument {
@@ -38,7 +41,7 @@ const pastArgument = 'last';
 
 /** @throws GraphQLError: it is not valid GraphQL */
 export function streamDocumentOf(
-  { query, operationName, variables = {} }: SubscriptionRequest,
+  { query, operationName, variables = {}, fromNow = false }: SubscriptionRequest,
   schema: GraphQLSchema | null,
 ): StreamDocument {
   const { document, operation } = operationOf(query, operationName);
@@ -50,10 +53,7 @@ export function streamDocumentOf(
 
   const given = field.arguments?.find(({ name }) => name.value === cursorArgument)?.value;
   const name = given?.kind === Kind.VARIABLE ? given.name.value : freeVariable(operation);
-  const start =
-    given === undefined || given.kind === Kind.VARIABLE
-      ? variables[name]
-      : valueFromASTUntyped(given);
+  const start = fromNow ? null : startOf(given, operation, variables);
   const edited = (withCursor: boolean): string =>
     printWith(
       document,
@@ -68,6 +68,19 @@ export function streamDocumentOf(
     cursorVariable: name,
     opening: hasPast && start == null ? edited(false) : null,
   };
+}
+
+/** The cursor of the document: written there, in its variable, or the default of that. */
+function startOf(
+  given: ValueNode | undefined,
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  variables: Readonly<Record<string, unknown>>,
+): unknown {
+  if (given?.kind !== Kind.VARIABLE) return given && valueFromASTUntyped(given);
+  const name = given.name.value;
+  const { defaultValue } =
+    variableDefinitions.find(({ variable }) => variable.name.value === name) ?? {};
+  return name in variables || !defaultValue ? variables[name] : valueFromASTUntyped(defaultValue);
 }
 
 function operationOf(query: string, name: string | undefined) {

@@ -100,5 +100,9 @@ export function follow(
   };
 }
 
+/** Is the cursor refused, and not the subscription? */
+export const isCursorCode = (code: string | undefined): boolean =>
+  code === 'CURSOR_EXPIRED' || code === 'CURSOR_INVALID';
+
 const isCursorLost = (error: Error): error is StreamError =>
-  error instanceof StreamError && ['CURSOR_EXPIRED', 'CURSOR_INVALID'].includes(error.code);
+  error instanceof StreamError && isCursorCode(error.code);
