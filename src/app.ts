@@ -12,10 +12,11 @@ import { createSlots } from './api/base/slots.ts';
 import type { Viewer } from './api/base/viewer.ts';
 import { buildSchema } from './api/schema.ts';
 import type { Config } from './config.ts';
-import { createNameServer } from './drivers/dns/name-server.ts';
-import type { DnsProvider } from './drivers/dns/provider.ts';
+import type { DnsProvider, RecordWriter } from './drivers/dns/provider.ts';
 import { createServerDnsProvider } from './drivers/dns/server-provider.ts';
+import { createUpdateDnsProvider } from './drivers/dns/update-provider.ts';
 import type { Driver } from './drivers/driver.ts';
+import { createNameServer, type NameServer } from './drivers/name-server/name-server.ts';
 import { ProcessDriver } from './drivers/process/driver.ts';
 import { startExecutor } from './executor/executor.ts';
 import { createFeed, type Feed } from './feed/feed.ts';
@@ -57,7 +58,7 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
   try {
     const authorities = readAuthorities(config.extraCaFile);
     const { store, schema } = await startStore(parts);
-    const dns = await startNameServer(parts, store);
+    const dns = await startDns(parts, store);
     const driver = startDriver(parts);
     const { feed, notifier } = await startFeed(parts, store);
     const http = await startHttp(parts, { store, schema, feed });
@@ -99,7 +100,26 @@ async function startStore({ config, log, onStop }: Parts) {
   return { store, schema };
 }
 
-async function startNameServer({ config, log, onStop }: Parts, store: Store): Promise<DnsProvider> {
+async function startDns(parts: Parts, store: OpenStore): Promise<DnsProvider> {
+  const { dnsServer, dnsTsigName, dnsTsigAlgorithm, dnsTsigSecret, ...config } = parts.config;
+  const records: RecordWriter = {
+    save: (record) => saveDnsRecord(store, record),
+    remove: (name) => removeDnsRecord(store, name),
+  };
+  const zone = config.dnsZone;
+  if (config.dnsProvider === 'embedded') {
+    return createServerDnsProvider({ server: await startNameServer(parts, store), zone, records });
+  }
+  if (!dnsServer || !dnsTsigName || !dnsTsigSecret) throw new Error('config.ts requires them');
+  return createUpdateDnsProvider({
+    ...{ server: dnsServer, zone, records },
+    key: { name: dnsTsigName, algorithm: dnsTsigAlgorithm, secret: dnsTsigSecret },
+    // Made with the store, and the same on all its servers.
+    owner: `instance-manager=${store.defaultOrganizationId}`,
+  });
+}
+
+async function startNameServer({ config, log, onStop }: Parts, store: Store): Promise<NameServer> {
   const server = createNameServer({
     zone: config.dnsZone,
     host: config.dnsHost,
@@ -112,14 +132,7 @@ async function startNameServer({ config, log, onStop }: Parts, store: Store): Pr
   });
   await server.start();
   onStop(() => server.stop());
-  return createServerDnsProvider({
-    server,
-    zone: config.dnsZone,
-    records: {
-      save: (record) => saveDnsRecord(store, record),
-      remove: (name) => removeDnsRecord(store, name),
-    },
-  });
+  return server;
 }
 
 function startDriver({ config, log, onStop }: Parts): Driver {

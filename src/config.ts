@@ -170,6 +170,10 @@ function checkTogether(read: Read, ephemeral: boolean): void {
       `HOST takes a loopback address (127.0.0.1, ::1, localhost), not ${shown(read.host)}, ` +
         'unless TLS_CERT_FILE and TLS_KEY_FILE are set or ALLOW_INSECURE_HTTP=1.',
     );
+  if (read.dnsProvider === 'rfc2136' && !(read.dnsServer && read.dnsTsigName && read.dnsTsigSecret))
+    throw new ConfigError(
+      'DNS_PROVIDER=rfc2136 takes DNS_SERVER, DNS_TSIG_NAME and DNS_TSIG_SECRET: set all three.',
+    );
   if (ephemeral && read.databaseUrl)
     throw new ConfigError('--ephemeral takes the embedded store: unset DATABASE_URL.');
 }

@@ -1,83 +1,27 @@
 /** The settings of the environment: name, default, accepted values and meaning. */
-import { isIP } from 'node:net';
-import { resolve } from 'node:path';
-import * as z from 'zod';
 import { defaultLimits } from './api/base/limits.ts';
+import { tsigAlgorithms } from './drivers/dns/tsig.ts';
 import { defaultDeadlines } from './lifecycle/change.ts';
 import { defaultStreamLimits } from './server/wire/stream-limits.ts';
+import {
+  address,
+  base64,
+  days,
+  hostAndPort,
+  hostNames,
+  type Kind,
+  oneOf,
+  path,
+  type Setting,
+  seconds,
+  secret,
+  text,
+  url,
+  whole,
+  yes,
+} from './setting-kinds.ts';
 
-export interface Setting<Value> {
-  readonly name: string;
-  /** As written in the environment; null: unset has a meaning of its own. */
-  readonly byDefault: string | null;
-  /** The values it takes, as the end of the sentence "NAME takes …". */
-  readonly takes: string;
-  readonly about: string;
-  /** Its value is never shown. */
-  readonly secret?: true;
-  readonly schema: z.ZodType<Value, string>;
-}
-
-/** The values that a setting accepts, as a schema and in words. */
-type Kind<Value> = Pick<Setting<Value>, 'takes' | 'schema' | 'secret'>;
-
-const whole = (least: number, most: number): Kind<number> => ({
-  takes: `a whole number from ${least} to ${most}`,
-  schema: z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(least).max(most)),
-});
-const seconds = (least: number, most: number): Kind<number> => ({
-  takes: `seconds, from ${least} to ${most}`,
-  schema: z
-    .string()
-    .regex(/^\d+(\.\d+)?$/)
-    .transform(Number)
-    .pipe(z.number().min(least).max(most)),
-});
-const days: Kind<number> = {
-  takes: 'days, more than 0 and at most 36500',
-  schema: z
-    .string()
-    .regex(/^\d+(\.\d+)?$/)
-    .transform(Number)
-    .pipe(z.number().positive().max(36_500)),
-};
-const oneOf = <const Name extends string>(...names: readonly [Name, ...Name[]]): Kind<Name> => ({
-  takes: `one of ${names.join(', ')}`,
-  schema: z.enum(names) as unknown as z.ZodType<Name, string>,
-});
-const address: Kind<string> = {
-  takes: 'an IP address or localhost',
-  schema: z.string().refine((text) => text === 'localhost' || isIP(text) !== 0),
-};
-const path: Kind<string> = {
-  takes: 'a path',
-  schema: z.string().transform((text) => resolve(text)),
-};
-const yes: Kind<boolean> = {
-  takes: '1 or 0',
-  schema: z.enum(['0', '1']).transform((text) => text === '1') as z.ZodType<boolean, string>,
-};
-const text = (takes: string, pattern: RegExp): Kind<string> => ({
-  takes,
-  schema: z.string().regex(pattern),
-});
-const url = (takes: string, pattern: RegExp): Kind<string> => ({
-  takes,
-  schema: z.string().refine((value) => pattern.test(value) && URL.canParse(value)),
-});
-const secret = <Value>(kind: Kind<Value>): Kind<Value> => ({ ...kind, secret: true });
-const hostNames: Kind<string[]> = {
-  takes: 'host names, with commas between them',
-  schema: z
-    .string()
-    .transform((names) =>
-      names
-        .toLowerCase()
-        .split(',')
-        .flatMap((name) => name.trim() || []),
-    )
-    .pipe(z.array(z.string().regex(/^[a-z0-9.:[\]-]+$/))),
-};
+export type { Setting } from './setting-kinds.ts';
 
 /** A setting as `--help` shows it, `NAME=default`, what it takes, and what it is. */
 function setting<Value>(nameAndDefault: string, kind: Kind<Value>, about: string): Setting<Value> {
@@ -154,11 +98,32 @@ export const settings = {
     text('a domain name in lower case', domainName),
     'zone of the DNS names of hosts',
   ),
-  dnsHost: setting('DNS_HOST=127.0.0.1', address, 'address of the name server'),
+  dnsProvider: setting(
+    'DNS_PROVIDER=embedded',
+    oneOf('embedded', 'rfc2136'),
+    'embedded: the name server of this process serves the zone; rfc2136: another does, and takes dynamic updates',
+  ),
+  dnsServer: optional(
+    'DNS_SERVER',
+    hostAndPort(53),
+    'rfc2136: the primary name server of the zone; every name server of the zone is asked on the same port',
+  ),
+  dnsTsigName: optional(
+    'DNS_TSIG_NAME',
+    text('a domain name in lower case', domainName),
+    'rfc2136: name of the key that signs the updates',
+  ),
+  dnsTsigAlgorithm: setting(
+    'DNS_TSIG_ALGORITHM=hmac-sha256',
+    oneOf(...tsigAlgorithms),
+    'rfc2136: algorithm of that key',
+  ),
+  dnsTsigSecret: optional('DNS_TSIG_SECRET', secret(base64(16)), 'rfc2136: secret of that key'),
+  dnsHost: setting('DNS_HOST=127.0.0.1', address, 'address of the embedded name server'),
   dnsPort: setting(
     'DNS_PORT=8053',
     whole(0, 65535),
-    'port of the name server, UDP and TCP; 0: any free port',
+    'port of the embedded name server, UDP and TCP; 0: any free port',
   ),
   heartbeatSeconds: setting(
     'HEARTBEAT_SECONDS=10',

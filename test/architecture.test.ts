@@ -42,7 +42,7 @@ const layers: Record<string, readonly (readonly string[])[]> = {
     ['resource', 'read'],
     ['.'],
   ],
-  drivers: [['.'], ['dns', 'process']],
+  drivers: [['.'], ['dns', 'process'], ['name-server']],
   feed: [['channel'], ['group', 'replay', 'tail'], ['.']],
   api: [
     ['base'],
@@ -73,7 +73,7 @@ const forbidden: Record<string, { readonly texts: RegExp; readonly except: reado
 
 /** The files directly in src/, which connect the parts. */
 const mayImportEverything = [
-  ...['main.ts', 'app.ts', 'config.ts', 'settings.ts'],
+  ...['main.ts', 'app.ts', 'config.ts', 'settings.ts', 'setting-kinds.ts'],
   ...['build.ts', 'start.mjs'],
 ];
 

@@ -37,6 +37,15 @@ test.each([
 });
 
 test.each([
+  ['10.0.0.2', { host: '10.0.0.2', port: 53 }],
+  ['ns1.example:5353', { host: 'ns1.example', port: 5353 }],
+  ['[fd00::2]:5353', { host: 'fd00::2', port: 5353 }],
+  ['fd00::2', { host: 'fd00::2', port: 53 }],
+])('DNS_SERVER=%s', (given, dnsServer) => {
+  expect(parseConfig({ DNS_SERVER: given })).toMatchObject({ dnsServer });
+});
+
+test.each([
   [{ PORT: 'x' }, 'PORT takes a whole number from 0 to 65535, not "x".'],
   [{ PORT: '65536' }, 'PORT takes a whole number from 0 to 65535, not "65536".'],
   [{ PORT: '-1' }, 'PORT takes a whole number from 0 to 65535, not "-1".'],
@@ -49,6 +58,10 @@ test.each([
   [{ ADMIN_TOKEN: 'short' }, 'ADMIN_TOKEN takes 32 to 512 characters without white space.'],
   [{ DATABASE_URL: 'mysql://u:secret@h/d' }, /^DATABASE_URL takes postgres:\/\/[^,]*\.$/],
   [{ DNS_ZONE: 'a..b' }, 'DNS_ZONE takes a domain name in lower case, not "a..b".'],
+  [{ DNS_PROVIDER: 'rfc2136' }, /^DNS_PROVIDER=rfc2136 takes DNS_SERVER, DNS_TSIG_NAME and/],
+  [{ DNS_SERVER: 'ns1:x' }, /^DNS_SERVER takes an IP address or a host name, with a port/],
+  [{ DNS_SERVER: '[fe80::x]:53' }, /^DNS_SERVER takes an IP address or a host name/],
+  [{ DNS_TSIG_SECRET: 'c2hvcnQ=' }, 'DNS_TSIG_SECRET takes 16 bytes or more in base64.'],
   [{ HOST: 'example.com' }, 'HOST takes an IP address or localhost, not "example.com".'],
   [{ HOST: '0.0.0.0' }, /^HOST takes a loopback address .* ALLOW_INSECURE_HTTP=1\.$/],
   [{ TLS_CERT_FILE: 'cert.pem' }, /^TLS_CERT_FILE and TLS_KEY_FILE take two PEM files/],

@@ -11,9 +11,8 @@ import { type HostTarget, hostTarget } from '../store/read/targets.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFinal } from './call.ts';
+import { publishName, withdrawName } from './dns-work.ts';
 import type { WorkContext, WorkHandler } from './work-handler.ts';
-
-const dnsTtlSeconds = 30;
 
 const observe = ({ store }: WorkContext, item: WorkItem, observation: HostObservation) =>
   recordHostObservation(store, item.resourceId, observation, { heldItem: item });
@@ -62,17 +61,9 @@ const allocateHost: WorkHandler = async (context, item) => {
 const configureDns: WorkHandler = async (context, item) => {
   const found = await target(context, item);
   if (!found?.host.address) return 'DONE';
-  const { dnsName: name, address } = found.host;
-  const { dns } = context;
-  const addresses = await callDriver(
-    item,
-    { signal: context.signal, seconds: 15, name: 'the name server' },
-    async ({ signal }) => {
-      await dns.publish({ name, address, ttlSeconds: dnsTtlSeconds }, signal);
-      return dns.resolve(name, signal);
-    },
-  );
-  if (!addresses.includes(address)) return { againInSeconds: 0.3 };
+  const { dnsName, address } = found.host;
+  const behind = await publishName(context, item, { dnsName, address });
+  if (behind) return behind;
   await observe(context, item, { kind: 'DNS_ANSWERS' });
   return 'DONE';
 };
@@ -165,11 +156,8 @@ const releaseHost: WorkHandler = async (context, item) => {
   if (!snapshot || !found) return 'DONE';
   const { host, driver } = found;
   if (snapshot.instances.some(isLive)) return { againInSeconds: 0.2 };
-  await callDriver(
-    item,
-    { signal: context.signal, seconds: 15, name: 'the name server' },
-    ({ signal }) => context.dns.withdraw(host.dnsName, signal),
-  );
+  const behind = await withdrawName(context, item, host);
+  if (behind) return behind;
   await callDriver(item, { signal: context.signal, seconds: 60, name: 'releaseHost' }, (call) =>
     driver.releaseHost(host.id, host.handle, call),
   );

@@ -47,7 +47,10 @@ export async function openFleet(kind: StoreKind): Promise<Fleet> {
     kind: 'TEST',
     publish: (record) => saveDnsRecord(api.store, record),
     withdraw: (name) => removeDnsRecord(api.store, name),
-    resolve: async (name) => [(await findDnsRecord(api.store, name))?.address ?? []].flat(),
+    resolve: async (name) => {
+      const addresses = [(await findDnsRecord(api.store, name))?.address ?? []].flat();
+      return [{ server: 'test', addresses }];
+    },
   };
   const executor = await startExecutor(api.store, {
     drivers: [driver],

@@ -3,19 +3,19 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import dnsPacket, { type DecodedPacket, type OptAnswer, type RecordType } from 'dns-packet';
 import { onTestFinished } from 'vitest';
+import type { AddressRecord } from '../../src/drivers/dns/provider.ts';
 import {
   createNameServer,
   type NameServer,
   type NameServerOptions,
-} from '../../src/drivers/dns/name-server.ts';
-import type { ARecord } from '../../src/drivers/dns/provider.ts';
-import type { ZoneRecords } from '../../src/drivers/dns/zone.ts';
+} from '../../src/drivers/name-server/name-server.ts';
+import type { ZoneRecords } from '../../src/drivers/name-server/zone.ts';
 
 export const zone = 'instances.test';
 export const host = '127.0.0.1';
 
 /** The store's part, in memory. */
-export function memoryRecords(...records: ARecord[]) {
+export function memoryRecords(...records: AddressRecord[]) {
   const all = new Map(records.map((record) => [record.name, record]));
   return {
     all,
@@ -25,7 +25,7 @@ export function memoryRecords(...records: ARecord[]) {
     async hasDescendant(name: string) {
       return [...all.keys()].some((known) => known.endsWith(`.${name}`));
     },
-    async save(record: ARecord) {
+    async save(record: AddressRecord) {
       all.set(record.name, record);
     },
     async remove(name: string) {
@@ -34,7 +34,7 @@ export function memoryRecords(...records: ARecord[]) {
   };
 }
 
-export function aRecord(name: string, address = '127.1.2.3'): ARecord {
+export function aRecord(name: string, address = '127.1.2.3'): AddressRecord {
   return { name, address, ttlSeconds: 5 };
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { NameServerLimits } from '../../src/drivers/dns/name-server.ts';
-import { createRateLimit, sourceOf } from '../../src/drivers/dns/rate-limit.ts';
+import type { NameServerLimits } from '../../src/drivers/name-server/name-server.ts';
+import { createRateLimit, sourceOf } from '../../src/drivers/name-server/rate-limit.ts';
 import {
   aRecord,
   ask,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import dnsPacket from 'dns-packet';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createNameServer } from '../../src/drivers/dns/name-server.ts';
+import { createNameServer } from '../../src/drivers/name-server/name-server.ts';
 import {
   aRecord,
   ask,

@@ -101,7 +101,7 @@ export async function createFleet(
     kind: 'TEST',
     publish: async ({ name, address }) => void records.set(name, address),
     withdraw: async (name) => void records.delete(name),
-    resolve: async (name) => [records.get(name)].filter((address) => address !== undefined),
+    resolve: async (name) => [{ server: 'test', addresses: [records.get(name) ?? []].flat() }],
   };
   const runtime: RuntimeScript = {
     online: true,

@@ -1,5 +1,6 @@
 /** Hosts: the type, its list and its queries. Commands are in host-commands.ts. */
 
+import { isIPv6 } from 'node:net';
 import type { InputRef } from '@pothos/core';
 import {
   type HostDriver as HostDriverName,
@@ -33,13 +34,16 @@ import { hostTransitionList } from './transition.ts';
 
 export const HostDriver = builder.enumType('HostDriver', { values: hostDrivers });
 
-const DnsRecordType = builder.enumType('DnsRecordType', { values: ['A'] as const });
+const DnsRecordType = builder.enumType('DnsRecordType', { values: ['A', 'AAAA'] as const });
 
 builder.drizzleObject('dnsRecords', {
   name: 'DnsRecord',
   fields: (t) => ({
     name: t.string({ resolve: ({ name }) => name }),
-    type: t.field({ type: DnsRecordType, resolve: () => 'A' as const }),
+    type: t.field({
+      type: DnsRecordType,
+      resolve: ({ address }) => (isIPv6(address) ? 'AAAA' : 'A'),
+    }),
     address: t.string({ resolve: ({ address }) => address }),
     ttlSeconds: t.int({ resolve: ({ ttlSeconds }) => ttlSeconds }),
     confirmedAt: t.field({

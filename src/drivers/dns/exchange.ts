@@ -11,20 +11,30 @@ export interface ServerAddress {
   readonly port: number;
 }
 
+/** `10.0.0.2:53`, `[fd00::2]:53` */
+export const addressText = ({ address, port }: ServerAddress): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+
+/** A question. The name has no final dot. */
+export interface Asked {
+  readonly name: string;
+  readonly type: 'A' | 'AAAA' | 'NS' | 'TXT';
+}
+
 export interface Exchanged {
   readonly rcode: number;
   readonly answers: readonly Answer[];
 }
 
 /**
- * Asks a name server once for the A records of a name: over UDP, and over TCP if the answer is too
+ * Asks a name server once for the records of a name: over UDP, and over TCP if the answer is too
  * large. Anything that does not answer this question (id, name, type) is ignored.
  *
  * @throws the error of the socket, or the reason of the signal
  */
 export async function exchange(
   server: ServerAddress,
-  name: string,
+  asked: Asked,
   signal: AbortSignal,
 ): Promise<Exchanged> {
   signal.throwIfAborted();
@@ -32,7 +42,7 @@ export async function exchange(
   const query = dnsPacket.encode({
     type: 'query',
     id,
-    questions: [{ type: 'A', class: 'IN', name }],
+    questions: [{ ...asked, class: 'IN' }],
     additionals: [
       {
         type: 'OPT',
@@ -46,19 +56,21 @@ export async function exchange(
       },
     ],
   });
-  const read = (message: Buffer) => readAnswer(message, id, name);
+  const read = (message: Buffer) => readAnswer(message, id, asked);
   const short = await overUdp(server, query, read, signal);
   return short.truncated ? await overTcp(server, query, read, signal) : short;
 }
 
-type Read = (message: Buffer) => (Exchanged & { truncated: boolean }) | null;
+type Short = Exchanged & { truncated: boolean };
+/** What a message says; null: it is no reply to what was sent. */
+type Read<Result> = (message: Buffer) => Result | null;
 
-function readAnswer(message: Buffer, id: number, name: string): ReturnType<Read> {
+function readAnswer(message: Buffer, id: number, { name, type }: Asked): ReturnType<Read<Short>> {
   try {
     const packet = dnsPacket.decode(message);
     const [question, ...others] = packet.questions ?? [];
     if (!packet.flag_qr || packet.id !== id || !question || others.length > 0) return null;
-    if (question.type !== 'A' || question.class !== 'IN') return null;
+    if (question.type !== type || question.class !== 'IN') return null;
     if (question.name.toLowerCase() !== name.toLowerCase()) return null;
     return {
       rcode: (packet.flags ?? 0) & 0xf,
@@ -70,8 +82,8 @@ function readAnswer(message: Buffer, id: number, name: string): ReturnType<Read>
   }
 }
 
-function overUdp(server: ServerAddress, query: Buffer, read: Read, signal: AbortSignal) {
-  const { promise, resolve, reject } = settler<NonNullable<ReturnType<Read>>>();
+function overUdp(server: ServerAddress, query: Buffer, read: Read<Short>, signal: AbortSignal) {
+  const { promise, resolve, reject } = settler<Short>();
   const socket = createSocket(server.address.includes(':') ? 'udp6' : 'udp4');
   const abort = () => reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
@@ -94,8 +106,14 @@ function overUdp(server: ServerAddress, query: Buffer, read: Read, signal: Abort
   });
 }
 
-function overTcp(server: ServerAddress, query: Buffer, read: Read, signal: AbortSignal) {
-  const { promise, resolve, reject } = settler<Exchanged>();
+/** Sends one message over a connection of its own, and reads until something is the reply to it. */
+export function overTcp<Result>(
+  server: ServerAddress,
+  message: Buffer,
+  read: Read<Result>,
+  signal: AbortSignal,
+): Promise<Result> {
+  const { promise, resolve, reject } = settler<Result>();
   const socket = connect({ host: server.address, port: server.port });
   const abort = () => reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
@@ -113,8 +131,8 @@ function overTcp(server: ServerAddress, query: Buffer, read: Read, signal: Abort
     }
   });
   const length = Buffer.alloc(2);
-  length.writeUInt16BE(query.length);
-  socket.write(Buffer.concat([length, query]));
+  length.writeUInt16BE(message.length);
+  socket.write(Buffer.concat([length, message]));
   return promise.finally(() => {
     signal.removeEventListener('abort', abort);
     socket.destroy();

@@ -17,7 +17,16 @@ export const rcodes = {
 export type Rcode = (typeof rcodes)[keyof typeof rcodes];
 
 /** The numbers of the types that this server handles specially. */
-export const types = { A: 1, NS: 2, SOA: 6, OPT: 41, IXFR: 251, AXFR: 252, ANY: 255 } as const;
+export const types = {
+  A: 1,
+  NS: 2,
+  SOA: 6,
+  AAAA: 28,
+  OPT: 41,
+  IXFR: 251,
+  AXFR: 252,
+  ANY: 255,
+} as const;
 export const classIn = 1;
 
 /** What every name server accepts over UDP, with or without EDNS. */

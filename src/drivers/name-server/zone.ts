@@ -1,14 +1,14 @@
 /** The authoritative answers of one zone. No I/O but the look-up of a record. */
-import { isIPv4 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import type { Answer } from 'dns-packet';
 import { nameServerName } from '../../lifecycle/dns-name.ts';
-import { classIn, type Question, type Reply, rcodes, types } from './message.ts';
-import type { ARecord } from './provider.ts';
+import { classIn, type Question, type Reply, rcodes, types } from '../dns/message.ts';
+import type { AddressRecord } from '../dns/provider.ts';
 
 /** The source of the records: the store. Names are lower case, without final dot. */
 export interface ZoneRecords {
   /** The record of exactly this name, or null. A rejection becomes SERVFAIL. */
-  find(name: string): Promise<ARecord | null>;
+  find(name: string): Promise<AddressRecord | null>;
   /**
    * Is there a record below this name? Such a name exists although it has no record of its own.
    * Without this function, names between a record and the zone are answered with NXDOMAIN.
@@ -65,11 +65,11 @@ export function createZone(zone: string, records: ZoneRecords, address: string):
     authoritative: true,
     authorities: [soa(zone)],
   });
-  /** The A records of a name that exists; the SOA when it has none or another type is asked. */
-  const addresses = (type: number, answers: readonly Answer[]): Reply =>
-    (type === types.A || type === types.ANY) && answers.length > 0
-      ? found(answers)
-      : empty(rcodes.NOERROR);
+  /** The address records of a name that exists; the SOA when it has none of the type that is asked. */
+  const addresses = (type: number, [answer]: readonly Answer[]): Reply => {
+    const isAsked = answer && (type === types.ANY || type === types[answer.type as 'A' | 'AAAA']);
+    return isAsked ? found([answer]) : empty(rcodes.NOERROR);
+  };
 
   function apex({ type, name }: Question): Reply {
     // ANY gets one record set (RFC 8482), so it cannot be used for amplification.
@@ -93,8 +93,9 @@ export function createZone(zone: string, records: ZoneRecords, address: string):
       if (record) {
         const { ttlSeconds: ttl, address: data } = record;
         // dns-packet would encode a wrong address without an error.
-        if (!isIPv4(data)) throw new Error(`The A record of ${name} holds no IPv4 address.`);
-        return addresses(question.type, [{ type: 'A', name: question.name, ttl, data }]);
+        if (isIP(data) === 0) throw new Error(`The record of ${name} holds no IP address.`);
+        const type = isIPv4(data) ? 'A' : 'AAAA';
+        return addresses(question.type, [{ type, name: question.name, ttl, data }]);
       }
       const exists = await records.hasDescendant?.(name);
       return empty(exists ? rcodes.NOERROR : rcodes.NXDOMAIN);

@@ -2,7 +2,6 @@
 import type { Socket } from 'node:dgram';
 import { checkZoneName } from '../../lifecycle/dns-name.ts';
 import { withTimeLimit } from '../../timing/time-limit.ts';
-import { bindBoth } from './bind.ts';
 import {
   encodeReply,
   encodeTruncated,
@@ -12,7 +11,8 @@ import {
   rcodes,
   receive,
   udpLimit,
-} from './message.ts';
+} from '../dns/message.ts';
+import { bindBoth } from './bind.ts';
 import { createRateLimit, sourceOf } from './rate-limit.ts';
 import { createTcpListener, type TcpLimits, type TcpListener } from './tcp-listener.ts';
 import { createZone, type ZoneRecords } from './zone.ts';
