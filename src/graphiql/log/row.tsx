@@ -32,7 +32,7 @@ export const Row = memo(function Row({
 }) {
   if (entry.kind === 'MARK')
     return (
-      <p className="im-mark">
+      <p className="im-mark" title={entry.text}>
         <time>{clock(entry.time)}</time> {entry.text}
       </p>
     );

@@ -81,8 +81,8 @@ export function createStreams(): Streams {
     if (stream.state === 'LOST') {
       stream.resumedAt = Date.now();
       const how = stream.resumes
-        ? 'Connected again. It resumes behind its last event without a gap, or says that there is one.'
-        : 'Subscribed again, without a cursor: events in between may be missing or come twice.';
+        ? 'Connected again: it resumes behind its last event.'
+        : 'Subscribed again: events may be missing or double.';
       stream.log.mark(how, stream.resumedAt);
     }
     if (stream.state !== 'ENDED') enter(stream, 'LIVE');
@@ -131,7 +131,7 @@ export function createStreams(): Streams {
         gap({ code, message }) {
           stream.gap = { at: Date.now(), code };
           stream.log.mark(
-            `It goes on from now: what came in between is not known. ${code}: ${message}`,
+            `What came in between is not known. It goes on from now. ${code}: ${message}`,
             stream.gap.at,
           );
           changed();
