@@ -38,6 +38,8 @@ export interface Config extends Omit<Read, QueryLimit | 'sampleData'> {
   readonly ephemeral: boolean;
   /** A sign-in link of the running server was requested, not a server. */
   readonly link: boolean;
+  /** The secrets in the store are to be sealed with the first key; no server. */
+  readonly rotateSecrets: boolean;
 }
 
 /** The options of the command line. */
@@ -45,6 +47,7 @@ export const flags = {
   '--help': 'print this list and exit',
   '--ephemeral': 'keep nothing: embedded store in memory; hosts end 10 s after the server',
   '--link': 'print a sign-in link of the running server and exit',
+  '--rotate-secrets': 'seal the secrets in the store with the first key of SECRETS_KEY and exit',
 } as const;
 
 /** A wrong value; the message is one line that names it and the accepted values. */
@@ -82,6 +85,7 @@ export function parseConfig(environment: Environment, args: readonly string[] = 
     sampleData: sampleData === 'auto' ? embeddedAtHome : sampleData === 'on',
     ephemeral,
     link: args.includes('--link'),
+    rotateSecrets: args.includes('--rotate-secrets'),
   };
 }
 
@@ -115,7 +119,7 @@ export function helpText(): string {
     `  ${name}${byDefault ? `=${byDefault}` : ''}`,
     `      ${about}; takes ${takes}`,
   ]);
-  const options = Object.entries(flags).map(([flag, about]) => `  ${flag.padEnd(12)} ${about}`);
+  const options = Object.entries(flags).map(([flag, about]) => `  ${flag.padEnd(16)} ${about}`);
   return ['Options:', ...options, '', 'Environment, with defaults:', ...lines, ''].join('\n');
 }
 

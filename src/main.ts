@@ -18,7 +18,23 @@ const maxStopMs = 9_000;
 async function main(): Promise<void> {
   process.umask(0o077);
   const config = loadConfig();
+  if (config.rotateSecrets) return await rotate(config);
   await (config.link ? link(config) : run(config));
+}
+
+async function rotate(given: Config): Promise<void> {
+  const { rotateSecrets } = await import('./store/rotate-secrets.ts');
+  const { keyId, rows, unreadable } = await rotateSecrets({
+    ...given,
+    connections: 2,
+    transitionRetentionDays: undefined,
+    log: createLog(given.logLevel),
+  });
+  const done = `Every secret is sealed with the key ${keyId} now; ${rows} resource${rows === 1 ? ' was' : 's were'} changed.`;
+  process.stdout.write(
+    `${[...unreadable, ...(unreadable.length === 0 ? [done] : [])].join('\n')}\n`,
+  );
+  if (unreadable.length > 0) process.exitCode = 1;
 }
 
 async function link(given: Config): Promise<void> {
@@ -107,6 +123,7 @@ function show(error: unknown): void {
 /** Errors that are made for the operator are one line; those of the system (a port in use) have a code. */
 function isExpected(error: unknown): error is Error {
   if (error instanceof CannotOpenStore) return true;
+  if (error instanceof Error && error.name === 'CannotRotate') return true;
   return error instanceof Error && error.message !== '' && 'code' in error && !isOfNode(error.code);
 }
 

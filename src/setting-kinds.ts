@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import * as z from 'zod';
+import { isKeyText, makeKey } from './store/secret/keys.ts';
 
 export interface Setting<Value> {
   readonly name: string;
@@ -101,4 +102,11 @@ export const hostNames: Kind<string[]> = {
         .flatMap((name) => name.trim() || []),
     )
     .pipe(z.array(z.string().regex(/^[a-z0-9.:[\]-]+$/))),
+};
+export const secretsKeys: Kind<string[]> = {
+  takes: `32 bytes in base64 (${makeKey} makes them), or several such keys with commas between them`,
+  schema: z
+    .string()
+    .transform((keys) => keys.split(',').map((key) => key.trim()))
+    .pipe(z.array(z.string().refine(isKeyText))),
 };

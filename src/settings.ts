@@ -15,6 +15,7 @@ import {
   type Setting,
   seconds,
   secret,
+  secretsKeys,
   text,
   url,
   whole,
@@ -87,6 +88,11 @@ export const settings = {
     'ADMIN_TOKEN',
     secret(text('32 to 512 characters without white space', /^[\x21-\x7e]{32,512}$/)),
     'token of the administrator; unset: created at the first start and kept in DATA_DIR',
+  ),
+  secretsKeys: optional(
+    'SECRETS_KEY',
+    secret(secretsKeys),
+    'key that seals secrets in the store (settings of instances, credentials); unset with the embedded store: created at the first start and kept in DATA_DIR; others behind a comma still open what they sealed',
   ),
   transitionRetentionDays: optional(
     'TRANSITION_RETENTION_DAYS',

@@ -33,6 +33,7 @@ const mayImport: Record<string, readonly string[]> = {
  */
 const layers: Record<string, readonly (readonly string[])[]> = {
   store: [
+    ['secret'],
     ['table'],
     ['database'],
     ['log'],

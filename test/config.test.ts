@@ -56,6 +56,7 @@ test.each([
   [{ LOG_LEVEL: 'loud\n' }, /^LOG_LEVEL takes one of trace, debug, .*, not "loud\\n"\.$/],
   [{ ALLOW_INSECURE_HTTP: 'yes' }, 'ALLOW_INSECURE_HTTP takes 1 or 0, not "yes".'],
   [{ ADMIN_TOKEN: 'short' }, 'ADMIN_TOKEN takes 32 to 512 characters without white space.'],
+  [{ SECRETS_KEY: 'short' }, /^SECRETS_KEY takes 32 bytes in base64 [^"]*\.$/],
   [{ DATABASE_URL: 'mysql://u:secret@h/d' }, /^DATABASE_URL takes postgres:\/\/[^,]*\.$/],
   [{ DNS_ZONE: 'a..b' }, 'DNS_ZONE takes a domain name in lower case, not "a..b".'],
   [{ DNS_PROVIDER: 'rfc2136' }, /^DNS_PROVIDER=rfc2136 takes DNS_SERVER, DNS_TSIG_NAME and/],
@@ -74,7 +75,7 @@ test.each([
 
 test('an unknown option names those that there are', () => {
   expect(() => parseConfig({}, ['--fast'])).toThrow(
-    '"--fast" is no option; it takes --help, --ephemeral, --link.',
+    '"--fast" is no option; it takes --help, --ephemeral, --link, --rotate-secrets.',
   );
 });
 

@@ -8,6 +8,7 @@ import type { InstanceObservation } from '../lifecycle/instance-observations.ts'
 import { createRunKey } from '../store/access-keys.ts';
 import { recordInstanceObservation } from '../store/command/observations.ts';
 import type { InstanceTarget } from '../store/read/targets.ts';
+import { unreadableSecret } from '../store/read/unreadable-secret.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { firstCause, runtimeStarted, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFenced, isFinal } from './call.ts';
@@ -70,6 +71,12 @@ const startRuntime: WorkHandler = async (context, item) => {
   if (found?.instance.state !== 'STARTING_RUNTIME') return 'DONE';
   const { instance, driver, handle, runtime } = found;
   if (runtime.runId !== item.runId) return 'DONE';
+  const unreadable = unreadableSecret(context.store, instance);
+  if (unreadable) {
+    const failure = { ...failureOf(null, 'STARTING_RUNTIME'), retryable: false, ...unreadable };
+    await observe(context, item, { kind: 'START_FAILED', runId: runtime.runId, failure });
+    return 'DONE';
+  }
   const { key: runKey } = await createRunKey(context.store, {
     organizationId: instance.organizationId,
     ...runtime,

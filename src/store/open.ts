@@ -17,6 +17,9 @@ import type { ResourceStore } from './input/caller.ts';
 import { ensureEmbeddedEpoch, ensureEpoch } from './log/epoch.ts';
 import { type Retention, startRetention } from './log/retention.ts';
 import { explainConnection } from './open-errors.ts';
+import { resealSecrets, storedKeyIds } from './reseal.ts';
+import { makeKeyFile, readKeyFile, writeKeyFile } from './secret/key-file.ts';
+import { newKey, type SecretKeys, secretKeys } from './secret/keys.ts';
 
 export interface OpenStoreOptions {
   /** PostgreSQL; if absent, the embedded store in `dataDir`. */
@@ -28,6 +31,10 @@ export interface OpenStoreOptions {
   readonly dnsZone: string;
   /** Retention of the log in days; if absent, nothing is deleted. */
   readonly transitionRetentionDays?: number | undefined;
+  /** Keys of secrets, the one that seals first; if absent, the embedded store has a file of its own. */
+  readonly secretsKeys?: readonly string[] | undefined;
+  /** The file of keys gets a new one first, unless it has been left with two. */
+  readonly rotatesKeyFile?: boolean;
   readonly log: MaintenanceLog;
 }
 
@@ -83,12 +90,15 @@ async function openServer(options: OpenStoreOptions, url: string): Promise<OpenS
       );
     }
     let retention: Retention | null = null;
+    const keys = secretKeys(options.secretsKeys ?? []);
     const store = await setUpStore(database, options, {
+      keysOf: async () => keys,
       async close() {
         await retention?.stop();
         await database.close();
       },
     });
+    await warnOfMissingKeys(store, options);
     if (await ensureEpoch(database)) {
       options.log.warn(
         'DATABASE_URL: the store is not where it was last opened: it was restored, or another server took over. It may be older than it was: cursors of the feed from before are invalid now.',
@@ -118,7 +128,9 @@ async function openEmbedded(options: OpenStoreOptions, folder: string): Promise<
   try {
     const database = await openFolder(directory.database, directory.epochs.length === 0);
     closers.push(() => database.close());
-    const store = await setUpStore(database, options, { close });
+    const keysOf = () => embeddedKeys(database, folder, options);
+    const store = await setUpStore(database, options, { keysOf, close });
+    await warnOfMissingKeys(store, options);
     const maintenance = startMaintenance(database, options.log);
     closers.push(() => maintenance.stop());
     const settled = await ensureEmbeddedEpoch(database, directory);
@@ -166,7 +178,14 @@ async function openFolder(folder: string, isNew: boolean): Promise<Database> {
 export async function setUpStore(
   database: Database,
   options: Pick<OpenStoreOptions, 'deadlines' | 'dnsZone'>,
-  { close }: { close(): Promise<void> },
+  {
+    keysOf = async () => secretKeys([]),
+    close,
+  }: {
+    /** The keys of secrets; called when the database is migrated. */
+    keysOf?: () => Promise<SecretKeys>;
+    close(): Promise<void>;
+  },
 ): Promise<OpenStore> {
   if (await isOutdated(database)) await database.migrate(migrations);
   await fillEdges(database, 'instance', instanceEdges);
@@ -181,12 +200,45 @@ export async function setUpStore(
     `select not exists (select from solutions) and not exists (select from hosts)
               and not exists (select from log) as empty`,
   );
-  return Object.assign(createStore(database, options.deadlines), {
+  const store = createStore(database, options.deadlines, await keysOf());
+  if (store.secretKeys.id !== null) await resealSecrets(store, { otherKeys: false });
+  return Object.assign(store, {
     dnsZone: options.dnsZone,
     defaultOrganizationId,
     isEmpty: first?.empty ?? false,
     close,
   });
+}
+
+/** The keys of an embedded store: those that are set, else those in its file, which its first start makes. */
+async function embeddedKeys(
+  database: Database,
+  folder: string,
+  { secretsKeys, rotatesKeyFile }: OpenStoreOptions,
+): Promise<SecretKeys> {
+  if (secretsKeys) return secretKeys(secretsKeys);
+  const found = await readKeyFile(folder);
+  if (found) {
+    const keys = rotatesKeyFile && found.length === 1 ? [newKey(), ...found] : found;
+    if (keys !== found) await writeKeyFile(folder, keys);
+    return secretKeys(keys);
+  }
+  const ids = await storedKeyIds(database);
+  if (ids.length === 0) return secretKeys(await makeKeyFile(folder));
+  throw new CannotOpenStore(
+    `DATA_DIR ${folder}: the file secrets-key is gone. It had the key ${ids.join(' and ')}, which opens the secrets in the store: restore it. If it is lost, set SECRETS_KEY to a new key, and then set each secret anew.`,
+  );
+}
+
+async function warnOfMissingKeys(
+  { database, secretKeys: { ids } }: OpenStore,
+  { log }: OpenStoreOptions,
+): Promise<void> {
+  const missing = (await storedKeyIds(database)).filter((id) => !ids.includes(id));
+  if (missing.length === 0) return;
+  log.warn(
+    `SECRETS_KEY lacks the key ${missing.join(' and ')}, which sealed secrets in the store: what needs them will fail. Add that key behind a comma, or set those secrets anew.`,
+  );
 }
 
 /** The number of applied migrations, which is the version of the tables. */

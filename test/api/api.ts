@@ -17,7 +17,7 @@ import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import { type OpenStore, openStore } from '../../src/store/open.ts';
 import { createMigratedDatabase } from '../harness/database.ts';
 import { createOrganization } from '../harness/rows.ts';
-import { openTestStore, zone } from '../store/stores.ts';
+import { openTestStore, secretsKeys, zone } from '../store/stores.ts';
 import { openStream, testPipeline } from './stream.ts';
 
 export type StoreKind = 'PGLITE' | 'POSTGRES';
@@ -134,6 +134,7 @@ const openOn = (databaseUrl: string): Promise<OpenStore> =>
     connections: 4,
     deadlines: defaultDeadlines,
     dnsZone: zone,
+    secretsKeys,
     log: { info: () => {}, warn: () => {}, error: console.error } as never,
   });
 

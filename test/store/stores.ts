@@ -10,6 +10,7 @@ import { createContainerRepository } from '../../src/store/resource/container-re
 import { createDeviceRepository } from '../../src/store/resource/device-repositories.ts';
 import type { CreateInstanceInput } from '../../src/store/resource/instances.ts';
 import { createSolution, publishSolutionVersion } from '../../src/store/resource/solutions.ts';
+import { newKey, secretKeys } from '../../src/store/secret/keys.ts';
 import { createMigratedDatabase } from '../harness/database.ts';
 import { openTestPglite } from '../harness/embedded.ts';
 import { createOrganization } from '../harness/rows.ts';
@@ -19,16 +20,21 @@ export type StoreKind = (typeof storeKinds)[number];
 
 export const zone = 'instances.test';
 
+/** The key of secrets of test stores. */
+export const secretsKeys: readonly string[] = [newKey()];
+const keysOf = async () => secretKeys(secretsKeys);
+
 /** An empty store of this kind; closing it takes it away. */
 export async function openTestStore(kind: StoreKind): Promise<OpenStore> {
   const options = { deadlines: defaultDeadlines, dnsZone: zone };
   if (kind === 'PGLITE') {
     const database = await openTestPglite();
-    return setUpStore(database, options, { close: () => database.close() });
+    return setUpStore(database, options, { keysOf, close: () => database.close() });
   }
   const own = await createMigratedDatabase();
   const database = openPostgres(own.url, { connections: 4 });
   return setUpStore(database, options, {
+    keysOf,
     async close() {
       await database.close();
       await own.drop();

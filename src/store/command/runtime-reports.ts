@@ -2,19 +2,31 @@
 import type { Actor, RuntimeCommandKind } from '../../lifecycle/change.ts';
 import { type Refusal, refuse } from '../../lifecycle/refusal.ts';
 import type { Store } from '../commit/store.ts';
+import { openSettings, type StoredSettings } from '../secret/settings.ts';
 import type { StoredEndpoint } from '../table/schema.ts';
 import type { LogLevel } from '../table/values.ts';
 import { recordInstanceObservation } from './observations.ts';
 
-export interface RuntimeCommandRow {
+interface RuntimeCommand {
   readonly id: string;
   readonly ordinal: number;
-  readonly kind: RuntimeCommandKind;
   readonly runId: string;
-  /** As `schema/runtime.graphql` says; the solution and the settings are joined in. */
-  readonly payload: Record<string, unknown>;
   readonly createdAt: Date;
 }
+
+/** As `schema/runtime.graphql` says; the solution and the settings are joined in. */
+interface LoadSolution extends StoredSettings {
+  readonly solution: object;
+}
+
+export type RuntimeCommandRow = RuntimeCommand &
+  (
+    | { readonly kind: 'LOAD_SOLUTION'; readonly payload: LoadSolution }
+    | {
+        readonly kind: Exclude<RuntimeCommandKind, 'LOAD_SOLUTION'>;
+        readonly payload: Record<string, unknown>;
+      }
+  );
 
 export type ReportResult =
   | { readonly outcome: 'ACCEPTED'; readonly instanceId: string }
@@ -26,6 +38,7 @@ const runtimeActor = (runId: string): Actor => ({ kind: 'RUNTIME', name: `run ${
 
 const OPEN_COMMANDS = /* sql */ `
 select c.id, c.ordinal, c.kind, c.run_id as "runId", c.created_at as "createdAt",
+       c.instance_id as "instanceId",
        case when c.kind = 'LOAD_SOLUTION' then jsonb_build_object(
          'solution', jsonb_build_object('key', s.key, 'version', v.version, 'definition', v.definition),
          'settings', i.settings, 'secretSettings', i.secret_settings, 'workingStorage', coalesce(i.working_storage, 'LOCAL'),
@@ -39,9 +52,25 @@ select c.id, c.ordinal, c.kind, c.run_id as "runId", c.created_at as "createdAt"
  where c.run_id = $1::uuid and c.completed_at is null
  order by c.ordinal`;
 
-/** The open commands of a run, oldest first; none when the run is over. */
-export function openRuntimeCommands(store: Store, runId: string): Promise<RuntimeCommandRow[]> {
-  return store.database.query<RuntimeCommandRow>(OPEN_COMMANDS, [runId]);
+/**
+ * The open commands of a run, oldest first, with secret settings in clear; none when the run is over.
+ *
+ * @throws SecretError where a secret does not open
+ */
+export async function openRuntimeCommands(
+  store: Store,
+  runId: string,
+): Promise<RuntimeCommandRow[]> {
+  const rows = await store.database.query<RuntimeCommandRow & { instanceId: string }>(
+    OPEN_COMMANDS,
+    [runId],
+  );
+  return rows.map(({ instanceId, ...command }) => {
+    if (command.kind !== 'LOAD_SOLUTION') return command;
+    const { payload } = command;
+    const owner = { instanceId, keys: store.secretKeys };
+    return { ...command, payload: { ...payload, settings: openSettings(payload, owner) } };
+  });
 }
 
 /** The answer to a report of a run that is over. */

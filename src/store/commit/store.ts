@@ -10,12 +10,15 @@ import type {
 import type { Refusal } from '../../lifecycle/refusal.ts';
 import type { Database } from '../database/database.ts';
 import type { Notifier } from '../log/notifier.ts';
+import { type SecretKeys, secretKeys } from '../secret/keys.ts';
 import { commitChange, type Written } from './commit.ts';
 import type { CommitOptions, HeldItem } from './options.ts';
 
 export interface Store {
   readonly database: Database;
   readonly deadlines: Deadlines;
+  /** Seal what is stored as a secret, and open it. */
+  readonly secretKeys: SecretKeys;
   /** Publishes commits to the other nodes. */
   readonly notifier: Notifier | null;
   /** Commits are published through this notifier, until the function is called. */
@@ -35,12 +38,17 @@ export interface Commit {
 }
 
 /** Makes a store over an open, migrated database. */
-export function createStore(database: Database, deadlines: Deadlines): Store {
+export function createStore(
+  database: Database,
+  deadlines: Deadlines,
+  keys: SecretKeys = secretKeys([]),
+): Store {
   const listeners = new Set<(commit: Commit) => void>();
   let notifier: Notifier | null = null;
   return {
     database,
     deadlines,
+    secretKeys: keys,
     get notifier() {
       return notifier;
     },

@@ -5,6 +5,7 @@
  *
  *   pglite/     the database
  *   store.json  the marker file: a store exists here, and its epoch
+ *   secrets-key the keys of secrets (store/secret/key-file.ts)
  *   owner.<n>   the owner; the greatest n counts
  *   alive       touched every 2 s; while it is fresh, host agents keep running
  */

@@ -52,6 +52,8 @@ export interface InstanceTarget {
   readonly tag: string | null;
   readonly driver: HostDriver | null;
   readonly handle: Record<string, unknown> | null;
+  /** Its sealed settings by name; null: it has none. */
+  readonly secrets: Record<string, unknown> | null;
 }
 
 /** Instances by their ids, as their drivers need them. */
@@ -65,6 +67,9 @@ export async function instanceTargets(
             (select o.kind from operations o
               where o.instance_id = i.id and o.status in ${active}) as "operationKind",
             extract(epoch from clock_timestamp() - i.last_seen_at)::float8 as "secondsSinceSeen",
+            case when i.secret_settings <> '[]' then (
+              select jsonb_object_agg(s.key, s.value) from jsonb_each(i.settings) s
+               where i.secret_settings ? s.key) end as secrets,
             c.key as repository, r.image, r.image_tag as tag, h.driver, h.handle
        from jsonb_array_elements_text($1::text::jsonb) asked(id)
        join instances i on i.id = asked.id::uuid

@@ -4,8 +4,9 @@ import { checkSettings } from '../../lifecycle/solution.ts';
 import { type Check, named } from '../input/caller.ts';
 import { isId, isText } from '../input/checks.ts';
 import type { Problems } from '../input/save-result.ts';
+import type { SettingsOwner, StoredSettings } from '../secret/settings.ts';
 import { solutions, solutionVersions } from '../table/schema.ts';
-import { type StoredSettings, secretsAmong } from './secret-settings.ts';
+import { openForEdit, sealSettings, secretsAmong } from './secret-settings.ts';
 import { newestVersion } from './solutions.ts';
 
 async function findSolution({ tx, caller, problems }: Check, reference: string) {
@@ -96,14 +97,18 @@ interface WhatRunsInput {
 
 const none: StoredSettings = { settings: {}, secretSettings: [] };
 
-/** What an instance with these settings runs; undefined where that is at fault. */
+/** What an instance with these settings runs, its secrets sealed; undefined where that is at fault. */
 export async function checkWhatRuns(
   check: Check,
   input: WhatRunsInput & { solution: string },
-  before: StoredSettings = none,
+  { before = none, ...owner }: SettingsOwner & { before?: StoredSettings },
 ): Promise<WhatRuns | undefined> {
   const { tx, problems } = check;
-  const settings = mergeSettings(problems, before.settings, input.settings);
+  // Null clears all of them.
+  const anew = Object.keys((input.settings === null ? before.settings : input.settings) ?? {});
+  const opened = openForEdit(problems, before, { ...owner, anew });
+  if (!opened) return undefined;
+  const settings = mergeSettings(problems, opened, input.settings);
   const solution = await findSolution(check, input.solution);
   if (!solution) return undefined;
   const pinned = isText(input.solutionVersion)
@@ -115,24 +120,25 @@ export async function checkWhatRuns(
   if (version) checkSettingsOf(problems, version.definition, settings);
   const secretSettings = secretsAmong(
     settings,
-    { before, anew: Object.keys(input.settings ?? {}) },
+    { before, anew },
     [version, newest, solution].map((one) => one?.definition),
   );
   return {
     ...{ solutionId: solution.id, solutionVersionId: pinned?.id ?? null },
-    ...{ settings, secretSettings },
+    settings: sealSettings(problems, { settings, secretSettings }, owner),
+    secretSettings,
   };
 }
 
 /** What an instance runs after an edit: the three are checked together, for they must fit. */
 export async function checkWhatStillRuns(
   check: Check,
-  current: WhatRuns,
+  { current, ...owner }: SettingsOwner & { current: WhatRuns },
   input: WhatRunsInput,
 ): Promise<Partial<WhatRuns>> {
   const { solution, solutionVersion, settings } = input;
   if ([solution, solutionVersion, settings].every((field) => field === undefined)) return {};
   const version = solutionVersion === undefined ? current.solutionVersionId : solutionVersion;
   const after = { solution: solution ?? current.solutionId, solutionVersion: version, settings };
-  return (await checkWhatRuns(check, after, current)) ?? {};
+  return (await checkWhatRuns(check, after, { ...owner, before: current })) ?? {};
 }

@@ -85,6 +85,7 @@ export function createInstance(
     input,
     async change(tx, problems) {
       const check = { tx, caller, problems };
+      const id = randomUUID();
       checkKey(problems, input.key);
       checkTexts(problems, input);
       const labels = checkLabels(problems, input.labels);
@@ -94,7 +95,8 @@ export function createInstance(
         key: input.key,
       });
       const host = isText(input.host) ? await findHost(check, input.host) : null;
-      const runs = await checkWhatRuns(check, input);
+      const keys = store.secretKeys;
+      const runs = await checkWhatRuns(check, input, { instanceId: id, keys });
       const subscriptionId = await findSubscription(tx, problems, {
         caller,
         reference: input.subscription,
@@ -109,7 +111,6 @@ export function createInstance(
       problems.throwIfAny();
       if (!runs || !subscriptionId || !deviceRepositoryId) throw new Error('checked above');
 
-      const id = randomUUID();
       const { organizationId } = caller;
       const logged: Logged[] = [created('INSTANCE', id, input.key)];
       if (own) {
@@ -169,7 +170,8 @@ export function updateInstance(
         'configuration',
       ]);
       const labels = input.labels === undefined ? undefined : checkLabels(problems, input.labels);
-      const runs = await checkWhatStillRuns(check, current, input);
+      const owner = { instanceId: current.id, keys: store.secretKeys };
+      const runs = await checkWhatStillRuns(check, { current, ...owner }, input);
       const subscriptionId = isText(input.subscription)
         ? await findSubscription(tx, problems, { caller, reference: input.subscription })
         : undefined;

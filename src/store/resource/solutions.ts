@@ -74,7 +74,8 @@ export function updateSolution(
     input,
     reference: input.solution,
     columns: (_current, { problems }) => ({ definition: draft(problems, input.definition) }),
-    updated: (tx, { id }, { definition }) => markSecrets(tx, id, definition),
+    updated: (tx, { id }, { definition }) =>
+      markSecrets(tx, { solutionId: id, keys: store.secretKeys }, definition),
   });
 }
 
@@ -118,7 +119,7 @@ export function publishSolutionVersion(
         definition,
       });
       if (given) await setColumns(tx, kind, current, { definition });
-      await markSecrets(tx, current.id, definition);
+      await markSecrets(tx, { solutionId: current.id, keys: store.secretKeys }, definition);
       return { id };
     },
   });
