@@ -16,7 +16,7 @@ const mayImport: Record<string, readonly string[]> = {
   http: [],
   timing: [],
   store: ['lifecycle/', 'timing/'],
-  drivers: ['types lifecycle/', 'lifecycle/dns-name.ts', 'timing/'],
+  drivers: [...['types lifecycle/', 'lifecycle/dns-name.ts', 'lifecycle/image-name.ts'], 'timing/'],
   executor: ['lifecycle/', 'store/', 'drivers/driver.ts', 'drivers/dns/provider.ts', 'timing/'],
   feed: ['lifecycle/', 'store/', 'timing/'],
   api: ['lifecycle/', 'store/', 'feed/'],
@@ -43,7 +43,7 @@ const layers: Record<string, readonly (readonly string[])[]> = {
     ['resource', 'read'],
     ['.'],
   ],
-  drivers: [['.'], ['dns', 'process'], ['name-server']],
+  drivers: [['.'], ['dns', 'process', 'registry'], ['name-server']],
   feed: [['channel'], ['group', 'replay', 'tail'], ['.']],
   api: [
     ['base'],

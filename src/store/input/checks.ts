@@ -1,4 +1,5 @@
 /** Checks of the fields of an input. Each adds what is wrong to `Problems`; none throws. */
+import { isImageName, isTagName } from '../../lifecycle/image-name.ts';
 import { checkSolution } from '../../lifecycle/solution.ts';
 import type { CommonInput, Problems } from './save-result.ts';
 
@@ -152,25 +153,15 @@ const tooLong = (most: number, text: string): string =>
 
 /** A tag of a container image. */
 export function checkTag(problems: Problems, tag: string, path: string): boolean {
-  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(tag)) return true;
+  if (isTagName(tag)) return true;
   problems.issue(path, 'A tag has 1 to 128 letters, digits, _, . and -, not . or - first.');
   return false;
 }
 
-const imagePart = /^[a-z0-9]+(?:[._-]+[a-z0-9]+)*$/;
-const registryPart = /^[A-Za-z0-9.-]+(?::[0-9]{1,5})?$/;
-
 /** The name of a container image: `registry.example:5000/team/runtime`, without tag or digest. */
 export function checkImage(problems: Problems, image: string): void {
-  const [first = '', ...rest] = image.split('/');
-  const hasRegistry = rest.length > 0 && /[.:]|^localhost$/.test(first);
-  const parts = hasRegistry ? rest : [first, ...rest];
-  const fits =
-    image.length <= 255 &&
-    (!hasRegistry || registryPart.test(first)) &&
-    parts.every((part) => imagePart.test(part));
-  if (fits) return;
-  const last = parts.at(-1) ?? '';
+  if (isImageName(image)) return;
+  const last = image.split('/').at(-1) ?? '';
   problems.issue(
     'image',
     /[:@]/.test(last)
