@@ -9,6 +9,17 @@ export const defaultHostDriver: HostDriver = hostDrivers[0];
 export const hostSizes = ['EXTRA_SMALL', 'SMALL', 'MEDIUM', 'LARGE', 'EXTRA_LARGE'] as const;
 export type HostSize = (typeof hostSizes)[number];
 
+/** What a size means: of a host its capacity, of an instance its limit. */
+export const sizes: Readonly<
+  Record<HostSize, { readonly cpus: number; readonly memoryBytes: number }>
+> = {
+  EXTRA_SMALL: { cpus: 0.25, memoryBytes: 256 * 1024 ** 2 },
+  SMALL: { cpus: 0.5, memoryBytes: 512 * 1024 ** 2 },
+  MEDIUM: { cpus: 1, memoryBytes: 1024 ** 3 },
+  LARGE: { cpus: 2, memoryBytes: 4 * 1024 ** 3 },
+  EXTRA_LARGE: { cpus: 4, memoryBytes: 8 * 1024 ** 3 },
+};
+
 /** The container of an instance without a container repository (the App edition). */
 export const defaultImage = {
   repository: 'runtime',

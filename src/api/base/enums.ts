@@ -36,6 +36,7 @@ const userErrorCodes = [
   'VERSION_CONFLICT',
   'IDEMPOTENCY_CONFLICT',
   'KEY_TAKEN',
+  'HOST_FULL',
   'IN_USE',
 ] as const;
 export type UserErrorCodeName = (typeof userErrorCodes)[number];

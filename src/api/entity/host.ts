@@ -9,7 +9,7 @@ import {
 } from '../../lifecycle/compute.ts';
 import type { HostState as HostStateName } from '../../lifecycle/host.ts';
 import { allowedHostActions } from '../../lifecycle/host-commands.ts';
-import { readDnsConfirmations, readHostFacts } from '../../store/read/reads.ts';
+import { readAllocations, readDnsConfirmations, readHostFacts } from '../../store/read/reads.ts';
 import type { HostCheck } from '../../store/table/schema.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
@@ -26,6 +26,7 @@ import {
 } from '../list/filters.ts';
 import { type LabelFilterShape, labelled } from '../list/labels.ts';
 import { resourceOrder } from '../list/order.ts';
+import { HostCapacity } from './capacity.ts';
 import { Failure, shownFailure } from './failure.ts';
 import { instanceList } from './instance.ts';
 import { Label, LabelFilter, labelsOf, Resource } from './node.ts';
@@ -79,6 +80,15 @@ export const Host = builder.drizzleNode('hosts', {
     }),
     removing: t.boolean({ resolve: ({ removing }) => removing }),
     size: t.field({ type: HostSize, resolve: ({ size }) => size }),
+    capacity: t.field({
+      type: HostCapacity,
+      resolve: async ({ id, size }, _args, { loaders, store }) => {
+        const allocated = await loaders.load('allocations', id, (ids) =>
+          readAllocations(store, ids),
+        );
+        return { size, allocated: allocated ?? { cpus: 0, memoryBytes: 0 } };
+      },
+    }),
     address: t.string({ nullable: true, resolve: ({ address }) => address }),
     dnsName: t.string({ resolve: ({ dnsName }) => dnsName }),
     dnsRecord: t.relation('dnsRecord', { nullable: true }),

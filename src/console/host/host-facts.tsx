@@ -7,13 +7,17 @@ import { count, words } from '../part/words.ts';
 import type { Host } from './host.ts';
 
 export function Compute({ host }: { host: Host }) {
-  const { driver, size, address } = host;
+  const { driver, size, capacity, address } = host;
   return (
     <Section id="compute" title="Compute">
       <Facts
         facts={[
           ['Driver', words(driver)],
-          ['Size', words(size)],
+          ['Size', `${words(size)}: ${capacity.cpus} CPU, ${memory(capacity.memoryBytes)}`],
+          [
+            'Taken',
+            `${capacity.allocatedCpus} CPU, ${memory(capacity.allocatedMemoryBytes)} by its instances`,
+          ],
           ['Address', address ? <Copied text={address} of="address" /> : 'none is allocated'],
           ['Created', <Time key="created" at={host.createdAt} exact />],
           [
@@ -26,6 +30,12 @@ export function Compute({ host }: { host: Host }) {
       />
     </Section>
   );
+}
+
+/** `512 MiB`, `4 GiB`. */
+function memory(bytes: number): string {
+  const mebibytes = bytes / 1024 ** 2;
+  return mebibytes < 1024 ? `${mebibytes}\u00a0MiB` : `${mebibytes / 1024}\u00a0GiB`;
 }
 
 export function Dns({ host }: { host: Host }) {

@@ -19,6 +19,12 @@ export interface Host extends Resource {
   readonly size: string;
   readonly address: string | null;
   readonly dnsName: string;
+  readonly capacity: {
+    readonly cpus: number;
+    readonly memoryBytes: number;
+    readonly allocatedCpus: number;
+    readonly allocatedMemoryBytes: number;
+  };
   readonly dnsRecord: {
     readonly name: string;
     readonly type: string;
@@ -38,6 +44,7 @@ export const hostQuery = `query Host($key: ID!) {
   detail: host(host: $key) {
     ${resourceFields}
     driver failedStage removing size address dnsName
+    capacity { cpus memoryBytes allocatedCpus allocatedMemoryBytes }
     dnsRecord { name type address ttlSeconds confirmedAt }
     healthChecks { at answered } lastCheckAt lastOkAt billedSince
     instances(first: 200) {

@@ -18,7 +18,12 @@ export interface InputIssue {
   readonly message: string;
 }
 
-export type ConflictCode = 'VERSION_CONFLICT' | 'IDEMPOTENCY_CONFLICT' | 'KEY_TAKEN' | 'IN_USE';
+export type ConflictCode =
+  | 'VERSION_CONFLICT'
+  | 'IDEMPOTENCY_CONFLICT'
+  | 'KEY_TAKEN'
+  | 'IN_USE'
+  | 'HOST_FULL';
 
 /** The outcome of a save. With every outcome but SAVED nothing was written. */
 export type SaveResult =

@@ -2,6 +2,7 @@
  * Reads for the API that Drizzle's relations do not cover, each for many resources in one
  * statement.
  */
+import { type Resources, type Sized, sumOf } from '../../lifecycle/capacity.ts';
 import type { HostSnapshot, InstanceSnapshot } from '../../lifecycle/change.ts';
 import type { InstanceState } from '../../lifecycle/instance.ts';
 import type { RuntimeCommandRow } from '../command/runtime-reports.ts';
@@ -106,6 +107,23 @@ export async function readDnsConfirmations(
     JSON.stringify(hostIds),
   ]);
   return new Map(rows.map(({ id, at }) => [id, at]));
+}
+
+const ALLOCATIONS = /* sql */ `
+select i.host_id as "hostId", i.image_size as "imageSize", i.replicas
+  from instances i
+ where i.host_id ${listed('$1')} and i.archived_at is null and i.image_size is not null`;
+
+/** What the instances of each host take of it. */
+export async function readAllocations(
+  store: Store,
+  hostIds: readonly string[],
+): Promise<Map<string, Resources>> {
+  const rows = await store.database.query<Sized & { hostId: string }>(ALLOCATIONS, [
+    JSON.stringify(hostIds),
+  ]);
+  const of = (id: string) => sumOf(rows.filter(({ hostId }) => hostId === id));
+  return new Map(hostIds.map((id) => [id, of(id)]));
 }
 
 function byId<Row extends { readonly id: string }>(rows: readonly Row[]): Map<string, Row> {

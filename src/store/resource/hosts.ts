@@ -35,6 +35,7 @@ import {
   type SaveResult,
 } from '../input/save-result.ts';
 import { billingSubscriptions, hosts, operations } from '../table/schema.ts';
+import { checkSizeTakes } from './capacity.ts';
 import { created, save } from './save.ts';
 import { checkKeyIsFree, usedBy } from './usage.ts';
 
@@ -153,6 +154,9 @@ export function updateHost(
           'IN_USE',
           `Host ${current.key} ${frozen}: its ${path} can change only while it is OFFLINE. Remove it with removeHost first.`,
         );
+      }
+      if (input.size && input.size !== current.size) {
+        await checkSizeTakes(tx, problems, { ...current, size: input.size });
       }
       problems.throwIfAny();
       await tx

@@ -91,7 +91,7 @@ export async function findDeviceRepository(
 /** The host to share, locked: it comes before its instances, as in a commit. */
 export async function findHost({ tx, caller, problems }: Check, reference: string) {
   const [found] = await tx
-    .select({ id: hosts.id, guard: hosts.guard })
+    .select({ id: hosts.id, key: hosts.key, size: hosts.size, guard: hosts.guard })
     .from(hosts)
     .where(named(hosts, caller, reference))
     .for('update');

@@ -26,6 +26,7 @@ import {
   type SaveResult,
 } from '../input/save-result.ts';
 import { hosts, instances } from '../table/schema.ts';
+import { checkHostTakes } from './capacity.ts';
 import { checkDnsNameIsFree, dnsNameOf, findSubscription, whatFreezes } from './hosts.ts';
 import {
   checkConfiguration,
@@ -103,6 +104,11 @@ export function createInstance(
       });
       const deviceRepositoryId = await findDeviceRepository(check, input.deviceRepository, null);
       const configuration = await checkConfiguration(check, input.configuration);
+      if (host) {
+        await checkHostTakes(tx, problems, {
+          ...{ caller, host, wanted: configuration, instanceId: null, path: 'host' },
+        });
+      }
       // A taken key says enough: that of its own host is taken with it.
       const own =
         isText(input.host) || !keyIsFree
@@ -198,6 +204,13 @@ export function updateInstance(
           `Instance ${current.key} ${frozen}: its ${what} can change only while it is OFFLINE. Stop and detach it first.`,
         );
       }
+      const place = host ?? (configuration && (await hostOf(tx, current)));
+      if (place && (host?.id !== current.hostId || configuration)) {
+        await checkHostTakes(tx, problems, {
+          ...{ caller, host: place, wanted: configuration ?? current, instanceId: current.id },
+          path: host && host.id !== current.hostId ? 'host' : 'configuration',
+        });
+      }
       problems.throwIfAny();
 
       if (host && host.id !== current.hostId) await growGuard(tx, host);
@@ -238,6 +251,13 @@ export function deleteInstance(
     load: (id) => instanceSnapshot(store, id),
     rule: (snapshot, context) => decideInstanceCommand(snapshot, 'DELETE', context),
   });
+}
+
+/** The host that an instance has now. */
+async function hostOf(tx: Transaction, { hostId }: { hostId: string | null }) {
+  if (hostId === null) return undefined;
+  const [found] = await tx.select().from(hosts).where(eq(hosts.id, hostId));
+  return found;
 }
 
 /** A host that gains an instance has changed: who read it without decides again. */

@@ -1,0 +1,52 @@
+/** What the instances of a host take of its capacity, and what is free for another one. */
+import { type HostSize, hostSizes, sizes } from './compute.ts';
+
+export interface Resources {
+  /** Fractions too. */
+  readonly cpus: number;
+  readonly memoryBytes: number;
+}
+
+/** What an instance takes: its size, times its replicas. One of the App edition has no size. */
+export interface Sized {
+  readonly imageSize: HostSize | null;
+  readonly replicas: number | null;
+}
+
+export function resourcesOf({ imageSize, replicas }: Sized): Resources {
+  if (imageSize === null) return { cpus: 0, memoryBytes: 0 };
+  const { cpus, memoryBytes } = sizes[imageSize];
+  const times = replicas ?? 1;
+  return { cpus: cpus * times, memoryBytes: memoryBytes * times };
+}
+
+export function sumOf(instances: readonly Sized[]): Resources {
+  const each = instances.map(resourcesOf);
+  return {
+    cpus: each.reduce((sum, { cpus }) => sum + cpus, 0),
+    memoryBytes: each.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),
+  };
+}
+
+/** What is left of a host of this size. Never less than nothing. */
+export function freeOf(size: HostSize, taken: Resources): Resources {
+  const { cpus, memoryBytes } = sizes[size];
+  return {
+    cpus: Math.max(0, cpus - taken.cpus),
+    memoryBytes: Math.max(0, memoryBytes - taken.memoryBytes),
+  };
+}
+
+export const fits = (wanted: Resources, free: Resources): boolean =>
+  wanted.cpus <= free.cpus && wanted.memoryBytes <= free.memoryBytes;
+
+/** The smallest size of a host that has this; null: none has. */
+export const smallestFor = (wanted: Resources): HostSize | null =>
+  hostSizes.find((size) => fits(wanted, sizes[size])) ?? null;
+
+/** For people: `0.5 CPU and 512 MiB`. */
+export function resourcesText({ cpus, memoryBytes }: Resources): string {
+  const mebibytes = memoryBytes / 1024 ** 2;
+  const memory = mebibytes % 1024 === 0 ? `${mebibytes / 1024} GiB` : `${mebibytes} MiB`;
+  return `${cpus} CPU and ${mebibytes === 0 ? 'no memory' : memory}`;
+}
