@@ -72,7 +72,7 @@ describe.each(storeKinds)('creating instances on %s', (kind) => {
 
   test('a host that is named is shared; both references may be ids', async () => {
     const [input, other] = [await needs(), await needs()];
-    const host = await saved(createHost(its.store, its.caller, { key: 'shared' }));
+    const host = await saved(createHost(its.store, its.caller, { key: 'shared', size: 'LARGE' }));
     for (const reference of ['shared', host]) {
       const next = reference === host ? other : input;
       const id = await saved(createInstance(its.store, its.caller, { ...next, host: reference }));
@@ -185,6 +185,7 @@ describe.each(storeKinds)('creating instances on %s', (kind) => {
         ...input,
         deviceRepository: device,
         host: `${input.key}-host`,
+        configuration: { app: {} },
       });
     expect(await refused(elsewhere)).toMatchObject({ outcome: 'CONFLICT', code: 'KEY_TAKEN' });
     await saved(deleteInstance(its.store, its.caller, { instance: id }));
