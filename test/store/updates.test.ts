@@ -49,7 +49,7 @@ describe.each(storeKinds)('editing instances on %s', (kind) => {
       labels: {},
       solution_version_id: null,
       host_id: null,
-      settings: { listenerKey: 'hush', alarmTemperature: 30 },
+      settings: { listenerKey: { sealed: expect.any(String) }, alarmTemperature: 30 },
       edition: 'APP',
       image_size: null,
       version: 3,

@@ -205,7 +205,8 @@ export function updateInstance(
         );
       }
       const place = host ?? (configuration && (await hostOf(tx, current)));
-      if (place && (host?.id !== current.hostId || configuration)) {
+      // Where it may not move or change, room is not the question.
+      if (place && !problems.any && (host?.id !== current.hostId || configuration)) {
         await checkHostTakes(tx, problems, {
           ...{ caller, host: place, wanted: configuration ?? current, instanceId: current.id },
           path: host && host.id !== current.hostId ? 'host' : 'configuration',
