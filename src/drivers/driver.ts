@@ -6,6 +6,14 @@
  */
 
 import type { HostDriver, HostSize } from '../lifecycle/compute.ts';
+import type { ExitCause } from '../lifecycle/instance-observations.ts';
+
+/** CPUs and memory: what a host offers, what a runtime may use, what an engine has. */
+export interface Resources {
+  /** Fractions too. */
+  readonly cpus: number;
+  readonly memoryBytes: number;
+}
 
 /** Opaque to everyone but the driver that created it; stored as JSON beside the resource. */
 export type Handle = { readonly [name: string]: unknown };
@@ -21,10 +29,21 @@ export interface Call {
   readonly signal: AbortSignal;
 }
 
+/** The call of a deployment, which may take long. */
+export interface DeployCall extends Call {
+  /**
+   * Tells how much is done, from 0 to 1, and what is being done, for people. It may be called often,
+   * and returns at once.
+   */
+  readonly onProgress?: (fraction: number, text: string) => void;
+}
+
 export interface HostRequest {
   readonly hostId: string;
   readonly hostKey: string;
   readonly size: HostSize;
+  /** What a host of this size has. */
+  readonly resources: Resources;
 }
 
 export interface AllocatedHost {
@@ -42,6 +61,31 @@ export interface ContainerImage {
   readonly repository: string;
   readonly image: string;
   readonly tag: string;
+  /** The digest that the tag meant before: this is put in place, whatever the tag means now. */
+  readonly digest?: string;
+  /** For a registry that asks for them. */
+  readonly credentials?: { readonly username: string; readonly password: string };
+}
+
+/** A port on which the solution of a runtime listens. */
+export interface ListenerPort {
+  /** Its name in the solution, or `input-commands`. */
+  readonly listener: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+/** Where a listener is reached from outside. */
+export interface PublishedPort {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** A runtime that was started. */
+export interface StartedRuntime {
+  readonly imageDigest: string;
+  /** By the names of listeners. A listener that is not in it is reached where the runtime says. */
+  readonly published: Readonly<Record<string, PublishedPort>>;
 }
 
 export interface RuntimeRequest {
@@ -59,6 +103,10 @@ export interface RuntimeRequest {
   readonly authorities: string | null;
   readonly heartbeatSeconds: number;
   readonly image: ContainerImage;
+  /** The ports that the listeners of its solution name. */
+  readonly ports: readonly ListenerPort[];
+  /** The most that it may use; a driver that cannot enforce it says so in its documentation. */
+  readonly resources: Resources;
 }
 
 export interface RuntimeRef {
@@ -78,12 +126,44 @@ export type RuntimeObservation =
       readonly signal: string | null;
       /** The last lines of its output, 4 KiB at most, control characters escaped. */
       readonly logTail: string;
+      /** What the engine says beyond that. An exit code alone never tells it. */
+      readonly cause?: ExitCause;
     }
   /** The host cannot be asked, so nothing is known. */
   | { readonly state: 'unknown'; readonly reason: string };
 
+/** What an engine is, and has in total. */
+export interface Engine {
+  readonly version: string;
+  /** `linux/amd64` */
+  readonly platform: string;
+  readonly capacity: Resources;
+}
+
+/** A host, or the runtime of one run on it, that a driver holds for this installation. */
+export interface Holding {
+  readonly hostId: string;
+  /** Null: the host itself. */
+  readonly runtime: RuntimeRef | null;
+}
+
+/** The verbs that are limited in time. */
+export type Verb = Exclude<keyof Driver, 'kind' | 'limits' | 'close'>;
+
 export interface Driver {
   readonly kind: HostDriver;
+
+  /** Seconds after which a caller gives up a verb. */
+  readonly limits: Readonly<Record<Verb, number>>;
+
+  /** Asks the engine what it is. Rejects with the reason why it cannot be used. */
+  inspectEngine(call: Call): Promise<Engine>;
+
+  /**
+   * Everything that this driver holds for this installation, also what the store has forgotten:
+   * `releaseHost` and `removeRuntime` remove it.
+   */
+  listHoldings(call: Call): Promise<readonly Holding[]>;
 
   /**
    * Allocates the compute and resolves when it is online. A repeat finds the host of the first
@@ -110,7 +190,7 @@ export interface Driver {
   deployContainer(
     handle: Handle,
     image: ContainerImage,
-    call: Call,
+    call: DeployCall,
   ): Promise<{ readonly imageDigest: string }>;
 
   /**
@@ -118,17 +198,19 @@ export interface Driver {
    * alive, and ends one that is. A repeat for the same run finds what the first call started; if
    * that has exited, no second one is started and the call resolves.
    */
-  startRuntime(
-    handle: Handle,
-    runtime: RuntimeRequest,
-    call: Call,
-  ): Promise<{ imageDigest: string }>;
+  startRuntime(handle: Handle, runtime: RuntimeRequest, call: Call): Promise<StartedRuntime>;
 
-  /** Asks the runtime to end (SIGTERM or equivalent). Does not wait. */
+  /**
+   * Asks the runtime to end (SIGTERM or equivalent). Does not wait. A request that comes before the
+   * program listens for it may be lost: the caller repeats it.
+   */
   stopRuntime(handle: Handle, runtime: RuntimeRef, call: Call): Promise<void>;
 
   /** Kills the runtime. Resolves only when it is confirmed gone, otherwise rejects. */
   killRuntime(handle: Handle, runtime: RuntimeRef, call: Call): Promise<void>;
+
+  /** Removes what is left of a run that is over for the store, killing it if it lives. */
+  removeRuntime(handle: Handle, runtime: RuntimeRef, call: Call): Promise<void>;
 
   /** The state of the runtime now. Does not reject for a silent host: that is `unknown`. */
   inspectRuntime(handle: Handle, runtime: RuntimeRef, call: Call): Promise<RuntimeObservation>;

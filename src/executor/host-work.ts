@@ -1,7 +1,7 @@
 /** What the executor does for hosts: one function per kind of work, in the order of a deployment. */
 import type { Driver } from '../drivers/driver.ts';
 import type { WorkKind } from '../lifecycle/change.ts';
-import { defaultImage } from '../lifecycle/compute.ts';
+import { defaultImage, sizes } from '../lifecycle/compute.ts';
 import { hostStateFacts } from '../lifecycle/host.ts';
 import { isLive } from '../lifecycle/host-commands.ts';
 import type { HostObservation } from '../lifecycle/host-observations.ts';
@@ -43,6 +43,7 @@ const requestOf = (host: HostTarget) => ({
   hostId: host.id,
   hostKey: host.key,
   size: host.size,
+  resources: sizes[host.size],
 });
 
 const allocateHost: WorkHandler = async (context, item) => {
@@ -51,7 +52,7 @@ const allocateHost: WorkHandler = async (context, item) => {
   const { host, driver } = found;
   const allocated = await callDriver(
     item,
-    { signal: context.signal, seconds: 60, name: 'allocateHost' },
+    { signal: context.signal, seconds: driver.limits.allocateHost, name: 'allocateHost' },
     (call) => driver.allocateHost(requestOf(host), call),
   );
   await observe(context, item, { kind: 'HOST_ONLINE', ...allocated });
@@ -77,7 +78,7 @@ async function deployImages(context: WorkContext, item: WorkItem): Promise<strin
   for (const image of host.images.length ? host.images : [defaultImage]) {
     const deployed = await callDriver(
       item,
-      { signal: context.signal, seconds: 300, name: 'deployContainer' },
+      { signal: context.signal, seconds: driver.limits.deployContainer, name: 'deployContainer' },
       (call) => driver.deployContainer(handle, image, call),
     );
     digest = deployed.imageDigest;
@@ -95,12 +96,13 @@ const deployContainer: WorkHandler = async (context, item) => {
 async function checkOf(
   context: WorkContext,
   item: WorkItem,
-  seconds: number,
+  mostSeconds = Number.POSITIVE_INFINITY,
 ): Promise<{ answers: boolean; reason: string }> {
   try {
     const found = await target(context, item);
     const { handle } = found?.host ?? {};
     if (!found || !handle) return { answers: false, reason: 'nothing is allocated for it' };
+    const seconds = Math.min(mostSeconds, found.driver.limits.checkHost);
     const observation = await callDriver(
       item,
       { signal: context.signal, seconds, name: 'checkHost' },
@@ -113,7 +115,7 @@ async function checkOf(
 }
 
 const confirmHost: WorkHandler = async (context, item) => {
-  const check = await checkOf(context, item, 10);
+  const check = await checkOf(context, item);
   if (!check.answers) {
     return { againInSeconds: 0.5, cause: causeOf('HOST_SILENT', check.reason, 'CONFIRM_HOST') };
   }
@@ -127,7 +129,7 @@ const restartHost: WorkHandler = async (context, item) => {
   if (!found || !handle) return 'DONE';
   const allocated = await callDriver(
     item,
-    { signal: context.signal, seconds: 120, name: 'restartHost' },
+    { signal: context.signal, seconds: found.driver.limits.restartHost, name: 'restartHost' },
     (call) => found.driver.restartHost(requestOf(found.host), handle, call),
   );
   await observe(context, item, { kind: 'RUNTIMES_GONE', ...allocated });
@@ -139,7 +141,7 @@ const restartContainer: WorkHandler = async (context, item) => {
   if (snapshot?.host?.state !== 'RESTARTING_CONTAINER') return 'DONE';
   if (snapshot.instances.some(isLive)) return { againInSeconds: 0.2 };
   await deployImages(context, item);
-  const check = await checkOf(context, item, 10);
+  const check = await checkOf(context, item);
   if (!check.answers) {
     return {
       againInSeconds: 0.5,
@@ -158,8 +160,10 @@ const releaseHost: WorkHandler = async (context, item) => {
   if (snapshot.instances.some(isLive)) return { againInSeconds: 0.2 };
   const behind = await withdrawName(context, item, host);
   if (behind) return behind;
-  await callDriver(item, { signal: context.signal, seconds: 60, name: 'releaseHost' }, (call) =>
-    driver.releaseHost(host.id, host.handle, call),
+  await callDriver(
+    item,
+    { signal: context.signal, seconds: driver.limits.releaseHost, name: 'releaseHost' },
+    (call) => driver.releaseHost(host.id, host.handle, call),
   );
   const decided = await observe(context, item, { kind: 'HOST_RELEASED' });
   return decided.outcome === 'NOTHING' && snapshot.instances.length > 0
@@ -174,11 +178,11 @@ const checkHost: WorkHandler = async (context, item) => {
   if (!facts.checked) {
     // A host that was adopted while it starts up is only told the address of the API.
     const transient = facts.class === 'TRANSIENT';
-    const told = found.host.handle === null || (await checkOf(context, item, 10)).answers;
+    const told = found.host.handle === null || (await checkOf(context, item)).answers;
     return told || !transient ? 'DONE' : { againInSeconds: 1 };
   }
   const at = await databaseTime(context.store);
-  const check = await checkOf(context, item, 10);
+  const check = await checkOf(context, item);
   if (context.signal.aborted) return { againInSeconds: 0 };
   if (await recordCheck(context.store, item.resourceId, { at, answers: check.answers })) {
     const decided = await observe(context, item, { kind: 'HOST_CHECKED', ...check });

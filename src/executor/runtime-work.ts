@@ -2,12 +2,12 @@
 
 import type { Driver, Handle, RuntimeObservation, RuntimeRef } from '../drivers/driver.ts';
 import type { WorkKind } from '../lifecycle/change.ts';
-import { defaultImage } from '../lifecycle/compute.ts';
+import { defaultImage, sizes } from '../lifecycle/compute.ts';
 import { instanceStateFacts, isAtRest, isError } from '../lifecycle/instance.ts';
 import type { InstanceObservation } from '../lifecycle/instance-observations.ts';
 import { createRunKey } from '../store/access-keys.ts';
 import { recordInstanceObservation } from '../store/command/observations.ts';
-import type { InstanceTarget } from '../store/read/targets.ts';
+import { type InstanceTarget, portsOfRun } from '../store/read/targets.ts';
 import { unreadableSecret } from '../store/read/unreadable-secret.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { firstCause, runtimeStarted, type WorkItem } from '../store/work/work.ts';
@@ -51,8 +51,14 @@ const inspect = (
   item: WorkItem,
   found: Target,
 ): Promise<RuntimeObservation> =>
-  callDriver(item, { signal: context.signal, seconds: 5, name: 'inspectRuntime' }, (call) =>
-    found.driver.inspectRuntime(found.handle, found.runtime, call),
+  callDriver(
+    item,
+    {
+      signal: context.signal,
+      seconds: found.driver.limits.inspectRuntime,
+      name: 'inspectRuntime',
+    },
+    (call) => found.driver.inspectRuntime(found.handle, found.runtime, call),
   );
 
 const goneFrom = (
@@ -64,6 +70,7 @@ const goneFrom = (
   exitCode: seen.exitCode,
   signal: seen.signal,
   logTail: seen.logTail,
+  cause: seen.cause,
 });
 
 const startRuntime: WorkHandler = async (context, item) => {
@@ -77,6 +84,7 @@ const startRuntime: WorkHandler = async (context, item) => {
     await observe(context, item, { kind: 'START_FAILED', runId: runtime.runId, failure });
     return 'DONE';
   }
+  const ports = await portsOfRun(context.store, runtime.runId);
   const { key: runKey } = await createRunKey(context.store, {
     organizationId: instance.organizationId,
     ...runtime,
@@ -84,7 +92,7 @@ const startRuntime: WorkHandler = async (context, item) => {
   try {
     const { imageDigest } = await callDriver(
       item,
-      { signal: context.signal, seconds: 60, name: 'startRuntime' },
+      { signal: context.signal, seconds: driver.limits.startRuntime, name: 'startRuntime' },
       (call) =>
         driver.startRuntime(
           handle,
@@ -100,6 +108,8 @@ const startRuntime: WorkHandler = async (context, item) => {
               image: instance.image ?? defaultImage.image,
               tag: instance.tag ?? defaultImage.tag,
             },
+            ports,
+            resources: sizes[instance.size],
           },
           call,
         ),
@@ -119,8 +129,10 @@ const stopRuntime: WorkHandler = async (context, item) => {
   if (found?.instance.state !== 'STOPPING') return 'DONE';
   // Before an absence is believed: this token makes the driver refuse any start that is still
   // pending.
-  await callDriver(item, { signal: context.signal, seconds: 5, name: 'stopRuntime' }, (call) =>
-    found.driver.stopRuntime(found.handle, found.runtime, call),
+  await callDriver(
+    item,
+    { signal: context.signal, seconds: found.driver.limits.stopRuntime, name: 'stopRuntime' },
+    (call) => found.driver.stopRuntime(found.handle, found.runtime, call),
   );
   const seen = await inspect(context, item, found);
   if (seen.state === 'exited') {
@@ -141,8 +153,10 @@ async function kill(
   found: Target,
 ): Promise<{ readonly error: unknown } | null> {
   try {
-    await callDriver(item, { signal: context.signal, seconds: 4, name: 'killRuntime' }, (call) =>
-      found.driver.killRuntime(found.handle, found.runtime, call),
+    await callDriver(
+      item,
+      { signal: context.signal, seconds: found.driver.limits.killRuntime, name: 'killRuntime' },
+      (call) => found.driver.killRuntime(found.handle, found.runtime, call),
     );
     return null;
   } catch (error) {

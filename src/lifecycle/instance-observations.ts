@@ -29,6 +29,9 @@ interface OfRun {
   readonly runId: string;
 }
 
+/** What ended a runtime, as an engine says it. */
+export type ExitCause = 'OUT_OF_MEMORY' | 'REMOVED';
+
 export type InstanceObservation =
   | (OfRun & { readonly kind: 'RUNTIME_ONLINE' })
   /** A heartbeat while reachability was UNKNOWN. */
@@ -49,6 +52,8 @@ export type InstanceObservation =
       readonly exitCode: number | null;
       readonly signal: string | null;
       readonly logTail: string | null;
+      /** What the engine says beyond that. */
+      readonly cause?: ExitCause | undefined;
     })
   | (OfRun & { readonly kind: 'START_FAILED'; readonly failure: Failure })
   | (OfRun & { readonly kind: 'KILL_UNCONFIRMED'; readonly message: string })
@@ -263,10 +268,9 @@ function failureFrom(instance: InstanceSnapshot, observation: InstanceObservatio
     case 'START_FAILED':
       return observation.failure;
     case 'RUNTIME_GONE': {
-      const { exitCode, signal, logTail } = observation;
-      const how = signal ? `by signal ${signal}` : `with exit code ${exitCode ?? 'unknown'}`;
-      const message = `The runtime ended ${how} while ${state}.`;
-      return { ...failureAt(instance.state, 'RUNTIME_EXITED', message), exitCode, logTail };
+      const { exitCode, logTail } = observation;
+      const [code, message] = exitFailure(state, observation);
+      return { ...failureAt(state, code, message), exitCode, logTail };
     }
     case 'INSTANCE_DEADLINE': {
       const { cause, kill } = observation;
@@ -280,5 +284,28 @@ function failureFrom(instance: InstanceSnapshot, observation: InstanceObservatio
     }
     default:
       return failureAt(instance.state, observation.kind, `${observation.kind} while ${state}.`);
+  }
+}
+
+/** The code and the message of a runtime that ended. */
+function exitFailure(
+  state: InstanceState,
+  { exitCode, signal, cause }: Extract<InstanceObservation, { kind: 'RUNTIME_GONE' }>,
+): [code: string, message: string] {
+  switch (cause) {
+    case 'OUT_OF_MEMORY': {
+      const remedy = 'Choose a larger image size, or mend what uses the memory.';
+      return [cause, `The runtime reached the limit of its memory while ${state}. ${remedy}`];
+    }
+    case 'REMOVED': {
+      const remedy = 'Someone removed it on the engine; start the instance again.';
+      return ['RUNTIME_EXITED', `The runtime is no longer there while ${state}. ${remedy}`];
+    }
+    case undefined: {
+      const how = signal ? `by signal ${signal}` : `with exit code ${exitCode ?? 'unknown'}`;
+      return ['RUNTIME_EXITED', `The runtime ended ${how} while ${state}.`];
+    }
+    default:
+      return cause satisfies never;
   }
 }

@@ -4,10 +4,13 @@ import type {
   Call,
   ContainerImage,
   HostRequest,
+  Resources,
   RuntimeRequest,
 } from '../../src/drivers/driver.ts';
 
 export const image: ContainerImage = { repository: 'runtime', image: 'runtime', tag: 'latest' };
+
+const small: Resources = { cpus: 0.5, memoryBytes: 512 * 1024 ** 2 };
 
 let lastFence = 0n;
 /** A call with a greater token than any before, ended after 20 s. */
@@ -19,7 +22,7 @@ export function newCall(overrides: Partial<Call> = {}): Call {
 /** A host that was never seen before. */
 export function newHost(): HostRequest {
   const hostId = randomUUID();
-  return { hostId, hostKey: `host-${hostId.slice(0, 8)}`, size: 'SMALL' };
+  return { hostId, hostKey: `host-${hostId.slice(0, 8)}`, size: 'SMALL', resources: small };
 }
 
 /** The first run of a new instance. */
@@ -34,6 +37,8 @@ export function newRun(overrides: Partial<RuntimeRequest> = {}): RuntimeRequest 
     authorities: null,
     heartbeatSeconds: 5,
     image,
+    ports: [],
+    resources: small,
     ...overrides,
   };
 }

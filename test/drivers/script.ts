@@ -4,9 +4,8 @@ import type {
   DriverError,
   RuntimeObservation,
   RuntimeRequest,
+  Verb,
 } from '../../src/drivers/driver.ts';
-
-export type Verb = Exclude<keyof Driver, 'kind' | 'close'>;
 
 export interface ScriptedRuntime {
   readonly request: RuntimeRequest;

@@ -3,11 +3,14 @@ import { createHash, randomUUID } from 'node:crypto';
 import {
   type AllocatedHost,
   type Call,
+  type DeployCall,
   DriverError,
   type Handle,
+  type Holding,
   type HostObservation,
   type RuntimeObservation,
   type RuntimeRef,
+  type Verb,
 } from '../../src/drivers/driver.ts';
 import type {
   DriverCall,
@@ -15,7 +18,6 @@ import type {
   ScriptedDriver,
   ScriptedHost,
   ScriptedRuntime,
-  Verb,
 } from './script.ts';
 
 interface Machine {
@@ -28,7 +30,24 @@ interface Machine {
   readonly listeners: Array<(runtime: ScriptedRuntime) => void>;
   obeysStops: boolean;
   addressesGiven: number;
+  readonly capacity: { cpus: number; memoryBytes: number };
 }
+
+/** As those of the process driver. */
+const limits: Readonly<Record<Verb, number>> = {
+  inspectEngine: 5,
+  listHoldings: 10,
+  allocateHost: 60,
+  checkHost: 10,
+  restartHost: 120,
+  releaseHost: 60,
+  deployContainer: 300,
+  startRuntime: 60,
+  stopRuntime: 5,
+  killRuntime: 4,
+  removeRuntime: 4,
+  inspectRuntime: 5,
+};
 
 /** A driver that works at once and in order, until its `script` is told otherwise. */
 export function createScriptedDriver(): ScriptedDriver {
@@ -42,6 +61,7 @@ export function createScriptedDriver(): ScriptedDriver {
     listeners: [],
     obeysStops: true,
     addressesGiven: 0,
+    capacity: { cpus: 64, memoryBytes: 64 * 1024 ** 3 },
   });
 }
 
@@ -96,9 +116,42 @@ function open(machine: Machine): ScriptedDriver {
     return { handle: { hostId, machine: 'scripted' }, address: host.address };
   };
 
+  const end = async (
+    verb: 'killRuntime' | 'removeRuntime',
+    handle: Handle,
+    [{ instanceId, runId }, call]: readonly [RuntimeRef, Call],
+  ): Promise<void> => {
+    await enter(verb, instanceId, call);
+    if (!hosts.has(String(handle.hostId))) return;
+    hostBehind(handle);
+    admit(`instance ${instanceId}`, call.fencingToken);
+    const runtime = runtimes.get(instanceId);
+    if (runtime?.request.runId === runId) exit(runtime, { exitCode: null, signal: 'SIGKILL' });
+  };
+
   return {
     kind: 'PROCESS',
+    limits,
     script: scriptOf(machine),
+
+    async inspectEngine(call) {
+      await enter('inspectEngine', 'engine', call);
+      return { version: '1', platform: 'scripted/none', capacity: machine.capacity };
+    },
+
+    async listHoldings(call) {
+      await enter('listHoldings', 'engine', call);
+      const alive = [...runtimes.values()].filter(
+        ({ observation }) => observation.state !== 'exited',
+      );
+      return [
+        ...[...hosts.keys()].map((hostId): Holding => ({ hostId, runtime: null })),
+        ...alive.map(({ hostId, request: { instanceId, runId } }) => ({
+          hostId,
+          runtime: { instanceId, runId },
+        })),
+      ];
+    },
 
     async allocateHost({ hostId }, call) {
       await enter('allocateHost', hostId, call);
@@ -133,12 +186,13 @@ function open(machine: Machine): ScriptedDriver {
       hosts.delete(hostId);
     },
 
-    async deployContainer(handle, image, call) {
+    async deployContainer(handle, image, call: DeployCall) {
       await enter('deployContainer', String(handle.hostId), call);
       const host = hostBehind(handle);
       admit(`host ${host.hostId}`, call.fencingToken);
       const hash = createHash('sha256').update(JSON.stringify(image)).digest('hex');
       host.imageDigest = `sha256:${hash}`;
+      for (const fraction of [0.5, 1]) call.onProgress?.(fraction, `${fraction * 2} of 2 layers`);
       return { imageDigest: host.imageDigest };
     },
 
@@ -148,7 +202,10 @@ function open(machine: Machine): ScriptedDriver {
       admit(`instance ${request.instanceId}`, call.fencingToken);
       const imageDigest = host.imageDigest ?? `sha256:${'0'.repeat(64)}`;
       const earlier = runtimes.get(request.instanceId);
-      if (earlier?.request.runId === request.runId) return { imageDigest };
+      const published = Object.fromEntries(
+        request.ports.map(({ listener, port }) => [listener, { address: host.address, port }]),
+      );
+      if (earlier?.request.runId === request.runId) return { imageDigest, published };
       const runtime: ScriptedRuntime = {
         request,
         hostId: host.hostId,
@@ -157,7 +214,7 @@ function open(machine: Machine): ScriptedDriver {
       };
       runtimes.set(request.instanceId, runtime);
       for (const listener of machine.listeners) listener(runtime);
-      return { imageDigest };
+      return { imageDigest, published };
     },
 
     async stopRuntime(handle, { instanceId, runId }, call) {
@@ -171,13 +228,12 @@ function open(machine: Machine): ScriptedDriver {
       if (machine.obeysStops) exit(runtime, { exitCode: 0, signal: null });
     },
 
-    async killRuntime(handle, { instanceId, runId }, call) {
-      await enter('killRuntime', instanceId, call);
-      if (!hosts.has(String(handle.hostId))) return;
-      hostBehind(handle);
-      admit(`instance ${instanceId}`, call.fencingToken);
-      const runtime = runtimes.get(instanceId);
-      if (runtime?.request.runId === runId) exit(runtime, { exitCode: null, signal: 'SIGKILL' });
+    killRuntime: (handle, ref, call) => end('killRuntime', handle, [ref, call]),
+
+    async removeRuntime(handle, ref, call) {
+      await end('removeRuntime', handle, [ref, call]);
+      if (runtimes.get(ref.instanceId)?.request.runId === ref.runId)
+        runtimes.delete(ref.instanceId);
     },
 
     async inspectRuntime(handle, name: RuntimeRef, call): Promise<RuntimeObservation> {

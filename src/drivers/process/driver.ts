@@ -10,13 +10,18 @@ import {
   type ContainerImage,
   type Driver,
   DriverError,
+  type Engine,
   type Handle,
+  type Holding,
   type HostObservation,
   type HostRequest,
   type RuntimeObservation,
   type RuntimeRef,
   type RuntimeRequest,
+  type StartedRuntime,
 } from '../driver.ts';
+import { createInFlight } from '../in-flight.ts';
+import { aborted, badHandle } from '../refusals.ts';
 import { type Bundle, bundleProgram, findPrograms, placeBundle } from './bundle.ts';
 import { askAgent, askHealth, silent } from './client.ts';
 import {
@@ -39,8 +44,8 @@ import {
   whyNoAgent,
 } from './host.ts';
 import type { ProcessIdentity } from './identity.ts';
-import { createInFlight } from './in-flight.ts';
 import { withHost } from './lock.ts';
+import { holdingsOf, inspectMachine, processLimits } from './machine.ts';
 import type { ProgramName } from './program.ts';
 import type { CommandName, Commands } from './protocol.ts';
 
@@ -67,6 +72,7 @@ interface ProcessHandle {
 /** The driver for hosts on this machine. Several servers may share one folder. */
 export class ProcessDriver implements Driver {
   readonly kind = 'PROCESS';
+  readonly limits = processLimits;
   readonly #folder: string;
   readonly #heartbeatFile: HeartbeatFile | null;
   readonly #log: ProcessDriverOptions['log'];
@@ -83,6 +89,16 @@ export class ProcessDriver implements Driver {
     this.#heartbeatFile = heartbeatFile && { ...heartbeatFile, file: resolve(heartbeatFile.file) };
     this.#log = log;
     this.#programOf = findPrograms(runtimeEntry);
+  }
+
+  async inspectEngine({ signal }: Call): Promise<Engine> {
+    if (signal.aborted) throw aborted('');
+    return inspectMachine();
+  }
+
+  async listHoldings({ signal }: Call): Promise<readonly Holding[]> {
+    if (signal.aborted) throw aborted('');
+    return holdingsOf(this.#folder);
   }
 
   allocateHost({ hostId }: HostRequest, outerCall: Call): Promise<AllocatedHost> {
@@ -148,11 +164,7 @@ export class ProcessDriver implements Driver {
     });
   }
 
-  startRuntime(
-    handle: Handle,
-    runtime: RuntimeRequest,
-    outerCall: Call,
-  ): Promise<{ imageDigest: string }> {
+  startRuntime(handle: Handle, runtime: RuntimeRequest, outerCall: Call): Promise<StartedRuntime> {
     return this.#calls.run(outerCall, async (call) => {
       const { instanceId, runId, runKey, endpoint, heartbeatSeconds } = runtime;
       const host = this.#hostOf(handle);
@@ -162,7 +174,8 @@ export class ProcessDriver implements Driver {
       }
       placeAuthorities(host, runtime.authorities);
       const body = { instanceId, runId, runKey, endpoint, heartbeatSeconds };
-      return this.#ask(handle, ['startRuntime', body], call);
+      // Runtimes listen on the address of the host themselves.
+      return { ...(await this.#ask(handle, ['startRuntime', body], call)), published: {} };
     });
   }
 
@@ -172,6 +185,11 @@ export class ProcessDriver implements Driver {
 
   killRuntime(handle: Handle, runtime: RuntimeRef, outerCall: Call): Promise<void> {
     return this.#calls.run(outerCall, (call) => this.#end('killRuntime', handle, [runtime, call]));
+  }
+
+  /** The exit stays on record, for as long as the host. */
+  removeRuntime(handle: Handle, runtime: RuntimeRef, outerCall: Call): Promise<void> {
+    return this.killRuntime(handle, runtime, outerCall);
   }
 
   inspectRuntime(
@@ -287,11 +305,7 @@ function parseHandle(handle: Handle): ProcessHandle {
   ) {
     return { hostId, address, agent };
   }
-  throw new DriverError(
-    'BAD_HANDLE',
-    'The stored handle was not made by the process driver. Remove the host and deploy it again.',
-    { retryable: false },
-  );
+  throw badHandle('process');
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,6 @@
 /** Fencing: a command with a lower fencing token than one seen is refused. */
 import { readFileSync } from 'node:fs';
-import { DriverError } from '../driver.ts';
+import { fenced } from '../refusals.ts';
 import { writeWhole } from './files.ts';
 
 /**
@@ -11,16 +11,6 @@ export function raiseFence(path: string, fence: bigint, subject: string): void {
   const seen = readFence(path);
   if (fence < seen) throw fenced(subject, fence, seen);
   if (fence > seen) writeWhole(path, `${fence}\n`);
-}
-
-/** The error for a token that is too small. */
-export function fenced(subject: string, fence: bigint, seen: bigint): DriverError {
-  return new DriverError(
-    'FENCED',
-    `The ${subject} has accepted a command with fencing token ${seen}, so this one with ${fence} ` +
-      'comes from a worker that was replaced. Leave it to the newer one.',
-    { retryable: false },
-  );
 }
 
 /** The greatest token seen; -1 if none. */

@@ -6,6 +6,7 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } fr
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Call, DriverError, type RuntimeObservation, type RuntimeRef } from '../driver.ts';
+import { aborted } from '../refusals.ts';
 import { pickAddress } from './address.ts';
 import { askAgent, silent } from './client.ts';
 import {
@@ -33,7 +34,6 @@ import {
   signalProcess,
   waitGone,
 } from './identity.ts';
-import { aborted } from './lock.ts';
 import { readTail } from './output.ts';
 import { runtimeGraceMs } from './protocol.ts';
 

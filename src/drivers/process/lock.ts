@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { backOff } from '../../timing/back-off.ts';
-import { type Call, DriverError } from '../driver.ts';
+import type { Call } from '../driver.ts';
+import { aborted } from '../refusals.ts';
 import { raiseFence } from './fence.ts';
 import { makeFolder, safeName } from './files.ts';
 
@@ -46,15 +47,4 @@ async function acquire(path: string, signal: AbortSignal): Promise<{ close(): vo
     }
     await delay(backOff(lockBackOffMs, failures), undefined, { signal }).catch(() => undefined);
   }
-}
-
-/** The error for a call whose time is over. */
-export function aborted(problem: string): DriverError {
-  return new DriverError(
-    'ABORTED',
-    `The call was ended before it was done. ${problem} Repeat it.`,
-    {
-      retryable: true,
-    },
-  );
 }

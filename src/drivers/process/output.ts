@@ -8,10 +8,10 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
+import { escapeTail, tailBytes } from '../log-tail.ts';
 
 const outputCapBytes = 1024 * 1024;
 const outputKeptBytes = 256 * 1024;
-const tailBytes = 4096;
 
 /** The last lines of a file, 4 KiB at most, control characters escaped; empty without a file. */
 export function readTail(path: string): string {
@@ -30,22 +30,6 @@ export function readTail(path: string): string {
   } finally {
     closeSync(file);
   }
-}
-
-/** Escapes control characters but line ends, and keeps whole lines of the last 4 KiB. */
-function escapeTail(text: string, cut: boolean): string {
-  const firstLine = cut ? text.indexOf('\n') + 1 : 0;
-  const escaped = text
-    .slice(firstLine)
-    .trimEnd()
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it escapes
-    .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e]/g, (character) =>
-      character === '\t' ? '\\t' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    );
-  return Buffer.from(escaped)
-    .subarray(-tailBytes)
-    .toString('utf8')
-    .replace(/^\ufffd+/, '');
 }
 
 /**

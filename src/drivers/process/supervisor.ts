@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { DriverError, type RuntimeObservation } from '../driver.ts';
-import { fenced } from './fence.ts';
+import { fenced } from '../refusals.ts';
 import {
   bundleFile,
   bundleFolder,

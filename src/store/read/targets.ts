@@ -50,6 +50,8 @@ export interface InstanceTarget {
   readonly repository: string | null;
   readonly image: string | null;
   readonly tag: string | null;
+  /** Of its image, or of its host. */
+  readonly size: HostSize;
   readonly driver: HostDriver | null;
   readonly handle: Record<string, unknown> | null;
   /** Its sealed settings by name; null: it has none. */
@@ -70,7 +72,8 @@ export async function instanceTargets(
             case when i.secret_settings <> '[]' then (
               select jsonb_object_agg(s.key, s.value) from jsonb_each(i.settings) s
                where i.secret_settings ? s.key) end as secrets,
-            c.key as repository, r.image, r.image_tag as tag, h.driver, h.handle
+            c.key as repository, r.image, r.image_tag as tag, coalesce(i.image_size, h.size) as size,
+            h.driver, h.handle
        from jsonb_array_elements_text($1::text::jsonb) asked(id)
        join instances i on i.id = asked.id::uuid
        left join runs r on r.id = i.run_id
@@ -79,4 +82,21 @@ export async function instanceTargets(
     [JSON.stringify(ids)],
   );
   return new Map(rows.map((row) => [row.id, row]));
+}
+
+/** The ports that the solution version of a run names, by the names of its listeners. */
+export async function portsOfRun(
+  store: Store,
+  runId: string,
+): Promise<{ readonly listener: string; readonly port: number }[]> {
+  return store.database.query(
+    `select listener, coalesce(port::int, 0) as port
+       from runs r join solution_versions v on v.id = r.solution_version_id
+      cross join lateral (
+        select 'input-commands' as listener, v.definition #>> '{inputCommandListener,port}' as port
+         union all
+        select key, value ->> 'port' from jsonb_each(coalesce(v.definition -> 'listeners', '{}'))) l
+      where r.id = $1::uuid order by listener`,
+    [runId],
+  );
 }

@@ -1,5 +1,5 @@
 /** The running calls of a driver, so that closing it aborts them. */
-import type { Call } from '../driver.ts';
+import type { Call } from './driver.ts';
 
 export interface InFlight {
   /** Runs a call's work with a signal that is aborted by the caller or by `endAll`. */
