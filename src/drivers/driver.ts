@@ -103,6 +103,8 @@ export interface RuntimeRequest {
   readonly authorities: string | null;
   readonly heartbeatSeconds: number;
   readonly image: ContainerImage;
+  /** DNS names of the host, by which devices may call its listeners too. */
+  readonly hostNames: readonly string[];
   /** The ports that the listeners of its solution name. */
   readonly ports: readonly ListenerPort[];
   /** The most that it may use; a driver that cannot enforce it says so in its documentation. */

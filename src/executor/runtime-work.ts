@@ -108,6 +108,7 @@ const startRuntime: WorkHandler = async (context, item) => {
               image: instance.image ?? defaultImage.image,
               tag: instance.tag ?? defaultImage.tag,
             },
+            hostNames: instance.dnsName === null ? [] : [instance.dnsName],
             ports,
             resources: sizes[instance.size],
           },

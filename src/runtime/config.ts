@@ -1,9 +1,6 @@
-/**
- * The configuration of a runtime: from the environment, and its key from the first line of stdin.
- */
+/** The configuration of a runtime, from the environment. */
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
-import type { Readable } from 'node:stream';
 
 /** The configuration. It does not contain the key of the run, so it may be shown. */
 export interface RuntimeConfig {
@@ -15,17 +12,19 @@ export interface RuntimeConfig {
   readonly heartbeatSeconds: number;
   /** DNS names that the Host of a request may carry, besides the address. */
   readonly hostNames: readonly string[];
-  /** The present address of the API; called before each connection. */
-  readonly endpoint: () => Promise<string>;
+  /** Ports to listen on, by the names of listeners; the others take those of the solution. */
+  readonly ports: ReadonlyMap<string, number>;
+  /**
+   * The present addresses of the API, of which any will do; called before each connection. Rejects if
+   * there is none.
+   */
+  readonly endpoints: () => Promise<readonly string[]>;
 }
 
 /** The configuration is wrong. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
-
-const keyLineBytes = 16_384;
-const keyTimeoutMilliseconds = 10_000;
 
 /** Reads the environment. Rejects with a `ConfigError` that names every faulty variable. */
 export async function readConfig(
@@ -49,9 +48,11 @@ export async function readConfig(
   if (!(heartbeatSeconds > 0 && heartbeatSeconds <= 3600)) {
     faults.push('RUNTIME_HEARTBEAT_SECONDS takes a number over 0, 3600 at most.');
   }
-  if (endpoint !== undefined && endpoint !== '' && !isEndpoint(endpoint)) {
-    faults.push('RUNTIME_ENDPOINT takes a ws:// or wss:// address.');
+  if (endpoint !== undefined && endpoint !== '' && !endpointsOf(endpoint)) {
+    faults.push(`RUNTIME_ENDPOINT takes ${endpointForm}.`);
   }
+  const ports = portsOf(env.RUNTIME_PORTS ?? '{}');
+  if (!ports) faults.push('RUNTIME_PORTS takes JSON: {"listener": port}.');
   if (workFolder !== '' && !isFolder(workFolder)) {
     faults.push(`RUNTIME_WORK_FOLDER takes a folder that exists; ${workFolder} is none.`);
   }
@@ -63,44 +64,20 @@ export async function readConfig(
     workFolder,
     heartbeatSeconds,
     hostNames: hostNames.filter((name) => name !== '').map((name) => name.toLowerCase()),
-    endpoint: () => currentEndpoint(endpointFile, endpoint),
+    ports: ports ?? new Map(),
+    endpoints: () => currentEndpoints(endpointFile, endpoint),
   };
 }
 
-/** Reads `{"runKey":"…"}`, the first line of stdin. What follows it is left unread. */
-export async function readRunKey(input: Readable): Promise<string> {
-  const timer = setTimeout(
-    () => input.destroy(new ConfigError('No run key came by stdin within 10 s.')),
-    keyTimeoutMilliseconds,
-  );
-  try {
-    let text = '';
-    for await (const chunk of input) {
-      text += String(chunk);
-      if (text.includes('\n') || text.length > keyLineBytes) break;
-    }
-    return parseKey(text.split('\n', 1)[0] ?? '');
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const endpointForm = 'ws://, wss:// or ws+unix:// addresses, with spaces between them';
 
-function parseKey(line: string): string {
-  try {
-    const parsed: unknown = JSON.parse(line);
-    if (typeof parsed === 'object' && parsed !== null && 'runKey' in parsed) {
-      if (typeof parsed.runKey === 'string' && parsed.runKey !== '') return parsed.runKey;
-    }
-  } catch {
-    // Reported below without the text, which may contain a part of the key.
-  }
-  throw new ConfigError('The first line of stdin must be {"runKey":"…"}.');
-}
-
-async function currentEndpoint(file: string, fallback: string | undefined): Promise<string> {
-  const endpoint = (file !== '' && readText(file)) || (fallback ?? '');
-  if (isEndpoint(endpoint)) return endpoint;
-  throw new Error(`${file === '' ? 'RUNTIME_ENDPOINT' : file} holds no ws:// or wss:// address`);
+async function currentEndpoints(
+  file: string,
+  fallback: string | undefined,
+): Promise<readonly string[]> {
+  const endpoints = endpointsOf((file !== '' && readText(file)) || (fallback ?? ''));
+  if (endpoints) return endpoints;
+  throw new Error(`${file === '' ? 'RUNTIME_ENDPOINT' : file} holds no ${endpointForm}`);
 }
 
 /** Empty where there is none. */
@@ -112,9 +89,23 @@ function readText(file: string): string {
   }
 }
 
-function isEndpoint(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  return url?.protocol === 'ws:' || url?.protocol === 'wss:';
+/** Null: it is none, or one of several is not an address. */
+function endpointsOf(text: string): readonly string[] | null {
+  const endpoints = text.split(' ').filter((each) => each !== '');
+  const isEach = endpoints.every(
+    (each) => URL.canParse(each) && /^ws(s|\+unix)?:$/.test(new URL(each).protocol),
+  );
+  return isEach && endpoints.length > 0 ? endpoints : null;
+}
+
+function portsOf(text: string): ReadonlyMap<string, number> | null {
+  try {
+    const ports = Object.entries(JSON.parse(text) as Record<string, unknown>);
+    const isPort = ([, port]: [string, unknown]) => Number.isInteger(port);
+    return ports.every(isPort) ? new Map(ports as [string, number][]) : null;
+  } catch {
+    return null;
+  }
 }
 
 function isFolder(path: string): boolean {

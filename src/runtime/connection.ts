@@ -31,8 +31,11 @@ export interface Connection {
 }
 
 export interface ConnectionOptions {
-  readonly endpoint: () => Promise<string>;
+  /** Of several, a connection that fails is followed by one to the next. */
+  readonly endpoints: () => Promise<readonly string[]>;
   readonly runKey: string;
+  /** PEM of authorities to trust beside the public ones. */
+  readonly authorities: string | null;
   readonly log: Log;
   /** Called on each connection, after the subscription was sent: reports ONLINE. */
   readonly onConnected: () => Promise<unknown>;
@@ -66,21 +69,29 @@ const runEndedCodes: readonly number[] = [4401, 4403];
  */
 const messageBytes = 8 * 1024 * 1024;
 
-class BoundedWebSocket extends WebSocket {
-  constructor(address: string, protocols?: string | string[]) {
-    super(address, protocols, { handshakeTimeout: 10_000, maxPayload: messageBytes });
-  }
+/** The class of the sockets: bounded, and trusting these authorities beside the public ones. */
+function socketClass(authorities: string | null): typeof WebSocket {
+  const trust = authorities === null ? {} : { ca: [...rootCertificates(), authorities] };
+  return class extends WebSocket {
+    constructor(address: string, protocols?: string | string[]) {
+      super(address, protocols, { handshakeTimeout: 10_000, maxPayload: messageBytes, ...trust });
+    }
+  } as typeof WebSocket;
 }
+
+/** Loaded on demand: a runtime without `wss:` does without TLS, and its memory. */
+const rootCertificates = () => process.getBuiltinModule('node:tls').rootCertificates;
 
 /** Connects and reconnects until it is closed or the run is over. */
 export function openConnection(options: ConnectionOptions): Connection {
   const closing = new AbortController();
+  const webSocket = socketClass(options.authorities);
   let online: Client | undefined;
 
   async function keepConnected(): Promise<void> {
     let failures = 0;
     while (!closing.signal.aborted) {
-      const closed = await connectOnce(() => {
+      const closed = await connectOnce(failures, () => {
         if (failures > 0) options.log.info('Connected to the API again.');
         failures = 0;
       });
@@ -99,11 +110,12 @@ export function openConnection(options: ConnectionOptions): Connection {
     }
   }
 
-  async function connectOnce(connected: () => void): Promise<Closed> {
+  async function connectOnce(failures: number, connected: () => void): Promise<Closed> {
     try {
-      const url = await options.endpoint();
+      const urls = await options.endpoints();
+      const url = urls[failures % urls.length] ?? '';
       return await connect({
-        ...{ url, runKey: options.runKey, signal: closing.signal },
+        ...{ url, webSocket, runKey: options.runKey, signal: closing.signal },
         async onOpen(client) {
           online = client;
           receiveCommands(client, options.onCommand);
@@ -150,12 +162,13 @@ export function openConnection(options: ConnectionOptions): Connection {
 /** Connects; resolves when the connection is closed, which it is if `onOpen` rejects. */
 async function connect(options: {
   readonly url: string;
+  readonly webSocket: typeof WebSocket;
   readonly runKey: string;
   /** Closes it. */
   readonly signal: AbortSignal;
   readonly onOpen: (client: Client) => Promise<void>;
 }): Promise<Closed> {
-  const { url, runKey, signal, onOpen } = options;
+  const { url, webSocket, runKey, signal, onOpen } = options;
   let pong: NodeJS.Timeout | undefined;
   /** The reason of a failed connection, if it is known; the close event that follows has none. */
   let problem = '';
@@ -168,7 +181,7 @@ async function connect(options: {
     const terminate = () => client.terminate();
     const client = createClient({
       url,
-      webSocketImpl: BoundedWebSocket,
+      webSocketImpl: webSocket,
       connectionParams: { authorization: `Bearer ${runKey}` },
       connectionAckWaitTimeout: 10_000,
       lazy: false,

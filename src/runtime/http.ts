@@ -16,6 +16,7 @@ import { readBody } from '../http/body.ts';
 import { createDrain, type Drain } from '../http/drain.ts';
 import { accepts, jsonRefusal, textOf } from '../http/media-type.ts';
 import type { Guard } from './solution.ts';
+import type { Published } from './start-message.ts';
 
 /** The content of a request that passed the checks. */
 export interface Call {
@@ -43,6 +44,8 @@ export interface HttpOptions {
   readonly port: number;
   /** DNS names that the Host may carry beside the address. */
   readonly hostNames: readonly string[];
+  /** Where it is reached from outside, if that is elsewhere: requests name that in their Host. */
+  readonly published?: Published | undefined;
   readonly route: (path: string) => Route | undefined;
   /** Called after every reply; `error` if it is a refusal or a failure. */
   readonly onReply: (status: number, error: string | undefined) => void;
@@ -149,7 +152,8 @@ export async function openHttp(options: HttpOptions): Promise<HttpServer> {
   return { port, close: (hurry) => drain.close(hurry) };
 }
 
-function hostsOf({ address, hostNames }: HttpOptions, port: number): string[] {
+function hostsOf({ hostNames, published, ...own }: HttpOptions, ownPort: number): string[] {
+  const { address, port } = published ?? { address: own.address, port: ownPort };
   const names = [address.includes(':') ? `[${address}]` : address, ...hostNames];
   const withPort = names.map((name) => `${name}:${port}`);
   return port === 80 ? [...names, ...withPort] : withPort;

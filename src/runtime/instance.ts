@@ -18,6 +18,7 @@ import { type Log, openLocalLogs } from './log.ts';
 import type { CommandResult, Counters, RuntimeCommand } from './protocol.ts';
 import { type LoadedSolution, loadSolution } from './solution.ts';
 import { hasSqlite } from './sqlite.ts';
+import type { Published } from './start-message.ts';
 import { outboxFile } from './value-outbox.ts';
 
 export interface InstanceOptions {
@@ -25,6 +26,7 @@ export interface InstanceOptions {
   readonly api: Api;
   readonly log: Log;
   readonly counters: Counters;
+  readonly published: ReadonlyMap<string, Published>;
   /** Called with a refused message. */
   readonly onRejected: (text: string) => void;
 }
@@ -115,7 +117,7 @@ export class Instance {
     if (this.#phase !== 'UP' && this.#phase !== 'LOADED') {
       return failed('A solution is running already.');
     }
-    const { config, api, log, counters, onRejected } = this.#options;
+    const { config, api, log, counters, published, onRejected } = this.#options;
     log.keepIn(
       payload.workingStorage === 'LOCAL' ? openLocalLogs(config.workFolder) : createCloudLogs(api),
     );
@@ -135,8 +137,7 @@ export class Instance {
     if (this.#isClosed()) return failed(stopping);
     this.#solution = loaded.solution;
     this.#listening = new Listening({
-      address: config.address,
-      hostNames: config.hostNames,
+      ...{ address: config.address, hostNames: config.hostNames, ports: config.ports, published },
       solution: loaded.solution,
       devices: this.#devices,
       counters,

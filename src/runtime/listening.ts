@@ -5,6 +5,7 @@ import { checkValues, type Fault, type FieldValue, faultText, valuesOfQuery } fr
 import { type Call, type HttpServer, openHttp, type Reply, type Route } from './http.ts';
 import type { Counters, Endpoint } from './protocol.ts';
 import type { InputCommand, LoadedSolution, MessageListener } from './solution.ts';
+import type { Published } from './start-message.ts';
 
 /** A listener could not be opened; the message is for the operator. */
 export class CannotListen extends Error {
@@ -14,6 +15,9 @@ export class CannotListen extends Error {
 export interface ListeningOptions {
   readonly address: string;
   readonly hostNames: readonly string[];
+  /** Ports that were told beforehand, by the names of listeners. */
+  readonly ports: ReadonlyMap<string, number>;
+  readonly published: ReadonlyMap<string, Published>;
   readonly solution: LoadedSolution;
   readonly devices: DeviceStorage;
   readonly counters: Counters;
@@ -105,15 +109,17 @@ export class Listening {
     route: (path: string) => Route | undefined,
   ): Promise<void> {
     if (this.#open.has(name)) return;
-    const { address, hostNames } = this.#options;
-    const asked = this.#ports.get(name) ?? port;
+    const { address, hostNames, ports } = this.#options;
+    const asked = this.#ports.get(name) ?? ports.get(name) ?? port;
+    const published = this.#options.published.get(name);
     try {
       const server = await openHttp({
-        ...{ address, port: asked, hostNames, route },
+        ...{ address, port: asked, hostNames, published, route },
         onReply: (status, error) => this.#count(kind, name, { status, error }),
       });
       this.#ports.set(name, server.port);
-      const endpoint = { kind, name, protocol: 'http', address, port: server.port, path } as const;
+      const reached = published ?? { address, port: server.port };
+      const endpoint = { kind, name, protocol: 'http', ...reached, path } as const;
       this.#open.set(name, { server, endpoint });
     } catch (error) {
       throw new CannotListen(refusalToListen(name, address, asked, error));

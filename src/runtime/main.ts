@@ -1,7 +1,8 @@
 /** The runtime program: reads its configuration, runs, and exits with a code of `exitCodes`. */
-import { ConfigError, readConfig, readRunKey } from './config.ts';
+import { ConfigError, readConfig } from './config.ts';
 import { createLog } from './log.ts';
 import { exitCodes, startRuntime } from './runtime.ts';
+import { readStartMessage } from './start-message.ts';
 
 async function main(): Promise<number> {
   process.umask(0o077);
@@ -10,8 +11,8 @@ async function main(): Promise<number> {
   const log = createLog((text) => process.stdout.write(text));
   try {
     const config = await readConfig(process.env);
-    const runKey = await readRunKey(process.stdin);
-    const runtime = startRuntime(config, runKey, log);
+    const message = await readStartMessage(process.env, process.stdin);
+    const runtime = startRuntime(config, message, log);
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => void runtime.stop());
     }

@@ -8,6 +8,7 @@ import { openConnection } from './connection.ts';
 import { Instance } from './instance.ts';
 import type { Log } from './log.ts';
 import type { Counters } from './protocol.ts';
+import type { StartMessage } from './start-message.ts';
 
 /** Exit codes of the program. */
 export const exitCodes = {
@@ -41,7 +42,7 @@ const logFlushMilliseconds = 2_000;
 const faultMilliseconds = 1_000;
 
 /** Starts the runtime. */
-export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): Runtime {
+export function startRuntime(config: RuntimeConfig, message: StartMessage, log: Log): Runtime {
   const counters: Counters = {
     messagesAccepted: 0,
     messagesRejected: 0,
@@ -56,8 +57,9 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
   });
 
   const connection = openConnection({
-    endpoint: config.endpoint,
-    runKey,
+    endpoints: config.endpoints,
+    runKey: message.runKey,
+    authorities: message.authorities,
     log,
     onConnected: async () => {
       const answer = await api.reportOnline();
@@ -68,7 +70,7 @@ export function startRuntime(config: RuntimeConfig, runKey: string, log: Log): R
   });
   const api = createApi(config.run, connection);
   const instance = new Instance({
-    ...{ config, api, log, counters },
+    ...{ config, api, log, counters, published: message.published },
     onRejected: (text) => {
       rejected = { count: rejected.count + 1, last: text };
     },

@@ -18,6 +18,7 @@ import type { Requester } from './execution/request.ts';
 import { createHttpListener } from './http.ts';
 import { createPages } from './page/page.ts';
 import { createPostHandler } from './transport/post.ts';
+import { openRunSocket, runSocketFolder } from './transport/run-socket.ts';
 import { createSockets, type Sockets } from './transport/websocket.ts';
 import { createYogaHandler, type YogaHandler } from './transport/yoga.ts';
 import { createAdmission } from './wire/admission.ts';
@@ -142,6 +143,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     server.on('request', listener);
     server.on('checkContinue', listener);
     server.on('upgrade', sockets.upgrade);
+    const closeRunSocket = await openRunSocket(runSocketFolder(config.dataDir), sockets.upgradeRun)
+      // The API can do without; a container on this machine then has no way to it.
+      .catch((error: unknown) => {
+        log.warn({ error: String(error) }, 'The socket for runtimes in containers is not open.');
+        return () => undefined;
+      });
     const recheck = async () => {
       const inUse = [...new Set([...sockets.accessKeyIds(), ...yoga.accessKeyIds()])];
       if (inUse.length === 0) return;
@@ -153,6 +160,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       every(pruneMilliseconds, keys.prune, log),
       admission.stop,
       slowConsumers.stop,
+      closeRunSocket,
       rememberAddress(config.dataDir, { port, host: config.host, tls: hasTls }),
     ];
     return { drain, keys, sockets, yoga, signIn, port, release };

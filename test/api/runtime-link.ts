@@ -54,7 +54,8 @@ export async function connectRuntime(
 ): Promise<Api> {
   const { key: runKey } = await createRunKey(fleet.store, run);
   const connection = openConnection({
-    endpoint: async () => `${url.replace('http', 'ws')}/graphql`,
+    endpoints: async () => [`${url.replace('http', 'ws')}/graphql`],
+    authorities: null,
     ...{ runKey, log: createLog(() => {}), onCommand },
     onConnected: () => api.reportOnline(),
     onRunEnded: () => {},

@@ -37,6 +37,7 @@ export function newRun(overrides: Partial<RuntimeRequest> = {}): RuntimeRequest 
     authorities: null,
     heartbeatSeconds: 5,
     image,
+    hostNames: [],
     ports: [],
     resources: small,
     ...overrides,

@@ -166,14 +166,14 @@ export class ProcessDriver implements Driver {
 
   startRuntime(handle: Handle, runtime: RuntimeRequest, outerCall: Call): Promise<StartedRuntime> {
     return this.#calls.run(outerCall, async (call) => {
-      const { instanceId, runId, runKey, endpoint, heartbeatSeconds } = runtime;
+      const { instanceId, runId, runKey, endpoint, heartbeatSeconds, hostNames } = runtime;
       const host = this.#hostOf(handle);
       // A host without instances may never have been given an image.
       if (findAgent(host) && !existsSync(host.files.container)) {
         await this.#deploy(host, runtime.image);
       }
       placeAuthorities(host, runtime.authorities);
-      const body = { instanceId, runId, runKey, endpoint, heartbeatSeconds };
+      const body = { instanceId, runId, runKey, endpoint, heartbeatSeconds, hostNames };
       // Runtimes listen on the address of the host themselves.
       return { ...(await this.#ask(handle, ['startRuntime', body], call)), published: {} };
     });

@@ -21,6 +21,7 @@ export interface StartRuntime {
   readonly runKey: string;
   readonly endpoint: string;
   readonly heartbeatSeconds: number;
+  readonly hostNames: readonly string[];
 }
 
 export interface RuntimeName {

@@ -246,6 +246,7 @@ export class RuntimeSupervisor {
   /** The environment of a runtime: nothing is inherited from this process. */
   #environment(runtime: StartRuntime, folder: string): Record<string, string> {
     const { authorities } = this.#files;
+    const hostNames = (runtime.hostNames ?? []).join(); // an older server sends none
     return {
       NODE_ENV: 'production',
       ...(existsSync(authorities) ? { NODE_EXTRA_CA_CERTS: authorities } : {}),
@@ -254,6 +255,7 @@ export class RuntimeSupervisor {
       RUNTIME_INSTANCE: runtime.instanceId,
       RUNTIME_RUN: runtime.runId,
       RUNTIME_ADDRESS: this.#host.address,
+      ...(hostNames === '' ? {} : { RUNTIME_HOST_NAMES: hostNames }),
       RUNTIME_WORK_FOLDER: folder,
       RUNTIME_HEARTBEAT_SECONDS: String(runtime.heartbeatSeconds),
       [processTagVariable]: this.#host.processTag,

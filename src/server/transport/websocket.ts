@@ -30,6 +30,8 @@ import { SocketOperations } from './socket-operations.ts';
 export interface Sockets {
   /** Handles a request for a protocol upgrade. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** The same for the keys of runs alone. */
+  upgradeRun(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Closes the sockets that a key opened: it was revoked, or its run is over. */
   closeSocketsOf(accessKeyId: string): void;
   /** The keys whose sockets are open. */
@@ -59,15 +61,22 @@ class Extra {
   readonly socket: WebSocket;
   readonly connection: SocketConnection;
   readonly operations: SocketOperations;
+  /** Is it for the keys of runs alone? */
+  readonly isForRuns: boolean;
   /** The request of the upgrade, until the viewer is known. */
   request: IncomingMessage | null;
   viewer: Viewer | null = null;
   #ended: AbortController | null = null;
   #isOver = false;
 
-  constructor(socket: WebSocket, connection: SocketConnection, request: IncomingMessage) {
+  constructor(
+    socket: WebSocket,
+    connection: SocketConnection,
+    { request, isForRuns }: { request: IncomingMessage; isForRuns: boolean },
+  ) {
     this.socket = socket;
     this.connection = connection;
+    this.isForRuns = isForRuns;
     this.operations = new SocketOperations(connection);
     this.request = request;
   }
@@ -118,6 +127,10 @@ export function createSockets(options: SocketOptions): Sockets {
         return false;
       }
       if (extra.socket.readyState !== extra.socket.OPEN) return false;
+      if (extra.isForRuns && found.viewer.kind !== 'RUN') {
+        extra.socket.close(forbidden, 'FORBIDDEN: This socket is for the keys of runs alone.');
+        return false;
+      }
       const { accessKeyId } = found.viewer;
       const others = opened.get(accessKeyId) ?? new Set();
       if (others.size >= limits.socketsPerToken) {
@@ -186,9 +199,9 @@ export function createSockets(options: SocketOptions): Sockets {
     onComplete: ({ extra }, id) => extra.operations.free(id),
   });
 
-  server.on('connection', (socket: WebSocket, request: IncomingMessage) => {
+  function connected(socket: WebSocket, request: IncomingMessage, isForRuns: boolean): void {
     const connection = connections.open(socket, request.socket);
-    const extra = new Extra(socket, connection, request);
+    const extra = new Extra(socket, connection, { request, isForRuns });
     metrics.socketOpened();
     socket.on('pong', () => connection.heard());
     // ws has already started to close it with the code that says what was wrong with the frame.
@@ -224,7 +237,18 @@ export function createSockets(options: SocketOptions): Sockets {
         log.warn({ error: String(error) }, 'Operations of a closed socket could not be ended.'),
       );
     });
-  });
+  }
+
+  const upgradeFor =
+    (isForRuns: boolean): Sockets['upgrade'] =>
+    (request, socket, head) => {
+      socket.on('error', ignored);
+      const refusal = refusalOf(request);
+      if (refusal) return sendStatus(socket, refusal);
+      server.handleUpgrade(request, socket, head, (client) =>
+        connected(client, request, isForRuns),
+      );
+    };
 
   function forget(extra: Extra): void {
     const { viewer } = extra;
@@ -235,14 +259,8 @@ export function createSockets(options: SocketOptions): Sockets {
   }
 
   return {
-    upgrade(request, socket, head) {
-      socket.on('error', ignored);
-      const refusal = refusalOf(request);
-      if (refusal) return sendStatus(socket, refusal);
-      server.handleUpgrade(request, socket, head, (client) =>
-        server.emit('connection', client, request),
-      );
-    },
+    upgrade: upgradeFor(false),
+    upgradeRun: upgradeFor(true),
     closeSocketsOf(accessKeyId) {
       for (const { connection } of opened.get(accessKeyId) ?? [])
         connection.close(forbidden, 'The session or the run is over.');

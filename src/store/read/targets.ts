@@ -52,6 +52,7 @@ export interface InstanceTarget {
   readonly tag: string | null;
   /** Of its image, or of its host. */
   readonly size: HostSize;
+  readonly dnsName: string | null;
   readonly driver: HostDriver | null;
   readonly handle: Record<string, unknown> | null;
   /** Its sealed settings by name; null: it has none. */
@@ -73,7 +74,7 @@ export async function instanceTargets(
               select jsonb_object_agg(s.key, s.value) from jsonb_each(i.settings) s
                where i.secret_settings ? s.key) end as secrets,
             c.key as repository, r.image, r.image_tag as tag, coalesce(i.image_size, h.size) as size,
-            h.driver, h.handle
+            h.dns_name as "dnsName", h.driver, h.handle
        from jsonb_array_elements_text($1::text::jsonb) asked(id)
        join instances i on i.id = asked.id::uuid
        left join runs r on r.id = i.run_id
