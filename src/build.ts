@@ -28,7 +28,7 @@ const source = fileURLToPath(new URL('.', import.meta.url));
 /**
  * Packages that are not only JavaScript, or too large to be loaded at every start, are not bundled.
  */
-const packages = ['@electric-sql/pglite'];
+const packages = ['@electric-sql/pglite', 'dockerode'];
 /** Loaded only by a server that runs from its sources. */
 const ofSources = ['*/compile.ts'];
 /** Builds that are kept: the newest, and that of a server which is just starting. */

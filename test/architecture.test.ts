@@ -43,7 +43,7 @@ const layers: Record<string, readonly (readonly string[])[]> = {
     ['resource', 'read'],
     ['.'],
   ],
-  drivers: [['.'], ['dns', 'process', 'registry'], ['name-server']],
+  drivers: [['.'], ['dns', 'process', 'registry'], ['docker', 'name-server']],
   feed: [['channel'], ['group', 'replay', 'tail'], ['.']],
   api: [
     ['base'],
@@ -390,7 +390,7 @@ test.skipIf(!existsSync(join(root, '.git')))('the top level holds little', () =>
   const top = [...new Set(tracked.map((path) => path.split('/')[0] ?? ''))].filter(Boolean);
   const ours = ['src', 'schema', 'drizzle', 'test', 'docs', '.ci', 'package.json', 'tsconfig.json'];
   const texts = ['README.md', 'LICENSE', 'CHANGELOG.md', '.gitignore', 'package-lock.json'];
-  const tools = ['biome.json', 'vitest.config.ts', 'drizzle.config.ts'];
+  const tools = ['biome.json', 'vitest.config.ts', 'drizzle.config.ts', 'Dockerfile'];
   expect(top.filter((name) => ![...ours, ...texts, ...tools].includes(name))).toEqual([]);
 });
 

@@ -1,4 +1,5 @@
 /** The running calls of a driver, so that closing it aborts them. */
+import { setMaxListeners } from 'node:events';
 import type { Call } from './driver.ts';
 
 export interface InFlight {
@@ -14,6 +15,7 @@ export function createInFlight(): InFlight {
   return {
     async run({ fencingToken, signal }, work) {
       const controller = new AbortController();
+      setMaxListeners(0, controller.signal); // A verb may ask many things at once.
       const abort = (): void => controller.abort();
       if (signal.aborted || ended) abort();
       open.add(controller);

@@ -70,7 +70,7 @@ const goneFrom = (
   exitCode: seen.exitCode,
   signal: seen.signal,
   logTail: seen.logTail,
-  cause: seen.cause,
+  exitCause: seen.cause,
 });
 
 const startRuntime: WorkHandler = async (context, item) => {

@@ -1,9 +1,12 @@
 /** The drivers and sizes of hosts: tuples from which the columns and the GraphQL enums are made. */
 
-/** The drivers of hosts. A new host gets the first one if its input names none. */
-export const hostDrivers = ['PROCESS'] as const;
-export type HostDriver = (typeof hostDrivers)[number];
-export const defaultHostDriver: HostDriver = hostDrivers[0];
+/** The drivers that there are. */
+export const computeProviderKinds = ['PROCESS', 'DOCKER'] as const;
+export type HostDriver = (typeof computeProviderKinds)[number];
+
+/** Those that a host may name. A new host gets the first one if its input names none. */
+export const hostDrivers: readonly HostDriver[] = ['PROCESS'];
+export const defaultHostDriver: HostDriver = 'PROCESS';
 
 /** How large a host is; a driver maps it to its own units. */
 export const hostSizes = ['EXTRA_SMALL', 'SMALL', 'MEDIUM', 'LARGE', 'EXTRA_LARGE'] as const;

@@ -53,7 +53,7 @@ export type InstanceObservation =
       readonly signal: string | null;
       readonly logTail: string | null;
       /** What the engine says beyond that. */
-      readonly cause?: ExitCause | undefined;
+      readonly exitCause?: ExitCause | undefined;
     })
   | (OfRun & { readonly kind: 'START_FAILED'; readonly failure: Failure })
   | (OfRun & { readonly kind: 'KILL_UNCONFIRMED'; readonly message: string })
@@ -290,12 +290,12 @@ function failureFrom(instance: InstanceSnapshot, observation: InstanceObservatio
 /** The code and the message of a runtime that ended. */
 function exitFailure(
   state: InstanceState,
-  { exitCode, signal, cause }: Extract<InstanceObservation, { kind: 'RUNTIME_GONE' }>,
+  { exitCode, signal, exitCause }: Extract<InstanceObservation, { kind: 'RUNTIME_GONE' }>,
 ): [code: string, message: string] {
-  switch (cause) {
+  switch (exitCause) {
     case 'OUT_OF_MEMORY': {
       const remedy = 'Choose a larger image size, or mend what uses the memory.';
-      return [cause, `The runtime reached the limit of its memory while ${state}. ${remedy}`];
+      return [exitCause, `The runtime reached the limit of its memory while ${state}. ${remedy}`];
     }
     case 'REMOVED': {
       const remedy = 'Someone removed it on the engine; start the instance again.';
@@ -306,6 +306,6 @@ function exitFailure(
       return ['RUNTIME_EXITED', `The runtime ended ${how} while ${state}.`];
     }
     default:
-      return cause satisfies never;
+      return exitCause satisfies never;
   }
 }

@@ -23,7 +23,9 @@ export interface Run {
 }
 
 /** A server of the fleet's store on a port of its own. */
-export async function startServer(fleet: Fleet): Promise<HttpServer & { readonly url: string }> {
+export async function startServer(
+  fleet: Fleet,
+): Promise<HttpServer & { readonly url: string; readonly dataDir: string }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'im-link-'));
   const server = createHttpServer({
     config: { ...parseConfig(testSettings), dataDir, adminToken: 'a'.repeat(40) },
@@ -43,7 +45,7 @@ export async function startServer(fleet: Fleet): Promise<HttpServer & { readonly
     await server.stop();
     rmSync(dataDir, { recursive: true, force: true });
   });
-  return Object.assign(server, { url });
+  return Object.assign(server, { url, dataDir });
 }
 
 /** The API as a runtime of this run uses it, over a connection to the address. */

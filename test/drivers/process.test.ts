@@ -37,6 +37,7 @@ describeDriver('process', async () => {
   const setup = newSetup();
   return {
     driver: setup.driver,
+    hasAddressPerHost: true,
     reopen: async () => setup.open(),
     async exitRuntime({ instanceId }, exitCode) {
       // SIGUSR2 makes the stand-in end with the code in that file.

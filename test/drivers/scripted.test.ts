@@ -7,6 +7,7 @@ describeDriver('scripted', async () => {
   const driver = createScriptedDriver();
   return {
     driver,
+    hasAddressPerHost: true,
     reopen: async () => driver.script.reopen(),
     exitRuntime: async ({ instanceId }, exitCode) =>
       driver.script.exitRuntime(instanceId, { exitCode }),

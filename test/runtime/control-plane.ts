@@ -46,8 +46,11 @@ export interface ControlPlane {
   refusedValues: ((values: readonly DeviceValue[]) => string | undefined) | undefined;
   /** Called with each completion before it is taken. */
   onCompletion: (() => void) | undefined;
-  /** Serves the controlPlane at a new address. */
-  listen(finish?: Finish): Promise<{ readonly url: string; close(): Promise<void>; cut(): void }>;
+  /** Serves the controlPlane at a new address, or on a Unix socket. */
+  listen(
+    finish?: Finish,
+    socket?: string,
+  ): Promise<{ readonly url: string; close(): Promise<void>; cut(): void }>;
   /** Gives a command; resolves with its first completion. */
   command(kind: RuntimeCommand['kind'], payload?: object): Promise<Completion>;
   /** Resolves when the condition holds; it is asked again whenever the controlPlane hears something. */
@@ -126,7 +129,7 @@ export function createControlPlane(): ControlPlane {
     refusal: undefined,
     refusedValues: undefined,
     onCompletion: undefined,
-    async listen(finish = onTestFinished) {
+    async listen(finish = onTestFinished, socket) {
       const http = createServer();
       const sockets = new WebSocketServer({ server: http, path: '/graphql', maxPayload });
       const server = useServer(
@@ -138,7 +141,9 @@ export function createControlPlane(): ControlPlane {
         },
         sockets,
       );
-      await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+      await new Promise<void>((resolve) =>
+        socket === undefined ? http.listen(0, '127.0.0.1', resolve) : http.listen(socket, resolve),
+      );
       let closed: Promise<void> | undefined;
       const close = () => {
         closed ??= (async () => {

@@ -23,7 +23,7 @@ const pathBytes = 100;
  */
 export function runSocketFolder(dataDir: string): string {
   const near = join(dataDir, 'api');
-  if (Buffer.byteLength(draftOf(near)) <= pathBytes) return near;
+  if (Buffer.byteLength(join(near, '0000000000.sock')) <= pathBytes) return near;
   const hash = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
   return join(tmpdir(), `instance-manager-${process.getuid?.() ?? 0}-${hash}`, 'api');
 }
