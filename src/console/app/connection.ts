@@ -8,7 +8,7 @@ import {
   type StreamRequest,
   type StreamSink,
 } from '../../client/client.ts';
-import { holdNow, timeNow } from '../part/time.tsx';
+import { holdNow, setServerTime, timeNow } from '../part/time.tsx';
 import { missed } from './missed.ts';
 
 export type ConnectionState = 'CONNECTING' | 'LIVE' | 'LOST' | 'SIGNED_OUT';
@@ -151,6 +151,21 @@ export async function request<Data>(query: string, variables: object = {}): Prom
       error?.extensions?.code ?? 'INTERNAL',
     );
   return data;
+}
+
+/**
+ * Reads the clock of the server from the header of an answer. The first event of a stream does not tell it:
+ * `at` is when the state was read, for another window perhaps, hours ago.
+ */
+export async function readServerTime(): Promise<void> {
+  const sent = performance.now();
+  const response = await fetch('/graphql', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json' },
+    body: '{"query":"{ __typename }"}',
+  }).catch(() => null);
+  const at = response?.headers.get('date');
+  if (at) setServerTime(at, performance.now() - sent);
 }
 
 /** A key that makes the repeat of a mutation safe. `crypto.randomUUID` is for secure contexts alone. */

@@ -1,9 +1,8 @@
 /** How the fleet stands: the light stream that every view has, and by which the connection is live. */
 import { computed, signal } from '@preact/signals';
-import { connection } from '../app/connection.ts';
+import { connection, readServerTime } from '../app/connection.ts';
 import { missed } from '../app/missed.ts';
 import { appearanceOf, type ResourceKind } from '../part/state-sign.tsx';
-import { setServerTime } from '../part/time.tsx';
 import { keepOpen } from '../resource/keep-open.ts';
 
 interface StateCount {
@@ -52,10 +51,8 @@ const query = /* GraphQL */ `
     }
   }`;
 
-/** The first event of each connection is new; later ones may have waited in a window that slept. */
-let isClockUnknown = true;
 connection.subscribe((state) => {
-  if (state !== 'LIVE') isClockUnknown = true;
+  if (state === 'LIVE') void readServerTime();
 });
 
 /** Begins once, with the page. */
@@ -63,8 +60,6 @@ export function followSummary(): void {
   keepOpen<{ fleet: Summary }>({ query }, ({ data }) => {
     if (!data) return;
     summary.value = data.fleet;
-    if (isClockUnknown) setServerTime(data.fleet.at);
-    isClockUnknown = false;
     missed.confirmed(data.fleet.at);
   });
 }

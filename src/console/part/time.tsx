@@ -23,8 +23,9 @@ export function holdNow(at: Date | null): void {
   now.value = held ?? timeNow();
 }
 
-/** Takes over a time of the server that has just been received. */
-export function setServerTime(at: string): void {
+/** Takes over a time of the server that has just been received; `took`: how long that was waited for. */
+export function setServerTime(at: string, took: number): void {
+  if (took > toleratedMilliseconds) return;
   const difference = Date.parse(at) - Date.now();
   ahead = Math.abs(difference) > toleratedMilliseconds ? difference : 0;
   now.value = held ?? timeNow();
