@@ -99,6 +99,11 @@ function Corner() {
   const { setTheme, setVisiblePlugin } = useGraphiQLActions();
   pageState.tabId = tabs[activeTabIndex]?.id ?? '';
   useEffect(() => queryEditor?.updateOptions({ wordWrap: 'on' }), [queryEditor]);
+  // With more tabs than there is room for, the new one would stand out of sight.
+  useEffect(() => {
+    const tab = document.querySelectorAll('.graphiql-tab')[activeTabIndex];
+    tab?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [activeTabIndex, tabs.length]);
   // GraphiQL reads the theme of the system once; its editors would keep it.
   useEffect(() => {
     const system = matchMedia('(prefers-color-scheme: dark)');

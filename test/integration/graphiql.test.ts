@@ -56,6 +56,14 @@ const response = (page: Page) => page.locator('.graphiql-response');
 const live = (page: Page) => response(page).locator('.im-stream-state[data-state=LIVE]');
 const tab = (page: Page, name: string) => page.getByTitle(name, { exact: true });
 
+/** Is the tab in front within the strip of tabs, which scrolls? */
+const tabInFrontIsInSight = (page: Page): Promise<boolean> =>
+  page.locator('.graphiql-tab-active').evaluate((active) => {
+    const strip = active.parentElement?.getBoundingClientRect();
+    const { left, right } = active.getBoundingClientRect();
+    return strip !== undefined && left >= strip.left - 1 && right <= strip.right + 1;
+  });
+
 /** The states that the log shows as entered, oldest first. */
 async function states(page: Page): Promise<string[]> {
   const lines = await page.locator('.im-line .im-state strong').allInnerTexts();
@@ -245,6 +253,9 @@ test.runIf(isThere)('the first session in one window, offline', { timeout: 300_0
   await look();
   await button(page, 'Choose the instance').click();
   await page.getByRole('menuitem', { name: `${key} STOPPED` }).click();
+
+  // There are more tabs than there is room for: the one in front is in sight.
+  await expect.poll(() => tabInFrontIsInSight(page)).toBe(true);
 
   // A reload opens the same tabs again, the same one in front.
   const tabs = await page.locator('.graphiql-tab').count();
