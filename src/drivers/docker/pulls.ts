@@ -95,9 +95,10 @@ export class Images {
     const authconfig = credentials && { ...credentials, serveraddress: registryOf(image) };
     const progress = new PullProgress();
     try {
+      const { platform } = await this.#engine.inspect({ signal });
       const stream = await this.#engine.ask({ signal }, (docker, abortSignal) =>
         docker.pull(referenceOf(image), {
-          ...{ abortSignal },
+          ...{ abortSignal, platform },
           ...(authconfig ? { authconfig } : {}),
         } as object),
       );
@@ -153,6 +154,9 @@ async function readLines(stream: Readable, take: (step: PullStep) => void): Prom
 function pullError(image: ContainerImage, words: string) {
   const name = referenceOf(image);
   const registry = registryOf(image);
+  if (/no space left on device/i.test(words)) {
+    return retry('ENGINE_DISK_FULL', `The disk of the engine is full: ${words}. Make room on it.`);
+  }
   if (/no matching manifest|does not match the specified platform/i.test(words)) {
     return refuse(
       'IMAGE_PLATFORM',
@@ -177,8 +181,11 @@ function pullError(image: ContainerImage, words: string) {
       `The engine does not trust the certificate of ${registry}: ${words}. Give its CA to the engine (/etc/docker/certs.d).`,
     );
   }
-  if (/no space left on device/i.test(words)) {
-    return retry('ENGINE_DISK_FULL', `The disk of the engine is full: ${words}. Make room on it.`);
+  if (/failed to register layer|unexpected EOF|invalid manifest|checksum/i.test(words)) {
+    return refuse(
+      'IMAGE_BROKEN',
+      `What ${registry} has as ${name} is no image that the engine can unpack: ${words}. Push it anew.`,
+    );
   }
   return retry(
     'REGISTRY_UNREACHABLE',
