@@ -17,10 +17,12 @@ import { createServerDnsProvider } from './drivers/dns/server-provider.ts';
 import { createUpdateDnsProvider } from './drivers/dns/update-provider.ts';
 import type { Driver } from './drivers/driver.ts';
 import { createNameServer, type NameServer } from './drivers/name-server/name-server.ts';
+import { type OpenOptions, openDriver, openedKinds } from './drivers/open/open.ts';
 import { ProcessDriver } from './drivers/process/driver.ts';
 import { startExecutor } from './executor/executor.ts';
 import { createFeed, type Feed } from './feed/feed.ts';
 import { createHttpServer } from './server/server.ts';
+import { runSocketFolder, runSocketName } from './server/transport/run-socket.ts';
 import type { Store } from './store/commit/store.ts';
 import {
   findDnsRecord,
@@ -31,6 +33,7 @@ import {
 import { startNotifier } from './store/log/notifier.ts';
 import { appliedMigrations, type OpenStore, openStore } from './store/open.ts';
 import { createSampleData } from './store/sample-data.ts';
+import { raiseFence } from './store/work/fences.ts';
 
 /** Host agents end themselves when their embedded store has been silent for this long. */
 const heartbeatTimeoutSeconds = { kept: 600, ephemeral: 10 };
@@ -62,8 +65,15 @@ export async function createApp(config: Config, log: Logger): Promise<App> {
     const driver = startDriver(parts);
     const { feed, notifier } = await startFeed(parts, store);
     const http = await startHttp(parts, { store, schema, feed });
+    const opening: OpenOptions = {
+      installationId: store.defaultOrganizationId,
+      fences: { raise: (subject, token) => raiseFence(store, subject, token) },
+      apiSocket: { folder: runSocketFolder(config.dataDir), name: runSocketName },
+      log,
+    };
     const executor = await startExecutor(store, {
       drivers: [driver],
+      opener: { kinds: openedKinds, open: (provider) => openDriver(provider, opening) },
       dns,
       authorities,
       endpoint: () => `${http.url.replace(/^http/, 'ws')}/graphql`,

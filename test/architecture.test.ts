@@ -43,7 +43,7 @@ const layers: Record<string, readonly (readonly string[])[]> = {
     ['resource', 'read'],
     ['.'],
   ],
-  drivers: [['.'], ['dns', 'process', 'registry'], ['docker', 'name-server']],
+  drivers: [['.'], ['dns', 'process', 'registry'], ['docker', 'name-server'], ['open']],
   feed: [['channel'], ['group', 'replay', 'tail'], ['.']],
   api: [
     ['base'],

@@ -16,6 +16,7 @@ import './entity/solution.ts';
 import './entity/container-repository.ts';
 import './entity/device-repository.ts';
 import './entity/billing-subscription.ts';
+import './entity/compute-provider.ts';
 import './entity/instance.ts';
 import './mutation/instance-commands.ts';
 import './mutation/instance-mutations.ts';

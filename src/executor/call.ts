@@ -7,10 +7,24 @@ import { runWithin } from '../timing/time-limit.ts';
 
 const retryBackOff: BackOff = { first: 0.2, max: 30, jitter: 0.5 };
 
-/** Calls a driver and waits at most `seconds`, even if the driver ignores the signal. */
-export async function callDriver<T>(
+interface CallOptions {
+  readonly signal: AbortSignal;
+  readonly seconds: number;
+  readonly name: string;
+}
+
+/** Calls a driver for an item and waits at most `seconds`, even if the driver ignores the signal. */
+export function callDriver<T>(
   item: WorkItem,
-  options: { signal: AbortSignal; seconds: number; name: string },
+  options: CallOptions,
+  run: (call: Call) => Promise<T>,
+): Promise<T> {
+  return callWithin({ ...options, fencingToken: BigInt(item.token) }, run);
+}
+
+/** The same with any fencing token. */
+export async function callWithin<T>(
+  options: CallOptions & Pick<Call, 'fencingToken'>,
   run: (call: Call) => Promise<T>,
 ): Promise<T> {
   options.signal.throwIfAborted();
@@ -26,7 +40,7 @@ export async function callDriver<T>(
         );
       signal.addEventListener('abort', giveUp, { once: true });
     });
-    return await Promise.race([run({ fencingToken: BigInt(item.token), signal }), over]);
+    return await Promise.race([run({ fencingToken: options.fencingToken, signal }), over]);
   });
 }
 

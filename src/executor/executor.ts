@@ -22,12 +22,17 @@ import { waitAtMost } from '../timing/time-limit.ts';
 import { failureOf, isFenced, retrySeconds } from './call.ts';
 import { hostWork } from './host-work.ts';
 import { type Maintenance, startMaintenance } from './maintenance.ts';
+import { ProviderChecks } from './provider-checks.ts';
+import { type DriverOpener, ProviderDrivers } from './provider-drivers.ts';
 import { runtimeWork } from './runtime-work.ts';
 import type { WorkContext } from './work-handler.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 export interface ExecutorOptions {
+  /** Each serves all providers of its kind. They stay open when the executor stops. */
   readonly drivers: readonly Driver[];
+  /** Opens a driver for each provider of other kinds. */
+  readonly opener?: DriverOpener | null;
   readonly dns: DnsProvider;
   /** The address of the API for runtimes: `ws://…/graphql`. */
   readonly endpoint: () => string;
@@ -58,8 +63,9 @@ const deadlines: Claimable = {
 };
 
 /**
- * Each group of a driver has a budget of its own, so that a driver that hangs in one kind of work
- * delays neither other kinds nor other drivers.
+ * Each group of a kind of providers has a budget of its own, so that a driver that hangs in one kind of work
+ * delays neither other kinds of work nor other kinds of providers. Providers with a driver of their own have
+ * each a budget of its own.
  */
 const groupsOf = (driver: HostDriver): Claimable[] => [
   { kinds: ['CHECK_HOST', 'CONFIRM_HOST'], driver, limit: 32 },
@@ -108,7 +114,8 @@ class RunningExecutor implements Executor {
   readonly #store: Store;
   readonly #worker: Worker;
   readonly #options: ExecutorOptions;
-  readonly #drivers: ReadonlyMap<HostDriver, Driver>;
+  readonly #drivers: ProviderDrivers;
+  readonly #providerChecks: ProviderChecks;
   readonly #groups: readonly Claimable[];
   readonly #running = new Map<WorkItem, Promise<void>>();
   readonly #targets: DataLoader<string, InstanceTarget | null>;
@@ -128,8 +135,13 @@ class RunningExecutor implements Executor {
     this.#store = store;
     this.#worker = worker;
     this.#options = options;
-    this.#drivers = new Map(options.drivers.map((driver) => [driver.kind, driver]));
-    this.#groups = [deadlines, ...[...this.#drivers.keys()].flatMap(groupsOf)];
+    this.#drivers = new ProviderDrivers(store, {
+      shared: options.drivers,
+      opener: options.opener ?? null,
+      onError: (error) => options.log.warn({ err: error }, 'a driver did not end well'),
+    });
+    this.#providerChecks = new ProviderChecks(store, this.#drivers, options.log);
+    this.#groups = [deadlines, ...this.#drivers.kinds.flatMap(groupsOf)];
     this.#targets = createBatches(async (ids: readonly string[]) => {
       const found = await instanceTargets(store, ids);
       return ids.map((id) => found.get(id) ?? null);
@@ -141,6 +153,10 @@ class RunningExecutor implements Executor {
     this.#maintenance = startMaintenance(store, {
       silentSeconds: options.heartbeatSeconds * 3,
       mayJudge: () => this.#isSettled() && worker.id !== null,
+      checkProviders: async () => {
+        if (worker.id !== null) await this.#providerChecks.begin();
+        this.#drivers.closeIdle();
+      },
       log: options.log,
     });
     this.#stopListening = store.onCommit((commit) => {
@@ -159,11 +175,17 @@ class RunningExecutor implements Executor {
     this.#stopListening();
     this.#maintenance.stop();
     this.wake();
-    const ended = () => Promise.all([this.#maintenance.idle(), ...this.#running.values()]);
+    const ended = () =>
+      Promise.all([
+        this.#maintenance.idle(),
+        this.#providerChecks.stop(),
+        ...this.#running.values(),
+      ]);
     await waitAtMost(stopMs, this.#claiming.then(ended));
     await this.#worker.stop();
     // The calls of running items are aborted by now.
     await waitAtMost(abortedMs, ended());
+    await waitAtMost(abortedMs, this.#drivers.close());
   }
 
   async #claimUntilStopped(): Promise<void> {
@@ -197,7 +219,7 @@ class RunningExecutor implements Executor {
         this.#hasClaimFailed = false;
       }
       const free = this.#freeSlots();
-      const drivers = [...this.#drivers.keys()];
+      const drivers = this.#drivers.kinds;
       const asked = claim(this.#store, workerId, { groups: free, drivers });
       const claimed = await withDatabaseTimeout(answerSeconds, asked);
       this.#isFull = free.some((group) => countIn(group, claimed) === group.limit);
@@ -214,7 +236,20 @@ class RunningExecutor implements Executor {
     const running = [...this.#running.keys()];
     return this.#groups
       .filter((group) => this.#isSettled() || group !== deadlines)
-      .map((group) => ({ ...group, limit: group.limit - countIn(group, running) }));
+      .map((group) => this.#freeSlotsOf(group, running));
+  }
+
+  #freeSlotsOf(group: Claimable, running: readonly WorkItem[]): Claimable {
+    if (group.driver === null || this.#drivers.isShared(group.driver)) {
+      return { ...group, limit: group.limit - countIn(group, running) };
+    }
+    const counts = new Map<string | null, number>();
+    for (const item of running) {
+      if (countIn(group, [item]) === 0) continue;
+      counts.set(item.providerId, (counts.get(item.providerId) ?? 0) + 1);
+    }
+    const busy = [...counts].flatMap(([id, count]) => (id && count >= group.limit ? [id] : []));
+    return { ...group, busy };
   }
 
   #isSettled(): boolean {
@@ -267,20 +302,10 @@ class RunningExecutor implements Executor {
     return {
       ...{ store: this.#store, dns, signal, heartbeatSeconds, endpoint },
       authorities: authorities ?? null,
-      driverOf: (kind) => this.#driverOf(kind),
+      driverOf: (provider) => this.#drivers.driverOf(provider),
       instanceTarget: (id) => this.#targets.load(id),
       wake: () => this.wake(),
     };
-  }
-
-  #driverOf(kind: HostDriver): Driver {
-    const driver = this.#drivers.get(kind);
-    if (driver) return driver;
-    throw new DriverError(
-      'NO_DRIVER',
-      `This server has no driver ${kind}; it has ${[...this.#drivers.keys()].join(', ')}.`,
-      { retryable: false },
-    );
   }
 }
 

@@ -22,8 +22,12 @@ async function target(
   item: WorkItem,
 ): Promise<{ host: HostTarget; driver: Driver } | null> {
   const host = await hostTarget(context.store, item.resourceId);
-  return host && { host, driver: context.driverOf(host.driver) };
+  return host && { host, driver: await context.driverOf(providerOf(host)) };
 }
+
+const providerOf = ({ driver: kind, providerId, providerVersion: version }: HostTarget) => ({
+  ...{ kind, providerId, version },
+});
 
 /** A stage of the deployment. A failure that no retry can mend fails it; others are retried. */
 function stage(kind: WorkKind, work: WorkHandler): WorkHandler {
@@ -201,9 +205,9 @@ const stageWork: readonly WorkKind[] = [
 ];
 
 /** Nobody has worked on the host, because no server has its driver. Null: this server has it. */
-function noDriver(context: WorkContext, host: HostTarget): StoredFailure | null {
+async function noDriver(context: WorkContext, host: HostTarget): Promise<StoredFailure | null> {
   try {
-    context.driverOf(host.driver);
+    await context.driverOf(providerOf(host));
     return null;
   } catch (error) {
     return failureOf(error, host.state);
@@ -216,7 +220,8 @@ const hostDeadline: WorkHandler = async (context, item) => {
   if (host.removing) return { againInSeconds: 1 };
   const asks = Boolean(hostStateFacts[host.state].deadline?.ifItAnswers);
   const check = asks ? await checkOf(context, item, 3) : { answers: false };
-  const cause = (await firstCause(context.store, host.id, stageWork)) ?? noDriver(context, host);
+  const cause =
+    (await firstCause(context.store, host.id, stageWork)) ?? (await noDriver(context, host));
   const decided = await observe(context, item, {
     kind: 'HOST_DEADLINE',
     sequence: item.sequence,

@@ -15,6 +15,8 @@ export interface MaintenanceOptions {
   readonly silentSeconds: number;
   /** Whether this worker may declare runtimes silent at present. */
   readonly mayJudge: () => boolean;
+  /** Begins the checks of compute providers that are due. */
+  readonly checkProviders: () => Promise<void>;
   readonly log: { warn(details: object, message: string): void };
 }
 
@@ -47,6 +49,7 @@ export function startMaintenance(store: Store, options: MaintenanceOptions): Mai
       );
       await released.catch(() => orphans.push(item));
     }
+    await options.checkProviders();
     if (options.mayJudge()) await checkSilentRuntimes(store, options.silentSeconds);
   }
 

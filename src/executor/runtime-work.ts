@@ -24,9 +24,11 @@ interface Target {
 async function target(context: WorkContext, item: WorkItem): Promise<Target | null> {
   const instance = await context.instanceTarget(item.resourceId);
   if (!instance?.driver || !instance.handle || !instance.runId) return null;
+  const { driver: kind, providerId, providerVersion: version } = instance;
+  if (providerId === null || version === null) return null;
   return {
     instance,
-    driver: context.driverOf(instance.driver),
+    driver: await context.driverOf({ kind, providerId, version }),
     handle: instance.handle,
     runtime: { instanceId: instance.id, runId: instance.runId },
   };

@@ -2,11 +2,11 @@
 
 import type { DnsProvider } from '../drivers/dns/provider.ts';
 import type { Driver } from '../drivers/driver.ts';
-import type { HostDriver } from '../lifecycle/compute.ts';
 import type { Store } from '../store/commit/store.ts';
 import type { InstanceTarget } from '../store/read/targets.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import type { WorkItem } from '../store/work/work.ts';
+import type { ProviderRef } from './provider-drivers.ts';
 
 /** Performs an item. An error that it throws is a failed attempt, which is repeated. */
 export type WorkHandler = (context: WorkContext, item: WorkItem) => Promise<Outcome>;
@@ -30,7 +30,7 @@ export interface WorkContext {
   readonly heartbeatSeconds: number;
   readonly authorities: string | null;
   endpoint(): string;
-  driverOf(kind: HostDriver): Driver;
+  driverOf(provider: ProviderRef): Promise<Driver>;
   /** The instance as it is now; items that are performed together read theirs together. */
   instanceTarget(id: string): Promise<InstanceTarget | null>;
   wake(): void;

@@ -1,12 +1,18 @@
-/** The drivers and sizes of hosts: tuples from which the columns and the GraphQL enums are made. */
+/**
+ * The kinds of compute providers, the drivers and sizes of hosts: tuples from which the columns and the GraphQL
+ * enums are made.
+ */
 
-/** The drivers that there are. */
+/** The kinds of compute providers. That of its provider is the driver of a host. */
 export const computeProviderKinds = ['PROCESS', 'DOCKER'] as const;
-export type HostDriver = (typeof computeProviderKinds)[number];
+export type ComputeProviderKind = (typeof computeProviderKinds)[number];
 
-/** Those that a host may name. A new host gets the first one if its input names none. */
-export const hostDrivers: readonly HostDriver[] = ['PROCESS'];
-export const defaultHostDriver: HostDriver = 'PROCESS';
+/** The drivers of hosts. */
+export const hostDrivers = computeProviderKinds;
+export type HostDriver = ComputeProviderKind;
+
+/** The provider that every organization has from the beginning: the machine of the server. */
+export const localProvider = { key: 'local', kind: 'PROCESS', name: 'This machine' } as const;
 
 /** How large a host is; a driver maps it to its own units. */
 export const hostSizes = ['EXTRA_SMALL', 'SMALL', 'MEDIUM', 'LARGE', 'EXTRA_LARGE'] as const;

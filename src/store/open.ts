@@ -29,6 +29,7 @@ export interface OpenStoreOptions {
   readonly connections: number;
   readonly deadlines: Deadlines;
   readonly dnsZone: string;
+  readonly publicUrl?: string | undefined;
   /** Retention of the log in days; if absent, nothing is deleted. */
   readonly transitionRetentionDays?: number | undefined;
   /** Keys of secrets, the one that seals first; if absent, the embedded store has a file of its own. */
@@ -177,7 +178,7 @@ async function openFolder(folder: string, isNew: boolean): Promise<Database> {
 /** Migrates an open database and creates the store on it. */
 export async function setUpStore(
   database: Database,
-  options: Pick<OpenStoreOptions, 'deadlines' | 'dnsZone'>,
+  options: Pick<OpenStoreOptions, 'deadlines' | 'dnsZone' | 'publicUrl'>,
   {
     keysOf = async () => secretKeys([]),
     close,
@@ -204,6 +205,7 @@ export async function setUpStore(
   if (store.secretKeys.id !== null) await resealSecrets(store, { otherKeys: false });
   return Object.assign(store, {
     dnsZone: options.dnsZone,
+    publicUrl: options.publicUrl ?? null,
     defaultOrganizationId,
     isEmpty: first?.empty ?? false,
     close,

@@ -1,12 +1,13 @@
 /** Seals anew what is stored in clear or under another key: at each start, and when the key is rotated. */
-import { asc, inArray } from 'drizzle-orm';
+import { asc, eq, inArray } from 'drizzle-orm';
 import type { Store } from './commit/store.ts';
 import type { Database } from './database/database.ts';
 import type { Transaction } from './input/caller.ts';
 import { writeSettings } from './resource/secret-settings.ts';
-import { SecretError, type SecretKeys, sealedPattern } from './secret/keys.ts';
+import { keyIdOf, SecretError, type SecretKeys, sealedPattern } from './secret/keys.ts';
+import { providerPlace } from './secret/provider.ts';
 import { resealedSettings } from './secret/settings.ts';
-import { instances } from './table/schema.ts';
+import { computeProviders, instances } from './table/schema.ts';
 
 /** Rows that one transaction locks. */
 const batchRows = 200;
@@ -15,16 +16,74 @@ const batchRows = 200;
 const keyIdSql = (value: string): string =>
   `substring(${value}->>'sealed' from '${sealedPattern}')`;
 
-/** SQL: each secret in the store, with the row that holds it. */
-const secretsSql = `
-  select i.id, ${keyIdSql('s.value')} as key_id
-    from instances i cross join lateral jsonb_each(i.settings) s
-   where i.secret_settings <> '[]' and i.secret_settings ? s.key`;
+interface Resealer {
+  readonly keys: SecretKeys;
+  isDue(keyId: string | null): boolean;
+  /** `what` does not open. */
+  onError(what: string, error: unknown): void;
+}
+
+/** A table with secrets. */
+interface Source {
+  /** SQL: each of its secrets, by the row that holds it and the key that sealed it. */
+  readonly secrets: string;
+  reseal(tx: Transaction, ids: readonly string[], resealer: Resealer): Promise<void>;
+}
+
+const sources: readonly Source[] = [
+  {
+    secrets: `select i.id, ${keyIdSql('s.value')} as key_id
+                from instances i cross join lateral jsonb_each(i.settings) s
+               where i.secret_settings <> '[]' and i.secret_settings ? s.key`,
+    async reseal(tx, ids, { keys, isDue, onError }) {
+      const { id, key, settings, secretSettings } = instances;
+      const rows = await tx
+        .select({ id, key, settings, secretSettings })
+        .from(instances)
+        .where(inArray(id, [...ids]))
+        .orderBy(asc(id)) // As a commit locks instances.
+        .for('no key update');
+      const after = rows.map((row) => {
+        const owner = { instanceId: row.id, keys };
+        const failed = (name: string, error: unknown) =>
+          onError(`settings.${name} of instance ${row.key}`, error);
+        return { ...row, settings: resealedSettings(row, owner, { isDue, onError: failed }) };
+      });
+      await writeSettings(tx, after);
+    },
+  },
+  {
+    secrets: `select id, ${keyIdSql('secrets')} as key_id from compute_providers
+               where secrets is not null`,
+    async reseal(tx, ids, { keys, isDue, onError }) {
+      const rows = await tx
+        .select()
+        .from(computeProviders)
+        .where(inArray(computeProviders.id, [...ids]))
+        .orderBy(asc(computeProviders.id))
+        .for('update');
+      for (const { id, key, secrets } of rows) {
+        if (secrets === null || !isDue(keyIdOf(secrets))) continue;
+        const place = providerPlace(id);
+        try {
+          const sealed = keys.seal(keys.open(secrets, place), place);
+          await tx
+            .update(computeProviders)
+            .set({ secrets: sealed })
+            .where(eq(computeProviders.id, id));
+        } catch (error) {
+          onError(`credentials of compute provider ${key}`, error);
+        }
+      }
+    },
+  },
+];
 
 /** The ids of the keys that sealed what is stored. */
 export async function storedKeyIds(database: Database): Promise<string[]> {
+  const all = sources.map(({ secrets }) => secrets).join(' union all ');
   const rows = await database.query<{ keyId: string }>(
-    `select distinct key_id as "keyId" from (${secretsSql}) s where key_id is not null order by 1`,
+    `select distinct key_id as "keyId" from (${all}) s where key_id is not null order by 1`,
   );
   return rows.map(({ keyId }) => keyId);
 }
@@ -45,50 +104,27 @@ export async function resealSecrets(
   { otherKeys }: { otherKeys: boolean },
 ): Promise<Resealing> {
   const { database, secretKeys: keys } = store;
-  const isDue = (keyId: string | null) => keyId === null || (otherKeys && keyId !== keys.id);
-  const due = await database.query<{ id: string }>(
-    `select distinct id from (${secretsSql}) s
-      where key_id is null or ($1::boolean and key_id <> $2) order by id`,
-    [otherKeys, keys.id],
-  );
   const unreadable: string[] = [];
-  for (let from = 0; from < due.length; from += batchRows) {
-    const ids = due.slice(from, from + batchRows).map(({ id }) => id);
-    const faults = await database.drizzle.transaction((tx) =>
-      resealBatch(tx, ids, { keys, isDue }),
+  const resealer: Resealer = {
+    keys,
+    isDue: (keyId) => keyId === null || (otherKeys && keyId !== keys.id),
+    onError(what, error) {
+      if (!(error instanceof SecretError)) throw error;
+      unreadable.push(`${what}: ${error.message}`);
+    },
+  };
+  let rows = 0;
+  for (const { secrets, reseal } of sources) {
+    const due = await database.query<{ id: string }>(
+      `select distinct id from (${secrets}) s
+        where key_id is null or ($1::boolean and key_id <> $2) order by id`,
+      [otherKeys, keys.id],
     );
-    unreadable.push(...faults);
+    rows += due.length;
+    for (let from = 0; from < due.length; from += batchRows) {
+      const ids = due.slice(from, from + batchRows).map(({ id }) => id);
+      await database.drizzle.transaction((tx) => reseal(tx, ids, resealer));
+    }
   }
-  return { rows: due.length, unreadable };
-}
-
-async function resealBatch(
-  tx: Transaction,
-  ids: readonly string[],
-  { keys, isDue }: { keys: SecretKeys; isDue: (keyId: string | null) => boolean },
-): Promise<string[]> {
-  const { id, key, settings, secretSettings } = instances;
-  const rows = await tx
-    .select({ id, key, settings, secretSettings })
-    .from(instances)
-    .where(inArray(id, [...ids]))
-    .orderBy(asc(id)) // As a commit locks instances.
-    .for('no key update');
-  const faults: string[] = [];
-  const after = rows.map((row) => ({
-    ...row,
-    settings: resealedSettings(
-      row,
-      { instanceId: row.id, keys },
-      {
-        isDue,
-        onError(name, error) {
-          if (!(error instanceof SecretError)) throw error;
-          faults.push(`settings.${name} of instance ${row.key}: ${error.message}`);
-        },
-      },
-    ),
-  }));
-  await writeSettings(tx, after);
-  return faults;
+  return { rows, unreadable };
 }

@@ -1,5 +1,10 @@
 /** Time limits for work that may never end. A timer is cleared as soon as the work has ended. */
 
+/** The reason of a signal that was aborted because the time was over. */
+export class TimeLimitReached extends Error {
+  override readonly name = 'TimeLimitReached';
+}
+
 /** Rejects with the error of `late` if the work takes longer. The work itself is not ended. */
 export async function withTimeLimit<T>(
   milliseconds: number,
@@ -42,7 +47,8 @@ export async function runWithin<T>(
   if (outer.aborted) abort();
   outer.addEventListener('abort', abort, { once: true });
   const timer = setTimeout(
-    () => controller.abort(new Error(`It was not done within ${milliseconds / 1000} s.`)),
+    () =>
+      controller.abort(new TimeLimitReached(`It was not done within ${milliseconds / 1000} s.`)),
     milliseconds,
   );
   try {

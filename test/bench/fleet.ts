@@ -59,9 +59,10 @@ export async function createFleet(
   const each = [
     `insert into device_repositories (id, organization_id, key, name, storage)
      select ${id('devices')}, $1::uuid, 'devices-' || n, 'Devices', 'LOCAL' ${rows}`,
-    `insert into hosts (id, organization_id, key, name, driver, size, dns_name, state,
+    `insert into hosts (id, organization_id, key, name, provider_id, driver, size, dns_name, state,
        previous_state, sequence, state_since, last_check_at, last_ok_at)
-     select ${id('host')}, $1::uuid, 'host-' || n, 'Host', 'PROCESS', 'SMALL',
+     select ${id('host')}, $1::uuid, 'host-' || n, 'Host',
+       (select id from compute_providers where organization_id = $1::uuid and is_default), 'PROCESS', 'SMALL',
        'host-' || n || '.instances.test', 'RUNNING', 'STARTING_CONTAINER',
        ${hostPath.length - 1}, ${long}, now(), now() ${rows}`,
     `insert into runs (id, organization_id, instance_id, solution_version_id, started_at)

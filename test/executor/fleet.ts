@@ -168,8 +168,9 @@ export async function createFleet(
     async host(key) {
       const id = randomUUID();
       await database.query(
-        `insert into hosts (id, organization_id, key, name, driver, size, dns_name)
-         values ($1::uuid, $2::uuid, $3, $3, 'PROCESS', 'SMALL', $4)`,
+        `insert into hosts (id, organization_id, key, name, provider_id, driver, size, dns_name)
+         select $1::uuid, $2::uuid, $3, $3, id, kind, 'SMALL', $4 from compute_providers
+          where organization_id = $2::uuid and is_default`,
         [id, organizationId, key, `${key}.instances.test`],
       );
       return id;

@@ -83,8 +83,9 @@ describe.each(storeKinds)('invariants on %s', (kind) => {
 
   test('a new resource that is not OFFLINE', async () => {
     await refuses(
-      `insert into hosts (id, organization_id, key, name, driver, size, dns_name, state)
-       values (gen_random_uuid(), :organization, 'x', 'x', 'PROCESS', 'SMALL', 'x.y', 'RUNNING')`,
+      `insert into hosts (id, organization_id, key, name, provider_id, driver, size, dns_name, state)
+       select gen_random_uuid(), :organization, 'x', 'x', provider_id, 'PROCESS', 'SMALL', 'x.y', 'RUNNING'
+         from hosts where id = :host`,
       '23514',
       'hosts_new',
     );
@@ -181,14 +182,15 @@ describe.each(storeKinds)('invariants on %s', (kind) => {
 
   test('a key, a DNS name or a device repository twice', async () => {
     await refuses(
-      `insert into hosts (id, organization_id, key, name, driver, size, dns_name)
-       values (gen_random_uuid(), :organization, 'greenhouse-1-host', 'x', 'PROCESS', 'SMALL', 'z')`,
+      `insert into hosts (id, organization_id, key, name, provider_id, driver, size, dns_name)
+       select gen_random_uuid(), :organization, 'greenhouse-1-host', 'x', provider_id, 'PROCESS', 'SMALL', 'z'
+         from hosts where id = :host`,
       '23505',
       'hosts_key',
     );
     await refuses(
-      `insert into hosts (id, organization_id, key, name, driver, size, dns_name)
-       select gen_random_uuid(), :organization, 'x', 'x', 'PROCESS', 'SMALL', dns_name
+      `insert into hosts (id, organization_id, key, name, provider_id, driver, size, dns_name)
+       select gen_random_uuid(), :organization, 'x', 'x', provider_id, 'PROCESS', 'SMALL', dns_name
          from hosts where id = :host`,
       '23505',
       'hosts_dns_name',

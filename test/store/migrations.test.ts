@@ -128,6 +128,11 @@ test.each(storeKinds)('a store with old rows on %s', { timeout: 300_000 }, async
     for (const statement of rows) await store.query(statement);
   }
   await store.migrate('drizzle');
+  const localHosts = `select h.key, p.key as provider, p.kind, p.is_default as "isDefault" from hosts h
+    join compute_providers p on p.id = h.provider_id and p.organization_id = h.organization_id`;
+  expect(await store.query(localHosts)).toEqual([
+    { key: 'host', provider: 'local', kind: 'PROCESS', isDefault: true },
+  ]);
 
   // Names have one order and one matching in every database, those of old rows too.
   expect(await store.query('select name, folded(name) from solutions order by name')).toEqual([

@@ -7,6 +7,7 @@ import { defaultDeadlines } from '../../src/lifecycle/change.ts';
 import type { Caller } from '../../src/store/input/caller.ts';
 import type { SaveResult } from '../../src/store/input/save-result.ts';
 import { type OpenStore, type OpenStoreOptions, openStore } from '../../src/store/open.ts';
+import { findProvider } from '../../src/store/read/providers.ts';
 import { instanceTargets } from '../../src/store/read/targets.ts';
 import { unreadableSecret } from '../../src/store/read/unreadable-secret.ts';
 import { createBillingSubscription } from '../../src/store/resource/billing-subscriptions.ts';
@@ -15,6 +16,7 @@ import { createInstance, updateInstance } from '../../src/store/resource/instanc
 import { createSolution, publishSolutionVersion } from '../../src/store/resource/solutions.ts';
 import { rotateSecrets } from '../../src/store/rotate-secrets.ts';
 import { keyIdOf, newKey, SecretError, secretKeys } from '../../src/store/secret/keys.ts';
+import { providerPlace } from '../../src/store/secret/provider.ts';
 import { openSettings } from '../../src/store/secret/settings.ts';
 import { createMigratedDatabase, type TestDatabase } from '../harness/database.ts';
 import { greenhouse, one, storeKinds, zone } from './stores.ts';
@@ -220,14 +222,26 @@ describe.each(storeKinds)('secrets in a store on %s', (kind) => {
       'update instances set settings = $2::text::jsonb where id = $1::uuid',
       [a1.id, JSON.stringify({ token: sealed.seal('hush-a1', place) })],
     );
+    const [engine] = await before.database.query<{ id: string }>(
+      `insert into compute_providers (id, organization_id, key, name, kind)
+       values (gen_random_uuid(), $1::uuid, 'engine', 'engine', 'DOCKER') returning id`,
+      [before.defaultOrganizationId],
+    );
+    const providerId = engine?.id ?? '';
+    const credentials = before.secretKeys.seal({ clientKey: 'k' }, providerPlace(providerId));
+    await before.database.query(
+      'update compute_providers set secrets = $2::text::jsonb where id = $1::uuid',
+      [providerId, JSON.stringify(credentials)],
+    );
     await close();
 
     const rotated = await rotateSecrets(options([next, old]));
-    expect(rotated).toEqual({ keyId: sealed.id, rows: 2, unreadable: [] });
+    expect(rotated).toEqual({ keyId: sealed.id, rows: 3, unreadable: [] });
     expect(await rotateSecrets(options([next]))).toMatchObject({ rows: 0 });
     const after = await open(next);
     for (const name of ['a1', 'a2', 'a3'])
       expect(await opened(after, name)).toEqual({ token: `hush-${name}` });
+    expect(await findProvider(after, providerId)).toMatchObject({ secrets: { clientKey: 'k' } });
     expect(warnings).toEqual([]);
   });
 

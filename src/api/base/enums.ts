@@ -1,7 +1,7 @@
 /** Enums that several entities use; their values come from `lifecycle/` and `store/`. */
 
 import { runtimeCommandKinds } from '../../lifecycle/change.ts';
-import { hostSizes } from '../../lifecycle/compute.ts';
+import { computeProviderKinds, hostSizes } from '../../lifecycle/compute.ts';
 import { hostActions, hostStates } from '../../lifecycle/host.ts';
 import {
   desiredInstanceStates,
@@ -24,6 +24,7 @@ export const entityKinds = [
   'CONTAINER_TAG',
   'DEVICE_REPOSITORY',
   'BILLING_SUBSCRIPTION',
+  'COMPUTE_PROVIDER',
   'OPERATION',
   'RUNTIME_COMMAND',
 ] as const;
@@ -64,6 +65,9 @@ export const DeploymentType = builder.enumType('DeploymentType', { values: deplo
 
 export const HostState = builder.enumType('HostState', { values: hostStates });
 export const HostAction = builder.enumType('HostAction', { values: hostActions });
+export const ComputeProviderKind = builder.enumType('ComputeProviderKind', {
+  values: computeProviderKinds,
+});
 export const HostSize = builder.enumType('HostSize', { values: hostSizes });
 export const StorageLocation = builder.enumType('StorageLocation', { values: storages });
 

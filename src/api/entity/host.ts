@@ -70,6 +70,7 @@ export const Host = builder.drizzleNode('hosts', {
   fields: (t) => ({
     description: t.string({ nullable: true, resolve: ({ description }) => description }),
     labels: t.field({ type: [Label], resolve: ({ labels }) => labelsOf(labels) }),
+    provider: t.relation('provider'),
     driver: t.field({ type: HostDriver, resolve: ({ driver }) => driver }),
     state: t.field({ type: HostState, resolve: ({ state }) => state }),
     stateSince: t.field({ type: 'DateTime', resolve: ({ stateSince }) => stateSince }),
@@ -154,6 +155,7 @@ function hostFacts({ loaders, store }: Context, id: string) {
 export interface HostFilterShape extends ResourceFilter {
   state?: readonly HostStateName[] | null;
   driver?: readonly HostDriverName[] | null;
+  provider?: readonly string[] | null;
   size?: readonly HostSizeName[] | null;
   removing?: boolean | null;
   billingSubscription?: readonly string[] | null;
@@ -164,6 +166,7 @@ const HostFilter: InputRef<HostFilterShape> = builder.inputType('HostFilter', {
   fields: (t) => ({
     state: t.field({ type: [HostState] }),
     driver: t.field({ type: [HostDriver] }),
+    provider: t.idList(),
     size: t.field({ type: [HostSize] }),
     removing: t.boolean(),
     billingSubscription: t.idList(),
@@ -183,6 +186,7 @@ export const hostList: List<HostFilterShape> = defineList({
       resources(filter),
       anyOf('state', filter?.state),
       anyOf('driver', filter?.driver),
+      filter?.provider ? { provider: anyNamed('ComputeProvider', filter.provider) } : {},
       anyOf('size', filter?.size),
       equal('removing', filter?.removing),
       filter?.billingSubscription

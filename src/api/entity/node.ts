@@ -83,6 +83,7 @@ const nodeTables = {
   ContainerRepository: 'containerRepositories',
   DeviceRepository: 'deviceRepositories',
   BillingSubscription: 'billingSubscriptions',
+  ComputeProvider: 'computeProviders',
   Operation: 'operations',
 } as const;
 export type NodeTypeName = keyof typeof nodeTables;
@@ -124,19 +125,21 @@ export async function findNode<Row extends object = ResourceRow>(
   return (await findNodes<Row>(type, [id], request)).get(id) ?? null;
 }
 
-/**
- * The instance or host with that uuid, for a field of type Resource. All that the same field
- * requests in the same tick are read together.
- */
-export function findResource(
-  { kind, id }: { kind: ResourceKindName; id: string },
+/** One of them; all that the same field requests in the same tick are read together. */
+export function findTogether<Row extends object = ResourceRow>(
+  type: NodeTypeName,
+  id: string,
   { context, info }: { context: Context; info: GraphQLResolveInfo },
-): Promise<ResourceRow | null> {
-  const field = [kind, ...responseKeys(info)].join(' ');
-  return context.loaders.load(field, id, (ids) =>
-    findNodes(resourceTypes[kind], ids, { context, info }),
-  );
+): Promise<Row | null> {
+  const field = [type, ...responseKeys(info)].join(' ');
+  return context.loaders.load(field, id, (ids) => findNodes<Row>(type, ids, { context, info }));
 }
+
+/** The instance or host with that uuid, for a field of type Resource. */
+export const findResource = (
+  { kind, id }: { kind: ResourceKindName; id: string },
+  request: { context: Context; info: GraphQLResolveInfo },
+): Promise<ResourceRow | null> => findTogether(resourceTypes[kind], id, request);
 
 /** Identifies the field in the document: its path without the indexes of lists. */
 function responseKeys({ path }: GraphQLResolveInfo): string[] {

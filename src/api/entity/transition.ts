@@ -70,7 +70,7 @@ export const Transition = builder.drizzleInterface('log', {
         },
       }),
       extensions: isLoaded('instance'),
-      resolve: (row) => asResource(row.resourceKind, resourceOf(row) as never),
+      resolve: (row) => asResource(row.instance ? 'INSTANCE' : 'HOST', resourceOf(row) as never),
     }),
     fromState: t.string({ resolve: (row) => row.instanceFrom ?? row.hostFrom ?? '' }),
     toState: t.string({ resolve: (row) => row.instanceTo ?? row.hostTo ?? '' }),

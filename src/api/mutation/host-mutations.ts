@@ -32,6 +32,7 @@ const hostFields = (t: InputFields) => ({
 const CreateHostInput = builder.inputType('CreateHostInput', {
   fields: (t) => ({
     key: t.string({ required: true }),
+    provider: t.id(),
     ...hostFields(t),
     ...commonFields(t),
   }),
@@ -50,13 +51,14 @@ const DeleteHostInput = builder.inputType('DeleteHostInput', {
 });
 
 const references = { host: 'Host', subscription: 'BillingSubscription' } as const;
+const ofCreation = { provider: 'ComputeProvider', ...references } as const;
 
 builder.mutationFields((t) => ({
   createHost: saveField(t, {
     result: 'CreateHostResult',
     accepted: HostSaved,
     input: CreateHostInput,
-    references,
+    references: ofCreation,
     save: createHost,
   }),
   updateHost: saveField(t, {

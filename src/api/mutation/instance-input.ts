@@ -49,6 +49,7 @@ export const CreateInstanceInput = builder.inputType('CreateInstanceInput', {
     subscription: t.id({ required: true }),
     deviceRepository: t.id({ required: true }),
     host: t.id(),
+    provider: t.id(),
     labels: t.field({ type: [LabelInput] }),
     settings: t.field({ type: 'JSON' }),
     configuration: t.field({ type: InstanceConfigurationInput, required: true }),
@@ -84,6 +85,7 @@ interface References {
   subscription?: string | null;
   deviceRepository?: string | null;
   host?: string | null;
+  provider?: string | null;
   configuration?: typeof InstanceConfigurationInput.$inferInput | null;
 }
 
@@ -98,6 +100,7 @@ const types = {
   subscription: 'BillingSubscription',
   deviceRepository: 'DeviceRepository',
   host: 'Host',
+  provider: 'ComputeProvider',
 } as const;
 
 /** An input with its references resolved for the store. */

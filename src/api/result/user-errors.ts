@@ -95,6 +95,7 @@ const typeNames: Readonly<Record<EntityKindName, string>> = {
   CONTAINER_TAG: 'ContainerTag',
   DEVICE_REPOSITORY: 'DeviceRepository',
   BILLING_SUBSCRIPTION: 'BillingSubscription',
+  COMPUTE_PROVIDER: 'ComputeProvider',
   OPERATION: 'Operation',
   RUNTIME_COMMAND: 'RuntimeCommand',
 };

@@ -6,7 +6,8 @@ import { changeKinds } from '../../store/table/values.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { ResourceKind, type ResourceKindName } from '../base/enums.ts';
-import { asResource, findResource, Resource } from '../entity/node.ts';
+import { ComputeProvider } from '../entity/compute-provider.ts';
+import { asResource, findResource, findTogether, Resource } from '../entity/node.ts';
 import { HostTransition, InstanceTransition } from '../entity/transition.ts';
 import { badInput } from '../list/page.ts';
 import { type EventRow, feedSource } from './feed-events.ts';
@@ -30,9 +31,29 @@ const ResourceChange = builder.objectRef<EventRow>('ResourceChange').implement({
     resource: t.field({
       type: Resource,
       resolve: async ({ resourceKind, resourceId }, _args, context, info) => {
-        const row = await findResource({ kind: resourceKind, id: resourceId }, { context, info });
-        if (!row) throw new Error(`No ${resourceKind} ${resourceId} in the store.`);
-        return asResource(resourceKind, row);
+        const kind = resourceKind as ResourceKindName;
+        const row = await findResource({ kind, id: resourceId }, { context, info });
+        if (!row) throw new Error(`No ${kind} ${resourceId} in the store.`);
+        return asResource(kind, row);
+      },
+    }),
+    at: t.expose('at', { type: 'DateTime' }),
+  }),
+});
+
+const ComputeProviderChange = builder.objectRef<EventRow>('ComputeProviderChange').implement({
+  fields: (t) => ({
+    cursor: t.expose('cursor', { type: 'Cursor' }),
+    kind: t.field({
+      type: ResourceChangeKind,
+      resolve: ({ kind }) => kind as ResourceChangeKindName,
+    }),
+    computeProvider: t.field({
+      type: ComputeProvider,
+      resolve: async ({ resourceId }, _args, context, info) => {
+        const row = await findTogether('ComputeProvider', resourceId, { context, info });
+        if (!row) throw new Error(`No compute provider ${resourceId} in the store.`);
+        return row as never;
       },
     }),
     at: t.expose('at', { type: 'DateTime' }),
@@ -47,12 +68,13 @@ const Bookmark = builder.objectRef<BookmarkEvent>('Bookmark').implement({
 });
 
 const Change = builder.unionType('Change', {
-  types: [InstanceTransition, HostTransition, ResourceChange, Bookmark],
+  types: [InstanceTransition, HostTransition, ResourceChange, ComputeProviderChange, Bookmark],
   resolveType: (value) => {
     const { kind, resourceKind } = value as unknown as
       | EventRow
       | (BookmarkEvent & { resourceKind?: undefined });
     if (kind === 'BOOKMARK') return 'Bookmark';
+    if (resourceKind === 'COMPUTE_PROVIDER') return 'ComputeProviderChange';
     if (kind !== 'TRANSITION') return 'ResourceChange';
     return resourceKind === 'INSTANCE' ? 'InstanceTransition' : 'HostTransition';
   },
@@ -66,6 +88,7 @@ interface ChangeFilterShape {
   resourceKind?: ResourceKindName | null;
   instance?: readonly string[] | null;
   host?: readonly string[] | null;
+  computeProvider?: readonly string[] | null;
 }
 
 const ChangeFilter = builder.inputType('ChangeFilter', {
@@ -73,15 +96,17 @@ const ChangeFilter = builder.inputType('ChangeFilter', {
     resourceKind: t.field({ type: ResourceKind }),
     instance: t.idList(),
     host: t.idList(),
+    computeProvider: t.idList(),
   }),
 });
 
 /** The changes that a filter selects, and the resources that it names. */
 function selectionOf(context: Context, filter: ChangeFilterShape | null | undefined) {
-  const { resourceKind, instance, host } = filter ?? {};
+  const { resourceKind, instance, host, computeProvider } = filter ?? {};
   const all = [
     ...(instance ? [namedResources(context, 'Instance', instance)] : []),
     ...(host ? [namedResources(context, 'Host', host)] : []),
+    ...(computeProvider ? [namedResources(context, 'ComputeProvider', computeProvider)] : []),
   ];
   const named = all.length > 0 ? { lookUp: () => lookUp(all) } : null;
   const matches = (event: LogEvent): boolean =>

@@ -1,8 +1,14 @@
-/** Instances or hosts that a subscription names, including those created while it runs. */
+/** What a subscription names by id or key, including what is created while it runs. */
 import type { LogEvent } from '../../feed/channel/event.ts';
 import type { Context } from '../base/context.ts';
 import { parseGlobalId } from '../base/ids.ts';
 import { readsOf } from '../base/reads.ts';
+
+const kinds = {
+  Instance: 'INSTANCE',
+  Host: 'HOST',
+  ComputeProvider: 'COMPUTE_PROVIDER',
+} as const;
 
 export interface NamedResources {
   /** Does the event belong to one of them? Called for each event in the order of the log. */
@@ -17,10 +23,10 @@ export interface NamedResources {
 /** The resources that any of these global ids or keys name, archived or not. */
 export function namedResources(
   context: Context,
-  type: 'Instance' | 'Host',
+  type: keyof typeof kinds,
   idsOrKeys: readonly string[],
 ): NamedResources {
-  const kind = type === 'Instance' ? 'INSTANCE' : 'HOST';
+  const kind = kinds[type];
   const ids = new Set<string>();
   /** A key is never reused, so its resource never changes. */
   const unknown = new Set<string>();
@@ -46,11 +52,29 @@ export function namedResources(
         columns: { id: true, key: true } as const,
         where: { key: { in: [...unknown] } },
       };
-      const rows =
-        type === 'Instance'
-          ? await readsOf(context, 'instances').findMany(wanted)
-          : await readsOf(context, 'hosts').findMany(wanted);
-      for (const { id, key } of rows) know(id, key);
+      for (const { id, key } of await rowsOf(context, type, wanted)) know(id, key);
     },
   };
+}
+
+interface Wanted {
+  readonly columns: { readonly id: true; readonly key: true };
+  readonly where: { readonly key: { in: string[] } };
+}
+
+function rowsOf(
+  context: Context,
+  type: keyof typeof kinds,
+  wanted: Wanted,
+): Promise<{ id: string; key: string }[]> {
+  switch (type) {
+    case 'Instance':
+      return readsOf(context, 'instances').findMany(wanted);
+    case 'Host':
+      return readsOf(context, 'hosts').findMany(wanted);
+    case 'ComputeProvider':
+      return readsOf(context, 'computeProviders').findMany(wanted);
+    default:
+      return type satisfies never;
+  }
 }

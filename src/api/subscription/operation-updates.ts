@@ -1,5 +1,4 @@
 /** `operation` with its wait, `operationUpdates`, and cancelling. */
-import { GraphQLError } from 'graphql';
 import { ChannelSource, shared } from '../../feed/channel/channel-source.ts';
 import { createLatest } from '../../feed/channel/latest.ts';
 import type { NamedSignal } from '../../feed/channel/signal.ts';
@@ -11,6 +10,7 @@ import type { Context } from '../base/context.ts';
 import { notThere } from '../base/graphql-stream.ts';
 import { parseGlobalId, referenceOf } from '../base/ids.ts';
 import { readsOf } from '../base/reads.ts';
+import { takeWaiterSlot } from '../base/waiter-slot.ts';
 import { Operation } from '../entity/operation.ts';
 import { badInput } from '../list/page.ts';
 import { type OperationRow, readOperations } from '../list/rows.ts';
@@ -36,14 +36,10 @@ function operationId(reference: string): string | null {
 
 /** Waits until the operation has ended (or does not exist), or the time is over. */
 async function waitForEnd(context: Context, id: string, seconds: number): Promise<void> {
-  const release = context.waiters.enter(context.viewer.accessKeyId);
-  if (!release) {
-    const { waitersPerToken } = context.server.limits;
-    throw new GraphQLError(
-      `${waitersPerToken} waiting queries are as many as one token may have. Ask without waitSeconds, or subscribe to operationUpdates.`,
-      { extensions: { code: 'RATE_LIMITED' } },
-    );
-  }
+  const release = takeWaiterSlot(
+    context,
+    'Ask without waitSeconds, or subscribe to operationUpdates.',
+  );
   const eventSignals = context.feed.eventSignals(id);
   const giveUp = (): void => void eventSignals.return?.();
   const timer = setTimeout(giveUp, seconds * 1000);

@@ -15,10 +15,12 @@ export interface Caller {
   readonly actor: Actor;
 }
 
-/** The store with the DNS zone, which creating and updating hosts needs. */
+/** The store with what creating and updating hosts and providers needs to know of this server. */
 export interface ResourceStore extends Store {
   /** `instances.test`: valid, lower case, without a final dot. */
   readonly dnsZone: string;
+  /** The address by which runtimes beyond this machine reach the API; null: they cannot. */
+  readonly publicUrl: string | null;
 }
 
 /**

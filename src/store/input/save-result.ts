@@ -10,7 +10,8 @@ export type EntityKind =
   | 'CONTAINER_REPOSITORY'
   | 'CONTAINER_TAG'
   | 'DEVICE_REPOSITORY'
-  | 'BILLING_SUBSCRIPTION';
+  | 'BILLING_SUBSCRIPTION'
+  | 'COMPUTE_PROVIDER';
 
 /** A problem of an input. `path` starts at the input: `definition.listeners.http.port`. */
 export interface InputIssue {
@@ -86,15 +87,20 @@ export class Problems {
 
   /** @throws NotSaved where there is any */
   throwIfAny(): void {
+    if (this.any) throw new NotSaved(this.result());
+  }
+
+  /** The result of an input that has problems. */
+  result(): SaveResult {
     const [first] = this.#conflicts;
     if (this.#issues.length === 0 && this.#conflicts.length === 1 && first) {
-      throw new NotSaved(conflict(first.code, first.message, first.path));
+      return conflict(first.code, first.message, first.path);
     }
     const issues = [
       ...this.#issues,
       ...this.#conflicts.map(({ path, message }) => ({ path, message })),
     ];
-    if (issues.length > 0) throw new NotSaved({ outcome: 'INVALID', issues });
+    return { outcome: 'INVALID', issues };
   }
 }
 

@@ -3,7 +3,7 @@
  * valid: the epoch, how far the log was pruned, and its newest revision.
  */
 import type { Database, Parameter, Queries } from '../database/database.ts';
-import type { ChangeKind } from '../table/values.ts';
+import type { ChangeKind, LoggedResourceKind } from '../table/values.ts';
 import { ensureEpoch, validEpochSql } from './epoch.ts';
 
 /** A row of the log, as the statements below return it. */
@@ -12,7 +12,7 @@ export interface LogRow {
   readonly place: number;
   readonly organizationId: string;
   readonly kind: ChangeKind;
-  readonly resourceKind: 'INSTANCE' | 'HOST';
+  readonly resourceKind: LoggedResourceKind;
   readonly resourceId: string;
   readonly sequence: number;
   readonly from: string | null;

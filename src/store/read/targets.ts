@@ -11,6 +11,8 @@ export interface HostTarget {
   readonly key: string;
   readonly organizationId: string;
   readonly driver: HostDriver;
+  readonly providerId: string;
+  readonly providerVersion: number;
   readonly size: HostSize;
   readonly dnsName: string;
   readonly state: HostState;
@@ -26,12 +28,12 @@ export interface HostTarget {
 export async function hostTarget(store: Store, id: string): Promise<HostTarget | null> {
   const [row] = await store.database.query<HostTarget>(
     `select h.id, h.key, h.organization_id as "organizationId", h.driver, h.size,
-            h.dns_name as "dnsName", h.state, h.sequence, h.removing, h.handle, h.address,
+            p.id as "providerId", p.version as "providerVersion", h.dns_name as "dnsName", h.state, h.sequence, h.removing, h.handle, h.address,
             coalesce((select jsonb_agg(distinct jsonb_build_object('repository', r.key,
                 'image', r.image, 'tag', coalesce(i.container_tag, r.default_tag)))
               from instances i join container_repositories r on r.id = i.container_repository_id
              where i.host_id = h.id and i.archived_at is null), '[]') as images
-       from hosts h where h.id = $1::uuid`,
+       from hosts h join compute_providers p on p.id = h.provider_id where h.id = $1::uuid`,
     [id],
   );
   return row ?? null;
@@ -54,6 +56,8 @@ export interface InstanceTarget {
   readonly size: HostSize;
   readonly dnsName: string | null;
   readonly driver: HostDriver | null;
+  readonly providerId: string | null;
+  readonly providerVersion: number | null;
   readonly handle: Record<string, unknown> | null;
   /** Its sealed settings by name; null: it has none. */
   readonly secrets: Record<string, unknown> | null;
@@ -74,12 +78,14 @@ export async function instanceTargets(
               select jsonb_object_agg(s.key, s.value) from jsonb_each(i.settings) s
                where i.secret_settings ? s.key) end as secrets,
             c.key as repository, r.image, r.image_tag as tag, coalesce(i.image_size, h.size) as size,
-            h.dns_name as "dnsName", h.driver, h.handle
+            h.dns_name as "dnsName", h.driver, h.provider_id as "providerId",
+            p.version as "providerVersion", h.handle
        from jsonb_array_elements_text($1::text::jsonb) asked(id)
        join instances i on i.id = asked.id::uuid
        left join runs r on r.id = i.run_id
        left join container_repositories c on c.id = i.container_repository_id
-       left join hosts h on h.id = i.host_id`,
+       left join hosts h on h.id = i.host_id
+       left join compute_providers p on p.id = h.provider_id`,
     [JSON.stringify(ids)],
   );
   return new Map(rows.map((row) => [row.id, row]));

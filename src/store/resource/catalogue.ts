@@ -19,15 +19,18 @@ import {
 } from '../input/save-result.ts';
 import type {
   billingSubscriptions,
+  computeProviders,
   containerRepositories,
   deviceRepositories,
   solutions,
 } from '../table/schema.ts';
-import { save } from './save.ts';
+import type { LoggedResourceKind } from '../table/values.ts';
+import { type Logged, save } from './save.ts';
 import { checkKeyIsFree } from './usage.ts';
 
 type EntryTable =
   | typeof billingSubscriptions
+  | typeof computeProviders
   | typeof containerRepositories
   | typeof deviceRepositories
   | typeof solutions;
@@ -39,6 +42,8 @@ type Columns<Table extends EntryTable> = Partial<Table['$inferInsert']>;
 export interface EntryKind<Table extends EntryTable> {
   readonly table: Table;
   readonly entity: EntityKind;
+  /** As what its changes are logged; absent: they are not. */
+  readonly logged?: LoggedResourceKind;
 }
 
 interface Texts {
@@ -65,7 +70,7 @@ export function createEntry<Table extends EntryTable>(
     readonly field: string;
     readonly input: CreateEntryInput;
     /** Checks the fields of the kind and returns their columns. */
-    columns(check: Checking): Columns<Table>;
+    columns(check: Checking & { readonly id: string }): Columns<Table> | Promise<Columns<Table>>;
     /** Inserts the rows that belong to the entry. */
     created?(tx: Transaction, id: string): Promise<void>;
   },
@@ -76,10 +81,10 @@ export function createEntry<Table extends EntryTable>(
     async change(tx, problems) {
       checkKey(problems, input.key);
       checkTexts(problems, input);
-      const columns = request.columns({ tx, problems });
+      const id = randomUUID();
+      const columns = await request.columns({ tx, problems, id });
       await checkKeyIsFree(tx, problems, { table, caller, key: input.key });
       problems.throwIfAny();
-      const id = randomUUID();
       await tx.insert(table as PgTable).values({
         ...columns,
         id,
@@ -89,7 +94,7 @@ export function createEntry<Table extends EntryTable>(
         description: input.description,
       } as never);
       await request.created?.(tx, id);
-      return { id };
+      return { id, logged: loggedAs(request, 'CREATED', { id, version: 1, key: input.key }) };
     },
   });
 }
@@ -129,7 +134,8 @@ export function updateEntry<Table extends EntryTable, Input extends UpdateEntryI
         description: input.description,
       });
       await request.updated?.(tx, current, columns);
-      return { id: current.id };
+      const after = { id: current.id, version: current.version + 1 };
+      return { id: current.id, logged: loggedAs(request, 'UPDATED', after) };
     },
   });
 }
@@ -158,9 +164,20 @@ export function deleteEntry<Table extends EntryTable>(
         .update(table as PgTable)
         .set({ archivedAt: sql`clock_timestamp()` } as never)
         .where(eq(table.id, current.id));
-      return { id: current.id };
+      return { id: current.id, logged: loggedAs(request, 'ARCHIVED', current) };
     },
   });
+}
+
+/** The row of the log, of a kind of entry that has one. An entry has its version for a sequence. */
+function loggedAs(
+  { logged }: Pick<EntryKind<EntryTable>, 'logged'>,
+  kind: Logged['kind'],
+  { id, version, key }: { id: string; version: number; key?: string },
+): Logged[] {
+  if (!logged) return [];
+  const details = kind === 'CREATED' ? { details: { key } } : {};
+  return [{ kind, resource: logged, id, sequence: version, ...details }];
 }
 
 /** The entry that a reference names, locked. */

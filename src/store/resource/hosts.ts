@@ -2,12 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { and, eq, isNull, or, sql } from 'drizzle-orm';
-import {
-  defaultHostDriver,
-  type HostDriver,
-  type HostSize,
-  hostSizes,
-} from '../../lifecycle/compute.ts';
+import { type HostDriver, type HostSize, hostSizes } from '../../lifecycle/compute.ts';
 import { checkDnsName } from '../../lifecycle/dns-name.ts';
 import { decideHostCommand, refuseHostCommand } from '../../lifecycle/host-commands.ts';
 import { activeStatuses } from '../../lifecycle/operation.ts';
@@ -36,6 +31,7 @@ import {
 } from '../input/save-result.ts';
 import { billingSubscriptions, hosts, operations } from '../table/schema.ts';
 import { checkSizeTakes } from './capacity.ts';
+import { findProvider } from './compute-providers.ts';
 import { created, save } from './save.ts';
 import { checkKeyIsFree, usedBy } from './usage.ts';
 
@@ -43,6 +39,7 @@ import { checkKeyIsFree, usedBy } from './usage.ts';
 interface HostFields {
   name?: string | null;
   description?: string | null;
+  /** That of its provider, if it is given at all. */
   driver?: HostDriver | null;
   size?: HostSize | null;
   /** `north.instances.test`, or `north` alone; by default the key. */
@@ -53,6 +50,8 @@ interface HostFields {
 
 export interface CreateHostInput extends CommonInput, HostFields {
   key: string;
+  /** Id or key; by default the default of the organization. */
+  provider?: string | null;
 }
 
 export interface UpdateHostInput extends GuardedInput, HostFields {
@@ -82,6 +81,9 @@ export function createHost(
       const subscriptionId = isText(input.subscription)
         ? await findSubscription(tx, problems, { caller, reference: input.subscription })
         : null;
+      const { provider: reference } = input;
+      const provider = await findProvider(tx, problems, { caller, reference, path: 'provider' });
+      if (provider) checkDriver(problems, input.driver, provider);
       const dnsName = dnsNameOf(store, input.dnsName ?? input.key);
       const keyIsFree = await checkKeyIsFree(tx, problems, {
         table: hosts,
@@ -92,6 +94,7 @@ export function createHost(
       if (isText(input.dnsName) || keyIsFree)
         await checkDnsNameIsFree(tx, problems, { dnsName, zone: store.dnsZone, path: 'dnsName' });
       problems.throwIfAny();
+      if (!provider) throw new Error('checked above');
       const id = randomUUID();
       await tx.insert(hosts).values({
         id,
@@ -100,7 +103,8 @@ export function createHost(
         name: input.name ?? input.key,
         description: input.description,
         labels,
-        driver: input.driver ?? defaultHostDriver,
+        providerId: provider.id,
+        driver: provider.kind,
         size,
         dnsName,
         subscriptionId,
@@ -128,6 +132,7 @@ export function updateHost(
       expectVersion(input, current);
       checkTexts(problems, input);
       checkNotCleared(problems, input, ['driver', 'size']);
+      checkDriver(problems, input.driver, { key: 'its provider', kind: current.driver });
       const labels = input.labels === undefined ? undefined : checkLabels(problems, input.labels);
       if (input.size) checkOneOf(problems, input.size, { path: 'size', values: hostSizes });
       const subscriptionId = isText(input.subscription)
@@ -140,7 +145,6 @@ export function updateHost(
       }
       const frozen = await whatFreezes(tx, { hostId: current.id, state: current.state });
       const wanted = {
-        driver: input.driver ?? undefined,
         size: input.size ?? undefined,
         dnsName,
         subscriptionId,
@@ -206,6 +210,19 @@ export function deleteHost(
 }
 
 const byKey = (a: { key: string }, b: { key: string }): number => (a.key < b.key ? -1 : 1);
+
+/** A host has the driver of its provider. */
+function checkDriver(
+  problems: Problems,
+  driver: HostDriver | null | undefined,
+  { key, kind }: { key: string; kind: HostDriver },
+): void {
+  if (!driver || driver === kind) return;
+  problems.issue(
+    'driver',
+    `The driver of ${key} is ${kind}: leave it out, or choose another provider.`,
+  );
+}
 
 /** Fully qualified: a single label lies in the zone. */
 export function dnsNameOf(store: ResourceStore, name: string): string {

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { eq, sql } from 'drizzle-orm';
-import { defaultHostDriver } from '../../lifecycle/compute.ts';
+import type { HostDriver } from '../../lifecycle/compute.ts';
 import { decideInstanceCommand } from '../../lifecycle/instance-commands.ts';
 import { archive } from '../command/archive.ts';
 import { instanceSnapshot } from '../command/snapshot.ts';
@@ -27,6 +27,7 @@ import {
 } from '../input/save-result.ts';
 import { hosts, instances } from '../table/schema.ts';
 import { checkHostTakes } from './capacity.ts';
+import { findProvider } from './compute-providers.ts';
 import { checkDnsNameIsFree, dnsNameOf, findSubscription, whatFreezes } from './hosts.ts';
 import {
   checkConfiguration,
@@ -50,6 +51,8 @@ export interface CreateInstanceInput extends CommonInput {
   deviceRepository: string;
   /** A host to share; null: one of its own. */
   host?: string | null;
+  /** On which its own host will be; null: the default. Id or key. */
+  provider?: string | null;
   labels?: readonly LabelInput[] | null;
   settings?: unknown;
   configuration: InstanceConfigurationInput;
@@ -114,6 +117,9 @@ export function createInstance(
         isText(input.host) || !keyIsFree
           ? null
           : await checkOwnHost(tx, problems, { store, caller, input });
+      if (isText(input.host) && isText(input.provider)) {
+        problems.issue('provider', 'The host that it shares has a provider: leave this out.');
+      }
       problems.throwIfAny();
       if (!runs || !subscriptionId || !deviceRepositoryId) throw new Error('checked above');
 
@@ -124,7 +130,6 @@ export function createInstance(
           ...own,
           organizationId,
           name: own.key,
-          driver: defaultHostDriver,
           size: configuration.imageSize ?? 'SMALL',
           subscriptionId,
         });
@@ -269,12 +274,20 @@ async function growGuard(tx: Transaction, host: { id: string; guard: number }): 
     .where(eq(hosts.id, host.id));
 }
 
+interface OwnHost {
+  readonly id: string;
+  readonly key: string;
+  readonly dnsName: string;
+  readonly providerId: string;
+  readonly driver: HostDriver;
+}
+
 /** The host that a new instance brings along: `<key>-host`, under the instance's name in the DNS. */
 async function checkOwnHost(
   tx: Transaction,
   problems: Problems,
   { store, caller, input }: { store: ResourceStore; caller: Caller; input: CreateInstanceInput },
-): Promise<{ id: string; key: string; dnsName: string } | null> {
+): Promise<OwnHost | null> {
   if (!isKey(input.key)) return null;
   const key = `${input.key}-host`;
   if (!isKey(key)) {
@@ -292,5 +305,8 @@ async function checkOwnHost(
   });
   const dnsName = dnsNameOf(store, input.key);
   await checkDnsNameIsFree(tx, problems, { dnsName, zone: store.dnsZone, path: 'key' });
-  return { id: randomUUID(), key, dnsName };
+  const { provider: reference } = input;
+  const provider = await findProvider(tx, problems, { caller, reference, path: 'provider' });
+  if (!provider) return null;
+  return { id: randomUUID(), key, dnsName, providerId: provider.id, driver: provider.kind };
 }

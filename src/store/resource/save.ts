@@ -7,11 +7,12 @@ import type { Caller, Transaction } from '../input/caller.ts';
 import { checkCommon } from '../input/checks.ts';
 import { type CommonInput, NotSaved, Problems, type SaveResult } from '../input/save-result.ts';
 import { log } from '../table/schema.ts';
+import type { LoggedResourceKind } from '../table/values.ts';
 
 /** A row of the log that a save appends. */
 export interface Logged {
-  readonly kind: 'CREATED' | 'UPDATED';
-  readonly resource: 'INSTANCE' | 'HOST';
+  readonly kind: 'CREATED' | 'UPDATED' | 'ARCHIVED';
+  readonly resource: LoggedResourceKind;
   readonly id: string;
   readonly sequence: number;
   readonly details?: Record<string, unknown>;
@@ -87,6 +88,8 @@ const racedConstraints: ReadonlySet<string> = new Set([
   'container_tags_tag',
   'device_repositories_key',
   'billing_subscriptions_key',
+  'compute_providers_key',
+  'compute_providers_default',
   'hosts_key',
   'hosts_dns_name',
   'instances_key',

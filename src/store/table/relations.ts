@@ -2,6 +2,7 @@
 import { defineRelations } from 'drizzle-orm';
 import * as schema from './schema.ts';
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a list, one entry per table
 export const relations = defineRelations(schema, (r) => ({
   solutions: {
     versions: r.many.solutionVersions(),
@@ -40,7 +41,15 @@ export const relations = defineRelations(schema, (r) => ({
     instances: r.many.instances(),
     hosts: r.many.hosts(),
   },
+  computeProviders: {
+    hosts: r.many.hosts(),
+  },
   hosts: {
+    provider: r.one.computeProviders({
+      from: r.hosts.providerId,
+      to: r.computeProviders.id,
+      optional: false,
+    }),
     organization: r.one.organizations({
       from: r.hosts.organizationId,
       to: r.organizations.id,

@@ -24,20 +24,29 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { runtimeCommandKinds, workKinds } from '../../lifecycle/change.ts';
-import { type HostDriver, hostSizes } from '../../lifecycle/compute.ts';
+import { type ComputeProviderKind, type HostDriver, hostSizes } from '../../lifecycle/compute.ts';
+import type { DockerConfiguration } from '../../lifecycle/docker-configuration.ts';
 import { hostStates } from '../../lifecycle/host.ts';
 import { desiredInstanceStates, instanceStates } from '../../lifecycle/instance.ts';
 import { operationKinds, operationStatuses } from '../../lifecycle/operation.ts';
 import { meters } from '../../lifecycle/table-types.ts';
+import type { Sealed } from '../secret/keys.ts';
 import { active, downHosts } from './state-sets.ts';
-import { changeKinds, deploymentTypes, editions, logLevels, storages } from './values.ts';
+import {
+  changeKinds,
+  deploymentTypes,
+  editions,
+  logLevels,
+  resourceKinds,
+  storages,
+} from './values.ts';
 
 export const instanceState = pgEnum('instance_state', instanceStates);
 export const desiredInstanceState = pgEnum('desired_instance_state', desiredInstanceStates);
 export const hostState = pgEnum('host_state', hostStates);
 export const operationStatus = pgEnum('operation_status', operationStatuses);
 export const operationKind = pgEnum('operation_kind', operationKinds);
-export const resourceKind = pgEnum('resource_kind', ['INSTANCE', 'HOST']);
+export const resourceKind = pgEnum('resource_kind', resourceKinds);
 export const reachability = pgEnum('reachability', ['OK', 'UNKNOWN']);
 export const unreachableBecause = pgEnum('unreachable_because', ['HOST', 'RUNTIME']);
 export const edition = pgEnum('edition', editions);
@@ -194,6 +203,36 @@ export const billingSubscriptions = pgTable(
   (t) => [unique('billing_subscriptions_key').on(t.organizationId, t.key)],
 );
 
+/**
+ * What hosts are allocated on. A trigger gives every organization its provider `local` (the migration
+ * `compute_providers`).
+ */
+export const computeProviders = pgTable(
+  'compute_providers',
+  {
+    ...configured(),
+    labels: jsonb('labels').$type<Record<string, string>>().notNull().default({}),
+    kind: text('kind').$type<ComputeProviderKind>().notNull(),
+    /** What is no secret of it; empty for PROCESS. */
+    configuration: jsonb('configuration')
+      .$type<StoredProviderConfiguration>()
+      .notNull()
+      .default({}),
+    /** What is a secret of it, sealed; null: nothing is. */
+    secrets: jsonb('secrets').$type<Sealed>(),
+    isDefault: boolean('is_default').notNull().default(false),
+    /** What its last check found; null: it was never checked. */
+    status: jsonb('status').$type<StoredProviderStatus>(),
+    /** A server that has its driver asks it then. */
+    checkDueAt: time('check_due_at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    unique('compute_providers_key').on(t.organizationId, t.key),
+    uniqueIndex('compute_providers_default').on(t.organizationId).where(sql`is_default`),
+    check('compute_providers_default_live', sql`not is_default or archived_at is null`),
+  ],
+);
+
 /** The closed sets of edges, filled at the start from `lifecycle/`. */
 export const instanceEdges = pgTable(
   'instance_edges',
@@ -211,6 +250,10 @@ export const hosts = pgTable(
   {
     ...configured(),
     labels: jsonb('labels').$type<Record<string, string>>().notNull().default({}),
+    providerId: uuid('provider_id')
+      .notNull()
+      .references(() => computeProviders.id),
+    /** The kind of its provider. */
     driver: text('driver').$type<HostDriver>().notNull(),
     size: hostSize('size').notNull(),
     dnsName: text('dns_name').notNull(),
@@ -238,6 +281,7 @@ export const hosts = pgTable(
     unique('hosts_dns_name').on(t.dnsName),
     unique('hosts_up').on(t.id, t.up),
     index('hosts_list').on(t.organizationId, t.createdAt, t.id),
+    index('hosts_provider').on(t.providerId),
     foreignKey({
       name: 'hosts_edge',
       columns: [t.previousState, t.state],
@@ -369,7 +413,7 @@ export const operations = pgTable(
     status: operationStatus('status').notNull(),
     phase: text('phase'),
     progress: doublePrecision('progress'),
-    resourceKind: resourceKind('resource_kind').notNull(),
+    resourceKind: resourceKind('resource_kind').$type<'INSTANCE' | 'HOST'>().notNull(),
     instanceId: uuid('instance_id').references(() => instances.id),
     hostId: uuid('host_id').references(() => hosts.id),
     requestedBy: jsonb('requested_by').$type<{ kind: string; name: string }>().notNull(),
@@ -422,6 +466,16 @@ export const work = pgTable(
     index('work_worker').on(t.worker).where(sql`worker is not null`),
   ],
 );
+
+/**
+ * The greatest fencing token that a driver has seen of a subject, of drivers whose engine cannot keep it. A row
+ * that has not been raised for days fences nothing any more.
+ */
+export const driverFences = pgTable('driver_fences', {
+  subject: text('subject').primaryKey(),
+  token: big('token').notNull(),
+  raisedAt: time('raised_at').notNull().default(sql`clock_timestamp()`),
+});
 
 /** One row per worker. Each heartbeat increments `beat`. A restarted process is another worker. */
 export const workers = pgTable('workers', {
@@ -582,6 +636,20 @@ export interface StoredFailure {
   at?: string;
   operationId?: string | null;
   sequence?: number | null;
+}
+
+export type StoredProviderConfiguration = Record<string, never> | DockerConfiguration;
+
+export interface StoredProviderStatus {
+  reachable: boolean;
+  /** ISO 8601. */
+  checkedAt: string;
+  /** Of the last check, if it failed. */
+  failure: StoredFailure | null;
+  /** As it was last seen; absent before it was ever reached. */
+  version?: string;
+  platform?: string;
+  capacity?: { cpus: number; memoryBytes: number };
 }
 
 export interface LastTransition {

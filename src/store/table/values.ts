@@ -26,3 +26,7 @@ export const changeKinds = [
   'REMOVING',
 ] as const;
 export type ChangeKind = (typeof changeKinds)[number];
+
+/** What rows of the log are about. */
+export const resourceKinds = ['INSTANCE', 'HOST', 'COMPUTE_PROVIDER'] as const;
+export type LoggedResourceKind = (typeof resourceKinds)[number];

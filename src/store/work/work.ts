@@ -13,6 +13,7 @@ import { downHosts, liveHosts, liveInstances, watchedInstances } from '../table/
 export interface WorkItem extends HeldItem {
   readonly kind: WorkKind;
   readonly driver: HostDriver | null;
+  readonly providerId: string | null;
   readonly organizationId: string;
   readonly operationId: string | null;
   readonly runId: string | null;
@@ -26,6 +27,11 @@ export interface WorkItem extends HeldItem {
 const leaveToOthersSeconds = 5;
 
 // statement_timestamp() is stable, so that it can be a condition on the index; clock_timestamp() cannot.
+/** SQL: the provider of the host of an item; null of an item that has no host. */
+const providerOf = (work: string): string => `(
+  select h.provider_id from hosts h where h.id = case ${work}.resource_kind when 'HOST' then ${work}.resource_id
+    else (select i.host_id from instances i where i.id = ${work}.resource_id) end)`;
+
 const CLAIM = /* sql */ `
 with due as materialized (
   select d.resource_id, d.kind from jsonb_array_elements($2::text::jsonb) g
@@ -36,6 +42,7 @@ with due as materialized (
              then driver is null or $3::text::jsonb ? driver
                or due_at <= statement_timestamp() - interval '${leaveToOthersSeconds} seconds'
              else driver = g->>'driver' end
+         and (g->'busy' is null or g->'busy' = '[]' or not coalesce(g->'busy' ? ${providerOf('work')}::text, false))
        order by due_at limit (g->>'limit')::int
        for update skip locked) d
 )
@@ -44,7 +51,7 @@ update work w
   from due
  where w.resource_id = due.resource_id and w.kind = due.kind
    and exists (select from workers where id = $1::bigint and not dead)
-returning w.resource_id as "resourceId", w.kind, w.driver, w.token, w.organization_id as "organizationId",
+returning w.resource_id as "resourceId", w.kind, w.driver, ${providerOf('w')} as "providerId", w.token, w.organization_id as "organizationId",
   w.operation_id as "operationId", w.run_id as "runId", w.sequence, w.attempt,
   w.first_cause as "firstCause"`;
 
@@ -56,6 +63,8 @@ export interface Claimable {
    * node lacks only once they are overdue by `leaveToOthersSeconds`.
    */
   readonly driver: HostDriver | null;
+  /** No items of hosts on these providers: they have as much to do as they may. */
+  readonly busy?: readonly string[];
   readonly limit: number;
 }
 
@@ -295,12 +304,18 @@ export async function databaseTime(store: Store): Promise<Date> {
   return row.now;
 }
 
-/** Deletes expired idempotency keys, and dead workers that were started more than a day ago. */
+/**
+ * Deletes expired idempotency keys, dead workers that were started more than a day ago, and fences of a week
+ * ago, which no call can have outlived.
+ */
 export async function purge(store: Store): Promise<void> {
   await store.database.query(
     `delete from idempotency_keys where created_at < clock_timestamp() - interval '24 hours'`,
   );
   await store.database.query(
     "delete from workers where dead and started_at < now() - interval '1 day'",
+  );
+  await store.database.query(
+    "delete from driver_fences where raised_at < now() - interval '7 days'",
   );
 }

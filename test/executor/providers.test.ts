@@ -1,0 +1,227 @@
+/** A node and its compute providers: one driver each, a budget each, and a breaker that says so. */
+import { randomUUID } from 'node:crypto';
+import { afterEach, describe, expect, test } from 'vitest';
+import { DriverError } from '../../src/drivers/driver.ts';
+import { type Executor, startExecutor } from '../../src/executor/executor.ts';
+import { hastenCheck } from '../../src/store/command/provider-check.ts';
+import type { OpenProvider } from '../../src/store/read/providers.ts';
+import { newKey, secretKeys } from '../../src/store/secret/keys.ts';
+import { providerPlace } from '../../src/store/secret/provider.ts';
+import type { StoredProviderStatus } from '../../src/store/table/schema.ts';
+import type { ScriptedDriver } from '../drivers/script.ts';
+import { createScriptedDriver } from '../drivers/scripted.ts';
+import { eventually } from '../harness/eventually.ts';
+import { createFleet, type Fleet } from './fleet.ts';
+
+const unreachable = new DriverError('ENGINE_UNREACHABLE', 'No engine answers.', {
+  retryable: true,
+});
+
+describe.each(['PGLITE', 'POSTGRES'] as const)('providers on %s', (kind) => {
+  let fleet: Fleet;
+  let executor: Executor | null = null;
+  /** The engines behind the providers, by key. */
+  let engines: Map<string, ScriptedDriver>;
+  let opened: OpenProvider[];
+  let closed: string[];
+  afterEach(async () => {
+    await executor?.stop();
+    executor = null;
+    await fleet.close();
+  });
+
+  const query = <R extends object>(text: string, parameters: string[] = []) =>
+    fleet.store.database.query<R>(text, parameters);
+
+  /** A fleet with a node that opens drivers for Docker engines, and these engines. */
+  async function open(...keys: string[]): Promise<void> {
+    fleet = await createFleet(kind);
+    engines = new Map(keys.map((key) => [key, createScriptedDriver()]));
+    [opened, closed] = [[], []];
+    for (const key of keys) {
+      await query(
+        `insert into compute_providers (id, organization_id, key, name, kind)
+         select $1::uuid, id, $2, $2, 'DOCKER' from organizations where key = 'test'`,
+        [randomUUID(), key],
+      );
+    }
+    executor = await startExecutor(fleet.store, {
+      drivers: [fleet.driver],
+      opener: {
+        kinds: ['DOCKER'],
+        open(provider) {
+          opened.push(provider);
+          const { key, version } = provider;
+          return {
+            ...(engines.get(key) ?? createScriptedDriver()).script.reopen(),
+            kind: 'DOCKER',
+            close: async () => void closed.push(`${key} ${version}`),
+          };
+        },
+      },
+      dns: {
+        kind: 'TEST',
+        publish: async ({ name, address }) => void fleet.records.set(name, address),
+        withdraw: async (name) => void fleet.records.delete(name),
+        resolve: async (name) => [
+          { server: 'test', addresses: [fleet.records.get(name) ?? []].flat() },
+        ],
+      },
+      endpoint: () => 'ws://127.0.0.1:1/graphql',
+      name: 'test',
+      heartbeatSeconds: 1,
+      settleSeconds: 0,
+      log: { warn: () => undefined, error: (details) => console.error(details) },
+    });
+  }
+
+  const engine = (key: string) => {
+    const found = engines.get(key);
+    if (!found) throw new Error(`no engine ${key}`);
+    return found.script;
+  };
+
+  async function host(key: string, provider: string): Promise<void> {
+    await fleet.host(key);
+    await query(
+      `update hosts h set provider_id = p.id, driver = p.kind from compute_providers p
+        where h.key = $1 and p.key = $2`,
+      [key, provider],
+    );
+  }
+
+  async function status(key: string): Promise<StoredProviderStatus | null> {
+    const [row] = await query<{ status: StoredProviderStatus | null }>(
+      'select status from compute_providers where key = $1',
+      [key],
+    );
+    return row?.status ?? null;
+  }
+
+  async function hasten(key: string): Promise<void> {
+    const [row] = await query<{ id: string }>('select id from compute_providers where key = $1', [
+      key,
+    ]);
+    await hastenCheck(fleet.store, row?.id ?? '');
+  }
+
+  test('each has a driver of its own, opened when it is needed, anew when it was edited', async () => {
+    await open('a', 'b');
+    await eventually(async () => {
+      expect((await status('a'))?.reachable).toBe(true);
+      expect((await status('b'))?.reachable).toBe(true);
+      expect((await status('local'))?.reachable).toBe(true);
+    });
+    await host('on-a', 'a');
+    await host('on-local', 'local');
+    for (const key of ['on-a', 'on-local']) await fleet.hostCommand('DEPLOY', key);
+    for (const key of ['on-a', 'on-local']) await fleet.until(key, 'RUNNING');
+    expect(engine('a').hosts.size).toBe(1);
+    expect(engine('b').hosts.size).toBe(0);
+    expect(fleet.driver.script.hosts.size).toBe(1);
+    expect(opened.map(({ key, version }) => `${key} ${version}`).sort()).toEqual(['a 1', 'b 1']);
+
+    await query(
+      `update compute_providers set version = 2, configuration = '{"endpoint":"x"}' where key = 'a'`,
+    );
+    await fleet.hostCommand('RESTART', 'on-a');
+    await fleet.until('on-a', 'RUNNING');
+    expect(opened.at(-1)).toMatchObject({ key: 'a', version: 2, configuration: { endpoint: 'x' } });
+    await eventually(async () => expect(closed).toEqual(['a 1']));
+    await executor?.stop();
+    expect(closed.sort()).toEqual(['a 1', 'a 2', 'b 1']);
+  });
+
+  test('one that hangs with all that it may do delays no other of its kind', async () => {
+    await open('hangs', 'works');
+    engine('hangs').hang('allocateHost');
+    const keys = Array.from({ length: 40 }, (_, n) => `hangs-${n}`);
+    for (const key of keys) {
+      await host(key, 'hangs');
+      await fleet.hostCommand('DEPLOY', key);
+    }
+    const calls = () => engine('hangs').calls.filter(({ verb }) => verb === 'allocateHost').length;
+    await eventually(async () => expect(calls()).toBeGreaterThanOrEqual(32));
+    for (const key of ['works-1', 'works-2']) {
+      await host(key, 'works');
+      await fleet.hostCommand('DEPLOY', key);
+    }
+    for (const key of ['works-1', 'works-2']) await fleet.until(key, 'RUNNING');
+    expect(await fleet.stateOf('hangs-0')).toBe('DEPLOYING');
+  });
+
+  test('one that does not answer is left alone, says why, and is taken up again', async () => {
+    await open('gone');
+    await eventually(async () => expect((await status('gone'))?.reachable).toBe(true));
+    for (const verb of ['inspectEngine', 'allocateHost'] as const)
+      engine('gone').fail(verb, unreachable);
+    const keys = Array.from({ length: 8 }, (_, n) => `gone-${n}`);
+    for (const key of keys) await host(key, 'gone');
+    for (const key of keys) await fleet.hostCommand('DEPLOY', key);
+    // The open breaker has it asked at once, not in a minute.
+    await eventually(async () =>
+      expect(await status('gone')).toMatchObject({
+        ...{ reachable: false, version: '1', platform: 'scripted/none' },
+        failure: { code: 'ENGINE_UNREACHABLE', message: 'No engine answers.' },
+      }),
+    );
+    await eventually(async () => {
+      const rows = await query<{ code: string; attempt: number }>(
+        `select first_cause ->> 'code' as code, attempt from work where kind = 'ALLOCATE_HOST'`,
+      );
+      expect(rows).toHaveLength(8);
+      const codes = new Set(rows.map(({ code }) => code));
+      expect([...codes]).toEqual(expect.arrayContaining(['PROVIDER_UNREACHABLE']));
+    });
+    const asked = engine('gone').calls.filter(({ verb }) => verb === 'allocateHost').length;
+    const attempts = await query<{ n: number }>(
+      `select sum(attempt)::int as n from work where kind = 'ALLOCATE_HOST'`,
+    );
+    expect(asked).toBeLessThan(attempts[0]?.n ?? 0);
+
+    engine('gone').heal();
+    await hasten('gone');
+    for (const key of keys) await fleet.until(key, 'RUNNING', 60);
+    expect(await status('gone')).toMatchObject({ reachable: true, failure: null });
+  }, 90_000);
+
+  test('one whose credentials do not open says which key they need', async () => {
+    await open('locked');
+    const keys = secretKeys([newKey()]);
+    const [row] = await query<{ id: string }>(
+      `select id from compute_providers where key = 'locked'`,
+    );
+    const secrets = keys.seal({ clientKey: 'k' }, providerPlace(row?.id ?? ''));
+    await query(
+      `update compute_providers set version = 2, secrets = $1::text::jsonb where key = 'locked'`,
+      [JSON.stringify(secrets)],
+    );
+    await hasten('locked');
+    await eventually(async () =>
+      expect(await status('locked')).toMatchObject({
+        reachable: false,
+        failure: { code: 'SECRETS_KEY_MISSING', message: expect.stringContaining(keys.id ?? '-') },
+      }),
+    );
+  });
+
+  test('a check that hangs delays no other', async () => {
+    await open('silent', 'loud');
+    await eventually(async () => expect((await status('silent'))?.reachable).toBe(true));
+    engine('silent').hang('inspectEngine');
+    await hasten('silent');
+    const asked = () => engine('silent').calls.filter(({ verb }) => verb === 'inspectEngine');
+    await eventually(async () => expect(asked().length).toBeGreaterThan(1));
+    const before = (await status('loud'))?.checkedAt;
+    await hasten('loud');
+    await eventually(async () => expect((await status('loud'))?.checkedAt).not.toBe(before));
+    await eventually(
+      async () =>
+        expect(await status('silent')).toMatchObject({
+          reachable: false,
+          failure: { code: 'DRIVER_SILENT' },
+        }),
+      30,
+    );
+  }, 60_000);
+});
