@@ -17,7 +17,10 @@ const mayImport: Record<string, readonly string[]> = {
   timing: [],
   store: ['lifecycle/', 'timing/'],
   drivers: [...['types lifecycle/', 'lifecycle/dns-name.ts', 'lifecycle/image-name.ts'], 'timing/'],
-  executor: ['lifecycle/', 'store/', 'drivers/driver.ts', 'drivers/dns/provider.ts', 'timing/'],
+  executor: [
+    ...['lifecycle/', 'store/', 'drivers/driver.ts', 'drivers/dns/provider.ts'],
+    ...['drivers/registry/repository.ts', 'timing/'],
+  ],
   feed: ['lifecycle/', 'store/', 'timing/'],
   api: ['lifecycle/', 'store/', 'feed/'],
   server: ['api/', 'feed/', 'store/', 'http/', 'timing/'],

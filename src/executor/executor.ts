@@ -25,6 +25,7 @@ import { type Maintenance, startMaintenance } from './maintenance.ts';
 import { ProviderChecks } from './provider-checks.ts';
 import { type DriverOpener, ProviderDrivers } from './provider-drivers.ts';
 import { runtimeWork } from './runtime-work.ts';
+import { tagWork } from './tag-work.ts';
 import type { WorkContext } from './work-handler.ts';
 import { startWorker, type Worker } from './worker.ts';
 
@@ -62,6 +63,9 @@ const deadlines: Claimable = {
   limit: 32,
 };
 
+/** A registry that hangs delays other registries alone. */
+const registries: Claimable = { kinds: ['SYNC_CONTAINER_TAGS'], driver: null, limit: 8 };
+
 /**
  * Each group of a kind of providers has a budget of its own, so that a driver that hangs in one kind of work
  * delays neither other kinds of work nor other kinds of providers. Providers with a driver of their own have
@@ -98,7 +102,7 @@ const fencedRetrySeconds = 0.05;
 const stopMs = 2_000;
 const abortedMs = 1_000;
 
-const handlers = { ...hostWork, ...runtimeWork };
+const handlers = { ...hostWork, ...runtimeWork, ...tagWork };
 
 /** One statement for all keys that are requested in one tick. */
 const createBatches = <Key, Value>(loadMany: (keys: readonly Key[]) => Promise<Value[]>) =>
@@ -141,7 +145,7 @@ class RunningExecutor implements Executor {
       onError: (error) => options.log.warn({ err: error }, 'a driver did not end well'),
     });
     this.#providerChecks = new ProviderChecks(store, this.#drivers, options.log);
-    this.#groups = [deadlines, ...this.#drivers.kinds.flatMap(groupsOf)];
+    this.#groups = [deadlines, registries, ...this.#drivers.kinds.flatMap(groupsOf)];
     this.#targets = createBatches(async (ids: readonly string[]) => {
       const found = await instanceTargets(store, ids);
       return ids.map((id) => found.get(id) ?? null);

@@ -9,15 +9,18 @@ export interface OperationToCancel {
   readonly id: string;
   readonly kind: OperationKind;
   readonly status: OperationStatus;
-  /** Null: an operation of a host. */
+  /** Null: an operation of a host or a container repository. */
   readonly instanceId: string | null;
 }
 
 /** Why it cannot be cancelled, and what to do instead. */
 function refuseCancel({ id, kind, status, instanceId }: OperationToCancel): Refusal {
-  const remedy = instanceId
-    ? 'Stop the instance by force: stopInstance(force: true).'
-    : 'Remove the host by force: removeHost(force: true).';
+  const remedy =
+    kind === 'SYNC_CONTAINER_TAGS'
+      ? 'It ends by itself, at its deadline at the latest.'
+      : instanceId
+        ? 'Stop the instance by force: stopInstance(force: true).'
+        : 'Remove the host by force: removeHost(force: true).';
   const message = isActive(status)
     ? `${kind} has begun and cannot be cancelled. ${remedy}`
     : `${kind} is over (${status}); there is nothing to cancel.`;

@@ -112,6 +112,7 @@ export const workKinds = [
   'WATCH_RUNTIME',
   'CONTINUE_RESTART',
   'INSTANCE_DEADLINE',
+  'SYNC_CONTAINER_TAGS',
 ] as const;
 export type WorkKind = (typeof workKinds)[number];
 

@@ -31,6 +31,7 @@ export const operationKinds = [
   'RESTART_HOST',
   'RESTART_CONTAINER',
   'REMOVE_HOST',
+  'SYNC_CONTAINER_TAGS',
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
 

@@ -22,6 +22,8 @@ export interface Fleet extends Api {
   readonly driver: ReturnType<typeof createScriptedDriver>;
   readonly runtime: RuntimeScript;
   executor: Executor;
+  /** Starts another one, when that has been stopped. */
+  restartExecutor(): Promise<void>;
   /** Asks as the runtime of a run. */
   askAs(run: { runId: string; instanceId: string }, document: string, input: Data): Promise<Data>;
   /** Events of a subscription. */
@@ -52,15 +54,16 @@ export async function openFleet(kind: StoreKind): Promise<Fleet> {
       return [{ server: 'test', addresses }];
     },
   };
-  const executor = await startExecutor(api.store, {
-    drivers: [driver],
-    dns,
-    endpoint: () => 'ws://127.0.0.1:1/graphql',
-    name: 'test',
-    heartbeatSeconds: 1,
-    settleSeconds: 0,
-    log: { warn: () => undefined, error: (details) => console.error(details) },
-  });
+  const start = () =>
+    startExecutor(api.store, {
+      drivers: [driver],
+      dns,
+      endpoint: () => 'ws://127.0.0.1:1/graphql',
+      name: 'test',
+      heartbeatSeconds: 1,
+      settleSeconds: 0,
+      log: { warn: () => undefined, error: (details) => console.error(details) },
+    });
   const players: Promise<unknown>[] = [];
   const streams = new Set<AsyncIterator<unknown>>();
 
@@ -80,7 +83,10 @@ export async function openFleet(kind: StoreKind): Promise<Fleet> {
     ...api,
     driver,
     runtime,
-    executor,
+    executor: await start(),
+    async restartExecutor() {
+      fleet.executor = await start();
+    },
     async askAs(run, document, input) {
       const { data, errors } = await execute({
         schema: api.schema,
@@ -133,7 +139,7 @@ export async function openFleet(kind: StoreKind): Promise<Fleet> {
       }),
     async close() {
       for (const source of streams) await source.return?.();
-      await executor.stop();
+      await fleet.executor.stop();
       await Promise.allSettled(players);
       await driver.close();
       await api.close();

@@ -369,8 +369,11 @@ describe('a registry that cannot be asked', () => {
     await expect(open(denied.host).tagNames(signal)).rejects.toEqual(
       lasting('REGISTRY_ACCESS_DENIED', /give this user the right to pull/),
     );
+    const helm = await startScripted(() => json({ mediaType: 'application/vnd.helm' }));
+    await expect(open(helm.host).resolve('1.0', null, signal)).rejects.toEqual(
+      lasting('MANIFEST_UNSUPPORTED', /type "application\/vnd\.helm" there, which is no image/),
+    );
     const manifests: readonly [unknown, RegExp][] = [
-      [{ mediaType: 'application/vnd.docker.distribution.manifest.v1+json' }, /not supported/],
       [{ mediaType: 'application/vnd.oci.image.index.v1+json' }, /list of manifests is none/],
       [{ mediaType: 'application/vnd.oci.image.manifest.v1+json' }, /has no size/],
       [[], /no JSON object/],

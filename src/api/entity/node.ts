@@ -8,13 +8,13 @@ import { GraphQLError, type GraphQLResolveInfo } from 'graphql';
 import type { Actor as ActorShape } from '../../lifecycle/change.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
-import { ActorKind, type ResourceKindName } from '../base/enums.ts';
+import { ActorKind } from '../base/enums.ts';
 import { parseGlobalId } from '../base/ids.ts';
 import { readRows } from '../base/reads.ts';
 
 export const Node = builder.nodeInterfaceRef();
 
-/** A row of `instances` or `hosts`; `asResource` marks it with its type. */
+/** A row of `instances`, `hosts` or `container_repositories`; `asResource` marks it with its type. */
 export interface ResourceRow {
   readonly id: string;
   readonly key: string;
@@ -88,7 +88,13 @@ const nodeTables = {
 } as const;
 export type NodeTypeName = keyof typeof nodeTables;
 
-const resourceTypes = { INSTANCE: 'Instance', HOST: 'Host' } as const;
+const resourceTypes = {
+  INSTANCE: 'Instance',
+  HOST: 'Host',
+  CONTAINER_REPOSITORY: 'ContainerRepository',
+} as const;
+/** The kinds of what is a Resource. */
+export type AnyResourceKind = keyof typeof resourceTypes;
 
 /** Marks a row with its type, for fields that return an interface or a union. */
 function asNode<Row extends object>(type: NodeTypeName, row: Row): Row {
@@ -97,7 +103,7 @@ function asNode<Row extends object>(type: NodeTypeName, row: Row): Row {
 }
 
 /** The same by kind of resource, for fields of type Resource. */
-export function asResource<Row extends ResourceRow>(kind: ResourceKindName, row: Row): Row {
+export function asResource<Row extends ResourceRow>(kind: AnyResourceKind, row: Row): Row {
   return asNode(resourceTypes[kind], row);
 }
 
@@ -135,9 +141,9 @@ export function findTogether<Row extends object = ResourceRow>(
   return context.loaders.load(field, id, (ids) => findNodes<Row>(type, ids, { context, info }));
 }
 
-/** The instance or host with that uuid, for a field of type Resource. */
+/** The resource with that uuid, for a field of type Resource. */
 export const findResource = (
-  { kind, id }: { kind: ResourceKindName; id: string },
+  { kind, id }: { kind: AnyResourceKind; id: string },
   request: { context: Context; info: GraphQLResolveInfo },
 ): Promise<ResourceRow | null> => findTogether(resourceTypes[kind], id, request);
 

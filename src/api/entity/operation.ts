@@ -37,13 +37,14 @@ export const Operation = builder.drizzleNode('operations', {
         with: {
           instance: nested({} as never, undefined, 'Instance') as object,
           host: nested({} as never, undefined, 'Host') as object,
+          containerRepository: nested({} as never, undefined, 'ContainerRepository') as object,
         },
       }),
       extensions: {
         pothosDrizzleLoaded: (row: Record<string, unknown>) => row.instance !== undefined,
       },
-      resolve: ({ resourceKind, instance, host }) =>
-        asResource(resourceKind, (instance ?? host) as never),
+      resolve: ({ resourceKind, instance, host, containerRepository }) =>
+        asResource(resourceKind, (instance ?? host ?? containerRepository) as never),
     }),
     requestedBy: t.field({ type: Actor, resolve: ({ requestedBy }) => requestedBy as never }),
     reason: t.string({ nullable: true, resolve: ({ reason }) => reason }),
@@ -99,6 +100,7 @@ export interface OperationFilterShape {
   active?: boolean | null;
   instance?: readonly string[] | null;
   host?: readonly string[] | null;
+  containerRepository?: readonly string[] | null;
   createdAt?: Span | null;
 }
 
@@ -109,14 +111,18 @@ const OperationFilter: InputRef<OperationFilterShape> = builder.inputType('Opera
     active: t.boolean(),
     instance: t.idList(),
     host: t.idList(),
+    containerRepository: t.idList(),
     createdAt: t.field({ type: TimeRange }),
   }),
 });
 
-function eitherOf({ instance, host }: OperationFilterShape): Where {
+function eitherOf({ instance, host, containerRepository }: OperationFilterShape): Where {
   const any = [
     ...(instance ? [{ instance: anyNamed('Instance', instance) }] : []),
     ...(host ? [{ host: anyNamed('Host', host) }] : []),
+    ...(containerRepository
+      ? [{ containerRepository: anyNamed('ContainerRepository', containerRepository) }]
+      : []),
   ];
   return any.length ? { OR: any } : {};
 }

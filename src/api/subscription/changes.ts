@@ -7,7 +7,13 @@ import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { ResourceKind, type ResourceKindName } from '../base/enums.ts';
 import { ComputeProvider } from '../entity/compute-provider.ts';
-import { asResource, findResource, findTogether, Resource } from '../entity/node.ts';
+import {
+  type AnyResourceKind,
+  asResource,
+  findResource,
+  findTogether,
+  Resource,
+} from '../entity/node.ts';
 import { HostTransition, InstanceTransition } from '../entity/transition.ts';
 import { badInput } from '../list/page.ts';
 import { type EventRow, feedSource } from './feed-events.ts';
@@ -31,7 +37,7 @@ const ResourceChange = builder.objectRef<EventRow>('ResourceChange').implement({
     resource: t.field({
       type: Resource,
       resolve: async ({ resourceKind, resourceId }, _args, context, info) => {
-        const kind = resourceKind as ResourceKindName;
+        const kind = resourceKind as AnyResourceKind;
         const row = await findResource({ kind, id: resourceId }, { context, info });
         if (!row) throw new Error(`No ${kind} ${resourceId} in the store.`);
         return asResource(kind, row);
@@ -89,6 +95,7 @@ interface ChangeFilterShape {
   instance?: readonly string[] | null;
   host?: readonly string[] | null;
   computeProvider?: readonly string[] | null;
+  containerRepository?: readonly string[] | null;
 }
 
 const ChangeFilter = builder.inputType('ChangeFilter', {
@@ -97,16 +104,20 @@ const ChangeFilter = builder.inputType('ChangeFilter', {
     instance: t.idList(),
     host: t.idList(),
     computeProvider: t.idList(),
+    containerRepository: t.idList(),
   }),
 });
 
 /** The changes that a filter selects, and the resources that it names. */
 function selectionOf(context: Context, filter: ChangeFilterShape | null | undefined) {
-  const { resourceKind, instance, host, computeProvider } = filter ?? {};
+  const { resourceKind, instance, host, computeProvider, containerRepository } = filter ?? {};
   const all = [
     ...(instance ? [namedResources(context, 'Instance', instance)] : []),
     ...(host ? [namedResources(context, 'Host', host)] : []),
     ...(computeProvider ? [namedResources(context, 'ComputeProvider', computeProvider)] : []),
+    ...(containerRepository
+      ? [namedResources(context, 'ContainerRepository', containerRepository)]
+      : []),
   ];
   const named = all.length > 0 ? { lookUp: () => lookUp(all) } : null;
   const matches = (event: LogEvent): boolean =>

@@ -8,6 +8,7 @@ const kinds = {
   Instance: 'INSTANCE',
   Host: 'HOST',
   ComputeProvider: 'COMPUTE_PROVIDER',
+  ContainerRepository: 'CONTAINER_REPOSITORY',
 } as const;
 
 export interface NamedResources {
@@ -72,6 +73,8 @@ function rowsOf(
       return readsOf(context, 'instances').findMany(wanted);
     case 'Host':
       return readsOf(context, 'hosts').findMany(wanted);
+    case 'ContainerRepository':
+      return readsOf(context, 'containerRepositories').findMany(wanted);
     case 'ComputeProvider':
       return readsOf(context, 'computeProviders').findMany(wanted);
     default:

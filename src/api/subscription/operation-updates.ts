@@ -94,6 +94,7 @@ async function readWithNeighbours(
   for (const neighbour of [
     row.instanceId,
     row.hostId,
+    row.containerRepositoryId,
     row.parentId,
     ...children.map(({ id }) => id),
   ])

@@ -1,5 +1,5 @@
 /** Manifests of images and of lists of images, as Docker and OCI have them. */
-import { invalidAnswer } from './failure.ts';
+import { invalidAnswer, lasting } from './failure.ts';
 import { isObject, type JsonObject } from './json.ts';
 
 export interface Platform {
@@ -58,7 +58,10 @@ export function parseManifest(
   if (indexTypes.includes(type)) return { kind: 'INDEX', images: entries(host, value.manifests) };
   if (imageTypes.includes(type)) return image(host, value);
   const shown = JSON.stringify(type.slice(0, 100));
-  throw invalidAnswer(host, `the manifest is of the type ${shown}, which is not supported`);
+  throw lasting(
+    'MANIFEST_UNSUPPORTED',
+    `${host} has something of the type ${shown} there, which is no image that can be run: choose another tag.`,
+  );
 }
 
 function image(host: string, { config, layers }: JsonObject): ImageManifest {

@@ -20,6 +20,7 @@ import {
   type UpdateEntryInput,
   updateEntry,
 } from './catalogue.ts';
+import { type ContainerCredentialsInput, credentialColumns } from './container-credentials.ts';
 import { save } from './save.ts';
 import { expectNoInstances } from './usage.ts';
 
@@ -28,6 +29,8 @@ export interface CreateContainerRepositoryInput extends CreateEntryInput {
   /** Oldest first. */
   tags?: readonly string[] | null;
   defaultTag?: string | null;
+  credentials?: ContainerCredentialsInput | null;
+  insecure?: boolean | null;
 }
 
 export interface UpdateContainerRepositoryInput extends UpdateEntryInput {
@@ -35,6 +38,8 @@ export interface UpdateContainerRepositoryInput extends UpdateEntryInput {
   containerRepository: string;
   image?: string | null;
   defaultTag?: string | null;
+  credentials?: ContainerCredentialsInput | null;
+  insecure?: boolean | null;
 }
 
 export interface AddContainerTagInput extends GuardedInput {
@@ -63,12 +68,17 @@ export function createContainerRepository(
     ...kind,
     field: 'createContainerRepository',
     input,
-    columns({ problems }) {
+    columns({ problems, id }) {
       checkImage(problems, input.image);
       checkTags(problems, given);
       if (!given.includes(defaultTag)) checkTag(problems, defaultTag, 'defaultTag');
       if (tags.length > 1000) problems.issue('tags', 'Too many: give 1,000 at most.');
-      return { image: input.image, defaultTag };
+      const { image, insecure } = input;
+      const credentials = credentialColumns(problems, {
+        ...{ keys: store.secretKeys, id, image, before: null },
+        input: input.credentials ?? null,
+      });
+      return { image, defaultTag, ...credentials, insecure: insecure ?? false };
     },
     async created(tx, repositoryId) {
       const { organizationId } = caller;
@@ -102,7 +112,7 @@ export function updateContainerRepository(
     field: 'updateContainerRepository',
     input,
     reference: input.containerRepository,
-    required: ['image', 'defaultTag'],
+    required: ['image', 'defaultTag', 'insecure'],
     async columns(current, { tx, problems }) {
       if (typeof input.image === 'string') checkImage(problems, input.image);
       if (
@@ -115,7 +125,26 @@ export function updateContainerRepository(
           `${current.key} has no tag ${input.defaultTag}: add it with addContainerTag.`,
         );
       }
-      return { image: input.image ?? undefined, defaultTag: input.defaultTag ?? undefined };
+      const image = input.image ?? current.image;
+      const credentials = credentialColumns(problems, {
+        ...{ keys: store.secretKeys, id: current.id, image, before: current },
+        input: input.credentials,
+      });
+      return {
+        ...credentials,
+        image: input.image ?? undefined,
+        defaultTag: input.defaultTag ?? undefined,
+        insecure: input.insecure ?? undefined,
+        ...(image === current.image ? {} : { tagsSyncedAt: null }),
+      };
+    },
+    async updated(tx, current, { image }) {
+      if (image === undefined || image === current.image) return;
+      // What was read of the image before says nothing about this one.
+      await tx
+        .update(containerTags)
+        .set({ digest: null, imageCreatedAt: null, sizeBytes: null })
+        .where(eq(containerTags.repositoryId, current.id));
     },
   });
 }

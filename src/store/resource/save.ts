@@ -11,10 +11,11 @@ import type { LoggedResourceKind } from '../table/values.ts';
 
 /** A row of the log that a save appends. */
 export interface Logged {
-  readonly kind: 'CREATED' | 'UPDATED' | 'ARCHIVED';
+  readonly kind: 'CREATED' | 'UPDATED' | 'ARCHIVED' | 'OPERATION';
   readonly resource: LoggedResourceKind;
   readonly id: string;
   readonly sequence: number;
+  readonly operationId?: string;
   readonly details?: Record<string, unknown>;
 }
 
@@ -27,6 +28,8 @@ export interface Saved {
   readonly id: string;
   /** Of a host before that of an instance. */
   readonly logged?: readonly Logged[];
+  /** It made work that is due. */
+  readonly work?: true;
 }
 
 /** Attempts before a save that keeps losing a race is given up. */
@@ -43,11 +46,11 @@ export async function save<Input extends CommonInput>(
 ): Promise<SaveResult> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const { id, revision } = await store.database.drizzle.transaction(async (tx) => {
+      const { id, revision, work } = await store.database.drizzle.transaction(async (tx) => {
         const problems = new Problems();
         checkCommon(problems, request.input);
         const before = problems.any ? null : await takeKey(tx, caller, request);
-        if (before) return { id: before, revision: null };
+        if (before) return { id: before, revision: null, work: false };
         const saved = await request.change(tx, problems);
         problems.throwIfAny();
         await completeKey(tx, caller, { ...request, resourceId: saved.id });
@@ -55,9 +58,10 @@ export async function save<Input extends CommonInput>(
         return {
           id: saved.id,
           revision: await append(tx, caller, { logged: saved.logged ?? [], reason }),
+          work: saved.work ?? false,
         };
       });
-      if (revision !== null) store.committed({ revision, work: false });
+      if (revision !== null || work) store.committed({ revision, work });
       return { outcome: 'SAVED', id };
     } catch (error) {
       if (error instanceof NotSaved) return error.result;
@@ -97,16 +101,16 @@ const racedConstraints: ReadonlySet<string> = new Set([
 ]);
 
 /** Appends to the log, all with one revision, and says which. */
-async function append(
+export async function append(
   tx: Transaction,
-  caller: Caller,
-  { logged, reason }: { logged: readonly Logged[]; reason: string | undefined },
+  caller: Pick<Caller, 'organizationId' | 'actor'>,
+  { logged, reason }: { logged: readonly Logged[]; reason?: string | undefined },
 ): Promise<number | null> {
   if (logged.length === 0) return null;
   const rows = await tx
     .insert(log)
     .values(
-      logged.map(({ kind, resource, id, sequence, details }, place) => ({
+      logged.map(({ kind, resource, id, sequence, operationId, details }, place) => ({
         // Drawn by the INSERT itself, by its first row: the reader of the log relies on that.
         revision: place === 0 ? sql`nextval('log_revisions')` : sql`currval('log_revisions')`,
         place,
@@ -115,6 +119,7 @@ async function append(
         resourceKind: resource,
         resourceId: id,
         sequence,
+        operationId,
         at: sql`clock_timestamp()`,
         actor: { ...caller.actor },
         details: { ...details, ...(reason === undefined ? {} : { reason }) },

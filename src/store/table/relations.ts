@@ -17,6 +17,7 @@ export const relations = defineRelations(schema, (r) => ({
   },
   containerRepositories: {
     tags: r.many.containerTags(),
+    operations: r.many.operations(),
     instances: r.many.instances(),
   },
   containerTags: {
@@ -108,6 +109,10 @@ export const relations = defineRelations(schema, (r) => ({
   operations: {
     instance: r.one.instances({ from: r.operations.instanceId, to: r.instances.id }),
     host: r.one.hosts({ from: r.operations.hostId, to: r.hosts.id }),
+    containerRepository: r.one.containerRepositories({
+      from: r.operations.containerRepositoryId,
+      to: r.containerRepositories.id,
+    }),
     parent: r.one.operations({ from: r.operations.parentId, to: r.operations.id }),
     children: r.many.operations({ from: r.operations.id, to: r.operations.parentId }),
   },

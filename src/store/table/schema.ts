@@ -37,6 +37,7 @@ import {
   deploymentTypes,
   editions,
   logLevels,
+  type RepositoryState,
   resourceKinds,
   storages,
 } from './values.ts';
@@ -153,7 +154,20 @@ export const solutionVersions = pgTable(
 
 export const containerRepositories = pgTable(
   'container_repositories',
-  { ...configured(), image: text('image').notNull(), defaultTag: text('default_tag').notNull() },
+  {
+    ...configured(),
+    image: text('image').notNull(),
+    defaultTag: text('default_tag').notNull(),
+    /** Who the registry is asked as; null: anybody. */
+    username: text('username'),
+    password: jsonb('password').$type<Sealed>(),
+    insecure: boolean('insecure').notNull().default(false),
+    state: text('state').$type<RepositoryState>().notNull().default('READY'),
+    /** Counts the changes of `state`. */
+    sequence: integer('sequence').notNull().default(0),
+    /** When its tags were last read from its registry. */
+    tagsSyncedAt: time('tags_synced_at'),
+  },
   (t) => [unique('container_repositories_key').on(t.organizationId, t.key)],
 );
 
@@ -167,6 +181,10 @@ export const containerTags = pgTable(
       .references(() => containerRepositories.id),
     tag: text('tag').notNull(),
     createdAt: time('created_at').notNull().default(sql`clock_timestamp()`),
+    /** What it named when it was last read from the registry; null: it was not there, or never read. */
+    digest: text('digest'),
+    imageCreatedAt: time('image_created_at'),
+    sizeBytes: big('size_bytes'),
   },
   (t) => [unique('container_tags_tag').on(t.repositoryId, t.tag)],
 );
@@ -413,9 +431,14 @@ export const operations = pgTable(
     status: operationStatus('status').notNull(),
     phase: text('phase'),
     progress: doublePrecision('progress'),
-    resourceKind: resourceKind('resource_kind').$type<'INSTANCE' | 'HOST'>().notNull(),
+    resourceKind: resourceKind('resource_kind')
+      .$type<'INSTANCE' | 'HOST' | 'CONTAINER_REPOSITORY'>()
+      .notNull(),
     instanceId: uuid('instance_id').references(() => instances.id),
     hostId: uuid('host_id').references(() => hosts.id),
+    containerRepositoryId: uuid('container_repository_id').references(
+      () => containerRepositories.id,
+    ),
     requestedBy: jsonb('requested_by').$type<{ kind: string; name: string }>().notNull(),
     reason: text('reason'),
     parentId: uuid('parent_id'),
@@ -433,11 +456,18 @@ export const operations = pgTable(
     uniqueIndex('operations_active_host')
       .on(t.hostId)
       .where(sql.raw(`status in ${active} and host_id is not null`)),
+    uniqueIndex('operations_active_container_repository')
+      .on(t.containerRepositoryId)
+      .where(sql.raw(`status in ${active} and container_repository_id is not null`)),
     index('operations_list').on(t.organizationId, t.createdAt, t.id),
     index('operations_instance').on(t.instanceId, t.createdAt),
     index('operations_host').on(t.hostId, t.createdAt),
+    index('operations_container_repository').on(t.containerRepositoryId, t.createdAt),
     index('operations_parent').on(t.parentId),
-    check('operations_resource', sql`num_nonnulls(instance_id, host_id) = 1`),
+    check(
+      'operations_resource',
+      sql`num_nonnulls(instance_id, host_id, container_repository_id) = 1`,
+    ),
   ],
 );
 

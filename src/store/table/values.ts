@@ -27,6 +27,15 @@ export const changeKinds = [
 ] as const;
 export type ChangeKind = (typeof changeKinds)[number];
 
+/** A container repository is SYNCING while its tags are read from its registry. */
+export const repositoryStates = ['READY', 'SYNCING'] as const;
+export type RepositoryState = (typeof repositoryStates)[number];
+
 /** What rows of the log are about. */
-export const resourceKinds = ['INSTANCE', 'HOST', 'COMPUTE_PROVIDER'] as const;
+export const resourceKinds = [
+  'INSTANCE',
+  'HOST',
+  'COMPUTE_PROVIDER',
+  'CONTAINER_REPOSITORY',
+] as const;
 export type LoggedResourceKind = (typeof resourceKinds)[number];
