@@ -4,6 +4,7 @@ import { CheckField, ChoiceField, TextField } from '../form/fields.tsx';
 import { createForm } from '../form/form.ts';
 import { IssueSummary } from '../form/issues.tsx';
 import { choices, loadChoices } from './choices.ts';
+import { TagsFromRegistry } from './tags-from-registry.tsx';
 
 const form = createForm('tag', () => ({ containerRepository: '', tag: '', default: false }));
 const added = signal<string | null>(null);
@@ -46,6 +47,7 @@ export function AddTag() {
           ...choices.value.repositories.map(({ key, name }) => ({ value: key, text: name })),
         ]}
       />
+      {repository && <TagsFromRegistry repository={repository} />}
       <TextField
         {...{ form, path: 'tag', label: 'Tag', required: true, isCode: true }}
         value={values.tag}

@@ -20,6 +20,14 @@ export interface HostChoice extends Named {
 
 export interface RepositoryChoice extends Named {
   readonly image: string;
+  readonly registry: string;
+  /** SYNCING: its tags are being read. */
+  readonly stateName: string;
+  readonly tagsSyncedAt: string | null;
+  readonly lastTagSync: {
+    readonly progress: number | null;
+    readonly failure: { readonly message: string } | null;
+  } | null;
   readonly defaultTag: string;
   readonly tags: readonly { readonly name: string }[];
 }
@@ -70,7 +78,8 @@ const document = `query ($host: String, $devices: String) {
   solutions(first: 200) { nodes { key name latestVersion { version } } }
   hosts(first: 200, filter: { text: $host }) {
     totalCount nodes { key name state size dnsName removing } }
-  containerRepositories(first: 200) { nodes { key name image defaultTag tags { name } } }
+  containerRepositories(first: 200) { nodes { key name image defaultTag tags { name }
+    registry stateName tagsSyncedAt lastTagSync { progress failure { message } } } }
   deviceRepositories(first: 200, filter: { used: false, text: $devices }) {
     totalCount nodes { key name storage } }
   billingSubscriptions(first: 200) { nodes { key name trial } }

@@ -5,6 +5,7 @@ import type { Form } from '../form/form.ts';
 import { choices } from './choices.ts';
 import { configurationPath, type InstanceValues } from './instance-input.ts';
 import { sizes, storages } from './resources.ts';
+import { TagsFromRegistry } from './tags-from-registry.tsx';
 
 const editions = [
   { value: 'APP', text: 'App', hint: 'stands alone on one machine' },
@@ -95,6 +96,7 @@ function ImageFields({ form }: { form: Form<InstanceValues> }) {
           ...(repository?.tags ?? []).map(({ name }) => ({ value: name, text: name })),
         ]}
       />
+      {repository && <TagsFromRegistry repository={repository} />}
     </>
   );
 }

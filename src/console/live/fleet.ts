@@ -140,7 +140,8 @@ async function readPage(query: string, after: string | null): Promise<Page> {
 function take({ data }: StreamEvent<Change>): void {
   const change = data?.changes;
   const answer = change?.instance ?? change?.host ?? change?.resource;
-  if (!answer) return;
+  // A container repository has neither row.
+  if (!answer?.id) return;
   if (change?.kind === 'ARCHIVED' || answer.archivedAt) rows.delete(answer.id);
   else put(rows, answer);
   redraw();

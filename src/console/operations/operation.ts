@@ -48,7 +48,7 @@ export async function readOperations(first: number, filter: object): Promise<Ope
 export const operationKinds = [
   ...['DEPLOY_INSTANCE', 'START_INSTANCE', 'PAUSE_INSTANCE', 'RESUME_INSTANCE', 'STOP_INSTANCE'],
   ...['RESTART_INSTANCE', 'DETACH_INSTANCE', 'DEPLOY_HOST', 'RESTART_HOST', 'RESTART_CONTAINER'],
-  'REMOVE_HOST',
+  ...['REMOVE_HOST', 'SYNC_CONTAINER_TAGS'],
 ] as const;
 
 export const statuses: Readonly<Record<string, { readonly tone: Tone; readonly shape: Shape }>> = {
