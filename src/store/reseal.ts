@@ -1,13 +1,15 @@
 /** Seals anew what is stored in clear or under another key: at each start, and when the key is rotated. */
 import { asc, eq, inArray } from 'drizzle-orm';
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Store } from './commit/store.ts';
 import type { Database } from './database/database.ts';
 import type { Transaction } from './input/caller.ts';
 import { writeSettings } from './resource/secret-settings.ts';
+import { passwordPlace } from './secret/container-repository.ts';
 import { keyIdOf, SecretError, type SecretKeys, sealedPattern } from './secret/keys.ts';
 import { providerPlace } from './secret/provider.ts';
 import { resealedSettings } from './secret/settings.ts';
-import { computeProviders, instances } from './table/schema.ts';
+import { computeProviders, containerRepositories, instances } from './table/schema.ts';
 
 /** Rows that one transaction locks. */
 const batchRows = 200;
@@ -52,32 +54,48 @@ const sources: readonly Source[] = [
       await writeSettings(tx, after);
     },
   },
-  {
-    secrets: `select id, ${keyIdSql('secrets')} as key_id from compute_providers
-               where secrets is not null`,
+  sealedColumn(computeProviders, 'secrets', {
+    ...{ name: 'compute_providers.secrets', place: providerPlace },
+    what: 'credentials of compute provider',
+  }),
+  sealedColumn(containerRepositories, 'password', {
+    ...{ name: 'container_repositories.password', place: passwordPlace },
+    what: 'password of container repository',
+  }),
+];
+
+/** A column that holds one secret of its row. `name`: in SQL, with its table. */
+function sealedColumn<Table extends typeof computeProviders | typeof containerRepositories>(
+  table: Table,
+  column: keyof Table & string,
+  { name, place, what }: { name: string; place(id: string): string; what: string },
+): Source {
+  const sealed = table[column] as unknown as PgColumn;
+  return {
+    secrets: `select id, ${keyIdSql(name)} as key_id from ${name.split('.')[0]}
+               where ${name} is not null`,
     async reseal(tx, ids, { keys, isDue, onError }) {
       const rows = await tx
-        .select()
-        .from(computeProviders)
-        .where(inArray(computeProviders.id, [...ids]))
-        .orderBy(asc(computeProviders.id))
+        .select({ id: table.id, key: table.key, sealed })
+        .from(table as PgTable)
+        .where(inArray(table.id, [...ids]))
+        .orderBy(asc(table.id))
         .for('update');
-      for (const { id, key, secrets } of rows) {
-        if (secrets === null || !isDue(keyIdOf(secrets))) continue;
-        const place = providerPlace(id);
+      for (const { id, key, sealed: before } of rows) {
+        if (before === null || !isDue(keyIdOf(before))) continue;
         try {
-          const sealed = keys.seal(keys.open(secrets, place), place);
+          const after = keys.seal(keys.open(before, place(id)), place(id));
           await tx
-            .update(computeProviders)
-            .set({ secrets: sealed })
-            .where(eq(computeProviders.id, id));
+            .update(table as PgTable)
+            .set({ [column]: after } as never)
+            .where(eq(table.id, id));
         } catch (error) {
-          onError(`credentials of compute provider ${key}`, error);
+          onError(`${what} ${key}`, error);
         }
       }
     },
-  },
-];
+  };
+}
 
 /** The ids of the keys that sealed what is stored. */
 export async function storedKeyIds(database: Database): Promise<string[]> {
