@@ -11,10 +11,12 @@ import { findProvider } from '../../src/store/read/providers.ts';
 import { instanceTargets } from '../../src/store/read/targets.ts';
 import { unreadableSecret } from '../../src/store/read/unreadable-secret.ts';
 import { createBillingSubscription } from '../../src/store/resource/billing-subscriptions.ts';
+import { createContainerRepository } from '../../src/store/resource/container-repositories.ts';
 import { createDeviceRepository } from '../../src/store/resource/device-repositories.ts';
 import { createInstance, updateInstance } from '../../src/store/resource/instances.ts';
 import { createSolution, publishSolutionVersion } from '../../src/store/resource/solutions.ts';
 import { rotateSecrets } from '../../src/store/rotate-secrets.ts';
+import { passwordPlace } from '../../src/store/secret/container-repository.ts';
 import { keyIdOf, newKey, SecretError, secretKeys } from '../../src/store/secret/keys.ts';
 import { providerPlace } from '../../src/store/secret/provider.ts';
 import { openSettings } from '../../src/store/secret/settings.ts';
@@ -233,15 +235,28 @@ describe.each(storeKinds)('secrets in a store on %s', (kind) => {
       'update compute_providers set secrets = $2::text::jsonb where id = $1::uuid',
       [providerId, JSON.stringify(credentials)],
     );
+    const repositoryId = await saved(
+      createContainerRepository(before, callerOf(before), {
+        ...{ key: 'images', image: 'registry.example/runtime' },
+        credentials: { username: 'fleet', password: 'open sesame' },
+      }),
+    );
     await close();
 
     const rotated = await rotateSecrets(options([next, old]));
-    expect(rotated).toEqual({ keyId: sealed.id, rows: 3, unreadable: [] });
+    expect(rotated).toEqual({ keyId: sealed.id, rows: 4, unreadable: [] });
     expect(await rotateSecrets(options([next]))).toMatchObject({ rows: 0 });
     const after = await open(next);
     for (const name of ['a1', 'a2', 'a3'])
       expect(await opened(after, name)).toEqual({ token: `hush-${name}` });
     expect(await findProvider(after, providerId)).toMatchObject({ secrets: { clientKey: 'k' } });
+    const { password } = await one<{ password: unknown }>(
+      after,
+      'select password from container_repositories where key = $1',
+      ['images'],
+    );
+    const opens = after.secretKeys.open(password, passwordPlace(repositoryId));
+    expect(opens).toBe('open sesame');
     expect(warnings).toEqual([]);
   });
 
