@@ -117,6 +117,7 @@ export async function startDockerEngine(flags: readonly string[] = []): Promise<
       await Promise.all(
         containers.map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })),
       );
+      await docker.pruneNetworks(); // Their bridges would stay.
       await stop();
       endProcessesOf(folder);
       for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
