@@ -1,8 +1,9 @@
 /** Checks a document while it is typed: its syntax, its shape and the rules that need no server. */
-import type { Issue } from '../form/form.ts';
 import { JsonFault, type Parsed, type Place, parseJson, placeAt } from './json-map.ts';
 
-export interface PlacedIssue extends Issue, Place {
+export interface PlacedIssue extends Place {
+  readonly path: string;
+  readonly message: string;
   readonly offset: number;
 }
 
@@ -16,7 +17,15 @@ export interface Checked {
 /** The rules are loaded with the first document. */
 const loadRules = () => import('../../lifecycle/solution-rules.ts');
 
+/** A request has 1 MiB at most, and a character at least one byte. */
+const mostCharacters = 1024 * 1024;
+
 export async function checkDocument(text: string): Promise<Checked> {
+  if (text.length > mostCharacters) {
+    const message = `The document has ${text.length.toLocaleString('en')} characters; the API takes 1 MiB.`;
+    const issue = { line: 1, column: 1, offset: 0, path: '', message };
+    return { text, parsed: undefined, issues: [issue] };
+  }
   const at = (offset: number, path: string, message: string): PlacedIssue => ({
     ...placeAt(text, offset),
     ...{ offset, path, message },

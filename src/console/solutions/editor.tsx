@@ -1,4 +1,5 @@
 /** A text with line numbers, and its faults at their lines. */
+import type { VNode } from 'preact';
 import { useRef } from 'preact/hooks';
 import { sentence } from '../form/form.ts';
 import { count } from '../part/words.ts';
@@ -26,12 +27,7 @@ export function Editor({
       </label>
       <div class="editor" data-faulty={isFaulty || undefined}>
         <div class="gutter" aria-hidden="true" ref={gutter}>
-          {Array.from({ length: lines }, (_, index) => (
-            <div key={index} data-faulty={faulty.has(index + 1) || undefined}>
-              {faulty.has(index + 1) && '▲ '}
-              {index + 1}
-            </div>
-          ))}
+          <LineNumbers lines={lines} faulty={faulty} />
         </div>
         <textarea
           id={id}
@@ -67,6 +63,28 @@ export function Editor({
       </div>
     </div>
   );
+}
+
+/** A few texts for all lines: one for each fault, and one for the lines between two of them. */
+function LineNumbers({ lines, faulty }: { lines: number; faulty: ReadonlySet<number> }) {
+  const parts: VNode[] = [];
+  let first = 1;
+  const numbersTo = (end: number): void => {
+    if (end < first) return;
+    const numbers = Array.from({ length: end - first + 1 }, (_, index) => first + index);
+    parts.push(<div key={first}>{numbers.join('\n')}</div>);
+  };
+  for (const line of [...faulty].sort((a, b) => a - b)) {
+    numbersTo(line - 1);
+    parts.push(
+      <div key={line} data-faulty>
+        ▲ {line}
+      </div>,
+    );
+    first = line + 1;
+  }
+  numbersTo(lines);
+  return parts;
 }
 
 /** Puts the caret to a place, and the place into sight. */
