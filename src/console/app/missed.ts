@@ -56,7 +56,8 @@ export const missed = {
   /** The first time of the server that is known after the return. */
   confirmed(at: string): void {
     if (!gap || gap.end !== null) return;
-    const end = Date.parse(at);
+    // What nobody has changed since may have been told with an earlier time.
+    const end = Math.max(Date.parse(at), returned.value?.since.getTime() ?? 0);
     gap.end = end;
     add(gap.times.splice(0).filter((time) => time <= end).length);
   },

@@ -59,7 +59,8 @@ export const commandsOf: Readonly<Record<ResourceKind, readonly CommandKind[]>> 
     command('RESTART', 'Restart', 'restartHost'),
     command('RESTART_CONTAINER', 'Restart container', 'restartContainer'),
     command('REMOVE', 'Remove', 'removeHost', {
-      warning: 'The compute is released and its DNS record goes. The host can be deployed again.',
+      warning:
+        'No instance on it is live. The compute is released and its DNS record goes. The host can be deployed again.',
     }),
     command('FORCE_REMOVE', 'Force remove', 'removeHost', {
       force: true,
