@@ -5,15 +5,9 @@
  * succeed, and recovering from a stored handle is ordinary start-up.
  */
 
+import type { Resources } from '../lifecycle/capacity.ts';
 import type { HostDriver, HostSize } from '../lifecycle/compute.ts';
 import type { ExitCause } from '../lifecycle/instance-observations.ts';
-
-/** CPUs and memory: what a host offers, what a runtime may use, what an engine has. */
-export interface Resources {
-  /** Fractions too. */
-  readonly cpus: number;
-  readonly memoryBytes: number;
-}
 
 /** Opaque to everyone but the driver that created it; stored as JSON beside the resource. */
 export type Handle = { readonly [name: string]: unknown };

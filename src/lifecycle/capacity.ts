@@ -1,6 +1,7 @@
 /** What the instances of a host take of its capacity, and what is free for another one. */
 import { type HostSize, hostSizes, sizes } from './compute.ts';
 
+/** CPUs and memory: what a host offers, what a runtime may use, what an engine has. */
 export interface Resources {
   /** Fractions too. */
   readonly cpus: number;

@@ -4,9 +4,9 @@ import type {
   Call,
   ContainerImage,
   HostRequest,
-  Resources,
   RuntimeRequest,
 } from '../../src/drivers/driver.ts';
+import type { Resources } from '../../src/lifecycle/capacity.ts';
 
 export const image: ContainerImage = { repository: 'runtime', image: 'runtime', tag: 'latest' };
 
