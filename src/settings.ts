@@ -1,6 +1,6 @@
 /** The settings of the environment: name, default, accepted values and meaning. */
 import { defaultLimits } from './api/base/limits.ts';
-import { tsigAlgorithms } from './drivers/dns/tsig.ts';
+import { tsigAlgorithms } from './drivers/dns/tsig-algorithms.ts';
 import { defaultDeadlines } from './lifecycle/change.ts';
 import { defaultStreamLimits } from './server/wire/stream-limits.ts';
 import {

@@ -18,7 +18,7 @@ import type { Requester } from './execution/request.ts';
 import { createHttpListener } from './http.ts';
 import { createPages } from './page/page.ts';
 import { createPostHandler } from './transport/post.ts';
-import { openRunSocket, runSocketFolder } from './transport/run-socket.ts';
+import { openRunSocket, removeRunSocketFolder, runSocketFolder } from './transport/run-socket.ts';
 import { createSockets, type Sockets } from './transport/websocket.ts';
 import { createYogaHandler, type YogaHandler } from './transport/yoga.ts';
 import { createAdmission } from './wire/admission.ts';
@@ -35,6 +35,8 @@ export interface HttpServerConfig {
   readonly tlsCertFile?: string;
   readonly tlsKeyFile?: string;
   readonly dataDir: string;
+  /** Nothing of it is kept. */
+  readonly ephemeral: boolean;
   readonly adminToken?: string;
   readonly limits: ServerLimits;
   readonly streamLimits: StreamLimits;
@@ -161,6 +163,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       admission.stop,
       slowConsumers.stop,
       closeRunSocket,
+      () => config.ephemeral && removeRunSocketFolder(config.dataDir),
       rememberAddress(config.dataDir, { port, host: config.host, tls: hasTls }),
     ];
     return { drain, keys, sockets, yoga, signIn, port, release };

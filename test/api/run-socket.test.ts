@@ -1,11 +1,15 @@
 /** The Unix socket of the API for runtimes in containers. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
-import { openRunSocket, runSocketFolder } from '../../src/server/transport/run-socket.ts';
+import {
+  openRunSocket,
+  removeRunSocketFolder,
+  runSocketFolder,
+} from '../../src/server/transport/run-socket.ts';
 import { createRunKey } from '../../src/store/access-keys.ts';
 import { openFleet } from './fleet.ts';
 import { type Run, startServer } from './runtime-link.ts';
@@ -77,4 +81,20 @@ test('a server that starts again takes the name over, and leaves the socket of a
   expect(await get(join(folder, 'api.sock'), '/')).toBe(404);
   endSecond();
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test('in the temporary folder of the system: not where others may write, and nothing is left', async () => {
+  const dataDir = join(tmpdir(), 'd'.repeat(100));
+  const folder = runSocketFolder(dataDir);
+  const parent = join(folder, '..');
+  onTestFinished(() => rmSync(parent, { recursive: true, force: true }));
+  mkdirSync(parent);
+  chmodSync(parent, 0o777);
+  await expect(openRunSocket(folder, () => {})).rejects.toThrow(
+    /others may write there: remove it/,
+  );
+  chmodSync(parent, 0o700);
+  (await openRunSocket(folder, () => {}))();
+  removeRunSocketFolder(dataDir);
+  expect(statSync(parent, { throwIfNoEntry: false })).toBeUndefined();
 });

@@ -1,5 +1,6 @@
 /** Signatures of DNS messages with a shared secret (TSIG, RFC 8945). */
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { TsigAlgorithm } from './tsig-algorithms.ts';
 import {
   classes,
   encodeName,
@@ -9,10 +10,6 @@ import {
   type UpdateReply,
   uint16,
 } from './update-message.ts';
-
-/** Names of the algorithms, as name servers write them. */
-export const tsigAlgorithms = ['hmac-sha256', 'hmac-sha384', 'hmac-sha512'] as const;
-export type TsigAlgorithm = (typeof tsigAlgorithms)[number];
 
 export interface TsigKey {
   readonly name: string;

@@ -28,6 +28,21 @@ export function runSocketFolder(dataDir: string): string {
   return join(tmpdir(), `instance-manager-${process.getuid?.() ?? 0}-${hash}`, 'api');
 }
 
+/** Removes the folder of a server of which nothing is kept. */
+export function removeRunSocketFolder(dataDir: string): void {
+  const folder = runSocketFolder(dataDir);
+  rmSync(folder, { recursive: true, force: true });
+  const parent = join(folder, '..');
+  if (parent !== join(dataDir)) rmSync(parent, { recursive: true, force: true });
+}
+
+/** In a temporary folder anybody may have made one of this name. */
+function refuseOthers(folder: string): void {
+  const { uid, mode } = statSync(folder);
+  if (uid === (process.getuid?.() ?? uid) && (mode & 0o022) === 0) return;
+  throw new Error(`${folder} belongs to somebody else, or others may write there: remove it.`);
+}
+
 const draftOf = (folder: string) => join(folder, `${process.pid}.sock`);
 
 /**
@@ -38,7 +53,9 @@ export async function openRunSocket(
   folder: string,
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
 ): Promise<() => void> {
-  mkdirSync(join(folder, '..'), { recursive: true, mode: 0o700 });
+  const parent = join(folder, '..');
+  mkdirSync(parent, { recursive: true, mode: 0o700 });
+  if (parent.startsWith(join(tmpdir(), 'instance-manager-'))) refuseOthers(parent);
   mkdirSync(folder, { recursive: true, mode: 0o755 });
   chmodSync(folder, 0o755); // Whatever the umask is.
   const server = createServer((_, response) => {
