@@ -152,7 +152,10 @@ function readable(error: ErrorObject): SolutionFault | undefined {
     case 'type':
       return { path: at(), message: `must be of type ${String(parameters.type)}` };
     case 'false schema':
-      return { path: at(), message: 'does not apply to this kind, type or auth; remove it' };
+      return {
+        path: at(),
+        message: 'does not apply to this protocol, kind, type or auth; remove it',
+      };
     default:
       return { path: at(), message: error.message ?? 'is not allowed' };
   }

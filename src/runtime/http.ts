@@ -4,7 +4,6 @@
  * answers the requests that have begun and accepts no others; a body that is not complete within
  * `bodyMilliseconds` is refused.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import {
   createServer,
   type IncomingMessage,
@@ -15,6 +14,7 @@ import type { AddressInfo } from 'node:net';
 import { readBody } from '../http/body.ts';
 import { createDrain, type Drain } from '../http/drain.ts';
 import { accepts, jsonRefusal, textOf } from '../http/media-type.ts';
+import { admits } from './key.ts';
 import type { Guard } from './solution.ts';
 import type { Published } from './start-message.ts';
 
@@ -176,18 +176,12 @@ function checkMethod(request: IncomingMessage, { method }: Route): void {
   throw new Refused(405, `Only ${method} is answered here.`, { allow: method });
 }
 
-function checkKey({ headers }: IncomingMessage, { key }: Guard): void {
-  if (key === null) return;
+function checkKey({ headers }: IncomingMessage, guard: Guard): void {
   const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
   const given = bearer ?? headers['x-api-key'];
-  if (typeof given === 'string' && key !== '' && timingSafeEqual(digest(given), digest(key)))
-    return;
+  if (admits(guard, typeof given === 'string' ? given : undefined)) return;
   const message = 'The key is missing or wrong: Authorization: Bearer <key>, or X-Api-Key: <key>.';
   throw new Refused(401, message, { 'www-authenticate': 'Bearer' });
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 async function readJson(

@@ -1,10 +1,11 @@
 /** What a loaded solution opens: its message listeners and the server of its input commands. */
 
-import { type DeviceStorage, type Kept, ValuesUnavailable } from './devices.ts';
-import { checkValues, type Fault, type FieldValue, faultText, valuesOfQuery } from './fields.ts';
-import { type Call, type HttpServer, openHttp, type Reply, type Route } from './http.ts';
+import { type DeviceStorage, ValuesUnavailable } from './devices.ts';
+import { checkValues, type Fault, faultText, valuesOfQuery } from './fields.ts';
+import { type Call, openHttp, type Reply, type Route } from './http.ts';
+import { createIntake, isObject, type MessageRefusal, type TakeMessage } from './intake.ts';
 import type { Counters, Endpoint } from './protocol.ts';
-import type { InputCommand, LoadedSolution, MessageListener } from './solution.ts';
+import type { HttpListener, InputCommand, LoadedSolution, MqttListener } from './solution.ts';
 import type { Published } from './start-message.ts';
 
 /** A listener could not be opened; the message is for the operator. */
@@ -30,37 +31,43 @@ export interface ListeningOptions {
 }
 
 const inputCommandsName = 'input-commands';
-const deviceCharacters = 128;
 const retryAfterSeconds = 10;
 
-interface Wanted {
-  readonly kind: Endpoint['kind'];
+type Wanted = Pick<Endpoint, 'kind' | 'protocol' | 'port' | 'path'>;
+
+/** Why a listener closes. */
+type Why = 'PAUSED' | 'STOPPING';
+
+interface Server {
   readonly port: number;
-  readonly path: string;
+  close(cutOff: AbortSignal, why: Why): Promise<void>;
 }
 
 /** The listeners of a solution; none is open at first. */
 export class Listening {
   readonly #options: ListeningOptions;
-  readonly #open = new Map<string, { server: HttpServer; endpoint: Endpoint }>();
+  readonly #open = new Map<string, { server: Server; endpoint: Endpoint }>();
   readonly #ports = new Map<string, number>();
-  /** The last failure of the work folder; empty while values can be stored. */
-  #storageFault = '';
+  readonly #take: TakeMessage;
 
   constructor(options: ListeningOptions) {
     this.#options = options;
+    this.#take = createIntake(options.devices, options.onError);
   }
 
   /** Opens the input commands. Rejects with `CannotListen`. */
   async openInputCommands(): Promise<void> {
     const { inputCommandPort: port, inputCommands } = this.#options.solution;
-    const wanted = { kind: 'INPUT_COMMANDS', port, path: '/' } as const;
-    await this.#openOne(inputCommandsName, wanted, (path) => {
+    const wanted = { kind: 'INPUT_COMMANDS', protocol: 'http', port, path: '/' } as const;
+    const route = (path: string): Route | undefined => {
       const asked = inputCommands.get(path.slice(1));
       if (asked === undefined) return undefined;
       const { method, guard } = asked;
       return { method, guard, answer: (call) => answerInputCommand(this.#options, asked, call) };
-    });
+    };
+    await this.#openOne(inputCommandsName, wanted, (asked) =>
+      this.#openHttp('INPUT_COMMANDS', inputCommandsName, asked, route),
+    );
   }
 
   /** Opens every message listener, or none. A port that was used before is used again. */
@@ -69,19 +76,17 @@ export class Listening {
     const before = new Set(this.#open.keys());
     try {
       for (const listener of solution.listeners) {
-        const { name, port, path, guard } = listener;
-        const route: Route = {
-          method: 'POST',
-          guard,
-          answer: ({ body }) => this.#takeMessage(listener, body),
-        };
-        await this.#openOne(name, { kind: 'MESSAGES', port, path }, (asked) =>
-          asked === path ? route : undefined,
+        const { name, protocol, port } = listener;
+        const path = protocol === 'http' ? listener.path : '/';
+        await this.#openOne(name, { kind: 'MESSAGES', protocol, port, path }, (asked) =>
+          protocol === 'http'
+            ? this.#openHttpMessages(listener, asked)
+            : this.#openMqttMessages(listener, asked),
         );
       }
     } catch (error) {
       const opened = [...this.#open.keys()].filter((name) => !before.has(name));
-      await this.#close(opened, AbortSignal.abort());
+      await this.#close(opened, AbortSignal.abort(), 'STOPPING');
       throw error;
     }
   }
@@ -91,11 +96,12 @@ export class Listening {
     return this.#close(
       this.#options.solution.listeners.map(({ name }) => name),
       cutOff,
+      'PAUSED',
     );
   }
 
   closeAll(cutOff: AbortSignal): Promise<void> {
-    return this.#close([...this.#open.keys()], cutOff);
+    return this.#close([...this.#open.keys()], cutOff, 'STOPPING');
   }
 
   /** The open endpoints. */
@@ -105,47 +111,64 @@ export class Listening {
 
   async #openOne(
     name: string,
-    { kind, port, path }: Wanted,
-    route: (path: string) => Route | undefined,
+    { kind, protocol, port, path }: Wanted,
+    open: (port: number) => Promise<Server>,
   ): Promise<void> {
     if (this.#open.has(name)) return;
-    const { address, hostNames, ports } = this.#options;
+    const { address, ports, published } = this.#options;
     const asked = this.#ports.get(name) ?? ports.get(name) ?? port;
-    const published = this.#options.published.get(name);
     try {
-      const server = await openHttp({
-        ...{ address, port: asked, hostNames, published, route },
-        onReply: (status, error) => this.#count(kind, name, { status, error }),
-      });
+      const server = await open(asked);
       this.#ports.set(name, server.port);
-      const reached = published ?? { address, port: server.port };
-      const endpoint = { kind, name, protocol: 'http', ...reached, path } as const;
+      const reached = published.get(name) ?? { address, port: server.port };
+      const endpoint = { kind, name, protocol, ...reached, path };
       this.#open.set(name, { server, endpoint });
     } catch (error) {
       throw new CannotListen(refusalToListen(name, address, asked, error));
     }
   }
 
-  async #takeMessage(listener: MessageListener, body: unknown): Promise<Reply> {
-    const message = checkMessage(listener, body);
-    if ('status' in message) return message;
-    const at = new Date().toISOString();
-    let kept: Kept;
-    try {
-      kept = await this.#options.devices.keep(message.device, message.values, at);
-      this.#storageFault = '';
-    } catch (error) {
-      const fault = `values cannot be stored in the work folder: ${String(error)}`;
-      // Logged once, not for each message.
-      if (fault !== this.#storageFault) this.#options.onError(`${listener.name}: ${fault}`);
-      this.#storageFault = fault;
-      return notNow('Values cannot be stored now; try again later.');
-    }
-    if (kept === 'KEPT') return { status: 202, body: { accepted: true } };
-    if (kept === 'FULL') return notNow('There is no room for more values; try again later.');
-    const { tooLong, maxBytes } = kept;
-    const error = `${tooLong} is longer than the API takes: send ${maxBytes} bytes of JSON at most.`;
-    return { status: 413, body: { error } };
+  #openHttp(
+    kind: Endpoint['kind'],
+    name: string,
+    port: number,
+    route: (path: string) => Route | undefined,
+  ): Promise<Server> {
+    const { address, hostNames, published } = this.#options;
+    return openHttp({
+      ...{ address, port, hostNames, published: published.get(name), route },
+      onReply: (status, error) => this.#count(kind, name, { status, error }),
+    });
+  }
+
+  #openHttpMessages(listener: HttpListener, port: number): Promise<Server> {
+    const { name, path, guard } = listener;
+    const route: Route = {
+      method: 'POST',
+      guard,
+      answer: async ({ body }) => {
+        const taken = await this.#take(listener, body);
+        return taken === 'ACCEPTED' ? { status: 202, body: { accepted: true } } : replyOf(taken);
+      },
+    };
+    return this.#openHttp('MESSAGES', name, port, (asked) => (asked === path ? route : undefined));
+  }
+
+  async #openMqttMessages(listener: MqttListener, port: number): Promise<Server> {
+    const { address, counters, onError, onRejected } = this.#options;
+    // Loaded on demand: a runtime without it does without its memory.
+    const { openMqtt } = await import('./mqtt/server.ts');
+    return openMqtt({
+      ...{ address, port, listener, take: this.#take },
+      onOutcome: (error) => {
+        if (error === undefined) counters.messagesAccepted += 1;
+        else {
+          counters.messagesRejected += 1;
+          onRejected(`${listener.name}: ${error}`);
+        }
+      },
+      onFailure: (text) => onError(`${listener.name}: ${text}`),
+    });
   }
 
   #count(
@@ -165,40 +188,27 @@ export class Listening {
     }
   }
 
-  async #close(names: readonly string[], cutOff: AbortSignal): Promise<void> {
+  async #close(names: readonly string[], cutOff: AbortSignal, why: Why): Promise<void> {
     await Promise.all(
       names.map(async (name) => {
-        await this.#open.get(name)?.server.close(cutOff);
+        await this.#open.get(name)?.server.close(cutOff, why);
         this.#open.delete(name);
       }),
     );
   }
 }
 
-/** Checks a message. Returns its device and values, or the reply that refuses it. */
-function checkMessage(
-  listener: MessageListener,
-  body: unknown,
-): { readonly device: string; readonly values: ReadonlyMap<string, FieldValue> } | Reply {
-  if (!isObject(body)) return refuse([{ path: '', message: 'a message is a JSON object' }]);
-  const faults: Fault[] = [];
-  const device = Object.hasOwn(body, 'device') ? body.device : undefined;
-  if (!isDeviceName(device)) {
-    const wanted = `1 to ${deviceCharacters} characters, none of them control characters`;
-    faults.push({ path: 'device', message: device === undefined ? 'is missing' : `is ${wanted}` });
+function replyOf({ refused, error, faults }: MessageRefusal): Reply {
+  switch (refused) {
+    case 'INVALID':
+      return { status: 400, body: { error, faults } };
+    case 'TOO_LONG':
+      return { status: 413, body: { error } };
+    case 'NOT_NOW':
+      return notNow(error);
+    default:
+      return refused satisfies never;
   }
-  const types = [...listener.messages.keys()];
-  const given = Object.hasOwn(body, 'type') ? body.type : undefined;
-  const type = given ?? (types.length === 1 ? types[0] : undefined);
-  const fields = typeof type === 'string' ? listener.messages.get(type) : undefined;
-  if (fields === undefined) {
-    faults.push({ path: 'type', message: `must be one of ${types.join(', ')}` });
-    return refuse(faults);
-  }
-  const checked = checkValues(fields, body, ['device', 'type']);
-  faults.push(...checked.faults);
-  if (faults.length > 0 || !isDeviceName(device)) return refuse(faults);
-  return { device, values: checked.values };
 }
 
 function notNow(error: string): Reply {
@@ -260,15 +270,6 @@ async function answerValues(
 
 function refuse(faults: readonly Fault[]): Reply {
   return { status: 400, body: { error: faultText(faults), faults } };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isDeviceName(value: unknown): value is string {
-  if (typeof value !== 'string' || value === '' || value.length > deviceCharacters) return false;
-  return !/[\p{Cc}\p{Surrogate}]/u.test(value);
 }
 
 function refusalToListen(name: string, address: string, port: number, error: unknown): string {

@@ -13,7 +13,7 @@ export interface RuntimeCommand {
 export interface Endpoint {
   readonly kind: 'MESSAGES' | 'INPUT_COMMANDS';
   readonly name: string;
-  readonly protocol: 'http';
+  readonly protocol: 'http' | 'mqtt';
   readonly address: string;
   readonly port: number;
   readonly path: string;

@@ -15,12 +15,24 @@ export interface Guard {
 }
 
 /** A listener with the messages that it accepts. */
-export interface MessageListener {
+export type MessageListener = HttpListener | MqttListener;
+
+interface AnyListener {
   readonly name: string;
   readonly port: number;
-  readonly path: string;
   readonly guard: Guard;
   readonly messages: ReadonlyMap<string, ReadonlyMap<string, CompiledField>>;
+}
+
+export interface HttpListener extends AnyListener {
+  readonly protocol: 'http';
+  readonly path: string;
+}
+
+export interface MqttListener extends AnyListener {
+  readonly protocol: 'mqtt';
+  /** The pattern of its topics. */
+  readonly topic: string;
 }
 
 /** The kinds of answers to an input command. */
@@ -69,7 +81,10 @@ interface GuardedPart {
 interface Document {
   readonly runtime?: { readonly minimumVersion?: string };
   readonly settings: Record<string, Field & { default?: FieldValue; secret: boolean }>;
-  readonly listeners: Record<string, GuardedPart & { port: number; path: string }>;
+  readonly listeners: Record<
+    string,
+    GuardedPart & { protocol: 'http' | 'mqtt'; port: number; path: string; topic: string }
+  >;
   readonly messages: Record<string, { listener?: string; fields: Record<string, Field> }>;
   readonly inputCommandListener: { readonly port: number };
   readonly inputCommands: Record<
@@ -99,7 +114,9 @@ export function loadSolution(source: SolutionSource): Load {
   const listeners = Object.entries(document.listeners).map(([name, part]) => ({
     name,
     port: part.port,
-    path: part.path,
+    ...(part.protocol === 'mqtt'
+      ? { protocol: part.protocol, topic: part.topic }
+      : { protocol: part.protocol, path: part.path }),
     guard: loadGuard(loader, `listeners.${name}`, part),
     messages: new Map(
       messages

@@ -67,7 +67,7 @@ const endpoint = (kind: Endpoint['kind'], name: string): Endpoint => ({
 
 /** The arguments that a shell passes on. */
 const argumentsOf = (command: string): string[] =>
-  execFileSync('sh', ['-c', command.replace(/^curl/, "printf '%s\\n'")], {
+  execFileSync('sh', ['-c', command.replace(/^(curl|mosquitto_pub)/, "printf '%s\\n'")], {
     encoding: 'utf8',
     env: { API_KEY: 'secret' },
   })
@@ -77,12 +77,12 @@ const argumentsOf = (command: string): string[] =>
 describe('a curl', () => {
   test('sends what the listener takes; the type where there are several', () => {
     const [climate] = callsOf(endpoint('MESSAGES', 'plain'), definition);
-    expect(argumentsOf(climate?.curl ?? '')).toEqual([
+    expect(argumentsOf(climate?.command ?? '')).toEqual([
       ...['-i', 'http://127.0.0.1:9000/', '-H', 'Content-Type: application/json'],
       ...['-d', '{"device":"device-1","temperature":1}'],
     ]);
     const [note, code] = callsOf(endpoint('MESSAGES', 'locked'), definition);
-    expect(argumentsOf(note?.curl ?? '')).toEqual([
+    expect(argumentsOf(note?.command ?? '')).toEqual([
       ...['-i', 'http://127.0.0.1:9000/', '-H', 'X-Api-Key: secret'],
       ...['-H', 'Content-Type: application/json'],
       ...['-d', `{"device":"device-1","type":"note","text":"it's 1","more":true}`],
@@ -93,9 +93,27 @@ describe('a curl', () => {
 
   test('puts the parameters of a GET into the address', () => {
     const [find] = callsOf(endpoint('INPUT_COMMANDS', 'input-commands'), definition);
-    expect(argumentsOf(find?.curl ?? '')).toEqual([
+    expect(argumentsOf(find?.command ?? '')).toEqual([
       '-i',
       'http://127.0.0.1:9000/find?name=a+%26+a',
+    ]);
+  });
+
+  test('is a mosquitto_pub where the listener speaks MQTT', () => {
+    const topics = (topic?: string): Definition => ({
+      listeners: { mqtt: topic === undefined ? {} : { topic, auth: 'NONE' } },
+      messages: { climate: { fields: { temperature: { type: 'NUMBER' } } }, other: {} },
+    });
+    const at: Endpoint = { ...endpoint('MESSAGES', 'mqtt'), protocol: 'mqtt', port: 1883 };
+    const [first] = callsOf(at, topics());
+    expect(first?.program).toBe('mosquitto_pub');
+    expect(argumentsOf(first?.command ?? '')).toEqual([
+      ...['-V', 'mqttv5', '-q', '1', '-h', '127.0.0.1', '-p', '1883', '-u', 'device', '-P'],
+      ...['secret', '-t', 'devices/device-1/climate', '-m', '{"temperature":1}'],
+    ]);
+    const [second] = callsOf(at, topics('in/{device}'));
+    expect(argumentsOf(second?.command ?? '').slice(8)).toEqual([
+      ...['-t', 'in/device-1', '-m', '{"type":"climate","temperature":1}'],
     ]);
   });
 });

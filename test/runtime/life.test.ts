@@ -224,7 +224,7 @@ describe('a solution that cannot be loaded', () => {
   const cases: [string, object, string[]][] = [
     [
       'three faults of its shape',
-      { listeners: { http: { protocol: 'mqtt', port: 70_000 } }, messges: {} },
+      { listeners: { http: { protocol: 'coap', port: 70_000 } }, messges: {} },
       ['listeners.http.protocol', 'listeners.http.port', 'messges'],
     ],
     ['a missing setting', { settings: secret }, ['settings.listenerKey is missing']],

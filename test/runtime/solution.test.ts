@@ -29,6 +29,23 @@ const faulty: [string, unknown, string[]][] = [
     ['listeners.http.prot', 'listeners.http.port', 'messages.climate.fields.temperature.type'],
   ],
   ['a listener without protocol', { listeners: { http: {} } }, ['listeners.http.protocol']],
+  [
+    'parts of another protocol',
+    {
+      listeners: {
+        a: { protocol: 'mqtt', auth: 'NONE', path: '/a', allowedOrigins: [] },
+        b: { ...open, topic: 'a' },
+      },
+    },
+    ['listeners.a.allowedOrigins', 'listeners.a.path', 'listeners.b.topic'],
+  ],
+  ...['a//b', '#', 'a/+', 'a/', '$SYS/a', 'x{device}', '{device}/{device}', '{other}', ''].map(
+    (topic): [string, unknown, string[]] => [
+      `the topic ${topic}`,
+      { listeners: { a: { protocol: 'mqtt', auth: 'NONE', topic } } },
+      ['listeners.a.topic'],
+    ],
+  ),
   ['an impossible name', { listeners: { 'a.b': open } }, ['listeners.a.b']],
   ['a taken name', { listeners: { 'input-commands': open } }, ['listeners.input-commands']],
   [

@@ -74,7 +74,8 @@ export const Endpoint = builder.objectRef<EndpointShape>('Endpoint').implement({
     url: t.string({
       resolve: ({ protocol, address, port, path }) => {
         const host = address.includes(':') ? `[${address}]` : address;
-        return `${protocol}://${host}:${port}${path}`;
+        // A path in the address of MQTT would be a topic.
+        return `${protocol}://${host}:${port}${protocol === 'mqtt' ? '' : path}`;
       },
     }),
     address: t.exposeString('address'),

@@ -120,7 +120,7 @@ export function checkCompletion(
     issues.when(
       !protocol.test(endpoint.protocol),
       `${at}.protocol`,
-      'A protocol in lower case: http.',
+      'A protocol in lower case: http or mqtt.',
     );
     issues.when(!address.test(endpoint.address), `${at}.address`, 'An IP address, without a port.');
     issues.when(endpoint.port < 1 || endpoint.port > 65535, `${at}.port`, '1 to 65535.');

@@ -7,7 +7,8 @@ export interface Call {
   /** Of the message or of the input command. */
   readonly name: string;
   readonly description: string | null;
-  readonly curl: string;
+  readonly program: 'curl' | 'mosquitto_pub';
+  readonly command: string;
   /** The setting that holds the key to put into `API_KEY`; null: no key is needed. */
   readonly keySetting: string | null;
   /** Fields without an example: the placeholder has to be replaced. */
@@ -15,6 +16,8 @@ export interface Call {
 }
 
 const exampleDevice = 'device-1';
+/** As in the schema of solutions. */
+const defaultTopic = 'devices/{device}/{type}';
 
 /** The calls that an endpoint takes; none where the definition does not name it. */
 export function callsOf(endpoint: Endpoint, definition: Definition): readonly Call[] {
@@ -23,7 +26,8 @@ export function callsOf(endpoint: Endpoint, definition: Definition): readonly Ca
     : commandCalls(endpoint, definition);
 }
 
-function messageCalls({ name: listener, url }: Endpoint, definition: Definition): readonly Call[] {
+function messageCalls(endpoint: Endpoint, definition: Definition): readonly Call[] {
+  const { name: listener, url } = endpoint;
   const declared = definition.listeners?.[listener];
   if (!declared) return [];
   const types = Object.entries(definition.messages ?? {}).filter(
@@ -31,16 +35,23 @@ function messageCalls({ name: listener, url }: Endpoint, definition: Definition)
   );
   return types.map(([name, { fields = {} }]) => {
     const { values, toReplace } = examples(fields);
+    const device = deviceOf(definition);
     const type = types.length > 1 ? { type: name } : {};
-    const body = { device: deviceOf(definition), ...type, ...values };
     const key = keyOf(declared);
-    return {
-      name,
-      description: declared.description ?? null,
-      curl: curlOf({ method: 'POST', url, body, key }),
-      keySetting: key,
-      toReplace,
-    };
+    const common = { name, description: declared.description ?? null, keySetting: key, toReplace };
+    if (endpoint.protocol === 'mqtt') {
+      const { topic: pattern = defaultTopic } = declared;
+      const body = {
+        ...(pattern.includes('{device}') ? {} : { device }),
+        ...(pattern.includes('{type}') ? {} : type),
+        ...values,
+      };
+      const topic = pattern.replace('{device}', () => device).replace('{type}', name);
+      const command = publishOf(endpoint, { topic, body, key });
+      return { ...common, program: 'mosquitto_pub', command };
+    }
+    const command = curlOf({ method: 'POST', url, body: { device, ...type, ...values }, key });
+    return { ...common, program: 'curl', command };
   });
 }
 
@@ -58,7 +69,8 @@ function commandCalls({ url }: Endpoint, definition: Definition): readonly Call[
     return {
       name: `${method} /${name}`,
       description,
-      curl: curlOf({ method, url: address, body, key }),
+      program: 'curl',
+      command: curlOf({ method, url: address, body, key }),
       keySetting: key,
       toReplace,
     };
@@ -113,6 +125,17 @@ function curlOf(call: {
     parts.push("-H 'Content-Type: application/json'");
     parts.push(`-d ${quoted(JSON.stringify(body ?? {}))}`);
   }
+  return parts.join(' \\\n  ');
+}
+
+/** MQTT 5, so that a refusal is told; and with a name, without which some versions send no password. */
+function publishOf(
+  { address, port }: Endpoint,
+  { topic, body, key }: { topic: string; body: object; key: string | null },
+): string {
+  const parts = [`mosquitto_pub -V mqttv5 -q 1 -h ${address} -p ${port}`];
+  if (key) parts.push('-u device -P "$API_KEY"');
+  parts.push(`-t ${quoted(topic)}`, `-m ${quoted(JSON.stringify(body))}`);
   return parts.join(' \\\n  ');
 }
 

@@ -30,7 +30,7 @@ interface Guarded {
 /** The document of a solution version, as far as the view needs it. */
 export interface Definition {
   readonly settings?: Readonly<Record<string, Field & { readonly secret?: boolean }>>;
-  readonly listeners?: Readonly<Record<string, Guarded>>;
+  readonly listeners?: Readonly<Record<string, Guarded & { readonly topic?: string }>>;
   readonly messages?: Readonly<
     Record<
       string,

@@ -113,14 +113,14 @@ function Address({ text, of }: { text: string; of: string }) {
 }
 
 function CallView({ call }: { call: Call }) {
-  const { name, description, curl, keySetting, toReplace } = call;
+  const { name, description, program, command, keySetting, toReplace } = call;
   return (
     <details class="call">
       <summary>
-        curl: <code>{name}</code>
+        {program}: <code>{name}</code>
       </summary>
       {description && <p class="quiet">{description}</p>}
-      <CodeBlock text={curl} label={`curl for ${name}`} />
+      <CodeBlock text={command} label={`${program} for ${name}`} />
       {keySetting && (
         <p class="quiet">
           <code>API_KEY</code> is the setting <code>{keySetting}</code> of this instance.

@@ -84,6 +84,8 @@ export const bundleOptions = {
   target: 'node20',
   minifyWhitespace: true,
   legalComments: 'none',
+  // What Node has itself; `mqtt-packet` asks for the copy.
+  alias: { 'readable-stream': 'node:stream' },
   plugins: [compileSolutionShape, builtins, sqliteOfPlatform],
   // Optional dependencies of `ws`.
   external: ['bufferutil', 'utf-8-validate'],
