@@ -1,7 +1,8 @@
 /** What a device was answered 202 is kept: the whole program, from the listener to the API. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectAsync } from 'mqtt';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { addInstance, addSolution, endpointsOf, send } from './builders.ts';
 import { type Client, createClient } from './client.ts';
 import { runtimesOf } from './processes.ts';
@@ -155,4 +156,33 @@ test('without room 503 with Retry-After; then room again', { timeout }, async ()
     ({ status }) => expect(status).toBe(202),
     60,
   );
+});
+
+test('over MQTT: acknowledged, shown by the API; a pause refuses', { timeout }, async () => {
+  const listeners = { field: { protocol: 'mqtt', auth: 'NONE', topic: 'fields/{device}' } };
+  await addSolution(client, 'fields', { ...definition, listeners });
+  await addInstance(client, 'fields', { solution: 'fields' });
+  await client.accept('deployInstance', 'fields');
+  await client.until('fields', 'RUNNING', 90);
+  const { messages } = await endpointsOf(client, 'fields');
+  expect(messages).toMatch(/^mqtt:\/\/127\.[\d.]+:\d+\/?$/);
+  const device = await connectAsync(messages ?? '', { reconnectPeriod: 0 });
+  onTestFinished(() => void device.end(true));
+  const closed = new Promise((resolve) => device.once('close', () => resolve(null)));
+  const note = JSON.stringify({ type: 'note', level: 7 });
+  await device.publishAsync('fields/north', note, { qos: 1 });
+  const read = () =>
+    client.read<{ instance: { deviceRepository: { devices: { nodes: object[] } } } }>(
+      `{ instance(instance: "fields") { deviceRepository { devices {
+           nodes { name values { field value } } } } } }`,
+    );
+  await client.lookUntil(read, ({ instance }) =>
+    expect(instance.deviceRepository.devices.nodes).toEqual([
+      { name: 'north', values: [{ field: 'level', value: 7 }] },
+    ]),
+  );
+  await client.accept('pauseInstance', 'fields');
+  await client.until('fields', 'PAUSED');
+  await closed;
+  await expect(connectAsync(messages ?? '', { reconnectPeriod: 0 }, false)).rejects.toThrow();
 });
