@@ -35,7 +35,7 @@ interface Part {
 }
 
 export interface SlotOptions {
-  /** Values of required fields, by their name. */
+  /** Values of required fields, by their name or by their type. */
   readonly given: Readonly<Record<string, unknown>>;
   /** The list that shows objects of a type. */
   readonly lists: Readonly<Record<string, string>>;
@@ -146,9 +146,9 @@ export function slotsOf(schema: GraphQLSchema, options: SlotOptions): Slot[] {
   }
 
   function sample(name: string, type: GraphQLInputType): unknown {
-    const value = options.given[name];
-    if (value !== undefined) return typeof value === 'function' ? value() : value;
     const nullable = getNullableType(type);
+    const value = options.given[name] ?? options.given[String(nullable)];
+    if (value !== undefined) return typeof value === 'function' ? value() : value;
     if (isListType(nullable)) return [sample(name, nullable.ofType)];
     if (isEnumType(nullable)) return nullable.getValues()[0]?.name;
     if (isInputObjectType(nullable)) return sampleObject(nullable);

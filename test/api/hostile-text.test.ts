@@ -58,12 +58,16 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('hostile text on %s', (kind) => {
         BillingSubscription: 'billingSubscriptions',
         ContainerRepository: 'containerRepositories',
         DeviceRepository: 'deviceRepositories',
+        ComputeProvider: 'computeProviders',
       },
       given: {
         ...{ instance: 'greenhouse-1', host: 'greenhouse-1-host', solution: 'greenhouse' },
         ...{ subscription: 'trial', billingSubscription: 'trial', deviceRepository: 'free' },
         ...{ containerRepository: 'runtime', image: 'runtime', tag: '1.0', run: run.runId },
-        ...{ expectedVersion: 99, expectedSequence: 99, configuration: { app: {} } },
+        ...{ computeProvider: 'local', provider: 'local' },
+        ...{ expectedVersion: 99, expectedSequence: 99 },
+        InstanceConfigurationInput: { app: {} },
+        ComputeProviderConfigurationInput: { docker: { endpoint: 'unix:///run/docker.sock' } },
         key: () => {
           made += 1;
           return `sweep-${made}`;

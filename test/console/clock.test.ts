@@ -24,9 +24,12 @@ async function openPage(ahead: number): Promise<() => number> {
   onTestFinished(() => {
     vi.unstubAllGlobals();
   });
+  // The modules are never ended: what they repeat would go on in the tests of other files.
+  const interval = vi.spyOn(globalThis, 'setInterval').mockReturnValue(0 as never);
   const [summary, time, connection] = await Promise.all(
     ['live/summary.ts', 'part/time.tsx', 'app/connection.ts'].map(load),
   );
+  interval.mockRestore();
   onTestFinished(() => connection.client.dispose());
   summary.followSummary();
   await expect.poll(() => summary.summary.value).not.toBeNull();

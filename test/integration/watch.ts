@@ -19,7 +19,8 @@ export interface Watch {
 const selection = 'cursor sequence fromState toState resource { key }';
 const documents = {
   changes: `subscription Everything($after: Cursor) { changes(after: $after) {
-    __typename ... on Transition { ${selection} } ... on ResourceChange { cursor } } }`,
+    __typename ... on Transition { ${selection} } ... on ResourceChange { cursor }
+    ... on ComputeProviderChange { cursor } } }`,
   instanceTransitions: `subscription Watch($after: Cursor, $instance: ID) {
     instanceTransitions(after: $after, instance: $instance) { ${selection} } }`,
   hostTransitions: `subscription WatchHost($after: Cursor, $host: ID) {
