@@ -32,7 +32,12 @@ export interface WorkerLock {
 }
 
 const peerPollMs = 250;
-/** Time for a living peer that has lost its lock to record that. */
+/**
+ * Looks in a row that must find the lock of a peer free and its beat unchanged, and the pause between them:
+ * time for a living peer that has lost its lock to notice and to record that. On a busy machine a backend
+ * frees its locks some 100 ms before its client sees the connection end.
+ */
+const looks = 4;
 const suspectPollMs = 100;
 const retryBackOffMs = { first: 50, max: 2_000 };
 /** A connection that was cut silently never answers, so queries are limited in time. */
@@ -59,16 +64,21 @@ export function holdLock(store: Store, options: WorkerLockOptions): WorkerLock {
    */
   const watch = async (own: Session, backend: number): Promise<boolean> => {
     const begun = performance.now();
-    let suspects = new Map<number, number>();
+    let suspects = new Map<number, { beat: number; seen: number }>();
     while (!closed) {
       const seen = await withDatabaseTimeout(answerSeconds, unlockedPeers(own, workerId));
       if (seen.backend !== backend) return false;
       isWatching = performance.now() - begun >= options.minSessionAgeMs;
       const peers = isWatching ? seen.peers : [];
+      suspects = new Map(
+        peers.map(({ id, beat }) => {
+          const before = suspects.get(id);
+          return [id, { beat, seen: before?.beat === beat ? before.seen + 1 : 1 }];
+        }),
+      );
       for (const peer of peers) {
-        if (suspects.get(peer.id) === peer.beat) await options.onGone(peer);
+        if ((suspects.get(peer.id)?.seen ?? 0) >= looks) await options.onGone(peer);
       }
-      suspects = new Map(peers.map((peer) => [peer.id, peer.beat]));
       await Promise.race([pause(suspects.size > 0 ? suspectPollMs : peerPollMs), own.ended]);
     }
     return true;

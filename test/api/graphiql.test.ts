@@ -105,6 +105,7 @@ describe.skipIf(!existsSync(executablePath))('GraphiQL in Chromium', () => {
     await page.keyboard.press('Control+Space');
     await page.locator('.suggest-widget').getByText('transport').first().waitFor();
     await page.keyboard.type('transp');
+    await page.locator('.suggest-widget .focused').getByText('transport').first().waitFor();
     await page.keyboard.press('Enter');
     await expect.poll(() => query.locator('.view-lines').innerText()).toContain('transport');
   });

@@ -12,7 +12,7 @@ export function greenhouse(): Record<string, unknown> & { listeners: { http: obj
 }
 
 function expectSaved(outcome: Outcome, typename: string): void {
-  expect(outcome).toMatchObject({ __typename: typename });
+  expect(outcome, JSON.stringify(outcome)).toMatchObject({ __typename: typename });
 }
 
 /** A solution with one published version. */
@@ -29,6 +29,7 @@ export interface InstanceWishes {
   readonly host?: string | null;
   /** The configuration of its edition; the App edition unless it is given. */
   readonly configuration?: object;
+  readonly settings?: object;
   /** Where the values of its devices are kept: CLOUD, unless it is given. */
   readonly storage?: string;
 }
@@ -40,7 +41,7 @@ export async function addInstance(
   { solution = 'greenhouse', host = null, ...wishes }: InstanceWishes = {},
 ): Promise<void> {
   const deviceRepository = `${key}-devices`;
-  const { configuration = { app: {} }, storage = 'CLOUD' } = wishes;
+  const { configuration = { app: {} }, settings, storage = 'CLOUD' } = wishes;
   const repository = { key: deviceRepository, storage };
   expectSaved(await client.mutate('createDeviceRepository', repository), 'DeviceRepositorySaved');
   const input = {
@@ -50,6 +51,7 @@ export async function addInstance(
     deviceRepository,
     configuration,
     ...(host && { host }),
+    ...(settings && { settings }),
   };
   expectSaved(await client.mutate('createInstance', input), 'InstanceSaved');
 }

@@ -44,9 +44,11 @@ async function openWindow(server: Server) {
   await page.goto(link);
   await page.waitForURL(`${server.url}/`);
   expect(new URL(page.url()).hash, 'the code is not left in the address').toBe('');
+  const schema = page.waitForResponse(/\/schema\.graphql$/);
   await page.goto(`${server.url}/graphql`);
+  await (await schema).finished();
   await page.locator('.graphiql-query-editor .view-lines').first().waitFor();
-  await page.waitForLoadState('networkidle');
+  await button(page, 'Run DeployInstance').waitFor();
   return { page, elsewhere, problems };
 }
 
