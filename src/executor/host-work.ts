@@ -12,6 +12,7 @@ import type { StoredFailure } from '../store/table/schema.ts';
 import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFinal } from './call.ts';
 import { publishName, withdrawName } from './dns-work.ts';
+import { containerImage } from './image.ts';
 import type { WorkContext, WorkHandler } from './work-handler.ts';
 
 const observe = ({ store }: WorkContext, item: WorkItem, observation: HostObservation) =>
@@ -79,7 +80,10 @@ async function deployImages(context: WorkContext, item: WorkItem): Promise<strin
   if (!found || !handle) return null;
   const { host, driver } = found;
   let digest = '';
-  for (const image of host.images.length ? host.images : [defaultImage]) {
+  const images = await Promise.all(
+    host.images.map((stored) => containerImage(context.store, stored)),
+  );
+  for (const image of images.length ? images : [defaultImage]) {
     const deployed = await callDriver(
       item,
       { signal: context.signal, seconds: driver.limits.deployContainer, name: 'deployContainer' },

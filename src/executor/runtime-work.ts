@@ -2,7 +2,7 @@
 
 import type { Driver, Handle, RuntimeObservation, RuntimeRef } from '../drivers/driver.ts';
 import type { WorkKind } from '../lifecycle/change.ts';
-import { defaultImage, sizes } from '../lifecycle/compute.ts';
+import { sizes } from '../lifecycle/compute.ts';
 import { instanceStateFacts, isAtRest, isError } from '../lifecycle/instance.ts';
 import type { InstanceObservation } from '../lifecycle/instance-observations.ts';
 import { createRunKey } from '../store/access-keys.ts';
@@ -12,6 +12,7 @@ import { unreadableSecret } from '../store/read/unreadable-secret.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { firstCause, runtimeStarted, type WorkItem } from '../store/work/work.ts';
 import { callDriver, failureOf, isFenced, isFinal } from './call.ts';
+import { containerImage } from './image.ts';
 import type { WorkContext, WorkHandler } from './work-handler.ts';
 
 interface Target {
@@ -92,6 +93,7 @@ const startRuntime: WorkHandler = async (context, item) => {
     ...runtime,
   });
   try {
+    const image = await containerImage(context.store, instance);
     const { imageDigest } = await callDriver(
       item,
       { signal: context.signal, seconds: driver.limits.startRuntime, name: 'startRuntime' },
@@ -105,11 +107,7 @@ const startRuntime: WorkHandler = async (context, item) => {
             endpoint: context.endpoint(),
             authorities: context.authorities,
             heartbeatSeconds: context.heartbeatSeconds,
-            image: {
-              repository: instance.repository ?? defaultImage.repository,
-              image: instance.image ?? defaultImage.image,
-              tag: instance.tag ?? defaultImage.tag,
-            },
+            image,
             hostNames: instance.dnsName === null ? [] : [instance.dnsName],
             ports,
             resources: sizes[instance.size],

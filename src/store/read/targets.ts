@@ -21,7 +21,12 @@ export interface HostTarget {
   readonly handle: Record<string, unknown> | null;
   readonly address: string | null;
   /** Container images of its instances; null for the App edition, which has the runtime alone. */
-  readonly images: readonly { repository: string; image: string; tag: string }[];
+  readonly images: readonly {
+    repositoryId: string;
+    repository: string;
+    image: string;
+    tag: string;
+  }[];
 }
 
 /** A host, as its driver needs it. */
@@ -29,8 +34,8 @@ export async function hostTarget(store: Store, id: string): Promise<HostTarget |
   const [row] = await store.database.query<HostTarget>(
     `select h.id, h.key, h.organization_id as "organizationId", h.driver, h.size,
             p.id as "providerId", p.version as "providerVersion", h.dns_name as "dnsName", h.state, h.sequence, h.removing, h.handle, h.address,
-            coalesce((select jsonb_agg(distinct jsonb_build_object('repository', r.key,
-                'image', r.image, 'tag', coalesce(i.container_tag, r.default_tag)))
+            coalesce((select jsonb_agg(distinct jsonb_build_object('repositoryId', r.id,
+                'repository', r.key, 'image', r.image, 'tag', coalesce(i.container_tag, r.default_tag)))
               from instances i join container_repositories r on r.id = i.container_repository_id
              where i.host_id = h.id and i.archived_at is null), '[]') as images
        from hosts h join compute_providers p on p.id = h.provider_id where h.id = $1::uuid`,
@@ -49,6 +54,7 @@ export interface InstanceTarget {
   readonly runtimeGone: boolean;
   readonly operationKind: OperationKind | null;
   readonly secondsSinceSeen: number | null;
+  readonly repositoryId: string | null;
   readonly repository: string | null;
   readonly image: string | null;
   readonly tag: string | null;
@@ -77,7 +83,7 @@ export async function instanceTargets(
             case when i.secret_settings <> '[]' then (
               select jsonb_object_agg(s.key, s.value) from jsonb_each(i.settings) s
                where i.secret_settings ? s.key) end as secrets,
-            c.key as repository, r.image, r.image_tag as tag, coalesce(i.image_size, h.size) as size,
+            c.id as "repositoryId", c.key as repository, r.image, r.image_tag as tag, coalesce(i.image_size, h.size) as size,
             h.dns_name as "dnsName", h.driver, h.provider_id as "providerId",
             p.version as "providerVersion", h.handle
        from jsonb_array_elements_text($1::text::jsonb) asked(id)

@@ -9,7 +9,7 @@ import { activeStatuses } from '../../lifecycle/operation.ts';
 import type { Store } from '../commit/store.ts';
 import type { Caller, Transaction } from '../input/caller.ts';
 import type { CommonInput, SaveResult } from '../input/save-result.ts';
-import { passwordPlace } from '../secret/container-repository.ts';
+import { openCredentials, type RegistryCredentials } from '../secret/container-repository.ts';
 import {
   containerRepositories,
   containerTags,
@@ -106,7 +106,7 @@ const logged = (
 export interface TagSync {
   readonly image: string;
   readonly insecure: boolean;
-  readonly credentials: { readonly username: string; readonly password: string } | null;
+  readonly credentials: RegistryCredentials | null;
   /** By tag: what it named at the last reading. */
   readonly digests: ReadonlyMap<string, string>;
   /** Until the deadline; negative: it is over. */
@@ -137,11 +137,10 @@ export async function beginTagSync(store: Store, item: WorkItem): Promise<TagSyn
     return { logged: logged(repository.id, status), repository, tags, left: left?.seconds ?? 0 };
   });
   if (!begun) return null;
-  const { id, image, insecure, username, password } = begun.repository;
-  const opened = username && password ? store.secretKeys.open(password, passwordPlace(id)) : null;
+  const { image, insecure } = begun.repository;
   return {
     ...{ image, insecure, secondsLeft: begun.left },
-    credentials: username && opened !== null ? { username, password: String(opened) } : null,
+    credentials: openCredentials(store.secretKeys, begun.repository),
     digests: new Map(begun.tags.flatMap(({ tag, digest }) => (digest ? [[tag, digest]] : []))),
   };
 }
