@@ -30,6 +30,8 @@ export interface DeployCall extends Call {
    * and returns at once.
    */
   readonly onProgress?: (fraction: number, text: string) => void;
+  /** The registry is asked what the tag means, though an image of that name is in place. */
+  readonly anew?: boolean;
 }
 
 export interface HostRequest {

@@ -6,7 +6,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import DataLoader from 'dataloader';
 import type { DnsProvider } from '../drivers/dns/provider.ts';
 import { type Driver, DriverError } from '../drivers/driver.ts';
-import type { HostDriver } from '../lifecycle/compute.ts';
 import type { Store } from '../store/commit/store.ts';
 import { withDatabaseTimeout } from '../store/database/time-limit.ts';
 import { type InstanceTarget, instanceTargets } from '../store/read/targets.ts';
@@ -20,12 +19,14 @@ import {
 } from '../store/work/work.ts';
 import { waitAtMost } from '../timing/time-limit.ts';
 import { failureOf, isFenced, retrySeconds } from './call.ts';
+import { deadlines, groupsOf, registries } from './groups.ts';
 import { hostWork } from './host-work.ts';
 import { type Maintenance, startMaintenance } from './maintenance.ts';
 import { ProviderChecks } from './provider-checks.ts';
 import { type DriverOpener, ProviderDrivers } from './provider-drivers.ts';
 import { runtimeWork } from './runtime-work.ts';
 import { tagWork } from './tag-work.ts';
+import { updateWork } from './update-work.ts';
 import type { WorkContext } from './work-handler.ts';
 import { startWorker, type Worker } from './worker.ts';
 
@@ -56,41 +57,6 @@ export interface Executor {
   stop(): Promise<void>;
 }
 
-/** Deadlines expire whatever the drivers do, also those of a driver that no node has. */
-const deadlines: Claimable = {
-  kinds: ['HOST_DEADLINE', 'REMOVAL_DEADLINE', 'INSTANCE_DEADLINE'],
-  driver: null,
-  limit: 32,
-};
-
-/** A registry that hangs delays other registries alone. */
-const registries: Claimable = { kinds: ['SYNC_CONTAINER_TAGS'], driver: null, limit: 8 };
-
-/**
- * Each group of a kind of providers has a budget of its own, so that a driver that hangs in one kind of work
- * delays neither other kinds of work nor other kinds of providers. Providers with a driver of their own have
- * each a budget of its own.
- */
-const groupsOf = (driver: HostDriver): Claimable[] => [
-  { kinds: ['CHECK_HOST', 'CONFIRM_HOST'], driver, limit: 32 },
-  {
-    kinds: ['START_RUNTIME', 'STOP_RUNTIME', 'KILL_RUNTIME', 'WATCH_RUNTIME', 'CONTINUE_RESTART'],
-    driver,
-    limit: 64,
-  },
-  {
-    kinds: [
-      'ALLOCATE_HOST',
-      'CONFIGURE_DNS',
-      'DEPLOY_CONTAINER',
-      'RESTART_HOST',
-      'RESTART_CONTAINER',
-      'RELEASE_HOST',
-    ],
-    driver,
-    limit: 32,
-  },
-];
 const pollMs = 250;
 /** Least time between two claims; work that arrives in between is claimed together. */
 const coalesceMs = 5;
@@ -102,7 +68,7 @@ const fencedRetrySeconds = 0.05;
 const stopMs = 2_000;
 const abortedMs = 1_000;
 
-const handlers = { ...hostWork, ...runtimeWork, ...tagWork };
+const handlers = { ...hostWork, ...runtimeWork, ...updateWork, ...tagWork };
 
 /** One statement for all keys that are requested in one tick. */
 const createBatches = <Key, Value>(loadMany: (keys: readonly Key[]) => Promise<Value[]>) =>

@@ -13,6 +13,7 @@ import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/w
 import { callDriver, failureOf, isFinal } from './call.ts';
 import { publishName, withdrawName } from './dns-work.ts';
 import { containerImage } from './image.ts';
+import { withProgress } from './progress.ts';
 import type { WorkContext, WorkHandler } from './work-handler.ts';
 
 const observe = ({ store }: WorkContext, item: WorkItem, observation: HostObservation) =>
@@ -84,10 +85,12 @@ async function deployImages(context: WorkContext, item: WorkItem): Promise<strin
     host.images.map((stored) => containerImage(context.store, stored)),
   );
   for (const image of images.length ? images : [defaultImage]) {
-    const deployed = await callDriver(
-      item,
-      { signal: context.signal, seconds: driver.limits.deployContainer, name: 'deployContainer' },
-      (call) => driver.deployContainer(handle, image, call),
+    const deployed = await withProgress(context, item, (onProgress) =>
+      callDriver(
+        item,
+        { signal: context.signal, seconds: driver.limits.deployContainer, name: 'deployContainer' },
+        (call) => driver.deployContainer(handle, image, { ...call, onProgress }),
+      ),
     );
     digest = deployed.imageDigest;
   }

@@ -11,6 +11,8 @@ export interface StoredImage {
   readonly repository: string | null;
   readonly image: string | null;
   readonly tag: string | null;
+  /** What the tag meant before, which is run whatever it means now. */
+  readonly digest?: string | null;
 }
 
 /**
@@ -19,12 +21,16 @@ export interface StoredImage {
  */
 export async function containerImage(
   store: Store,
-  { repositoryId, repository, image, tag }: StoredImage,
+  { repositoryId, repository, image, tag, digest }: StoredImage,
 ): Promise<ContainerImage> {
   if (!repositoryId || !repository || !image || !tag) return defaultImage;
   try {
     const credentials = await registryCredentials(store, { repositoryId, image });
-    return { repository, image, tag, ...(credentials && { credentials }) };
+    return {
+      ...{ repository, image, tag },
+      ...(digest && { digest }),
+      ...(credentials && { credentials }),
+    };
   } catch (error) {
     if (!(error instanceof SecretError)) throw error;
     const message = `The password of the container repository ${repository} cannot be read. ${error.message}`;

@@ -22,7 +22,7 @@ interface Target {
   readonly runtime: RuntimeRef;
 }
 
-async function target(context: WorkContext, item: WorkItem): Promise<Target | null> {
+export async function target(context: WorkContext, item: WorkItem): Promise<Target | null> {
   const instance = await context.instanceTarget(item.resourceId);
   if (!instance?.driver || !instance.handle || !instance.runId) return null;
   const { driver: kind, providerId, providerVersion: version } = instance;
@@ -35,13 +35,15 @@ async function target(context: WorkContext, item: WorkItem): Promise<Target | nu
   };
 }
 
-async function observe(
+export async function observe(
   context: WorkContext,
   item: WorkItem,
   observation: InstanceObservation,
 ): Promise<boolean> {
   // The result of a kill is an observation of the driver, even if a deadline asked for it.
-  const deadline = observation.kind === 'INSTANCE_DEADLINE' && !observation.kill;
+  const deadline =
+    observation.kind === 'PULL_DEADLINE' ||
+    (observation.kind === 'INSTANCE_DEADLINE' && !observation.kill);
   const decided = await recordInstanceObservation(context.store, item.resourceId, observation, {
     actor: deadline ? { kind: 'DEADLINE', name: 'deadline' } : { kind: 'DRIVER', name: 'driver' },
     heldItem: item,

@@ -6,7 +6,13 @@ import type { HostDriver } from './compute.ts';
 import type { Failure } from './failure.ts';
 import { type HostState, hostStateFacts, removalDeadlineSeconds } from './host.ts';
 import { type DesiredInstanceState, type InstanceState, instanceStateFacts } from './instance.ts';
-import type { ActiveOperation, OperationKind, OperationStatus } from './operation.ts';
+import type {
+  ActiveOperation,
+  ImageChoice,
+  OperationKind,
+  OperationStatus,
+  RuntimeUpdate,
+} from './operation.ts';
 
 export type ResourceKind = 'INSTANCE' | 'HOST';
 export type Reachability = 'OK' | 'UNKNOWN';
@@ -27,6 +33,8 @@ export interface InstanceSnapshot {
   readonly runId: string | null;
   /** The driver confirmed that the runtime of that run is gone (or there was none). */
   readonly runtimeGone: boolean;
+  /** What its last run was started with, or its next one will be; null: its edition has no image. */
+  readonly image: ImageChoice | null;
   readonly operation: ActiveOperation | null;
 }
 
@@ -111,6 +119,8 @@ export const workKinds = [
   'KILL_RUNTIME',
   'WATCH_RUNTIME',
   'CONTINUE_RESTART',
+  'PULL_IMAGE',
+  'PULL_DEADLINE',
   'INSTANCE_DEADLINE',
   'SYNC_CONTAINER_TAGS',
 ] as const;
@@ -147,6 +157,8 @@ export interface InstanceUpdate {
   failure?: Failure | null;
   /** A new run begins: its id. The present one's end is implied. */
   beginRun?: string;
+  /** The image of the run that begins or, where none does, of the next start. */
+  image?: ImageChoice;
   /** The driver confirmed that the runtime is gone. */
   runtimeGone?: true;
   /** The endpoints that the runtime reported; null: it does not listen. */
@@ -182,6 +194,7 @@ export interface NewOperation {
   readonly status: 'QUEUED' | 'RUNNING' | 'SUCCEEDED';
   readonly phase: string | null;
   readonly parentId: string | null;
+  readonly update: RuntimeUpdate | null;
 }
 
 export interface OperationUpdate {
@@ -191,6 +204,7 @@ export interface OperationUpdate {
   status: OperationStatus;
   phase?: string | null;
   failure?: Failure | null;
+  update?: RuntimeUpdate;
 }
 
 export interface NewWork {

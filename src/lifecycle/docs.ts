@@ -142,6 +142,7 @@ const instanceRows = () =>
         UNREACHABLE: 'reachability UNKNOWN',
         CONFIRM_GONE: 'the end of the runtime is recorded; a detach is completed',
         FAIL_DETACH: 'a detach fails',
+        FAIL_UPDATE: 'an update fails; what runs goes on',
       };
       return outcomes[cell.effect];
     },

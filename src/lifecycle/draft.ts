@@ -16,7 +16,12 @@ import type {
 } from './change.ts';
 import type { HostState } from './host.ts';
 import { type InstanceState, isAtRest, isError } from './instance.ts';
-import type { ActiveOperation, OperationKind, OperationStatus } from './operation.ts';
+import type {
+  ActiveOperation,
+  OperationKind,
+  OperationStatus,
+  RuntimeUpdate,
+} from './operation.ts';
 
 /** Fields of an instance that a decision may set. */
 export type InstanceSet = Partial<
@@ -26,6 +31,7 @@ export type InstanceSet = Partial<
     | 'reachability'
     | 'failure'
     | 'beginRun'
+    | 'image'
     | 'runtimeGone'
     | 'endpoints'
     | 'archive'
@@ -57,6 +63,8 @@ const instanceWork: readonly WorkKind[] = [
   'KILL_RUNTIME',
   'WATCH_RUNTIME',
   'CONTINUE_RESTART',
+  'PULL_IMAGE',
+  'PULL_DEADLINE',
   'INSTANCE_DEADLINE',
 ];
 
@@ -135,6 +143,7 @@ export class Draft {
       parentId?: string | null;
       phase?: string;
       status?: NewOperation['status'];
+      update?: RuntimeUpdate | undefined;
       returned?: true;
     } = {},
   ): string {
@@ -147,6 +156,7 @@ export class Draft {
       status: options.status ?? 'RUNNING',
       phase: options.phase ?? null,
       parentId: options.parentId ?? null,
+      update: options.update ?? null,
     });
     if (options.returned) this.returned = id;
     return id;
@@ -157,7 +167,7 @@ export class Draft {
     operation: ActiveOperation,
     resource: InstanceSnapshot | HostSnapshot,
     status: OperationStatus,
-    rest: Pick<OperationUpdate, 'phase' | 'failure'> = {},
+    rest: Pick<OperationUpdate, 'phase' | 'failure' | 'update'> = {},
   ): void {
     this.operations.set(operation.id, {
       id: operation.id,

@@ -91,7 +91,9 @@ export function supersedeAll(draft: Draft, parentId: string | null): void {
   for (const instance of draft.snapshot.instances) {
     if (isAtRest(instance.state) && !instance.operation) continue;
     const operationId = supersedeOperation(draft, instance, { parentId, comesBack: true });
-    draft.drop(instance.id, ['START_RUNTIME', 'STOP_RUNTIME', 'CONTINUE_RESTART']);
+    draft.drop(instance.id, [
+      ...['START_RUNTIME', 'STOP_RUNTIME', 'CONTINUE_RESTART', 'PULL_IMAGE', 'PULL_DEADLINE'],
+    ] as const);
     draft.instance(instance, null, { operationId });
   }
 }
@@ -127,7 +129,10 @@ export function allOffline(draft: Draft, cause: Cause, options: { restarting: bo
 export function allUnreachable(draft: Draft, failure: Failure): void {
   for (const instance of draft.snapshot.instances) {
     const transient = instanceStateFacts[instance.state].class === 'TRANSIENT';
-    if (instance.operation && !transient) draft.end(instance, 'FAILED', failure);
+    if (instance.operation && !transient) {
+      draft.end(instance, 'FAILED', failure);
+      draft.drop(instance.id, ['PULL_IMAGE', 'PULL_DEADLINE']);
+    }
     if (!isLiveState(instance.state)) {
       if (instance.operation) draft.instance(instance, null);
       continue;

@@ -18,7 +18,13 @@ import {
 } from './instance.ts';
 import { enterInstance } from './instance-entry.ts';
 import { desiredBy, forcedStops, instanceCommands } from './instance-table.ts';
-import { type OperationKind, waitingForHost } from './operation.ts';
+import {
+  type ImageChoice,
+  type OperationKind,
+  type RuntimeUpdate,
+  updatePhases,
+  waitingForHost,
+} from './operation.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { CellRefusal } from './table-types.ts';
 
@@ -30,6 +36,7 @@ const operationKindOf: Readonly<Record<Exclude<InstanceAction, 'DELETE'>, Operat
   STOP: 'STOP_INSTANCE',
   FORCE_STOP: 'STOP_INSTANCE',
   RESTART: 'RESTART_INSTANCE',
+  UPDATE_RUNTIME: 'UPDATE_RUNTIME',
   DETACH: 'DETACH_INSTANCE',
 };
 
@@ -41,6 +48,7 @@ const asksTheHost: ReadonlySet<InstanceAction> = new Set<InstanceAction>([
   'STOP',
   'FORCE_STOP',
   'RESTART',
+  'UPDATE_RUNTIME',
 ]);
 
 /**
@@ -62,7 +70,15 @@ function refuseInstanceCommand(
       { retryable: true, retryAfterSeconds: 1, operationId: operation.id },
     );
   }
-  if (asksTheHost.has(action)) {
+  if (action === 'UPDATE_RUNTIME' && (!instance.image || host?.driver === 'PROCESS')) {
+    return refuse(
+      'ILLEGAL_TRANSITION',
+      `Instance ${instance.key} runs the runtime that comes with the server. An image is chosen for an instance of the Container edition on a host of a Docker provider.`,
+    );
+  }
+  // The tag of an instance at rest is stored for its next start.
+  const isStored = action === 'UPDATE_RUNTIME' && isAtRest(instance.state);
+  if (asksTheHost.has(action) && !isStored) {
     const refusal = refuseByHost(action, instance, host);
     if (refusal) return refusal;
   }
@@ -152,12 +168,14 @@ export function allowedInstanceActions(
 /**
  * Decides a command on the one instance of `snapshot`.
  *
+ * @param tag of UPDATE_RUNTIME: what to run; null: the default tag of the container repository
  * @returns what to write, or the refusal (then nothing is written)
  */
 export function decideInstanceCommand(
   snapshot: Snapshot,
   action: InstanceAction,
   context: DecisionContext,
+  tag: string | null = null,
 ): Change | Refusal {
   const instance = snapshot.instances[0];
   if (!instance) throw new Error('decideInstanceCommand: the snapshot has no instance');
@@ -167,6 +185,10 @@ export function decideInstanceCommand(
   const draft = new Draft(snapshot, context);
   if (action === 'DELETE') {
     draft.instance(instance, null, { archive: true });
+    return draft.done();
+  }
+  if (action === 'UPDATE_RUNTIME') {
+    updateRuntime(draft, instance, { tag, digest: null });
     return draft.done();
   }
   const begin = (status: 'QUEUED' | 'RUNNING' | 'SUCCEEDED', phase?: string) =>
@@ -194,6 +216,34 @@ export function decideInstanceCommand(
     enterInstance(draft, instance, to, { trigger: action, operationId, set: { desired } });
   }
   return draft.done();
+}
+
+/** At rest it is for the next start, in error it is started, and a live instance has it pulled first. */
+function updateRuntime(draft: Draft, instance: InstanceSnapshot, image: ImageChoice): void {
+  const begin = (
+    status: 'RUNNING' | 'SUCCEEDED',
+    rest: { phase?: string; update?: RuntimeUpdate },
+  ) => draft.begin('UPDATE_RUNTIME', instance, { status, ...rest, returned: true });
+  const cell = cellOf('UPDATE_RUNTIME', instance);
+  const to = 'enters' in cell ? cell.enters : null;
+  if (to !== null) {
+    const desired = instance.desired === 'STOPPED' ? 'RUNNING' : instance.desired;
+    const operationId = begin('RUNNING', {});
+    enterInstance(draft, instance, to, {
+      ...{ trigger: 'UPDATE_RUNTIME', operationId, set: { image, desired } },
+    });
+  } else if (isAtRest(instance.state)) {
+    draft.instance(instance, null, { operationId: begin('SUCCEEDED', {}), image });
+  } else {
+    const update = { from: instance.image ?? image, to: image };
+    const operationId = begin('RUNNING', { phase: updatePhases.pulling, update });
+    draft.instance(instance, null, { operationId });
+    draft.addWork('PULL_IMAGE', instance, { operationId });
+    // As long as a deployment may pull.
+    const dueInSeconds = draft.context.deadlines.host.DEPLOYING_CONTAINER;
+    if (dueInSeconds !== undefined)
+      draft.addWork('PULL_DEADLINE', instance, { operationId, dueInSeconds });
+  }
 }
 
 /** The cell of a command. A forced stop that supersedes an operation has its own table. */

@@ -7,7 +7,7 @@ import type { Draft, InstanceSet } from './draft.ts';
 import type { Failure } from './failure.ts';
 import { type InstanceAction, type InstanceState, instanceStateFacts } from './instance.ts';
 import type { HostEffect, InstanceObservationName } from './instance-table.ts';
-import { waitingForHost } from './operation.ts';
+import { updatePhases, waitingForHost } from './operation.ts';
 
 export type InstanceTrigger = InstanceAction | InstanceObservationName | HostEffect;
 
@@ -123,19 +123,48 @@ export function endInstanceOperation(
     case 'TRANSIENT':
       break;
     case 'LIVE':
-      draft.end(instance, 'SUCCEEDED');
+      // The failure of an update that went back is stored already.
+      draft.end(instance, isRollingBack(instance) ? 'FAILED' : 'SUCCEEDED');
       break;
     case 'ERROR':
-      draft.end(instance, options.status ?? 'FAILED', options.failure);
+      if (isRollingBack(instance)) draft.end(instance, 'FAILED');
+      else draft.end(instance, options.status ?? 'FAILED', options.failure);
       break;
     case 'AT_REST':
-      if (instance.operation?.kind === 'RESTART_INSTANCE') continueRestart(draft, instance);
+      if (restarts(instance)) continueRestart(draft, instance);
       else draft.end(instance, 'SUCCEEDED');
       break;
     default:
       instanceStateFacts[to].class satisfies never;
   }
 }
+
+/** Does its operation start the instance again once its runtime is gone? */
+export const restarts = ({ operation }: InstanceSnapshot): boolean =>
+  operation?.kind === 'RESTART_INSTANCE' || operation?.kind === 'UPDATE_RUNTIME';
+
+/** Is the image of before an update started again? */
+export const isRollingBack = ({ operation }: InstanceSnapshot): boolean =>
+  operation?.kind === 'UPDATE_RUNTIME' && operation.phase === updatePhases.rollingBack;
+
+/**
+ * The start of an update's image failed: the image of before is started again, and the operation fails
+ * with this first cause once that is decided. False: there is none to go back to.
+ */
+export function rollBack(draft: Draft, instance: InstanceSnapshot, failure: Failure): boolean {
+  const { operation } = instance;
+  const isNew = operation?.phase === updatePhases.restarting && operation.update;
+  if (!isNew || !startingStates.includes(instance.state)) return false;
+  const message = `${failure.message} The image of before is started again.`;
+  draft.operation(operation, instance, 'RUNNING', {
+    phase: updatePhases.rollingBack,
+    failure: { ...failure, message },
+  });
+  draft.addWork('CONTINUE_RESTART', next(instance), { operationId: operation.id });
+  return true;
+}
+
+const startingStates: readonly InstanceState[] = ['STARTING_RUNTIME', 'INITIALIZING', 'STARTING'];
 
 /** The second half of a restart: begins now, or when the host is ready. */
 function continueRestart(draft: Draft, instance: InstanceSnapshot): void {

@@ -8,64 +8,30 @@ import {
   type DecisionContext,
   type InstanceSnapshot,
   isRemoving,
-  type RuntimeCommandKind,
   type Snapshot,
 } from './change.ts';
 import { Draft, type InstanceSet } from './draft.ts';
-import { type Failure, failureAt } from './failure.ts';
+import { failureAt } from './failure.ts';
 import { endHostOperation, enterHost } from './host-entry.ts';
 import { hostObservations } from './host-table.ts';
 import { type InstanceState, instanceStateFacts, isError } from './instance.ts';
-import { endInstanceOperation, enterInstance } from './instance-entry.ts';
+import {
+  endInstanceOperation,
+  enterInstance,
+  isRollingBack,
+  restarts,
+  rollBack,
+} from './instance-entry.ts';
+import { failureFrom, type InstanceObservation } from './instance-observation.ts';
 import {
   type InstanceEffect,
   type InstanceObservationName,
   instanceCommands,
   instanceObservations,
 } from './instance-table.ts';
+import { updatePhases } from './operation.ts';
 
-interface OfRun {
-  /** The run observed. An observation of another run is stale and ignored. */
-  readonly runId: string;
-}
-
-/** What ended a runtime, as an engine says it. */
-export type ExitCause = 'OUT_OF_MEMORY' | 'REMOVED';
-
-export type InstanceObservation =
-  | (OfRun & { readonly kind: 'RUNTIME_ONLINE' })
-  /** A heartbeat while reachability was UNKNOWN. */
-  | (OfRun & { readonly kind: 'RUNTIME_SEEN' })
-  /** Three heartbeats were missed. */
-  | (OfRun & { readonly kind: 'RUNTIME_SILENT' })
-  | (OfRun & {
-      readonly kind: 'COMMAND_COMPLETED';
-      readonly command: RuntimeCommandKind;
-      readonly done: boolean;
-      readonly message: string | null;
-      readonly endpoints: readonly unknown[] | null;
-    })
-  | (OfRun & { readonly kind: 'RUNTIME_FAULT'; readonly message: string })
-  /** The driver confirmed that the runtime is gone. */
-  | (OfRun & {
-      readonly kind: 'RUNTIME_GONE';
-      readonly exitCode: number | null;
-      readonly signal: string | null;
-      readonly logTail: string | null;
-      /** What the engine says beyond that. */
-      readonly exitCause?: ExitCause | undefined;
-    })
-  | (OfRun & { readonly kind: 'START_FAILED'; readonly failure: Failure })
-  | (OfRun & { readonly kind: 'KILL_UNCONFIRMED'; readonly message: string })
-  /** The second half of a restart, from STOPPED. */
-  | { readonly kind: 'RESTART_CONTINUES' }
-  | {
-      readonly kind: 'INSTANCE_DEADLINE';
-      readonly sequence: number;
-      readonly cause: Failure | null;
-      /** Where the deadline kills first: whether the runtime is confirmed to be gone. */
-      readonly kill?: { readonly confirmed: boolean; readonly message: string };
-    };
+export type { ExitCause, InstanceObservation } from './instance-observation.ts';
 
 /** The table row of an observation. */
 function rowOf(
@@ -98,6 +64,8 @@ export function observeInstance(
   const instance = snapshot.instances[0];
   if (!instance) return null;
   if ('runId' in observation && observation.runId !== instance.runId) return null;
+  if ('operationId' in observation && observation.operationId !== instance.operation?.id)
+    return null;
   const { host } = snapshot;
   // A removal supersedes the restart of the host: instances are observed again.
   const restarting = host?.state === 'RESTARTING_HOST' && !isRemoving(host);
@@ -179,6 +147,13 @@ const affect: Readonly<Record<InstanceEffect, Decide>> = {
     draft.addWork('KILL_RUNTIME', instance, { dueInSeconds: 10 });
     return true;
   },
+  FAIL_UPDATE: (draft, instance, { observation }) => {
+    const status = observation.kind === 'PULL_DEADLINE' ? 'TIMED_OUT' : 'FAILED';
+    draft.end(instance, status, failureFrom(instance, observation));
+    draft.instance(instance, null);
+    draft.drop(instance.id, ['PULL_IMAGE', 'PULL_DEADLINE']);
+    return true;
+  },
 };
 
 function enter(
@@ -187,14 +162,38 @@ function enter(
   { to, trigger, observation }: Observed & { to: InstanceState },
 ): boolean {
   const { operation } = instance;
-  if (trigger === 'RESTART_CONTINUES' && !mayContinue(draft, instance)) {
-    return operation?.kind === 'RESTART_INSTANCE';
+  if (trigger === 'RESTART_CONTINUES') {
+    if (!(isError(instance.state) ? isRollingBack(instance) : restarts(instance))) return false;
+    if (!isHostReady(draft, instance)) return true;
+  }
+  if (observation.kind === 'IMAGE_PULLED' && !imagePulled(draft, instance, observation.digest)) {
+    return false;
   }
   const operationId = operation?.id ?? null;
-  enterInstance(draft, instance, to, { trigger, operationId, set: seenIn(observation) });
+  const set = { ...seenIn(observation), ...imageOf(trigger, instance) };
+  enterInstance(draft, instance, to, { trigger, operationId, set });
   endInstanceOperation(draft, instance, to);
   if (trigger === 'RUNTIME_ONLINE') containerUp(draft);
   return true;
+}
+
+/** The instance is restarted on the new image. False: no update waits for it. */
+function imagePulled(draft: Draft, instance: InstanceSnapshot, digest: string): boolean {
+  const { operation } = instance;
+  if (!operation?.update) return false;
+  const { from, to } = operation.update;
+  draft.operation(operation, instance, 'RUNNING', {
+    phase: updatePhases.restarting,
+    update: { from, to: { tag: to.tag, digest } },
+  });
+  return true;
+}
+
+/** The image that the second half of an update starts: the new one, or after its failure that of before. */
+function imageOf(trigger: InstanceObservationName, instance: InstanceSnapshot): InstanceSet {
+  const update = trigger === 'RESTART_CONTINUES' && instance.operation?.update;
+  if (!update) return {};
+  return { image: isRollingBack(instance) ? update.from : update.to };
 }
 
 /** Fields that the observation itself carries. */
@@ -224,9 +223,8 @@ function containerUp(draft: Draft): void {
 }
 
 /** Can the restart continue on this host? If not, its operation fails. */
-function mayContinue(draft: Draft, instance: InstanceSnapshot): boolean {
+function isHostReady(draft: Draft, instance: InstanceSnapshot): boolean {
   const { host } = draft.snapshot;
-  if (instance.operation?.kind !== 'RESTART_INSTANCE') return false;
   if (host?.state === 'RUNNING' && !isRemoving(host)) return true;
   const where = host ? `host ${host.key} is ${host.state}` : 'it has no host';
   const message = `The restart could not go on: ${where}.`;
@@ -249,63 +247,9 @@ function fail(
     set: observation.kind === 'RUNTIME_GONE' ? { runtimeGone: true } : {},
   });
   const expired = observation.kind === 'INSTANCE_DEADLINE' && !observation.kill;
-  endInstanceOperation(draft, instance, to, { failure, status: expired ? 'TIMED_OUT' : 'FAILED' });
+  if (!rollBack(draft, instance, failure)) {
+    const status = expired ? 'TIMED_OUT' : 'FAILED';
+    endInstanceOperation(draft, instance, to, { failure, status });
+  }
   return true;
-}
-
-/** The failure that an observation reports. */
-function failureFrom(instance: InstanceSnapshot, observation: InstanceObservation): Failure {
-  const { state } = instance;
-  switch (observation.kind) {
-    case 'COMMAND_COMPLETED': {
-      const { command, message } = observation;
-      const text = message ?? `The runtime could not complete ${command}.`;
-      return failureAt(instance.state, `${command}_FAILED`, text);
-    }
-    case 'RUNTIME_FAULT':
-    case 'KILL_UNCONFIRMED':
-      return failureAt(instance.state, observation.kind, observation.message);
-    case 'START_FAILED':
-      return observation.failure;
-    case 'RUNTIME_GONE': {
-      const { exitCode, logTail } = observation;
-      const [code, message] = exitFailure(state, observation);
-      return { ...failureAt(state, code, message), exitCode, logTail };
-    }
-    case 'INSTANCE_DEADLINE': {
-      const { cause, kill } = observation;
-      if (kill) return failureAt(instance.state, 'KILL_UNCONFIRMED', kill.message);
-      const first = cause ? ` First cause: ${cause.message}` : '';
-      const message = `The instance was ${state} for too long.${first}`;
-      return {
-        ...failureAt(instance.state, 'DEADLINE_EXCEEDED', message),
-        logTail: cause?.logTail ?? null,
-      };
-    }
-    default:
-      return failureAt(instance.state, observation.kind, `${observation.kind} while ${state}.`);
-  }
-}
-
-/** The code and the message of a runtime that ended. */
-function exitFailure(
-  state: InstanceState,
-  { exitCode, signal, exitCause }: Extract<InstanceObservation, { kind: 'RUNTIME_GONE' }>,
-): [code: string, message: string] {
-  switch (exitCause) {
-    case 'OUT_OF_MEMORY': {
-      const remedy = 'Choose a larger image size, or mend what uses the memory.';
-      return [exitCause, `The runtime reached the limit of its memory while ${state}. ${remedy}`];
-    }
-    case 'REMOVED': {
-      const remedy = 'Someone removed it on the engine; start the instance again.';
-      return ['RUNTIME_EXITED', `The runtime is no longer there while ${state}. ${remedy}`];
-    }
-    case undefined: {
-      const how = signal ? `by signal ${signal}` : `with exit code ${exitCode ?? 'unknown'}`;
-      return ['RUNTIME_EXITED', `The runtime ended ${how} while ${state}.`];
-    }
-    default:
-      return exitCause satisfies never;
-  }
 }

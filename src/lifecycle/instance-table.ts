@@ -36,6 +36,7 @@ const errorRow = (): InstanceRow => ({
   STOP: restartRequired,
   FORCE_STOP: restartRequired,
   RESTART: enters('STARTING_RUNTIME'),
+  UPDATE_RUNTIME: enters('STARTING_RUNTIME'),
   DETACH: enters('OFFLINE'),
   DELETE: illegal,
 });
@@ -48,6 +49,7 @@ const inProgressRow = (force: Cell<InstanceState>): InstanceRow => ({
   STOP: inProgress,
   FORCE_STOP: force,
   RESTART: inProgress,
+  UPDATE_RUNTIME: inProgress,
   DETACH: inProgress,
   DELETE: inProgress,
 });
@@ -65,6 +67,7 @@ export const instanceCommands: Readonly<Record<InstanceState, InstanceRow>> = {
     STOP: illegal,
     FORCE_STOP: illegal,
     RESTART: illegal,
+    UPDATE_RUNTIME: accepted,
     DETACH: accepted,
     DELETE: accepted,
   },
@@ -79,6 +82,7 @@ export const instanceCommands: Readonly<Record<InstanceState, InstanceRow>> = {
     STOP: enters('STOPPING'),
     FORCE_STOP: enters('STOPPING'),
     RESTART: enters('STOPPING'),
+    UPDATE_RUNTIME: accepted,
     DETACH: illegal,
     DELETE: illegal,
   },
@@ -91,6 +95,7 @@ export const instanceCommands: Readonly<Record<InstanceState, InstanceRow>> = {
     STOP: enters('STOPPING'),
     FORCE_STOP: enters('STOPPING'),
     RESTART: enters('STOPPING'),
+    UPDATE_RUNTIME: accepted,
     DETACH: illegal,
     DELETE: illegal,
   },
@@ -103,6 +108,7 @@ export const instanceCommands: Readonly<Record<InstanceState, InstanceRow>> = {
     STOP: alreadyInState,
     FORCE_STOP: alreadyInState,
     RESTART: enters('STARTING_RUNTIME'),
+    UPDATE_RUNTIME: accepted,
     DETACH: enters('OFFLINE'),
     DELETE: illegal,
   },
@@ -155,7 +161,9 @@ export type InstanceEffect =
   /** Records that the runtime is gone; a detach that waited for that enters its cell's state. */
   | 'CONFIRM_GONE'
   /** A detach that waits for the runtime to be gone fails. */
-  | 'FAIL_DETACH';
+  | 'FAIL_DETACH'
+  /** An update that pulls its image fails; what runs goes on. */
+  | 'FAIL_UPDATE';
 
 export type InstanceObservationName =
   | 'RUNTIME_ONLINE'
@@ -167,11 +175,15 @@ export type InstanceObservationName =
   | 'START_FAILED'
   | 'KILL_UNCONFIRMED'
   | 'RESTART_CONTINUES'
+  | 'IMAGE_PULLED'
+  | 'PULL_FAILED'
+  | 'PULL_DEADLINE'
   | 'INSTANCE_DEADLINE';
 
 type Row = ObservationRow<InstanceState, InstanceEffect>;
 const FAIL = { effect: 'FAIL' } as const;
 const EXPIRE = { effect: 'EXPIRE' } as const;
+const FAIL_UPDATE = { effect: 'FAIL_UPDATE' } as const;
 const REACHABLE = { effect: 'REACHABLE' } as const;
 const liveStates = instanceStates.filter(isLiveState);
 const reachableRow: Row = inStates([...liveStates, ...errorInstanceStates], REACHABLE);
@@ -212,7 +224,11 @@ export const instanceObservations: Readonly<Record<InstanceObservationName, Row>
     STOPPING: FAIL,
     ...inStates(errorInstanceStates, { effect: 'FAIL_DETACH' } as const),
   },
-  RESTART_CONTINUES: { STOPPED: enters('STARTING_RUNTIME') },
+  // From an error: an update whose start failed goes back.
+  RESTART_CONTINUES: inStates(['STOPPED', ...errorInstanceStates], enters('STARTING_RUNTIME')),
+  IMAGE_PULLED: { RUNNING: enters('STOPPING'), PAUSED: enters('STOPPING') },
+  PULL_FAILED: { RUNNING: FAIL_UPDATE, PAUSED: FAIL_UPDATE },
+  PULL_DEADLINE: { RUNNING: FAIL_UPDATE, PAUSED: FAIL_UPDATE },
   INSTANCE_DEADLINE: {
     STARTING_RUNTIME: EXPIRE,
     INITIALIZING: EXPIRE,

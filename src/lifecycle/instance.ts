@@ -38,6 +38,7 @@ export const instanceActions = [
   'STOP',
   'FORCE_STOP',
   'RESTART',
+  'UPDATE_RUNTIME',
   'DETACH',
   'DELETE',
 ] as const;
@@ -141,7 +142,7 @@ export const instanceEdges: readonly Edge<InstanceState>[] = [
   ...edge(
     ['OFFLINE', 'STOPPED', ...errorInstanceStates],
     'STARTING_RUNTIME',
-    'start, restart, or its host is ready again',
+    'start, restart, update, or its host is ready again',
   ),
   ...edge(['STARTING_RUNTIME'], 'INITIALIZING', 'the runtime reported that it is up'),
   ...edge(['INITIALIZING'], 'STARTING', 'the solution is loaded'),
@@ -156,7 +157,7 @@ export const instanceEdges: readonly Edge<InstanceState>[] = [
   ...edge(['RUNNING'], 'PAUSING', 'pause'),
   ...edge(['PAUSING'], 'PAUSED', 'the intake is closed and the accepted messages are done'),
   ...edge(['PAUSED'], 'STARTING', 'start, resume'),
-  ...edge(['RUNNING', 'PAUSED'], 'STOPPING', 'stop, restart, or its host stops it'),
+  ...edge(['RUNNING', 'PAUSED'], 'STOPPING', 'stop, restart, update, or its host stops it'),
   ...edge(
     ['STARTING_RUNTIME', 'INITIALIZING', 'STARTING', 'PAUSING'],
     'STOPPING',

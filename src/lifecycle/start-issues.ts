@@ -7,7 +7,12 @@ export interface StartIssue {
   readonly message: string;
 }
 
-const starts: ReadonlySet<InstanceAction> = new Set(['DEPLOY', 'START', 'RESTART'] as const);
+const starts: ReadonlySet<InstanceAction> = new Set([
+  'DEPLOY',
+  'START',
+  'RESTART',
+  'UPDATE_RUNTIME',
+] as const);
 
 /** Why this action cannot start the instance; none where the action starts nothing. */
 export function startIssues(

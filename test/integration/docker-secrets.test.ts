@@ -3,46 +3,22 @@
  * registry with a password, a second provider has a client key, and everything that either side keeps or
  * prints is searched, in clear, in base64 and in hexadecimal.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
 import postgres from 'postgres';
 import { expect, onTestFinished, test } from 'vitest';
 import { makeCertificate } from '../harness/certificate.ts';
 import { createMigratedDatabase } from '../harness/database.ts';
-import {
-  hasDocker,
-  makeRootfs,
-  nodeInImage,
-  programInImage,
-  startDockerEngine,
-  type TestEngine,
-} from '../harness/docker-engine.ts';
+import { hasDocker, startDockerEngine, type TestEngine } from '../harness/docker-engine.ts';
 import { hasRegistry, registryUser, startRegistry } from '../harness/registry.ts';
 import { addInstance, addSolution, endpointsOf, greenhouse } from './builders.ts';
 import { createClient } from './client.ts';
+import { importRuntime, pushImage } from './docker-images.ts';
 import { startServer } from './server.ts';
 
 const listenerKey = 'the-key-of-the-listener';
 /** Of a session or a run. The code of the printed link is for one sign-in. */
 const anyKey = /im[sr]_[A-Za-z0-9_-]{43}/;
-
-/** The image of the runtime, in the registry alone. */
-async function pushImage(engine: TestEngine, registry: string): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'im-image-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  await makeRootfs(folder, { runtime: 'runtime' });
-  const image = `${registry}/team/runtime`;
-  await engine.importImage(`${image}:1`, folder, [nodeInImage, programInImage('runtime')]);
-  const authconfig = { ...registryUser, serveraddress: registry };
-  const pushed = await engine.docker.getImage(`${image}:1`).push({ authconfig, tag: '1' });
-  let text = '';
-  for await (const chunk of pushed as Readable) text += String(chunk);
-  expect(text).not.toContain('"error"');
-  await engine.docker.getImage(`${image}:1`).remove({ force: true });
-  return image;
-}
 
 /** All that the engine tells of what it has, its own log, and what containers printed. */
 async function engineTells({ docker, socket }: TestEngine): Promise<[string, string][]> {
@@ -117,7 +93,10 @@ test.skipIf(!hasDocker || !hasRegistry)(
     onTestFinished(() => engine.close(), 60_000);
     const registry = await startRegistry();
     onTestFinished(() => registry.stop());
-    const image = await pushImage(engine, registry.host);
+    const image = `${registry.host}/team/runtime`;
+    await importRuntime(engine, `${image}:1`);
+    await pushImage(engine, `${image}:1`);
+    await engine.docker.getImage(`${image}:1`).remove({ force: true });
     const database = await createMigratedDatabase();
     onTestFinished(() => database.drop());
     const server = await startServer({

@@ -1,17 +1,9 @@
 /** Instances in containers of a real engine: the whole program, from the provider to the removal. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import {
-  hasDocker,
-  makeRootfs,
-  nodeInImage,
-  programInImage,
-  startDockerEngine,
-} from '../harness/docker-engine.ts';
+import { hasDocker, startDockerEngine } from '../harness/docker-engine.ts';
 import { addInstance, addSolution, endpointsOf, greenhouse, send } from './builders.ts';
 import { createClient } from './client.ts';
+import { importRuntime } from './docker-images.ts';
 import { startServer } from './server.ts';
 
 test.skipIf(!hasDocker)(
@@ -20,11 +12,7 @@ test.skipIf(!hasDocker)(
   async () => {
     const engine = await startDockerEngine();
     onTestFinished(() => engine.close(), 60_000);
-    const folder = mkdtempSync(join(tmpdir(), 'im-image-'));
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    await makeRootfs(folder, { runtime: 'runtime' });
-    const entrypoint = [nodeInImage, programInImage('runtime')];
-    await engine.importImage('team/runtime:2.1', folder, entrypoint);
+    await importRuntime(engine, 'team/runtime:2.1');
     const server = await startServer();
     onTestFinished(() => server.dispose(), 120_000);
     const client = createClient(server);

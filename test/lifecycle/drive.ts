@@ -73,6 +73,7 @@ export interface Situation {
   readonly desired: DesiredInstanceState;
   readonly reachability: 'OK' | 'UNKNOWN';
   readonly operation: OperationKind | null;
+  readonly phase?: string | null;
   readonly runtimeGone: boolean;
   /** A deadline of an earlier sequence. */
   readonly stale: boolean;
@@ -80,6 +81,15 @@ export interface Situation {
 }
 
 function instanceObservation(name: string, { stale, kill }: Situation): InstanceObservation {
+  if (/^(IMAGE|PULL)_/.test(name)) {
+    const ofUpdate = {
+      operationId: 'op-UPDATE_RUNTIME',
+      digest: 'sha256:new',
+      failure,
+      cause: null,
+    };
+    return { kind: name, ...ofUpdate } as unknown as InstanceObservation;
+  }
   const runId = 'run';
   const command = /^(.*)_(DONE|FAILED)$/.exec(name);
   if (command && name !== 'START_FAILED') {
@@ -109,7 +119,8 @@ function instanceObservation(name: string, { stale, kill }: Situation): Instance
 /** What an observation leads to. An error state is entered with its cause, or that is missed. */
 export function instanceObserved(name: string, state: InstanceState, situation: Situation): string {
   const { desired, reachability, runtimeGone } = situation;
-  const active = situation.operation && operation(situation.operation);
+  const active =
+    situation.operation && operation(situation.operation, { phase: situation.phase ?? null });
   const on = instance(state, {
     runId: 'run',
     desired,
@@ -124,7 +135,9 @@ export function instanceObserved(name: string, state: InstanceState, situation: 
   if (update.to) return update.failure ? `${update.to} with its cause` : update.to;
   if (update.reachability) return `reachability ${update.reachability.value}`;
   if (update.runtimeGone) return 'gone';
-  return result.operations[0]?.status === 'FAILED' ? 'detach failed' : 'touched';
+  const [ended] = result.operations;
+  if (ended?.id === 'op-UPDATE_RUNTIME' && ended.failure) return 'update failed';
+  return ended?.status === 'FAILED' ? 'detach failed' : 'touched';
 }
 
 /** What a host's event does to an instance on it. */

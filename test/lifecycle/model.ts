@@ -17,7 +17,7 @@ import { hostMeter, instanceMeter } from '../../src/lifecycle/metering.ts';
 import type { ActiveOperation, OperationKind } from '../../src/lifecycle/operation.ts';
 
 export function host(state: HostState, rest: Partial<HostSnapshot> = {}): HostSnapshot {
-  const model = { id: 'host', key: 'host', driver: 'PROCESS' } as const;
+  const model = { id: 'host', key: 'host', driver: 'DOCKER' } as const;
   return { ...model, state, sequence: 5, guard: 7, operation: null, ...rest };
 }
 
@@ -37,6 +37,7 @@ export function instance(
     unreachableBecause: null,
     runId: state === 'OFFLINE' ? null : 'run',
     runtimeGone: instanceStateFacts[state].class === 'AT_REST',
+    image: { tag: 'old', digest: 'sha256:old' },
     operation: null,
     ...rest,
   };
@@ -46,7 +47,21 @@ export function operation(
   kind: OperationKind,
   rest: Partial<ActiveOperation> = {},
 ): ActiveOperation {
-  return { id: `op-${kind}`, kind, status: 'RUNNING', phase: null, parentId: null, ...rest };
+  const update =
+    kind === 'UPDATE_RUNTIME'
+      ? {
+          from: { tag: 'old', digest: 'sha256:old' },
+          to: { tag: 'new', digest: rest.phase === 'PULLING' ? null : 'sha256:new' },
+        }
+      : null;
+  const active = {
+    id: `op-${kind}`,
+    kind,
+    status: 'RUNNING',
+    phase: null,
+    parentId: null,
+  } as const;
+  return { ...active, update, ...rest };
 }
 
 let ids = 0;
@@ -79,7 +94,12 @@ export function apply(snapshot: Snapshot, change: Change): Snapshot {
     operations.set(
       update.resourceId,
       goesOn
-        ? { ...active, status: update.status as 'RUNNING', phase: update.phase ?? null }
+        ? {
+            ...active,
+            status: update.status as 'RUNNING',
+            phase: update.phase ?? null,
+            update: update.update ?? active.update ?? null,
+          }
         : null,
     );
   }
@@ -93,6 +113,7 @@ export function apply(snapshot: Snapshot, change: Change): Snapshot {
       status: begin.status,
       phase: begin.phase,
       parentId: begin.parentId,
+      update: begin.update,
     });
   }
   const next: Snapshot = {
@@ -117,6 +138,7 @@ export function apply(snapshot: Snapshot, change: Change): Snapshot {
           : {}),
         ...(update?.beginRun ? { runId: update.beginRun, runtimeGone: false } : {}),
         ...(update?.runtimeGone ? { runtimeGone: true } : {}),
+        ...(update?.image ? { image: update.image } : {}),
       } as InstanceSnapshot;
     }),
   };

@@ -11,16 +11,25 @@ import * as contract from './contract.ts';
 import * as drive from './drive.ts';
 import { differs, entering, mutable, type Slot, situation, stripped } from './slots.ts';
 
+const operations = [
+  { operation: null },
+  { operation: 'RESTART_INSTANCE' },
+  { operation: 'DETACH_INSTANCE' },
+  { operation: 'UPDATE_RUNTIME', phase: 'PULLING' },
+  { operation: 'UPDATE_RUNTIME', phase: 'RESTARTING' },
+  { operation: 'UPDATE_RUNTIME', phase: 'ROLLING_BACK' },
+] as const;
+
 /** Everything that can be true beside an observation. */
 const situations: readonly drive.Situation[] = desiredInstanceStates.flatMap((desired) =>
   (['OK', 'UNKNOWN'] as const).flatMap((reachability) =>
-    ([null, 'RESTART_INSTANCE', 'DETACH_INSTANCE'] as const).flatMap((operation) =>
+    operations.flatMap((operation) =>
       [true, false].flatMap((runtimeGone) =>
         [true, false].map(
           (stale): drive.Situation => ({
             desired,
             reachability,
-            operation,
+            ...operation,
             runtimeGone,
             stale,
             kill: 'none',
@@ -39,7 +48,13 @@ export function expectedObserved(name: string, state: string, given: drive.Situa
   if (entered === 'reachability UNKNOWN') return given.reachability === 'OK' ? entered : '';
   if (entered === 'gone') return given.runtimeGone ? '' : detaches ? 'OFFLINE' : entered;
   if (entered === 'detach failed') return detaches ? entered : '';
-  if (name === 'RESTART_CONTINUES' && given.operation !== 'RESTART_INSTANCE') return '';
+  const updates = given.operation === 'UPDATE_RUNTIME';
+  if (name === 'RESTART_CONTINUES') {
+    const goesBack = updates && given.phase === 'ROLLING_BACK';
+    const goesOn = updates || given.operation === 'RESTART_INSTANCE';
+    return (state === 'STOPPED' ? goesOn : goesBack) ? entered : '';
+  }
+  if (/^(IMAGE|PULL)_/.test(name) && !updates) return '';
   if (name === 'INSTANCE_DEADLINE') {
     if (given.stale) return '';
     if (state === 'STOPPING' && given.kill !== 'confirmed') return 'FATAL_ERROR with its cause';
@@ -76,6 +91,7 @@ const instanceEffects = [
   'UNREACHABLE',
   'CONFIRM_GONE',
   'FAIL_DETACH',
+  'FAIL_UPDATE',
 ].map((effect) => ({ effect }));
 
 export function instanceObservationSlots(): Slot[] {
@@ -95,8 +111,11 @@ export function instanceObservationSlots(): Slot[] {
             state in (contract.instanceObserved[name] ?? {}),
           ),
         follows: () => {
-          const operation = name === 'RESTART_CONTINUES' ? 'RESTART_INSTANCE' : null;
-          return stripped(drive.instanceObserved(name, state, { ...situation, operation }));
+          const continues = name === 'RESTART_CONTINUES';
+          const updates = /^(IMAGE|PULL)_/.test(name) || (continues && state !== 'STOPPED');
+          const operation = updates ? 'UPDATE_RUNTIME' : continues ? 'RESTART_INSTANCE' : null;
+          const phase = continues ? 'ROLLING_BACK' : 'PULLING';
+          return stripped(drive.instanceObserved(name, state, { ...situation, operation, phase }));
         },
       };
     }),

@@ -60,7 +60,7 @@ const completed = (
 ) => ({ kind: 'COMMAND_COMPLETED', command, done, message: null, endpoints: [] }) as const;
 
 type OfRun = InstanceObservation extends infer O ? Omit<O & object, 'runId'> : never;
-const instanceObservations: ((sequence: number) => OfRun)[] = [
+const instanceObservations: ((sequence: number, operationId: string) => OfRun)[] = [
   () => ({ kind: 'RUNTIME_ONLINE' }),
   () => ({ kind: 'RUNTIME_SEEN' }),
   () => ({ kind: 'RUNTIME_SILENT' }),
@@ -77,6 +77,9 @@ const instanceObservations: ((sequence: number) => OfRun)[] = [
   () => ({ kind: 'START_FAILED', failure }),
   () => ({ kind: 'KILL_UNCONFIRMED', message: 'x' }),
   () => ({ kind: 'RESTART_CONTINUES' }),
+  (_, operationId) => ({ kind: 'IMAGE_PULLED', operationId, digest: 'sha256:new' }),
+  (_, operationId) => ({ kind: 'PULL_FAILED', operationId, failure }),
+  (_, operationId) => ({ kind: 'PULL_DEADLINE', operationId, cause: null }),
   (sequence) => ({ kind: 'INSTANCE_DEADLINE', sequence, cause: null }),
 ];
 
@@ -118,11 +121,12 @@ function possibilities(snapshot: Snapshot, kind: 'all' | 'gentle'): (() => Decid
     }
     for (const observation of instanceObservations) {
       const runId = target.runId ?? 'none';
-      if (kind === 'gentle' && isHarsh(observation(target.sequence))) continue;
+      const operationId = target.operation?.id ?? 'none';
+      if (kind === 'gentle' && isHarsh(observation(target.sequence, operationId))) continue;
       each.push(() =>
         observeInstance(
           one,
-          { runId, ...observation(target.sequence) } as InstanceObservation,
+          { runId, ...observation(target.sequence, operationId) } as InstanceObservation,
           context(),
         ),
       );

@@ -116,8 +116,10 @@ describe('the conventions', () => {
       expect(`${field.type}`).toBe(`${pascal}Result`);
       const input = inputFields(`${pascal}Input`);
       expect(input).toMatchObject({ idempotencyKey: 'String', reason: 'String' });
-      if (/^(update|delete)/.test(name)) expect(input).toMatchObject({ expectedVersion: 'Int' });
-      const lifecycle = /^(deploy|start|pause|resume|stop|restart|detach|remove)/.test(name);
+      const lifecycle =
+        /^(deploy|start|pause|resume|stop|restart|detach|remove|updateRuntime)/.test(name);
+      if (/^(update|delete)/.test(name) && !lifecycle)
+        expect(input).toMatchObject({ expectedVersion: 'Int' });
       if (lifecycle) expect(input).toMatchObject({ expectedSequence: 'Int' });
     },
   );
@@ -157,6 +159,11 @@ describe('the example operations', () => {
       'fleet',
       'state-machine',
       'query-then-subscribe',
+      'register-docker-engine',
+      'compute-providers',
+      'deploy-on-docker',
+      'sync-container-tags',
+      'update-runtime',
     ]);
   });
 

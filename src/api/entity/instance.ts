@@ -1,6 +1,7 @@
 /** Instances: the type, its list and its queries. Commands are in instance-commands.ts. */
 import { isConverged } from '../../lifecycle/instance.ts';
 import { allowedInstanceActions, takes } from '../../lifecycle/instance-commands.ts';
+import { readUpdatesAvailable } from '../../store/read/images.ts';
 import { readInstanceFacts, readStatesAt } from '../../store/read/reads.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
@@ -76,6 +77,11 @@ export const Instance = builder.drizzleNode('instances', {
     solution: t.relation('solution'),
     solutionVersion: t.relation('solutionVersion', { nullable: true }),
     run: t.relation('run', { nullable: true, type: InstanceRun }),
+    updateAvailable: t.boolean({
+      nullable: true,
+      resolve: ({ id }, _args, { loaders, store }) =>
+        loaders.load('updateAvailable', id, (ids) => readUpdatesAvailable(store, ids)),
+    }),
     billingSubscription: t.relation('subscription', { nullable: true }),
     deviceRepository: t.relation('deviceRepository'),
     host: t.relation('host', { nullable: true }),

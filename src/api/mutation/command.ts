@@ -63,6 +63,8 @@ export interface CommandNames<Action> {
   readonly action: Action;
   /** The action with `force: true`; if absent, the input has no `force`. */
   readonly forced?: Action;
+  /** Whether the input has a `containerTag`. */
+  readonly tagged?: true;
 }
 
 /**
@@ -80,11 +82,12 @@ export function defineCommands<Action>(
   },
 ): void {
   const { type, argument } = options;
-  for (const { field, input: inputName, result, action, forced } of commands) {
+  for (const { field, input: inputName, result, action, forced, tagged } of commands) {
     const Input = builder.inputType(inputName, {
       fields: (t) => ({
         [argument]: t.id({ required: true }),
         ...(forced ? { force: t.boolean() } : {}),
+        ...(tagged ? { containerTag: t.string({ required: true }) } : {}),
         ...commandFields(t),
       }),
     });
@@ -98,7 +101,8 @@ export function defineCommands<Action>(
           const refused = refusedFields(input);
           if (refused) return refused as never;
           const reference = referenceOf(type, String(input[argument]));
-          const command = commandOf(context, field, { reference, input });
+          const containerTag = tagged ? String(input.containerTag) : null;
+          const command = { ...commandOf(context, field, { reference, input }), containerTag };
           const chosen = forced && input.force === true ? forced : action;
           return options.send(context.store, chosen, command) as never;
         },

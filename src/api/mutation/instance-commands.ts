@@ -71,6 +71,13 @@ defineCommands<Exclude<InstanceAction, 'DELETE'>>(
       action: 'RESTART',
     },
     {
+      field: 'updateRuntime',
+      input: 'UpdateRuntimeInput',
+      result: 'UpdateRuntimeResult',
+      action: 'UPDATE_RUNTIME',
+      tagged: true,
+    },
+    {
       field: 'detachInstance',
       input: 'DetachInstanceInput',
       result: 'DetachInstanceResult',

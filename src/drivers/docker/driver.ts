@@ -159,8 +159,11 @@ export class DockerDriver implements Driver {
       const hostId = parseHandle(handle);
       await this.#admitHost(hostId, call);
       if (!(await this.#networks.find(this.#owned(hostId), call))) throw notAllocated(hostId);
-      const { onProgress } = outerCall;
-      const found = await this.#images.place(image, onProgress ? { ...call, onProgress } : call);
+      const { onProgress, anew = false } = outerCall;
+      const found = await this.#images.place(image, {
+        ...{ ...call, anew },
+        ...(onProgress && { onProgress }),
+      });
       return { imageDigest: found.digest };
     });
   }

@@ -12,6 +12,8 @@ export interface FoundImage {
   readonly id: string;
   /** The digest that its registry knows it by; of an image that was made on the engine, its id. */
   readonly digest: string;
+  /** It was made on the engine, and no registry has it. */
+  readonly isLocal: boolean;
 }
 
 interface Pull {
@@ -35,15 +37,18 @@ export class Images {
       const found = await this.#engine.find(call, (docker, abortSignal) =>
         docker.getImage(name).inspect({ abortSignal } as object),
       );
-      if (found) return { id: found.Id, digest: digestOf(found, image) };
+      if (found) {
+        const digest = digestOf(found, image);
+        return { id: found.Id, digest, isLocal: digest === found.Id };
+      }
     }
     return null;
   }
 
-  /** The image, pulled if the engine does not have it. */
+  /** The image, pulled if the engine does not have it, or if the registry is to be asked anew. */
   async place(image: ContainerImage, call: DeployCall): Promise<FoundImage> {
     const present = await this.find(image, call);
-    if (present) return present;
+    if (present && (!call.anew || present.isLocal)) return present;
     await this.#pull(image, call);
     const pulled = await this.find(image, call);
     if (pulled) return pulled;

@@ -2,7 +2,7 @@
 import { decideCancel, type OperationToCancel } from '../../lifecycle/cancel.ts';
 import type { HostAction } from '../../lifecycle/host.ts';
 import { decideHostCommand } from '../../lifecycle/host-commands.ts';
-import type { InstanceAction } from '../../lifecycle/instance.ts';
+import { type InstanceAction, isAtRest } from '../../lifecycle/instance.ts';
 import { decideInstanceCommand } from '../../lifecycle/instance-commands.ts';
 import type { Refusal } from '../../lifecycle/refusal.ts';
 import { type StartIssue, startIssues } from '../../lifecycle/start-issues.ts';
@@ -10,10 +10,12 @@ import type { WrittenRows } from '../commit/options.ts';
 import type { Store } from '../commit/store.ts';
 import { isId } from '../input/checks.ts';
 import { type CommitRequest, type CommitSteps, commitOnce } from './commit-once.ts';
+import { missingTag } from './container-tag.ts';
 import { findStoredResult, keyUsed } from './idempotency.ts';
 import {
   type CommandRead,
   hostToCommand,
+  type InstanceToCommand,
   instanceSnapshot,
   instanceToCommand,
   type StoredSnapshot,
@@ -23,6 +25,8 @@ export interface Command extends CommitRequest {
   /** A uuid or a key. */
   readonly reference: string;
   readonly expectedSequence: number | null;
+  /** Of UPDATE_RUNTIME. */
+  readonly containerTag?: string | null;
 }
 
 export type CommandResult =
@@ -58,12 +62,34 @@ export function commandInstance(
 ): Promise<CommandResult> {
   return run(store, command, {
     kind: 'Instance',
-    load: () => instanceToCommand(store, command),
-    issues: (snapshot) => startIssues(action, snapshot),
+    load: () => loadInstance(store, action, command),
+    issues: (snapshot) => snapshot.tagIssues ?? startIssues(action, snapshot),
     sequenceOf: (snapshot) => snapshot.instances[0]?.sequence ?? 0,
-    rule: (snapshot, context) => decideInstanceCommand(snapshot, action, context),
+    rule: (snapshot, context) =>
+      decideInstanceCommand(snapshot, action, context, command.containerTag),
     resourceOf: (snapshot) => snapshot.instances[0]?.id ?? '',
   });
+}
+
+/** With what is wrong with the tag of an update. */
+async function loadInstance(
+  store: Store,
+  action: InstanceAction,
+  command: Command,
+): Promise<CommandRead<InstanceToCommand & { readonly tagIssues?: StartIssue[] }>> {
+  const read = await instanceToCommand(store, command);
+  const { containerTag } = command;
+  const instance = read.snapshot?.instances[0];
+  if (action !== 'UPDATE_RUNTIME' || !read.snapshot || !instance?.image) return read;
+  const missing = await missingTag(store, instance.id, containerTag ?? '');
+  if (!missing)
+    return isAtRest(instance.state)
+      ? { ...read, snapshot: { ...read.snapshot, tagIssues: [] } }
+      : read;
+  const { repository, tags } = missing;
+  const message = `Container repository ${repository} has no such tag; it has ${tags.join(', ')}. Read the tags of its registry with syncContainerTags, or add one with addContainerTag.`;
+  const tagIssues = [{ path: 'input.containerTag', message }];
+  return { ...read, snapshot: { ...read.snapshot, tagIssues } };
 }
 
 /** Commands a host. Every refusal has written nothing. */

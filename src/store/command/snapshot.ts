@@ -15,14 +15,16 @@ export interface StoredSnapshot extends Snapshot {
 // Looked up rather than joined: a join is planned by how many operations were active at that time.
 const operationOf = (column: string, id: string): string => /* sql */ `(
   select jsonb_build_object('id', o.id, 'kind', o.kind, 'status', o.status, 'phase', o.phase,
-      'parentId', o.parent_id)
+      'parentId', o.parent_id, 'update', o.runtime_update)
     from operations o where o.${column} = ${id} and o.status in ${active})`;
 
 /** A snapshot of the instance `i`. */
 export const instanceJson = /* sql */ `jsonb_build_object('id', i.id, 'key', i.key, 'hostId', i.host_id,
   'state', i.state, 'sequence', i.sequence, 'guard', i.guard, 'desired', i.desired,
   'reachability', i.reachability, 'unreachableBecause', i.unreachable_because, 'runId', i.run_id,
-  'runtimeGone', i.runtime_gone, 'operation', ${operationOf('instance_id', 'i.id')})`;
+  'runtimeGone', i.runtime_gone, 'image', case when i.container_repository_id is not null then
+    jsonb_build_object('tag', i.container_tag,
+      'digest', (select r.image_digest from runs r where r.id = i.run_id)) end, 'operation', ${operationOf('instance_id', 'i.id')})`;
 
 /** A snapshot of the host `h`. */
 export const hostJson = /* sql */ `jsonb_build_object('id', h.id, 'key', h.key, 'driver', h.driver, 'state', h.state,

@@ -68,6 +68,7 @@ export function logRows(change: Change): Row[] {
       });
     }
     if (update.archive) also('ARCHIVED');
+    if (update.kind === 'INSTANCE' && update.image) also('UPDATED');
     if (update.kind === 'HOST') {
       if (update.removing !== undefined) also('REMOVING', { removing: update.removing });
     } else {

@@ -17,6 +17,7 @@ const changed = new Columns({
   sets_phase: 'boolean',
   failure: 'jsonb',
   sets_failure: 'boolean',
+  runtime_update: 'jsonb',
   deadline: 'float8',
 });
 const begun = new Columns({
@@ -28,6 +29,7 @@ const begun = new Columns({
   instance_id: 'uuid',
   host_id: 'uuid',
   parent_id: 'uuid',
+  runtime_update: 'jsonb',
   deadline: 'float8',
 });
 const deadline = new Columns({ id: 'uuid', deadline: 'float8' });
@@ -45,19 +47,22 @@ export function operationParts(change: Change, after: Sql, returning: boolean): 
   );
   let ready = after;
   if (change.operations.length > 0) {
-    const rows = change.operations.map(({ id, status, phase, failure }) => ({
+    const rows = change.operations.map(({ id, status, phase, failure, update }) => ({
       id,
       status,
       phase,
       sets_phase: phase !== undefined,
       failure,
       sets_failure: failure !== undefined,
+      runtime_update: update,
       deadline: deadlines.get(id),
     }));
     parts.push(sql`changed_operations as (
       update operations t set
         status = v.status,
         phase = case when v.sets_phase then v.phase else t.phase end,
+        progress = null,
+        runtime_update = coalesce(v.runtime_update, t.runtime_update),
         deadline_at = coalesce(ok.at + make_interval(secs => v.deadline), t.deadline_at),
         failure = case when not v.sets_failure then t.failure else v.failure ||
           jsonb_build_object('at', ok.at, 'operationId', t.id) end,
@@ -78,14 +83,15 @@ export function operationParts(change: Change, after: Sql, returning: boolean): 
       instance_id: resource === 'INSTANCE' ? operation.resourceId : null,
       host_id: resource === 'HOST' ? operation.resourceId : null,
       parent_id: operation.parentId,
+      runtime_update: operation.update,
       deadline: deadlines.get(id),
     }));
     parts.push(sql`begun_operations as (
       insert into operations as t (id, organization_id, kind, status, phase, resource_kind,
-        instance_id, host_id, requested_by, reason, parent_id, created_at, started_at, ended_at,
-        deadline_at)
+        instance_id, host_id, requested_by, reason, parent_id, runtime_update, created_at, started_at,
+        ended_at, deadline_at)
       select v.id, ok.organization_id, v.kind, v.status, v.phase, v.resource, v.instance_id,
-             v.host_id, ok.actor, ok.reason, v.parent_id, ok.at,
+             v.host_id, ok.actor, ok.reason, v.parent_id, v.runtime_update, ok.at,
              case when v.status <> 'QUEUED' then ok.at end,
              case when v.status = 'SUCCEEDED' then ok.at end,
              ok.at + make_interval(secs => v.deadline)
@@ -96,7 +102,7 @@ export function operationParts(change: Change, after: Sql, returning: boolean): 
   if (deadlines.size > 0) {
     const rows = [...deadlines].map(([id, seconds]) => ({ id, deadline: seconds }));
     parts.push(sql`deadlines as (
-      update operations t set deadline_at = ok.at + make_interval(secs => v.deadline)
+      update operations t set deadline_at = ok.at + make_interval(secs => v.deadline), progress = null
         from ok, ${new Rows(rows, deadline)} where t.id = v.id and ${after})`);
   }
   return parts;

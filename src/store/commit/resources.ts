@@ -83,6 +83,19 @@ const instanceSettings: readonly Setting<InstanceUpdate>[] = [
       counters = case when v.run_id is null then t.counters end`,
   },
   {
+    is: ({ beginRun, image }) => beginRun !== undefined || image !== undefined,
+    columns: new Columns({ tag: 'text', sets_tag: 'boolean', begins: 'boolean' }),
+    values: ({ beginRun, image }) => ({
+      ...{ tag: image?.tag, sets_tag: image != null, begins: beginRun !== undefined },
+    }),
+    set: sql`
+      container_tag = case when v.sets_tag then coalesce(v.tag, t.container_tag)
+        else t.container_tag end,
+      asks_tag = case when v.begins then false else v.sets_tag or t.asks_tag end,
+      version = case when v.sets_tag then t.version + 1 else t.version end,
+      updated_at = case when v.sets_tag then ok.at else t.updated_at end`,
+  },
+  {
     is: ({ endpoints }) => endpoints !== undefined,
     columns: new Columns({ endpoints: 'jsonb', sets_endpoints: 'boolean' }),
     values: ({ endpoints }) => ({ endpoints, sets_endpoints: endpoints !== undefined }),
@@ -181,7 +194,9 @@ function assignments<U extends Update>(
 }
 
 const ids = new Columns({ id: 'uuid' });
-const begun = new Columns({ id: 'uuid', run_id: 'uuid' });
+const begun = new Columns({
+  ...{ id: 'uuid', run_id: 'uuid', sets_image: 'boolean', tag: 'text', digest: 'text' },
+});
 
 /** Ends the run of a runtime that ended or that a new run replaces, and begins the new run. */
 export function runParts(updates: readonly InstanceUpdate[]): Sql[] {
@@ -194,18 +209,36 @@ export function runParts(updates: readonly InstanceUpdate[]): Sql[] {
         from ok, ${new Rows(ended, ids)} join instances i on i.id = v.id
        where t.id = i.run_id and t.ended_at is null)`,
   ];
-  const begins = ends.flatMap(({ id, beginRun }) => (beginRun ? [{ id, run_id: beginRun }] : []));
+  const begins = ends.flatMap(({ id, beginRun, image }) =>
+    beginRun
+      ? [
+          {
+            id,
+            run_id: beginRun,
+            sets_image: image != null,
+            tag: image?.tag,
+            digest: image?.digest,
+          },
+        ]
+      : [],
+  );
   if (begins.length > 0) {
     parts.push(sql`begun_runs as (
       insert into runs (id, organization_id, instance_id, device_repository_id,
-        solution_version_id, image, image_tag, started_at)
+        solution_version_id, image, image_tag, image_digest, started_at)
       select v.run_id, i.organization_id, i.id, i.device_repository_id,
              coalesce(i.solution_version_id, (
                select s.id from solution_versions s where s.solution_id = i.solution_id
                 order by s.ordinal desc limit 1)),
-             r.image, coalesce(i.container_tag, r.default_tag), ok.at
+             r.image, asked.tag,
+             case when v.sets_image then v.digest
+                  when not i.asks_tag and l.image = r.image and l.image_tag = asked.tag
+                  then l.image_digest end, ok.at
         from ok cross join ${new Rows(begins, begun)} join instances i on i.id = v.id
-        left join container_repositories r on r.id = i.container_repository_id)`);
+        left join container_repositories r on r.id = i.container_repository_id
+       cross join lateral (
+         select coalesce(v.tag, i.container_tag, r.default_tag) as tag) asked
+        left join runs l on l.id = i.run_id)`);
   }
   return parts;
 }

@@ -26,6 +26,7 @@ export interface HostTarget {
     repository: string;
     image: string;
     tag: string;
+    digest: string | null;
   }[];
 }
 
@@ -35,8 +36,12 @@ export async function hostTarget(store: Store, id: string): Promise<HostTarget |
     `select h.id, h.key, h.organization_id as "organizationId", h.driver, h.size,
             p.id as "providerId", p.version as "providerVersion", h.dns_name as "dnsName", h.state, h.sequence, h.removing, h.handle, h.address,
             coalesce((select jsonb_agg(distinct jsonb_build_object('repositoryId', r.id,
-                'repository', r.key, 'image', r.image, 'tag', coalesce(i.container_tag, r.default_tag)))
+                'repository', r.key, 'image', r.image, 'tag', asked.tag,
+                'digest', case when not i.asks_tag and l.image = r.image and l.image_tag = asked.tag
+                          then l.image_digest end))
               from instances i join container_repositories r on r.id = i.container_repository_id
+             cross join lateral (select coalesce(i.container_tag, r.default_tag) as tag) asked
+              left join runs l on l.id = i.run_id
              where i.host_id = h.id and i.archived_at is null), '[]') as images
        from hosts h join compute_providers p on p.id = h.provider_id where h.id = $1::uuid`,
     [id],
@@ -58,6 +63,8 @@ export interface InstanceTarget {
   readonly repository: string | null;
   readonly image: string | null;
   readonly tag: string | null;
+  /** What its run is to run, whatever the tag means now; null: the tag is asked. */
+  readonly digest: string | null;
   /** Of its image, or of its host. */
   readonly size: HostSize;
   readonly dnsName: string | null;
@@ -83,7 +90,7 @@ export async function instanceTargets(
             case when i.secret_settings <> '[]' then (
               select jsonb_object_agg(s.key, s.value) from jsonb_each(i.settings) s
                where i.secret_settings ? s.key) end as secrets,
-            c.id as "repositoryId", c.key as repository, r.image, r.image_tag as tag, coalesce(i.image_size, h.size) as size,
+            c.id as "repositoryId", c.key as repository, r.image, r.image_tag as tag, r.image_digest as digest, coalesce(i.image_size, h.size) as size,
             h.dns_name as "dnsName", h.driver, h.provider_id as "providerId",
             p.version as "providerVersion", h.handle
        from jsonb_array_elements_text($1::text::jsonb) asked(id)
@@ -112,4 +119,25 @@ export async function portsOfRun(
       where r.id = $1::uuid order by listener`,
     [runId],
   );
+}
+
+/** What an update pulls; null: its operation is over. */
+export async function updateTarget(
+  store: Store,
+  operationId: string,
+): Promise<{ repositoryId: string; repository: string; image: string; tag: string } | null> {
+  const [row] = await store.database.query<{
+    repositoryId: string;
+    repository: string;
+    image: string;
+    tag: string;
+  }>(
+    `select c.id as "repositoryId", c.key as repository, c.image,
+            coalesce(o.runtime_update #>> '{to,tag}', c.default_tag) as tag
+       from operations o join instances i on i.id = o.instance_id
+       join container_repositories c on c.id = i.container_repository_id
+      where o.id = $1::uuid and o.status in ${active} and o.runtime_update is not null`,
+    [operationId],
+  );
+  return row ?? null;
 }

@@ -28,7 +28,11 @@ import { type ComputeProviderKind, type HostDriver, hostSizes } from '../../life
 import type { DockerConfiguration } from '../../lifecycle/docker-configuration.ts';
 import { hostStates } from '../../lifecycle/host.ts';
 import { desiredInstanceStates, instanceStates } from '../../lifecycle/instance.ts';
-import { operationKinds, operationStatuses } from '../../lifecycle/operation.ts';
+import {
+  operationKinds,
+  operationStatuses,
+  type RuntimeUpdate,
+} from '../../lifecycle/operation.ts';
 import { meters } from '../../lifecycle/table-types.ts';
 import type { Sealed } from '../secret/keys.ts';
 import { active, downHosts } from './state-sets.ts';
@@ -353,6 +357,8 @@ export const instances = pgTable(
       () => containerRepositories.id,
     ),
     containerTag: text('container_tag'),
+    /** The next start asks the registry what the tag means; else it runs the digest of the last run. */
+    asksTag: boolean('asks_tag').notNull().default(false),
     state: instanceState('state').notNull().default('OFFLINE'),
     previousState: instanceState('previous_state'),
     stateSince: time('state_since').notNull().default(sql`clock_timestamp()`),
@@ -443,6 +449,8 @@ export const operations = pgTable(
     reason: text('reason'),
     parentId: uuid('parent_id'),
     failure: jsonb('failure').$type<StoredFailure>(),
+    /** Of an update of a live instance. */
+    runtimeUpdate: jsonb('runtime_update').$type<RuntimeUpdate>(),
     createdAt: time('created_at').notNull(),
     startedAt: time('started_at'),
     endedAt: time('ended_at'),
