@@ -1,5 +1,6 @@
 /** What the executor does for hosts: one function per kind of work, in the order of a deployment. */
-import type { Driver } from '../drivers/driver.ts';
+import { type Driver, DriverError } from '../drivers/driver.ts';
+import { fits, lessOf, resourcesText } from '../lifecycle/capacity.ts';
 import type { WorkKind } from '../lifecycle/change.ts';
 import { defaultImage, sizes } from '../lifecycle/compute.ts';
 import { hostStateFacts } from '../lifecycle/host.ts';
@@ -7,6 +8,7 @@ import { isLive } from '../lifecycle/host-commands.ts';
 import type { HostObservation } from '../lifecycle/host-observations.ts';
 import { recordHostObservation } from '../store/command/observations.ts';
 import { hostSnapshot } from '../store/command/snapshot.ts';
+import { roomFor } from '../store/read/providers.ts';
 import { type HostTarget, hostTarget } from '../store/read/targets.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work/work.ts';
@@ -52,10 +54,25 @@ const requestOf = (host: HostTarget) => ({
   resources: sizes[host.size],
 });
 
+/** @throws DriverError PROVIDER_FULL if the provider has no room for the host */
+async function checkRoom({ store }: WorkContext, { id, size }: HostTarget): Promise<void> {
+  const room = await roomFor(store, id);
+  if (!room) return;
+  const { provider, capacity, taken } = room;
+  const free = lessOf(capacity, taken);
+  if (fits(sizes[size], free)) return;
+  throw new DriverError(
+    'PROVIDER_FULL',
+    `Provider ${provider} has ${resourcesText(free)} free of ${resourcesText(capacity)}, and a host of size ${size} needs ${resourcesText(sizes[size])}. Remove hosts from it, or choose a smaller size or another provider.`,
+    { retryable: false },
+  );
+}
+
 const allocateHost: WorkHandler = async (context, item) => {
   const found = await target(context, item);
   if (!found) return 'DONE';
   const { host, driver } = found;
+  await checkRoom(context, host);
   const allocated = await callDriver(
     item,
     { signal: context.signal, seconds: driver.limits.allocateHost, name: 'allocateHost' },

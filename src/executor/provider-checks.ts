@@ -2,11 +2,13 @@
 import {
   type DueCheck,
   recordProviderCheck,
+  repeatSweep,
   takeDueChecks,
 } from '../store/command/provider-check.ts';
 import type { Store } from '../store/commit/store.ts';
 import { withDatabaseTimeout } from '../store/database/time-limit.ts';
 import { callWithin, failureOf } from './call.ts';
+import { sweepOrphans } from './orphan-sweep.ts';
 import type { ProviderDrivers } from './provider-drivers.ts';
 
 /** A connection that was cut silently never answers, so queries are limited in time. */
@@ -51,6 +53,24 @@ export class ProviderChecks {
     await Promise.allSettled(this.#running.values());
   }
 
+  /** Of drivers that are shared each server has its own machine, and these sweep it themselves. */
+  async #sweep({ id: providerId, kind, version }: DueCheck): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      const driver = await this.#drivers.driverOf({ kind, providerId, version });
+      const removed = await sweepOrphans(this.#store, driver, signal);
+      if (removed.length === 0) return;
+      this.#log.warn(
+        { provider: providerId, count: removed.length, removed },
+        'the provider held what the store does not know, or knows to be over; it was removed',
+      );
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#log.warn({ err: error, provider: providerId }, 'a provider could not be swept');
+      await withDatabaseTimeout(answerSeconds, repeatSweep(this.#store, providerId));
+    }
+  }
+
   async #check(due: DueCheck): Promise<void> {
     const { signal } = this.#stopping;
     const { id: providerId, kind, version } = due;
@@ -66,5 +86,6 @@ export class ProviderChecks {
     );
     if (signal.aborted) return;
     await withDatabaseTimeout(answerSeconds, recordProviderCheck(this.#store, due, result));
+    if (due.sweeps && !this.#drivers.isShared(kind)) await this.#sweep(due);
   }
 }

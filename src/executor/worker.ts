@@ -5,6 +5,7 @@
  * docs/feed.md, "Leases and fencing".
  */
 import { setMaxListeners } from 'node:events';
+import { scheduleSweeps } from '../store/command/provider-check.ts';
 import type { Store } from '../store/commit/store.ts';
 import { withDatabaseTimeout } from '../store/database/time-limit.ts';
 import { scheduleChecks } from '../store/work/work.ts';
@@ -105,6 +106,7 @@ class RunningWorker implements Worker {
       for (const peer of await peers(store, first)) await revokeLease(store, peer);
     }
     await scheduleChecks(store);
+    await scheduleSweeps(store);
     this.#heartbeats = setInterval(() => this.#onHeartbeatDue(), heartbeatMs);
   }
 

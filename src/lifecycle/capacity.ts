@@ -30,13 +30,13 @@ export function sumOf(instances: readonly Sized[]): Resources {
 }
 
 /** What is left of a host of this size. Never less than nothing. */
-export function freeOf(size: HostSize, taken: Resources): Resources {
-  const { cpus, memoryBytes } = sizes[size];
-  return {
-    cpus: Math.max(0, cpus - taken.cpus),
-    memoryBytes: Math.max(0, memoryBytes - taken.memoryBytes),
-  };
-}
+export const freeOf = (size: HostSize, taken: Resources): Resources => lessOf(sizes[size], taken);
+
+/** What is left of a whole. Never less than nothing. */
+export const lessOf = ({ cpus, memoryBytes }: Resources, taken: Resources): Resources => ({
+  cpus: Math.max(0, cpus - taken.cpus),
+  memoryBytes: Math.max(0, memoryBytes - taken.memoryBytes),
+});
 
 export const fits = (wanted: Resources, free: Resources): boolean =>
   wanted.cpus <= free.cpus && wanted.memoryBytes <= free.memoryBytes;
@@ -48,6 +48,7 @@ export const smallestFor = (wanted: Resources): HostSize | null =>
 /** For people: `0.5 CPU and 512 MiB`. */
 export function resourcesText({ cpus, memoryBytes }: Resources): string {
   const mebibytes = memoryBytes / 1024 ** 2;
-  const memory = mebibytes % 1024 === 0 ? `${mebibytes / 1024} GiB` : `${mebibytes} MiB`;
+  const memory =
+    mebibytes % 1024 === 0 ? `${mebibytes / 1024} GiB` : `${Math.floor(mebibytes)} MiB`;
   return `${cpus} CPU and ${mebibytes === 0 ? 'no memory' : memory}`;
 }

@@ -8,6 +8,7 @@ import type { OpenProvider } from '../../src/store/read/providers.ts';
 import { newKey, secretKeys } from '../../src/store/secret/keys.ts';
 import { providerPlace } from '../../src/store/secret/provider.ts';
 import type { StoredProviderStatus } from '../../src/store/table/schema.ts';
+import { newCall, newHost, newRun } from '../drivers/calls.ts';
 import type { ScriptedDriver } from '../drivers/script.ts';
 import { createScriptedDriver } from '../drivers/scripted.ts';
 import { eventually } from '../harness/eventually.ts';
@@ -203,6 +204,67 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('providers on %s', (kind) => {
         failure: { code: 'SECRETS_KEY_MISSING', message: expect.stringContaining(keys.id ?? '-') },
       }),
     );
+  });
+
+  test('what does not fit on one is refused with both figures; of two at once one has the room', async () => {
+    await open('small');
+    await eventually(async () => expect((await status('small'))?.reachable).toBe(true));
+    // Hosts of size SMALL: half a CPU each.
+    await query(
+      `update compute_providers set status = status || '{"capacity":{"cpus":1,"memoryBytes":68719476736}}'
+        where key = 'small'`,
+    );
+    const keys = Array.from({ length: 4 }, (_, n) => `host-${n}`);
+    for (const key of keys) await host(key, 'small');
+    await Promise.all(keys.map((key) => fleet.hostCommand('DEPLOY', key)));
+    await eventually(async () => {
+      const states = await Promise.all(keys.map((key) => fleet.stateOf(key)));
+      expect(states.sort()).toEqual([
+        ...['FAILED_DEPLOYMENT', 'FAILED_DEPLOYMENT', 'RUNNING', 'RUNNING'],
+      ]);
+    });
+    expect(engine('small').hosts.size).toBe(2);
+    const failures = await query<{ code: string; message: string }>(
+      `select failure ->> 'code' as code, failure ->> 'message' as message from hosts
+        where state = 'FAILED_DEPLOYMENT'`,
+    );
+    for (const { code, message } of failures) {
+      expect(code).toBe('PROVIDER_FULL');
+      expect(message).toMatch(
+        /^Provider small has .* free of 1 CPU and 64 GiB, and a host of size SMALL needs 0.5 CPU and 512 MiB/,
+      );
+    }
+  });
+
+  test('what one holds and the store does not know, or knows to be over, is removed', async () => {
+    await open('engine');
+    await host('used', 'engine');
+    await fleet.instance('one', 'used');
+    await fleet.command('DEPLOY', 'one');
+    const script = engine('engine');
+    await eventually(async () => expect(script.runtimes.size).toBe(1));
+    const [used] = script.hosts.values();
+    const [current] = script.runtimes.values();
+    const driver = script.reopen();
+    const forgotten = newHost();
+    const { handle } = await driver.allocateHost(forgotten, newCall());
+    await driver.startRuntime(handle, newRun(), newCall());
+    const over = newRun();
+    await driver.startRuntime({ ...handle, hostId: used?.hostId }, over, newCall());
+    expect([script.hosts.size, script.runtimes.size]).toEqual([2, 3]);
+
+    await query('update compute_providers set sweep_due_at = clock_timestamp()');
+    await hasten('engine');
+    await eventually(async () => expect([...script.hosts.keys()]).toEqual([used?.hostId]));
+    await eventually(async () =>
+      expect(script.runtimes.get(over.instanceId)?.observation.state ?? 'exited').toBe('exited'),
+    );
+    expect(current?.observation.state).toBe('running');
+    const [row] = await query<{ hours: number }>(
+      `select extract(epoch from sweep_due_at - clock_timestamp()) / 3600 as hours
+         from compute_providers where key = 'engine'`,
+    );
+    expect(Number(row?.hours)).toBeGreaterThan(0.9);
   });
 
   test('a check that hangs delays no other', async () => {

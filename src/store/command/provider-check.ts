@@ -10,6 +10,8 @@ import { computeProviders, type StoredFailure } from '../table/schema.ts';
 
 /** As often each provider is asked. */
 const checkSeconds = 60;
+/** As often what it holds is compared with the store. */
+const sweepSeconds = 3_600;
 const pollMs = 200;
 const waitMs = 20_000;
 
@@ -20,6 +22,8 @@ export interface DueCheck {
   readonly version: number;
   /** When the check began, by the clock of the database. */
   readonly at: string;
+  /** What the provider holds is to be compared with the store too. */
+  readonly sweeps: boolean;
 }
 
 /** Takes the checks that are due of providers of these kinds; no other server takes them. */
@@ -28,12 +32,34 @@ export function takeDueChecks(
   kinds: readonly ComputeProviderKind[],
 ): Promise<DueCheck[]> {
   return store.database.query<DueCheck>(
-    `update compute_providers p
-        set check_due_at = clock_timestamp() + make_interval(secs => ${checkSeconds})
-      where check_due_at <= clock_timestamp() and archived_at is null
-        and $1::text::jsonb ? kind
-     returning id, kind, version, to_jsonb(clock_timestamp()) #>> '{}' as at`,
+    `with due as materialized (
+       select id, sweep_due_at <= clock_timestamp() as sweeps from compute_providers
+        where check_due_at <= clock_timestamp() and archived_at is null
+          and $1::text::jsonb ? kind
+          for no key update skip locked)
+     update compute_providers p
+        set check_due_at = clock_timestamp() + make_interval(secs => ${checkSeconds}),
+            sweep_due_at = case when due.sweeps
+              then clock_timestamp() + make_interval(secs => ${sweepSeconds}) else sweep_due_at end
+       from due where p.id = due.id
+     returning p.id, p.kind, p.version, due.sweeps, to_jsonb(clock_timestamp()) #>> '{}' as at`,
     [JSON.stringify(kinds)],
+  );
+}
+
+/** The sweep of a provider failed: its next check tries again. */
+export async function repeatSweep(store: Store, providerId: string): Promise<void> {
+  await store.database.query(
+    'update compute_providers set sweep_due_at = clock_timestamp() where id = $1::uuid',
+    [providerId],
+  );
+}
+
+/** After a start: what each provider holds is compared with the store at its next check, which is due now. */
+export async function scheduleSweeps(store: Store): Promise<void> {
+  await store.database.query(
+    `update compute_providers set sweep_due_at = clock_timestamp(), check_due_at = clock_timestamp()
+      where archived_at is null and kind <> 'PROCESS'`,
   );
 }
 

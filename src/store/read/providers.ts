@@ -40,6 +40,48 @@ export interface Allocated {
   readonly memoryBytes: number;
 }
 
+/** What a provider has in total, and what is taken of it by hosts before this one. */
+export interface ProviderRoom {
+  readonly provider: string;
+  readonly capacity: Allocated;
+  readonly taken: Allocated;
+}
+
+/**
+ * The room for a host on its provider; null: the provider does not enforce sizes, or was never reached. Of
+ * hosts that are DEPLOYING at the same time each counts those that began before it.
+ */
+export async function roomFor(store: Store, hostId: string): Promise<ProviderRoom | null> {
+  const [row] = await store.database.query<{
+    provider: string;
+    capacity: Allocated;
+    others: { size: HostSize; hosts: number }[];
+  }>(
+    `select p.key as provider, p.status -> 'capacity' as capacity, (
+       select coalesce(jsonb_agg(jsonb_build_object('size', o.size, 'hosts', o.hosts)), '[]') from (
+         select size, count(*)::int as hosts from hosts o
+          where o.provider_id = h.provider_id and o.id <> h.id and o.up and o.archived_at is null
+            and not (o.state = 'DEPLOYING' and (o.state_since, o.id) > (h.state_since, h.id))
+          group by size) o) as others
+       from hosts h join compute_providers p on p.id = h.provider_id
+      where h.id = $1::uuid and h.driver <> 'PROCESS' and p.status ? 'capacity'`,
+    [hostId],
+  );
+  if (!row?.capacity) return null;
+  const { provider, capacity, others } = row;
+  return { provider, capacity, taken: addUp(others) };
+}
+
+const addUp = (
+  hosts: readonly { readonly size: HostSize; readonly hosts: number }[],
+): Allocated => ({
+  cpus: hosts.reduce((sum, { size, hosts: count }) => sum + count * sizes[size].cpus, 0),
+  memoryBytes: hosts.reduce(
+    (sum, { size, hosts: count }) => sum + count * sizes[size].memoryBytes,
+    0,
+  ),
+});
+
 /** What the sizes of the allocated hosts on each provider add up to; providers without any are left out. */
 export async function readAllocated(
   store: Store,

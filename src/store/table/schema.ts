@@ -247,6 +247,8 @@ export const computeProviders = pgTable(
     status: jsonb('status').$type<StoredProviderStatus>(),
     /** A server that has its driver asks it then. */
     checkDueAt: time('check_due_at').notNull().default(sql`clock_timestamp()`),
+    /** At the first check after this, what the provider holds is compared with the store. */
+    sweepDueAt: time('sweep_due_at').notNull().default(sql`clock_timestamp()`),
   },
   (t) => [
     unique('compute_providers_key').on(t.organizationId, t.key),

@@ -1,0 +1,1 @@
+ALTER TABLE "compute_providers" ADD COLUMN "sweep_due_at" timestamp(3) with time zone DEFAULT clock_timestamp() NOT NULL;
