@@ -66,6 +66,7 @@ export async function openFleet(kind: StoreKind): Promise<Fleet> {
     });
   const players: Promise<unknown>[] = [];
   const streams = new Set<AsyncIterator<unknown>>();
+  let isClosed = false;
 
   const runContext = ({ runId, instanceId }: { runId: string; instanceId: string }): Context => ({
     ...api.context(),
@@ -102,6 +103,8 @@ export async function openFleet(kind: StoreKind): Promise<Fleet> {
       const request = { query: text, variables: variableValues };
       const source = await openStream(pipeline, contextValue.viewer, request);
       streams.add(source);
+      // Of a runtime that was started while the fleet was closing.
+      if (isClosed) await source.return?.();
       return source;
     },
     async take(events, count) {
@@ -138,6 +141,7 @@ export async function openFleet(kind: StoreKind): Promise<Fleet> {
         expect(row?.state).toBe(state);
       }),
     async close() {
+      isClosed = true;
       for (const source of streams) await source.return?.();
       await fleet.executor.stop();
       await Promise.allSettled(players);
