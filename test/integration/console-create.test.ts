@@ -233,33 +233,73 @@ async function publish(page: Page): Promise<void> {
   await expectAccessible(page, 'instances of a solution');
 }
 
-test.runIf(isThere)('create, operations, history, solutions', { timeout: 300_000 }, async () => {
-  const server = await startServer();
-  onTestFinished(() => server.dispose());
-  const client = createClient(server);
-  const link = /https?:\/\/\S+#\S+/.exec(server.output())?.[0] ?? '';
-  const browser = await openBrowser();
-  const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
-  const page = await context.newPage();
-  const problems: string[] = [];
-  page.on('pageerror', (error) => problems.push(error.message));
-  page.on('console', (message) => {
-    // The answer that is lost on purpose.
-    const isMeant = message.text().includes('net::ERR_FAILED');
-    if (message.type() === 'error' && !isMeant) problems.push(message.text());
-  });
-  await page.goto(link);
-  await page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 });
+async function registerEngine(page: Page): Promise<void> {
+  const { view, link, button, text, list } = named(page);
+  await press(view('Providers'));
+  const local = page.locator('#local');
+  await local.getByText('Answers').waitFor();
+  expect(await local.innerText()).toMatch(
+    /the default[\s\S]*north-greenhouse-host[\s\S]*CPU declared/,
+  );
+  await press(link('Register a Docker engine'));
+  await type(text(/^Name/), 'Engine');
+  await type(text(/^Endpoint/), 'tcp://engine.example:2376');
+  await press(button('Create the docker engine'));
+  await expect.poll(() => page.getByRole('alert').innerText()).toMatch(/tls|PUBLIC_URL/);
+  await expectAccessible(page, 'register an engine');
+  await type(text(/^Endpoint/), 'unix:///nowhere/docker.sock');
+  await press(button('Create the docker engine'));
+  await press(link('See whether it answers'));
+  const engine = page.locator('#engine');
+  await engine.getByText('Does not answer').waitFor();
+  expect(await engine.innerText()).toMatch(/nowhere[\s\S]*on this machine/);
+  await expectAccessible(page, 'providers');
+  await press(button('Make default: engine'));
+  await expect.poll(() => engine.innerText()).toContain('the default');
+  await press(button('Make default: local'));
+  await expect.poll(() => local.innerText()).toContain('the default');
+  await press(view('Create'));
+  await choose(list('Compute provider'), 'Engine');
+  await press(view('Providers'));
+  await press(button('Delete: engine'));
+  const dialog = page.getByRole('dialog');
+  await type(dialog.getByRole('textbox'), 'engine');
+  await press(dialog.getByRole('button', { name: 'Delete' }));
+  await engine.waitFor({ state: 'detached' });
+}
 
-  await createInstance(page);
-  await press(named(page).button('Deploy'));
-  await client.until('north-greenhouse', 'RUNNING');
-  await readOperations(page);
-  await readHistory(page, {
-    pause: () =>
-      client.accept('pauseInstance', 'north-greenhouse', { reason: 'to water the beds' }),
-    resume: () => client.accept('resumeInstance', 'north-greenhouse'),
-  });
-  await publish(page);
-  expect(problems).toEqual([]);
-});
+test.runIf(isThere)(
+  'create, operations, history, solutions, providers',
+  { timeout: 300_000 },
+  async () => {
+    const server = await startServer();
+    onTestFinished(() => server.dispose());
+    const client = createClient(server);
+    const link = /https?:\/\/\S+#\S+/.exec(server.output())?.[0] ?? '';
+    const browser = await openBrowser();
+    const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
+    const page = await context.newPage();
+    const problems: string[] = [];
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('console', (message) => {
+      // The answer that is lost on purpose.
+      const isMeant = message.text().includes('net::ERR_FAILED');
+      if (message.type() === 'error' && !isMeant) problems.push(message.text());
+    });
+    await page.goto(link);
+    await page.getByText('Live', { exact: true }).waitFor({ timeout: 60_000 });
+
+    await createInstance(page);
+    await press(named(page).button('Deploy'));
+    await client.until('north-greenhouse', 'RUNNING');
+    await readOperations(page);
+    await readHistory(page, {
+      pause: () =>
+        client.accept('pauseInstance', 'north-greenhouse', { reason: 'to water the beds' }),
+      resume: () => client.accept('resumeInstance', 'north-greenhouse'),
+    });
+    await publish(page);
+    await registerEngine(page);
+    expect(problems).toEqual([]);
+  },
+);

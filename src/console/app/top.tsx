@@ -11,6 +11,7 @@ import { type Theme, theme } from './theme.ts';
 const navigation = [
   { href: '/', name: 'Fleet' },
   { href: '/solutions', name: 'Solutions' },
+  { href: '/providers', name: 'Providers' },
   { href: '/operations', name: 'Operations' },
   { href: '/history', name: 'History' },
   { href: '/create', name: 'Create' },

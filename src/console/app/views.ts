@@ -28,6 +28,10 @@ const views: Readonly<Record<string, View>> = {
     title: ([, key]) => key ?? 'Solutions',
     load: async () => (await import('../solutions/solutions-view.tsx')).SolutionsView,
   },
+  '/providers': {
+    title: () => 'Providers',
+    load: async () => (await import('../providers/providers-view.tsx')).ProvidersView,
+  },
   '/operations': {
     title: () => 'Operations',
     load: async () => (await import('../operations/operations-view.tsx')).OperationsView,

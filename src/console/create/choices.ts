@@ -40,12 +40,24 @@ export interface SubscriptionChoice extends Named {
   readonly trial: boolean;
 }
 
+export interface ProviderChoice extends Named {
+  readonly kind: string;
+  readonly isDefault: boolean;
+  readonly status: {
+    /** Null: not asked yet. */
+    readonly reachable: boolean | null;
+    readonly capacity: { readonly cpus: number } | null;
+    readonly allocated: { readonly cpus: number };
+  };
+}
+
 export interface Choices {
   readonly isLoaded: boolean;
   readonly dnsZone: string;
   readonly solutions: readonly SolutionChoice[];
   readonly hosts: readonly HostChoice[];
   readonly hostCount: number;
+  readonly providers: readonly ProviderChoice[];
   readonly repositories: readonly RepositoryChoice[];
   /** The free ones. */
   readonly deviceRepositories: readonly DeviceRepositoryChoice[];
@@ -59,6 +71,7 @@ export const choices = signal<Choices>({
   solutions: [],
   hosts: [],
   hostCount: 0,
+  providers: [],
   repositories: [],
   deviceRepositories: [],
   deviceRepositoryCount: 0,
@@ -78,6 +91,8 @@ const document = `query ($host: String, $devices: String) {
   solutions(first: 200) { nodes { key name latestVersion { version } } }
   hosts(first: 200, filter: { text: $host }) {
     totalCount nodes { key name state size dnsName removing } }
+  computeProviders(first: 200) { nodes {
+    key name kind isDefault status { reachable capacity { cpus } allocated { cpus } } } }
   containerRepositories(first: 200) { nodes { key name image defaultTag tags { name }
     registry stateName tagsSyncedAt lastTagSync { progress failure { message } } } }
   deviceRepositories(first: 200, filter: { used: false, text: $devices }) {
@@ -96,6 +111,7 @@ export async function loadChoices(): Promise<void> {
     server: { dnsZone: string };
     solutions: List<SolutionChoice>;
     hosts: List<HostChoice>;
+    computeProviders: List<ProviderChoice>;
     containerRepositories: List<RepositoryChoice>;
     deviceRepositories: List<DeviceRepositoryChoice>;
     billingSubscriptions: List<SubscriptionChoice>;
@@ -107,6 +123,7 @@ export async function loadChoices(): Promise<void> {
     solutions: data.solutions.nodes,
     hosts: data.hosts.nodes,
     hostCount: data.hosts.totalCount,
+    providers: data.computeProviders.nodes,
     repositories: data.containerRepositories.nodes,
     deviceRepositories: data.deviceRepositories.nodes,
     deviceRepositoryCount: data.deviceRepositories.totalCount,

@@ -8,11 +8,14 @@ import './create.css';
 import { createForm } from '../form/form.ts';
 import { InstanceForm } from './instance-form.tsx';
 import { type Made, ResourceForm } from './resource-form.tsx';
-import { initialValues, type ResourceSpec, resourceSpecs } from './resources.ts';
+import { initialValues, type ResourceSpec, resourceSpecs, withoutSecrets } from './resources.ts';
 
 /** They outlive the view: what was typed is there when it is opened again. */
 const forms = new Map(
-  resourceSpecs.map((spec) => [spec.slug, createForm(spec.slug, () => initialValues(spec))]),
+  resourceSpecs.map((spec) => [
+    spec.slug,
+    createForm(spec.slug, () => initialValues(spec), withoutSecrets(spec)),
+  ]),
 );
 const made = signal<{ readonly spec: ResourceSpec; readonly made: Made } | null>(null);
 
@@ -53,6 +56,7 @@ function ResourceTab({ spec }: { spec: ResourceSpec }) {
           <>
             The {spec.noun.toLowerCase()} <code>{last.key}</code> is created.{' '}
             {spec.slug === 'host' && <Link href={`/hosts/${last.key}`}>Open it</Link>}
+            {spec.slug === 'docker-engine' && <Link href="/providers">See whether it answers</Link>}
           </>
         )}
       </p>

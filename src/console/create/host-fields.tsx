@@ -5,6 +5,7 @@ import type { Form } from '../form/form.ts';
 import { appearanceOf } from '../part/state-sign.tsx';
 import { choices } from './choices.ts';
 import type { InstanceValues } from './instance-input.ts';
+import { ProviderField } from './provider-field.tsx';
 import { SearchBox } from './search-box.tsx';
 
 const hostings = [
@@ -24,6 +25,13 @@ export function HostFields({ form }: { form: Form<InstanceValues> }) {
         onValue={(hosting) => form.set('hosting', hosting as InstanceValues['hosting'])}
         options={hostings}
       />
+      {values.hosting === 'OWN' && (
+        <ProviderField
+          form={form}
+          value={values.provider}
+          onValue={(provider) => form.set('provider', provider)}
+        />
+      )}
       {values.hosting === 'SHARED' && (
         <>
           <SearchBox list="host" label="Search the hosts" shown={hosts.length} all={hostCount} />

@@ -24,6 +24,8 @@ export interface InstanceValues {
   readonly subscription: string;
   readonly hosting: 'OWN' | 'SHARED';
   readonly host: string;
+  /** Of its own host; empty: the default. */
+  readonly provider: string;
   /** As typed, by name; empty: the default. */
   readonly settings: Readonly<Record<string, string>>;
 }
@@ -32,7 +34,7 @@ export const emptyInstance = (): InstanceValues => ({
   ...{ name: '', key: '', description: '', labels: [], solution: '', version: '' },
   ...{ edition: 'APP', deploymentType: 'MANAGED', workingStorage: 'CLOUD', imageSize: 'SMALL' },
   ...{ replicas: '2', containerRepository: '', containerTag: '', deviceRepository: '' },
-  ...{ subscription: '', hosting: 'OWN', host: '', settings: {} },
+  ...{ subscription: '', hosting: 'OWN', host: '', provider: '', settings: {} },
 });
 
 /** Where the server reports on the configuration: `configuration.container.imageSize`. */
@@ -59,6 +61,7 @@ export function instanceInput(
     subscription: values.subscription,
     deviceRepository: values.deviceRepository,
     host: values.hosting === 'SHARED' ? values.host : null,
+    provider: (values.hosting === 'OWN' && values.provider) || null,
     settings,
     configuration: configurationOf(values),
   };

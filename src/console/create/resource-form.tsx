@@ -6,6 +6,7 @@ import { IssueSummary } from '../form/issues.tsx';
 import { KeyField, keyOf } from '../form/key-field.tsx';
 import { LabelsField, type LabelValue } from '../form/labels-field.tsx';
 import { choices, loadChoices } from './choices.ts';
+import { ProviderField } from './provider-field.tsx';
 import { type FieldSpec, inputOf, type ResourceSpec, type Values } from './resources.ts';
 
 export interface Made {
@@ -123,6 +124,24 @@ function SpecField({
             { value: '', text: 'None: metered all the same' },
             ...choices.value.subscriptions.map(({ key, name }) => ({ value: key, text: name })),
           ]}
+        />
+      );
+    case 'PROVIDER':
+      return (
+        <ProviderField
+          {...{ form }}
+          value={text('provider')}
+          onValue={(value) => form.set('provider', value)}
+        />
+      );
+    case 'AREA':
+    case 'SECRET':
+      return (
+        <AreaField
+          {...{ form, path: field.path, label: field.label, hint: field.hint }}
+          value={text(field.path)}
+          onValue={(value) => form.set(field.path, value)}
+          isCode
         />
       );
     case 'CHOICE':

@@ -5,9 +5,10 @@ import type { LabelValue } from '../form/labels-field.tsx';
 export type Values = Record<string, string | boolean | readonly LabelValue[]>;
 
 export type FieldSpec =
-  | { readonly kind: 'KEY' | 'NAME' | 'DESCRIPTION' | 'LABELS' | 'SUBSCRIPTION' }
+  | { readonly kind: 'KEY' | 'NAME' | 'DESCRIPTION' | 'LABELS' | 'SUBSCRIPTION' | 'PROVIDER' }
   | {
-      readonly kind: 'TEXT' | 'LIST' | 'CHECK';
+      /** SECRET: an area whose text is written down nowhere. */
+      readonly kind: 'TEXT' | 'LIST' | 'CHECK' | 'AREA' | 'SECRET';
       readonly path: string;
       readonly label: string;
       readonly hint?: string;
@@ -59,6 +60,7 @@ export const hostSpec: ResourceSpec = {
       ...{ kind: 'CHOICE', path: 'size', label: 'Size', initial: 'SMALL' },
       options: sizes,
     },
+    { kind: 'PROVIDER' },
     {
       ...{ kind: 'TEXT', path: 'dnsName', label: 'DNS name' },
       hint: 'Within the zone of this server. Empty: the key.',
@@ -137,16 +139,68 @@ export const subscriptionSpec: ResourceSpec = {
   ],
 };
 
+const docker = 'configuration.docker';
+export const dockerSpec: ResourceSpec = {
+  slug: 'docker-engine',
+  noun: 'Docker engine',
+  says: 'It becomes a compute provider, on which hosts are deployed. It is asked at once whether it answers. What reaches an engine is root on its machine.',
+  keyed: { one: 'computeProvider', many: 'computeProviders' },
+  mutation: {
+    field: 'createComputeProvider',
+    input: 'CreateComputeProviderInput',
+    type: 'ComputeProviderSaved',
+  },
+  fields: [
+    { kind: 'NAME' },
+    { kind: 'KEY' },
+    {
+      ...{ kind: 'TEXT', path: `${docker}.endpoint`, label: 'Endpoint', required: true },
+      hint: 'unix:///var/run/docker.sock on this machine, or tcp://engine.example:2376',
+    },
+    {
+      ...{ kind: 'AREA', path: `${docker}.tls.caCertificate`, label: 'Certificate authority' },
+      hint: 'PEM. An engine beyond this machine needs it, or the box below.',
+    },
+    {
+      ...{ kind: 'AREA', path: `${docker}.tls.clientCertificate`, label: 'Client certificate' },
+      hint: 'PEM: what the server shows to the engine.',
+    },
+    {
+      ...{ kind: 'SECRET', path: `${docker}.tls.clientKey`, label: 'Client key' },
+      hint: 'PEM. It is sealed in the store, and never shown again.',
+    },
+    {
+      ...{ kind: 'CHECK', path: `${docker}.insecure` },
+      label: 'Insecure: the connection may be unencrypted; whoever reads it controls the engine',
+    },
+    {
+      ...{ kind: 'TEXT', path: `${docker}.publishAddress`, label: 'Address of its hosts' },
+      hint: 'The IP address under which ports of the engine are reached. Empty: 127.0.0.1, or that of the endpoint.',
+    },
+    { kind: 'CHECK', path: 'default', label: 'The default: new hosts that name none are on it' },
+    { kind: 'DESCRIPTION' },
+    { kind: 'LABELS' },
+  ],
+};
+
 export const resourceSpecs = [
   hostSpec,
   deviceRepositorySpec,
   containerRepositorySpec,
   subscriptionSpec,
+  dockerSpec,
 ] as const;
 
 /** What its form begins with. */
 export function initialValues({ fields }: ResourceSpec): Values {
-  const values: Values = { key: '', name: '', description: '', subscription: '', labels: [] };
+  const values: Values = {
+    key: '',
+    name: '',
+    description: '',
+    subscription: '',
+    provider: '',
+    labels: [],
+  };
   for (const field of fields) {
     if (!('path' in field)) continue;
     if (field.kind === 'CHOICE') values[field.path] = field.initial;
@@ -161,7 +215,16 @@ const ofKind: Readonly<Record<string, string>> = {
   DESCRIPTION: 'description',
   LABELS: 'labels',
   SUBSCRIPTION: 'subscription',
+  PROVIDER: 'provider',
 };
+
+/** What of a form may be written down in this window: no secrets. */
+export const withoutSecrets =
+  ({ fields }: ResourceSpec) =>
+  (values: Values): Values => {
+    const secrets = fields.flatMap((field) => (field.kind === 'SECRET' ? [field.path] : []));
+    return { ...values, ...Object.fromEntries(secrets.map((path) => [path, ''])) };
+  };
 
 /** The input of its mutation: what was left empty is left out, the key excepted. */
 export function inputOf({ fields }: ResourceSpec, values: Values): Record<string, unknown> {
@@ -171,11 +234,19 @@ export function inputOf({ fields }: ResourceSpec, values: Values): Record<string
     const value = values[path];
     const isNeeded = field.kind === 'KEY' || ('required' in field && field.required);
     if (value === '' && !isNeeded) continue;
-    if (field.kind === 'LIST')
-      input[path] = String(value)
-        .split(/[\s,]+/)
-        .filter(Boolean);
-    else input[path] = value;
+    const names = path.split('.');
+    const last = names.pop() ?? '';
+    let at = input;
+    for (const name of names) {
+      at[name] ??= {};
+      at = at[name] as Record<string, unknown>;
+    }
+    at[last] =
+      field.kind === 'LIST'
+        ? String(value)
+            .split(/[\s,]+/)
+            .filter(Boolean)
+        : value;
   }
   return input;
 }

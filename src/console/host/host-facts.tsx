@@ -1,17 +1,24 @@
 /** The compute of a host, its DNS record, and what it is billed since. */
+import { Link } from '../app/router.tsx';
 import { CopyButton } from '../part/copy-button.tsx';
 import { Facts } from '../part/facts.tsx';
 import { Section } from '../part/section.tsx';
 import { duration, now, Time } from '../part/time.tsx';
-import { count, words } from '../part/words.ts';
+import { count, memory, words } from '../part/words.ts';
 import type { Host } from './host.ts';
 
 export function Compute({ host }: { host: Host }) {
-  const { driver, size, capacity, address } = host;
+  const { driver, provider, size, capacity, address } = host;
   return (
     <Section id="compute" title="Compute">
       <Facts
         facts={[
+          [
+            'Provider',
+            <Link key="provider" href={`/providers#${provider.key}`}>
+              {provider.name}
+            </Link>,
+          ],
           ['Driver', words(driver)],
           ['Size', `${words(size)}: ${capacity.cpus} CPU, ${memory(capacity.memoryBytes)}`],
           [
@@ -30,12 +37,6 @@ export function Compute({ host }: { host: Host }) {
       />
     </Section>
   );
-}
-
-/** `512 MiB`, `4 GiB`. */
-function memory(bytes: number): string {
-  const mebibytes = bytes / 1024 ** 2;
-  return mebibytes < 1024 ? `${mebibytes}\u00a0MiB` : `${mebibytes / 1024}\u00a0GiB`;
 }
 
 export function Dns({ host }: { host: Host }) {

@@ -14,6 +14,7 @@ export interface HostInstance {
 
 export interface Host extends Resource {
   readonly driver: string;
+  readonly provider: { readonly key: string; readonly name: string };
   readonly failedStage: string | null;
   readonly removing: boolean;
   readonly size: string;
@@ -43,7 +44,7 @@ export interface Host extends Resource {
 export const hostQuery = `query Host($key: ID!) {
   detail: host(host: $key) {
     ${resourceFields}
-    driver failedStage removing size address dnsName
+    driver provider { key name } failedStage removing size address dnsName
     capacity { cpus memoryBytes allocatedCpus allocatedMemoryBytes }
     dnsRecord { name type address ttlSeconds confirmedAt }
     healthChecks { at answered } lastCheckAt lastOkAt billedSince

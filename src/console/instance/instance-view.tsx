@@ -16,6 +16,7 @@ import { Devices } from './devices.tsx';
 import { Endpoints, useDefinition } from './endpoints.tsx';
 import { type Instance, instanceQuery } from './instance.ts';
 import { Logs } from './logs.tsx';
+import { Update } from './update.tsx';
 import './instance.css';
 
 export function InstanceView({ path }: { path: readonly string[] }) {
@@ -94,6 +95,7 @@ function Page({ instance }: { instance: Instance }) {
           <Endpoints endpoints={instance.endpoints} definition={definition} />
           <Devices repository={instance.deviceRepository} />
           <Run instance={instance} />
+          <Update instance={instance} {...{ machine, blocker, commands }} />
           <Configuration instance={instance} definition={definition} />
         </div>
       </div>

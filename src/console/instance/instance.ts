@@ -36,6 +36,8 @@ export interface Instance extends Resource {
     readonly startedAt: string;
     readonly endedAt: string | null;
   } | null;
+  /** Null: not known. */
+  readonly updateAvailable: boolean | null;
   readonly deviceRepository: {
     readonly key: string;
     readonly name: string;
@@ -66,6 +68,7 @@ export const instanceQuery = `query Instance($key: ID!) {
     solution { key name latestVersion { version } }
     solutionVersion { version }
     run { id solutionVersion { id version } image imageDigest startedAt endedAt }
+    updateAvailable
     deviceRepository { key name storage }
     host { id key state: stateName removing }
     endpoints { kind name protocol url address port dnsName }
@@ -78,4 +81,8 @@ export const definitionQuery = `query Definition($key: ID!) {
     solutionVersion { definition }
     solution { latestVersion { definition } }
   }
+}`;
+
+export const tagsQuery = `query Tags($key: ID!) {
+  containerRepository(containerRepository: $key) { tags { name digest } }
 }`;

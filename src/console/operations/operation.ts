@@ -47,7 +47,14 @@ export async function readOperations(first: number, filter: object): Promise<Ope
 
 export const operationKinds = [
   ...['DEPLOY_INSTANCE', 'START_INSTANCE', 'PAUSE_INSTANCE', 'RESUME_INSTANCE', 'STOP_INSTANCE'],
-  ...['RESTART_INSTANCE', 'DETACH_INSTANCE', 'DEPLOY_HOST', 'RESTART_HOST', 'RESTART_CONTAINER'],
+  ...[
+    'RESTART_INSTANCE',
+    'UPDATE_RUNTIME',
+    'DETACH_INSTANCE',
+    'DEPLOY_HOST',
+    'RESTART_HOST',
+    'RESTART_CONTAINER',
+  ],
   ...['REMOVE_HOST', 'SYNC_CONTAINER_TAGS'],
 ] as const;
 

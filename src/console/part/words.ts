@@ -13,3 +13,10 @@ export const statusWord = (status: string): string =>
 /** `1 line`, `2 lines`. */
 export const count = (amount: number, one: string, many = `${one}s`): string =>
   `${amount.toLocaleString()} ${amount === 1 ? one : many}`;
+
+/** `512 MiB`, `4 GiB`, `23.5 GiB`. */
+export function memory(bytes: number): string {
+  const mebibytes = bytes / 1024 ** 2;
+  if (mebibytes < 1024) return `${Math.round(mebibytes)}\u00a0MiB`;
+  return `${Math.round(mebibytes / 102.4) / 10}\u00a0GiB`;
+}

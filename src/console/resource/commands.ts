@@ -15,6 +15,8 @@ export interface CommandKind {
   readonly force?: true;
   /** Asked before, with this text: what it does that can not be undone. */
   readonly warning?: string;
+  /** What its input has beside the rest. */
+  readonly input?: object;
 }
 
 /** How the last sending of a command went. */
@@ -126,10 +128,16 @@ export function createCommands(kind: ResourceKind): Commands {
     kinds: commandsOf[kind],
     attempts,
     reason,
-    send(button, { action, field, force }, { key, sequence, version }) {
+    send(button, { action, field, force, input: more }, { key, sequence, version }) {
       const guard =
         action === 'DELETE' ? { expectedVersion: version } : { expectedSequence: sequence };
-      const input = { [fieldOf[kind]]: key, ...guard, ...(force && { force }), ...common() };
+      const input = {
+        [fieldOf[kind]]: key,
+        ...guard,
+        ...(force && { force }),
+        ...more,
+        ...common(),
+      };
       void run(button, { document: documentOf(field), input });
     },
     cancel(button, operation) {

@@ -31,6 +31,8 @@ export function reasonAgainst(
     default:
   }
   if (resource.activeOperation) return 'An operation is under way: wait for it, or force.';
+  if (action === 'UPDATE_RUNTIME' && cell?.outcome === 'ACCEPTED')
+    return blocker ?? 'The provider of its host runs the runtime that comes with the server.';
   if (cell?.outcome === 'ACCEPTED') return blocker ?? 'Not now.';
   const from = cells.filter(({ outcome }) => outcome === 'ACCEPTED').map(({ state }) => state);
   if (from.length === 0 || from.length > mostListed) return `Not while it is ${now}.`;
