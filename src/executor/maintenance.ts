@@ -1,4 +1,5 @@
 /** What the executor does from time to time: it checks silent runtimes, releases items, and purges. */
+import { endLapsedLogWatches } from '../store/command/log-watches.ts';
 import { recordInstanceObservation } from '../store/command/observations.ts';
 import type { Store } from '../store/commit/store.ts';
 import { withDatabaseTimeout } from '../store/database/time-limit.ts';
@@ -61,7 +62,9 @@ export function startMaintenance(store: Store, options: MaintenanceOptions): Mai
       });
   }, roundMs);
   const purges = setInterval(() => {
-    purge(store).catch((error: unknown) => log.warn({ err: error }, 'purge failed'));
+    Promise.all([purge(store), endLapsedLogWatches(store)]).catch((error: unknown) =>
+      log.warn({ err: error }, 'purge failed'),
+    );
   }, purgeMs);
 
   return {

@@ -5,7 +5,7 @@ import type { LogPosition } from '../store/log/log.ts';
 import { type Notifier, startNotifier } from '../store/log/notifier.ts';
 import type { Channel } from './channel/channel.ts';
 import { bookmarkAt, type FeedEvent, type LogEvent, type Selection } from './channel/event.ts';
-import { createSignals, type NamedSignal } from './channel/signal.ts';
+import { createSignals, type NamedSignal, type Signals } from './channel/signal.ts';
 import { createHub } from './replay/hub.ts';
 import { openReplay, type Source } from './replay/replay.ts';
 import { createTableReads } from './replay/table-reads.ts';
@@ -47,6 +47,8 @@ export interface Feed {
   signal(topic: string): void;
   /** Yields at once, after signals of the topic (several may be merged), and every second. */
   signals(topic: string): AsyncIterableIterator<void>;
+  /** As `signals`, but not every second: for what the sender repeats. */
+  topicSignals(topic: string): AsyncIterableIterator<void>;
   /** Yields at once, and after events that name the resource or operation (several may be merged). */
   eventSignals(id: string): NamedSignal;
 }
@@ -58,16 +60,10 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
   const { database } = store;
   const signals = createSignals();
   const eventSignals = createSignals();
+  const notifyHere = notifierOf(signals, eventSignals);
   const listeners = new Set<(event: LogEvent) => void>();
   const onError = options.onError ?? (() => {});
-  /** An error of one listener must not affect the others. */
-  const guarded = (call: () => void): void => {
-    try {
-      call();
-    } catch (error) {
-      onError(error);
-    }
-  };
+  const guarded = guardedBy(onError);
   const hub = createHub(
     { bytes: options.ringBytes ?? 64 * 2 ** 20, ms: (options.ringSeconds ?? 600) * 1000 },
     ({ events }) => {
@@ -121,7 +117,7 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
           if (pushed) tail.push(pushed);
           else if (log && !isOwn) tail.wake();
           if (isOwn) return;
-          if (topics) topics.forEach(signals.notify);
+          if (topics) topics.forEach(notifyHere);
           else signals.notifyAll();
         }),
       ];
@@ -148,13 +144,31 @@ export function createFeed(store: Store, options: FeedOptions = {}): Feed {
       return () => listeners.delete(call);
     },
     signal(topic) {
-      signals.notify(topic);
+      notifyHere(topic);
       notifier?.notifyTopic(topic);
     },
     signals: (topic) => signals.open(topic),
+    topicSignals: (topic) => eventSignals.open(topic),
     eventSignals: (id) => eventSignals.open(id),
   };
 }
+
+/** An error of one listener must not affect the others. */
+const guardedBy =
+  (onError: (error: unknown) => void) =>
+  (call: () => void): void => {
+    try {
+      call();
+    } catch (error) {
+      onError(error);
+    }
+  };
+
+const notifierOf =
+  (...signals: readonly Signals[]) =>
+  (topic: string): void => {
+    for (const each of signals) each.notify(topic);
+  };
 
 function feedChannel(
   source: Source,

@@ -10,6 +10,12 @@ import type {
   RuntimeLimits,
 } from './protocol.ts';
 
+export interface LogCopy {
+  readonly watch: string;
+  /** The newest lines have been sent, and each new one follows. */
+  readonly isCaughtUp?: boolean;
+}
+
 /** The API as one run uses it. Each request rejects while there is no connection. */
 export interface Api {
   /** The limits of the API; undefined until it has sent them. */
@@ -22,7 +28,8 @@ export interface Api {
   reportDeviceValues(values: readonly DeviceValue[], takenIn: string): Promise<Answer>;
   /** All values of a device that the API has. */
   lastValues(device: string): Promise<readonly LearnedValue[]>;
-  reportLogs(lines: readonly LogLine[]): Promise<Answer>;
+  /** Lines to be kept by the API; with `copy`, to be shown to those who read. */
+  reportLogs(lines: readonly LogLine[], copy?: LogCopy): Promise<Answer>;
 }
 
 const mutation = (name: string, input: string, more = '') =>
@@ -87,7 +94,8 @@ export function createApi(run: string, connection: Pick<Connection, 'request' | 
       }
       return values;
     },
-    reportLogs: async (lines) => settled(await connection.request(logsDocument, { run, lines })),
+    reportLogs: async (lines, copy) =>
+      settled(await connection.request(logsDocument, { run, lines, ...copy })),
   };
 }
 

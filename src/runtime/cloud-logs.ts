@@ -3,11 +3,15 @@
  * number once, so a lost answer does no harm. A line that the API refuses is replaced by a line
  * that says so.
  */
+import { setTimeout as delay } from 'node:timers/promises';
+import { backOff } from '../timing/back-off.ts';
 import type { Api } from './api.ts';
 import { createDelivery, jsonBytes } from './delivery.ts';
 import type { LogStorage } from './log.ts';
 import type { LogLine } from './log-line.ts';
 import { createWaitingLines } from './waiting-lines.ts';
+
+const caughtUpBackOffMs = { first: 200, max: 3_000, jitter: 0.5 };
 
 /** Stores lines through the API. If there is no room, the oldest are dropped. */
 export function createCloudLogs(api: Pick<Api, 'reportLogs' | 'limits'>): LogStorage {
@@ -61,6 +65,44 @@ export function createCloudLogs(api: Pick<Api, 'reportLogs' | 'limits'>): LogSto
       const all = { items: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
       while (!waiting.isEmpty) rest.push(...waiting.take(all));
       return rest;
+    },
+  };
+}
+
+/**
+ * Sends a copy of a log that is kept here, as long as somebody reads it: these lines, then each one that
+ * is appended.
+ */
+export function createLogCopy(
+  api: Pick<Api, 'reportLogs' | 'limits'>,
+  watch: string,
+  newest: readonly LogLine[],
+): LogStorage {
+  const sent = createCloudLogs({
+    limits: api.limits,
+    reportLogs: (lines) => api.reportLogs(lines, { watch }),
+  });
+  const closing = new AbortController();
+  for (const line of newest) sent.append(line);
+  async function reportCaughtUp(): Promise<void> {
+    await sent.flushed();
+    for (let attempt = 0; !closing.signal.aborted; attempt += 1) {
+      try {
+        await api.reportLogs([], { watch, isCaughtUp: true });
+        return;
+      } catch {
+        const wait = backOff(caughtUpBackOffMs, attempt);
+        await delay(wait, undefined, { signal: closing.signal, ref: false }).catch(() => {});
+      }
+    }
+  }
+  void reportCaughtUp();
+  return {
+    append: (line) => sent.append(line),
+    flushed: () => sent.flushed(),
+    close() {
+      closing.abort();
+      return sent.close();
     },
   };
 }

@@ -13,6 +13,7 @@ import {
   type Answer,
   commandsDocument,
   Disconnected,
+  logWatchDocument,
   RequestRejected,
   RunEnded,
   type RuntimeCommand,
@@ -40,6 +41,8 @@ export interface ConnectionOptions {
   /** Called on each connection, after the subscription was sent: reports ONLINE. */
   readonly onConnected: () => Promise<unknown>;
   readonly onCommand: (command: RuntimeCommand) => void;
+  /** Called with the watch of the log, on each connection and when it changes; null: nobody reads. */
+  readonly onLogWatch?: (watch: string | null) => void;
   readonly onRunEnded: (reason: string) => void;
 }
 
@@ -119,6 +122,7 @@ export function openConnection(options: ConnectionOptions): Connection {
         async onOpen(client) {
           online = client;
           receiveCommands(client, options.onCommand);
+          receiveLogWatches(client, options.onLogWatch);
           await options.onConnected();
           connected();
         },
@@ -223,6 +227,20 @@ function receiveCommands(client: Client, onCommand: ConnectionOptions['onCommand
       },
       error: terminate,
       complete: terminate,
+    },
+  );
+}
+
+/** Subscribes to the watches of the log. An API of before has none: then nobody reads it through it. */
+function receiveLogWatches(client: Client, onLogWatch: ConnectionOptions['onLogWatch']): void {
+  client.subscribe<{ runtimeLogWatch: { readonly id: string | null } }>(
+    { query: logWatchDocument },
+    {
+      next({ data }) {
+        if (data) onLogWatch?.(data.runtimeLogWatch.id);
+      },
+      error() {},
+      complete() {},
     },
   );
 }

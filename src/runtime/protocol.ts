@@ -73,6 +73,9 @@ export interface Answer {
 export const commandsDocument =
   'subscription RuntimeCommands { runtimeCommands { id kind run payload } }';
 
+/** Subscription to the watch of this instance's log. */
+export const logWatchDocument = 'subscription RuntimeLogWatch { runtimeLogWatch { id } }';
+
 /** Codes of errors that do not concern the content of the request. */
 const retryableCodes: readonly string[] = [
   'UNAVAILABLE',

@@ -2,6 +2,7 @@
 import packageJson from '../../package.json' with { type: 'json' };
 import { waitAtMost } from '../timing/time-limit.ts';
 import { createApi } from './api.ts';
+import { createLogCopy } from './cloud-logs.ts';
 import { createCommandQueue } from './commands.ts';
 import type { RuntimeConfig } from './config.ts';
 import { openConnection } from './connection.ts';
@@ -66,6 +67,8 @@ export function startRuntime(config: RuntimeConfig, message: StartMessage, log: 
       if (answer.code !== undefined) log.warn(`ONLINE was refused: ${answer.message}`);
     },
     onCommand: (command) => queue.receive(command),
+    onLogWatch: (watch) =>
+      log.copyTo(watch === null ? null : (newest) => createLogCopy(api, watch, newest)),
     onRunEnded: (reason) => void end(exitCodes.runEnded, `The run is over: ${reason}`),
   });
   const api = createApi(config.run, connection);

@@ -646,6 +646,10 @@ describe('states', () => {
         );
       opened.feed.signal(`logs:${opened.instanceId}`);
     };
+    await store.database.query(
+      "update instances set working_storage = 'CLOUD' where id = $1::uuid",
+      [opened.instanceId],
+    );
     const document = `subscription ($tail: Int) { instanceLogs(instance: "greenhouse-1", tail: $tail) { text } }`;
     const texts = (reader: Reader) => reader.values.map(({ text }) => text);
     await write('1', '2', '3');

@@ -27,6 +27,10 @@ beforeEach(async () => {
       deviceRepository: "${key}-devices", configuration: { app: {} } }) { __typename } }`);
   await fleet.command('deployInstance', { instance: key });
   run = await nextRun(null);
+  await fleet.store.database.query(
+    "update instances set working_storage = 'CLOUD' where key = $1",
+    [key],
+  );
 });
 
 /** The run of the instance, once it is another one. */

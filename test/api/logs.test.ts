@@ -23,6 +23,7 @@ test('a batch that commits late is not lost behind one that was sent after it', 
     );
     return row ?? Promise.reject(new Error('no run'));
   });
+  await database.query("update instances set working_storage = 'CLOUD' where key = 'instance'");
   const report = (text: string) =>
     fleet.askAs(
       run,

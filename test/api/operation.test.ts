@@ -252,6 +252,10 @@ describe('the runtime', () => {
         run: run.runId,
         lines: texts.map((text) => ({ at, level: 'INFO', text })),
       });
+    await fleet.store.database.query(
+      "update instances set working_storage = 'CLOUD' where key = $1",
+      [key],
+    );
     await lines('one', 'two', 'three');
     const events = await fleet.stream(
       `subscription { instanceLogs(instance: "${key}", tail: 2) { text level run } }`,

@@ -110,6 +110,8 @@ export function createControlPlane(): ControlPlane {
         .filter((value) => value.device === device && value.field > (after ?? ''))
         .slice(0, 1),
     runtimeCommands: () => stream(open, streams),
+    // Nobody reads the log.
+    runtimeLogWatch: () => stream([], new Set()),
   };
   const controlPlane: ControlPlane = {
     run: 'run-1',

@@ -83,6 +83,8 @@ export const ReportLogsInput = builder.inputType('ReportLogsInput', {
   fields: (t) => ({
     run: t.id({ required: true }),
     lines: t.field({ type: [LogLineInput], required: true }),
+    watch: t.id(),
+    isCaughtUp: t.boolean(),
   }),
 });
 

@@ -2,6 +2,7 @@
 import { GraphQLError } from 'graphql';
 import { refuse } from '../../lifecycle/refusal.ts';
 import { reportDeviceValues } from '../../store/command/device-values.ts';
+import { recordLogFollowed } from '../../store/command/log-watches.ts';
 import {
   completeRuntimeCommand,
   openRuntimeCommands,
@@ -29,7 +30,7 @@ import {
   ResourceNotFound,
   resultType,
 } from '../result/user-errors.ts';
-import { logTopic } from '../subscription/runtime-log.ts';
+import { type LogWatchChange, logTopic, logWatchOf } from '../subscription/log-watch.ts';
 import {
   CompleteRuntimeCommandInput,
   checkCompletion,
@@ -54,6 +55,10 @@ const RuntimeCommand = builder.objectRef<RuntimeCommandRow>('RuntimeCommand').im
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
   }),
 });
+
+const RuntimeLogWatch = builder
+  .objectRef<LogWatchChange>('RuntimeLogWatch')
+  .implement({ fields: (t) => ({ id: t.exposeID('id', { nullable: true }) }) });
 
 /**
  * The run that sends the request.
@@ -86,6 +91,14 @@ builder.subscriptionField('runtimeCommands', (t) =>
       );
     },
     resolve: (command) => command as RuntimeCommandRow,
+  }),
+);
+
+builder.subscriptionField('runtimeLogWatch', (t) =>
+  t.field({
+    type: RuntimeLogWatch,
+    subscribe: (_root, _args, context) => logWatchOf(context, runOf(context)),
+    resolve: (watch) => watch as LogWatchChange,
   }),
 );
 
@@ -263,7 +276,11 @@ builder.mutationFields((t) => ({
         issues: checkLogLines(input, runtimeLimits(context.server.limits)),
         apply: async (runId) => {
           const lines = input.lines.map((line) => ({ ...line, number: line.number ?? null }));
-          const result = await reportLogs(context.store, { runId, lines });
+          const watch = input.watch ?? null;
+          const result = await reportLogs(context.store, { runId, lines, watch });
+          if (watch !== null && input.isCaughtUp === true) {
+            await recordLogFollowed(context.store, { watch, runId });
+          }
           if (result.outcome === 'ACCEPTED') context.feed.signal(logTopic(result.instanceId));
           return result;
         },

@@ -2,6 +2,7 @@
 import type { Channel, Follower } from '../../feed/channel/channel.ts';
 import { ChannelSource, shared } from '../../feed/channel/channel-source.ts';
 import { inReadTime, readWhileAway } from '../../feed/channel/while-away.ts';
+import { isLogLocal } from '../../store/command/log-watches.ts';
 import type { LogPosition } from '../../store/log/log.ts';
 import { readLogLines, type StoredLogLine } from '../../store/read/reads.ts';
 import { builder } from '../base/builder.ts';
@@ -9,9 +10,7 @@ import type { Context } from '../base/context.ts';
 import { LogLevel } from '../base/enums.ts';
 import { badInput } from '../list/page.ts';
 import { resourceIdOf } from './feed-events.ts';
-
-/** The topic of the feed for new lines. */
-export const logTopic = (instanceId: string): string => `logs:${instanceId}`;
+import { logTopic, openLogWatch } from './log-watch.ts';
 
 /** Lines read per statement. */
 const PAGE_LINES = 500;
@@ -39,6 +38,9 @@ async function linesOf(
   instanceId: string,
 ): Promise<Channel<PlacedLine>> {
   let isOver = false;
+  const watching = (await isLogLocal(store, instanceId))
+    ? await openLogWatch({ store, feed }, instanceId)
+    : null;
   const read = (wanted: Parameters<typeof readLogLines>[1]) =>
     readWhileAway(
       () => inReadTime(readLogLines(store, wanted)),
@@ -64,12 +66,18 @@ async function linesOf(
     },
     follow(follower) {
       const signals = feed.signals(logTopic(instanceId));
+      const endWatch = watching?.keep((error) => {
+        isOver = true;
+        follower.end(error);
+        signals.return?.();
+      });
       pump(signals, follower).then(
         () => follower.end(),
         (error: unknown) => follower.end(error),
       );
       return () => {
         isOver = true;
+        endWatch?.();
         signals.return?.();
       };
     },

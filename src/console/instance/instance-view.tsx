@@ -89,7 +89,7 @@ function Page({ instance }: { instance: Instance }) {
               host && hostTimeline && { key: host.key, state: host.state, timeline: hostTimeline }
             }
           />
-          <Logs instance={key} storage={instance.configuration.workingStorage} />
+          <Logs instance={key} />
         </div>
         <div class="resource-column resource-side">
           <Endpoints endpoints={instance.endpoints} definition={definition} />

@@ -18,6 +18,8 @@ export interface LogLines {
   /** In the order of the stream; the oldest are dropped. */
   readonly lines: Signal<readonly LogLine[]>;
   readonly dropped: Signal<number>;
+  /** Why none come now; empty: they come. */
+  readonly problem: Signal<string>;
   close(): void;
 }
 
@@ -27,6 +29,7 @@ const mostLines = 1_000;
 export function followLog(instance: string): LogLines {
   const lines = signal<readonly LogLine[]>([]);
   const dropped = signal(0);
+  const problem = signal('');
   /** The newest number of each run; a stream that begins again sends its tail again. */
   const newest = new Map<string, number>();
   let waiting: LogLine[] = [];
@@ -50,6 +53,7 @@ export function followLog(instance: string): LogLines {
     ({ data }) => {
       const line = data?.instanceLogs;
       if (!line) return;
+      problem.value = '';
       const before = newest.get(line.run);
       if (before !== undefined && line.number <= before) return;
       const missing = before === undefined ? 0 : line.number - before - 1;
@@ -58,10 +62,14 @@ export function followLog(instance: string): LogLines {
       waiting.push({ ...line, missing, beginsRun });
       frame ||= requestAnimationFrame(flush);
     },
+    (message) => {
+      problem.value = message;
+    },
   );
   return {
     lines,
     dropped,
+    problem,
     close() {
       unsubscribe();
       cancelAnimationFrame(frame);

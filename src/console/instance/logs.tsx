@@ -13,21 +13,7 @@ const clock = new Intl.DateTimeFormat(undefined, {
   hourCycle: 'h23',
 });
 
-export function Logs({ instance, storage }: { instance: string; storage: string | undefined }) {
-  if (storage === 'LOCAL')
-    return (
-      <Section id="logs" title="Logs">
-        <p>
-          Its working storage is LOCAL: the lines stay beside the runtime, and none come here. On
-          its host they are in <code>instances/{'<instance>'}/logs.jsonl</code> of the host's
-          folder.
-        </p>
-      </Section>
-    );
-  return <CloudLogs instance={instance} />;
-}
-
-function CloudLogs({ instance }: { instance: string }) {
+export function Logs({ instance }: { instance: string }) {
   const log = useMemo(() => followLog(instance), [instance]);
   useEffect(() => () => log.close(), [log]);
   const least = useSignal<string>('DEBUG');
@@ -93,6 +79,7 @@ function CloudLogs({ instance }: { instance: string }) {
           : `${count(shown.length, 'line')}${isFiltered ? ` of ${lines.length.toLocaleString()}` : ''}.`}
         {log.dropped.value > 0 && ` ${count(log.dropped.value, 'older line')} not kept here.`}
       </p>
+      {log.problem.value && <p role="status">{log.problem.value}</p>}
     </Section>
   );
 }

@@ -20,7 +20,7 @@ const rootFields: Readonly<Record<string, readonly string[]>> = {
     'reportDeviceValues',
     'reportLogs',
   ],
-  Subscription: ['__typename', 'runtimeCommands'],
+  Subscription: ['__typename', 'runtimeCommands', 'runtimeLogWatch'],
 };
 
 /** Fields below the root whose subfields may be selected. */

@@ -233,8 +233,11 @@ export interface ReportedLogLine {
 const KEEP_LOG_LINES = /* sql */ `
 with run as materialized (
   select r.id, r.organization_id, r.instance_id, r.last_log_number
-    from runs r where r.id = $1::uuid and r.ended_at is null
-     for no key update
+    from runs r
+   where r.id = $1::uuid and r.ended_at is null
+     and ($3::text is null or exists (
+       select from log_watches w where w.instance_id = r.instance_id and w.id::text = $3))
+     for no key update of r
 ), lines as materialized (
   select run.*, line, coalesce((line->>'number')::bigint, run.last_log_number + place) as number
     from run, jsonb_array_elements($2::text::jsonb) with ordinality as l(line, place)
@@ -243,19 +246,23 @@ with run as materialized (
     from (select id, max(number) as number from lines group by id) lines
    where r.id = lines.id and lines.number > r.last_log_number
 )
-insert into runtime_logs (organization_id, instance_id, run_id, number, at, level, text)
+insert into runtime_logs (organization_id, instance_id, run_id, number, at, level, text, is_copy)
 select organization_id, instance_id, id, number, (line->>'at')::timestamptz,
-       (line->>'level')::log_level, line->>'text'
+       (line->>'level')::log_level, line->>'text', $3::text is not null
   from lines where number > last_log_number order by number`;
 
-/** Keeps lines of a runtime's log, each once: a batch may come again, or late. */
+/**
+ * Keeps lines of a runtime's log, each once: a batch may come again, or late. Lines for a watch are
+ * kept as long as it lasts; those for another one are ignored.
+ */
 export async function reportLogs(
   store: Store,
-  report: { runId: string; lines: readonly ReportedLogLine[] },
+  report: { runId: string; lines: readonly ReportedLogLine[]; watch: string | null },
 ): Promise<ReportResult> {
   const run = await liveRun(store, report.runId);
   if (!run) return stale();
-  await store.database.query(KEEP_LOG_LINES, [report.runId, JSON.stringify(report.lines)]);
+  const { runId, lines, watch } = report;
+  await store.database.query(KEEP_LOG_LINES, [runId, JSON.stringify(lines), watch]);
   await store.database.query(
     `delete from runtime_logs where instance_id = $1::uuid and id <= (
        select id from runtime_logs where instance_id = $1::uuid

@@ -646,9 +646,22 @@ export const runtimeLogs = pgTable(
     at: time('at').notNull(),
     level: logLevel('level').notNull(),
     text: text('text').notNull(),
+    /** The line is kept beside the runtime; this copy is deleted with the watch that it was sent for. */
+    isCopy: boolean('is_copy').notNull().default(false),
   },
   (t) => [index('runtime_logs_instance').on(t.instanceId, t.id)],
 );
+
+/** Somebody reads a log that is kept beside its runtime. See command/log-watches.ts. */
+export const logWatches = pgTable('log_watches', {
+  id: uuid('id').notNull(),
+  instanceId: uuid('instance_id')
+    .primaryKey()
+    .references(() => instances.id),
+  watchedUntil: time('watched_until').notNull(),
+  /** The run that has sent its newest lines, and sends each new one. */
+  followedRunId: uuid('followed_run_id'),
+});
 
 /** A caller's key for one mutation: the same key and input answer the same for 24 hours. */
 export const idempotencyKeys = pgTable(
