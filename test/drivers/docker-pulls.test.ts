@@ -1,9 +1,14 @@
 /** Images that an engine pulls from a registry with a user: Debian's docker-registry. */
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { DockerDriver } from '../../src/drivers/docker/driver.ts';
+import { labels } from '../../src/drivers/docker/names.ts';
 import { PullProgress } from '../../src/drivers/docker/pull-progress.ts';
 import type { AllocatedHost, ContainerImage } from '../../src/drivers/driver.ts';
+import { makeCertificate } from '../harness/certificate.ts';
 import { hasDocker } from '../harness/docker-engine.ts';
 import {
   hasRegistry,
@@ -156,6 +161,25 @@ describe.skipIf(!hasDocker || !hasRegistry)('pulls', () => {
     await expect(deploy({ image: '127.0.0.1:9/team/runtime' })).rejects.toMatchObject(
       refused('REGISTRY_UNREACHABLE', /from 127\.0\.0\.1:9: .*refused.*registry runs/, true),
     );
+  });
+
+  test('a registry whose certificate nobody has signed', async () => {
+    // An engine trusts every registry on loopback; this address is the machine's in a host's network.
+    const [network] = await setup.engine.docker.listNetworks({
+      filters: { label: [`${labels.installation}=${setup.installationId}`] },
+    });
+    const address = String(network?.IPAM?.Config?.[0]?.Gateway);
+    const pem = makeCertificate(address);
+    const server = createServer({ key: pem, cert: pem }, (_, response) => response.end());
+    await once(server.listen(0, address), 'listening');
+    onTestFinished(() => {
+      server.close();
+    });
+    const host = `${address}:${(server.address() as AddressInfo).port}`;
+    await expect(deploy({ image: `${host}/team/runtime` })).rejects.toMatchObject({
+      code: 'REGISTRY_CERTIFICATE',
+      message: expect.stringMatching(/unknown authority.*\/etc\/docker\/certs/),
+    });
   });
 });
 
