@@ -7,4 +7,7 @@ COPY runtime /runtime
 COPY --chown=10001:10001 work /work
 WORKDIR /work
 USER 10001:10001
+# Liveness alone. Each check starts a node, which is why they are rare.
+ENV RUNTIME_HEALTH_PORT=65530
+HEALTHCHECK --interval=2m --timeout=10s CMD ["node", "-e", "require('node:http').get({ host: '127.0.0.1', port: 65530, path: '/healthz' }, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["node", "/runtime/main.mjs"]

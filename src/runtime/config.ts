@@ -10,6 +10,8 @@ export interface RuntimeConfig {
   readonly address: string;
   readonly workFolder: string;
   readonly heartbeatSeconds: number;
+  /** Where `/healthz` answers; null: nowhere. */
+  readonly healthPort: number | null;
   /** DNS names that the Host of a request may carry, besides the address. */
   readonly hostNames: readonly string[];
   /** Ports to listen on, by the names of listeners; the others take those of the solution. */
@@ -51,6 +53,10 @@ export async function readConfig(
   if (endpoint !== undefined && endpoint !== '' && !endpointsOf(endpoint)) {
     faults.push(`RUNTIME_ENDPOINT takes ${endpointForm}.`);
   }
+  const healthPort = env.RUNTIME_HEALTH_PORT ? Number(env.RUNTIME_HEALTH_PORT) : null;
+  if (healthPort !== null && !(healthPort >= 1 && healthPort <= 65535)) {
+    faults.push('RUNTIME_HEALTH_PORT takes a port, 1 to 65535.');
+  }
   const ports = portsOf(env.RUNTIME_PORTS ?? '{}');
   if (!ports) faults.push('RUNTIME_PORTS takes JSON: {"listener": port}.');
   if (workFolder !== '' && !isFolder(workFolder)) {
@@ -63,6 +69,7 @@ export async function readConfig(
     address,
     workFolder,
     heartbeatSeconds,
+    healthPort,
     hostNames: hostNames.filter((name) => name !== '').map((name) => name.toLowerCase()),
     ports: ports ?? new Map(),
     endpoints: () => currentEndpoints(endpointFile, endpoint),

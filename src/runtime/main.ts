@@ -1,5 +1,6 @@
 /** The runtime program: reads its configuration, runs, and exits with a code of `exitCodes`. */
 import { ConfigError, readConfig } from './config.ts';
+import { serveHealth } from './health.ts';
 import { createLog } from './log.ts';
 import { exitCodes, startRuntime } from './runtime.ts';
 import { readStartMessage } from './start-message.ts';
@@ -12,6 +13,8 @@ async function main(): Promise<number> {
   try {
     const config = await readConfig(process.env);
     const message = await readStartMessage(process.env, process.stdin);
+    const { address, healthPort: port } = config;
+    if (port !== null) serveHealth({ address, port, log });
     const runtime = startRuntime(config, message, log);
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => void runtime.stop());
