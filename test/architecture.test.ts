@@ -393,8 +393,11 @@ test.skipIf(!existsSync(join(root, '.git')))('the top level holds little', () =>
   const top = [...new Set(tracked.map((path) => path.split('/')[0] ?? ''))].filter(Boolean);
   const ours = ['src', 'schema', 'drizzle', 'test', 'docs', '.ci', 'package.json', 'tsconfig.json'];
   const texts = ['README.md', 'LICENSE', 'CHANGELOG.md', '.gitignore', 'package-lock.json'];
-  const tools = ['biome.json', 'vitest.config.ts', 'drizzle.config.ts', 'Dockerfile'];
-  expect(top.filter((name) => ![...ours, ...texts, ...tools].includes(name))).toEqual([]);
+  const tools = ['biome.json', 'vitest.config.ts', 'drizzle.config.ts'];
+  const images = ['Dockerfile', 'Dockerfile.server', 'compose.yaml'];
+  expect(top.filter((name) => ![...ours, ...texts, ...tools, ...images].includes(name))).toEqual(
+    [],
+  );
 });
 
 describe('docs/architecture.md', () => {

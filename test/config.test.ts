@@ -1,4 +1,5 @@
 /** The environment: defaults, and the one line that a wrong value gets. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, helpText, parseConfig } from '../src/config.ts';
 import { defaultDeadlines } from '../src/lifecycle/change.ts';
@@ -86,5 +87,31 @@ describe('--help', () => {
       expect(help).toMatch(new RegExp(`^  ${line}$`, 'm'));
     for (const [state, seconds] of Object.entries(defaultDeadlines.host))
       expect(help).toContain(`HOST_${state}_DEADLINE_SECONDS=${seconds}`);
+  });
+});
+
+test('the servers of compose.yaml take settings that there are', () => {
+  const file = (name: string) => readFileSync(new URL(`../${name}`, import.meta.url), 'utf8');
+  const [, block = ''] =
+    /^x-server:[\s\S]*?\n {2}environment:\n([\s\S]*?)\n\nservices:/m.exec(file('compose.yaml')) ??
+    [];
+  const environment = Object.fromEntries(
+    [...block.matchAll(/^ {4}([A-Z_]+): (.*)$/gm)].map(([, name = '', value = '']) => [
+      name,
+      value
+        .replaceAll(/\$\{SECRETS_KEY:\?[^}]*\}/g, Buffer.alloc(32).toString('base64'))
+        .replaceAll(/\$\{[A-Z_]+:-([^}]*)\}/g, '$1')
+        .replaceAll(/\$\{[A-Z_]+:\?[^}]*\}/g, 'a'.repeat(40))
+        .replaceAll('"', ''),
+    ]),
+  );
+  const ofImage = [...file('Dockerfile.server').matchAll(/\b([A-Z_]+)=\S+/g)].map(
+    ([, name]) => name,
+  );
+  for (const name of [...Object.keys(environment), ...ofImage.filter((name) => name !== 'BASE')])
+    expect(file('docs/configuration.md')).toContain(`| \`${name}\` |`);
+  expect(parseConfig(environment)).toMatchObject({
+    host: '0.0.0.0',
+    databaseUrl: expect.stringContaining('@postgres:5432/'),
   });
 });

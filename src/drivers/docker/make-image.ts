@@ -1,5 +1,6 @@
 /**
- * `npm run image`: builds the image of the runtime by the docker command, on the engine that it uses.
+ * `npm run image`: builds the image of the runtime, or of the server, by the docker command, on the engine
+ * that it uses.
  * It is made for the platform of this machine, which the native part of SQLite is of.
  */
 import { spawnSync } from 'node:child_process';
@@ -9,19 +10,22 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { writeImageFolder } from './image-folder.ts';
+import { writeServerFolder } from './server-folder.ts';
 
-const usage = `npm run image -- [--tag NAME:TAG] [--base IMAGE] [--push]
+const usage = `npm run image -- [--server] [--tag NAME:TAG] [--base IMAGE] [--push]
 
-  --tag   what the image is called (instance-manager/runtime:1.0)
-  --base  what it is made of: an image with node in its PATH (node:22-bookworm-slim)
-  --push  pushes it to the registry that its name begins with
+  --server  the image of the server instead of the runtime
+  --tag     what the image is called (instance-manager/runtime:1.0, instance-manager/server:1.0)
+  --base    what it is made of: an image with node in its PATH (node:22-bookworm-slim)
+  --push    pushes it to the registry that its name begins with
 `;
-const dockerfile = fileURLToPath(new URL('../../../Dockerfile', import.meta.url));
+const fileOf = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      tag: { type: 'string', default: 'instance-manager/runtime:1.0' },
+      server: { type: 'boolean', default: false },
+      tag: { type: 'string' },
       base: { type: 'string' },
       push: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -33,10 +37,13 @@ async function main(): Promise<number> {
   }
   const folder = mkdtempSync(join(tmpdir(), 'im-image-'));
   try {
-    await writeImageFolder(folder);
+    if (values.server) writeServerFolder(folder);
+    else await writeImageFolder(folder);
+    const dockerfile = fileOf(values.server ? 'Dockerfile.server' : 'Dockerfile');
+    const tag = values.tag ?? `instance-manager/${values.server ? 'server' : 'runtime'}:1.0`;
     const base = values.base === undefined ? [] : ['--build-arg', `BASE=${values.base}`];
-    const built = docker('build', '-f', dockerfile, '-t', values.tag, ...base, folder);
-    return built === 0 && values.push ? docker('push', values.tag) : built;
+    const built = docker('build', '-f', dockerfile, '-t', tag, ...base, folder);
+    return built === 0 && values.push ? docker('push', tag) : built;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

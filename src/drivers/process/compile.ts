@@ -64,7 +64,7 @@ const sqliteOfPlatform: Plugin = {
 };
 
 /** As libsql has it. */
-function sqliteTarget(): string {
+export function sqliteTarget(): string {
   const requireOfSqlite = createRequire(requireHere.resolve('libsql'));
   const { currentTarget } = requireOfSqlite('@neon-rs/load') as { currentTarget(): string };
   const { familySync, GLIBC, MUSL } = requireOfSqlite(
