@@ -5,7 +5,7 @@
  * the same rules, so nothing here needs Node.
  */
 import type { ErrorObject } from 'ajv/dist/2020.js';
-import { validateShape } from '../../schema/solution-shape.ts';
+import { knownNames, validateShape } from '../../schema/solution-shape.ts';
 
 /** One fault of a document, with the path of the part at fault (`listeners.http.port`). */
 export interface SolutionFault {
@@ -133,7 +133,7 @@ function readable(error: ErrorObject): SolutionFault | undefined {
   const parameters = error.params as Record<string, unknown>;
   switch (error.keyword) {
     case 'additionalProperties': {
-      const names = Object.keys((error.parentSchema?.properties as object | undefined) ?? {});
+      const names = namesAt(error.instancePath);
       return {
         path: at(String(parameters.additionalProperty)),
         message: `is unknown here; ${known(names)}`,
@@ -148,7 +148,10 @@ function readable(error: ErrorObject): SolutionFault | undefined {
     case 'required':
       return { path: at(String(parameters.missingProperty)), message: 'is missing' };
     case 'enum':
-      return { path: at(), message: `must be one of ${(error.schema as unknown[]).join(', ')}` };
+      return {
+        path: at(),
+        message: `must be one of ${(parameters.allowedValues as unknown[]).join(', ')}`,
+      };
     case 'type':
       return { path: at(), message: `must be of type ${String(parameters.type)}` };
     case 'false schema':
@@ -161,11 +164,19 @@ function readable(error: ErrorObject): SolutionFault | undefined {
   }
 }
 
+/** The names that are known at a place of the document. */
+function namesAt(pointer: string): readonly string[] {
+  const found = Object.entries(knownNames).find(([place]) =>
+    new RegExp(`^${place}$`).test(pointer),
+  );
+  return found?.[1] ?? [];
+}
+
 function unescapePointer(part: string): string {
   return part.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
-function known(names: string[]): string {
+function known(names: readonly string[]): string {
   return names.length === 0 ? 'none is declared' : `known: ${names.join(', ')}`;
 }
 

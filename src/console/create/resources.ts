@@ -143,7 +143,7 @@ const docker = 'configuration.docker';
 export const dockerSpec: ResourceSpec = {
   slug: 'docker-engine',
   noun: 'Docker engine',
-  says: 'It becomes a compute provider, on which hosts are deployed. It is asked at once whether it answers. What reaches an engine is root on its machine.',
+  says: 'It becomes a compute provider of hosts. What reaches an engine is root on its machine.',
   keyed: { one: 'computeProvider', many: 'computeProviders' },
   mutation: {
     field: 'createComputeProvider',
@@ -171,11 +171,11 @@ export const dockerSpec: ResourceSpec = {
     },
     {
       ...{ kind: 'CHECK', path: `${docker}.insecure` },
-      label: 'Insecure: the connection may be unencrypted; whoever reads it controls the engine',
+      label: 'Insecure: not encrypted; whoever reads the connection controls the engine',
     },
     {
       ...{ kind: 'TEXT', path: `${docker}.publishAddress`, label: 'Address of its hosts' },
-      hint: 'The IP address under which ports of the engine are reached. Empty: 127.0.0.1, or that of the endpoint.',
+      hint: 'IP address. Empty: 127.0.0.1, or that of the endpoint.',
     },
     { kind: 'CHECK', path: 'default', label: 'The default: new hosts that name none are on it' },
     { kind: 'DESCRIPTION' },

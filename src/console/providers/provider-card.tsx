@@ -69,8 +69,7 @@ function Answer({ status: { reachable, checkedAt } }: Pick<Provider, 'status'>) 
 }
 
 function connectionText({ configuration, hasCredentials }: Provider): string {
-  if (configuration.tls)
-    return hasCredentials ? 'TLS, with a client certificate and its sealed key' : 'TLS';
+  if (configuration.tls) return hasCredentials ? 'TLS with a client key' : 'TLS';
   return configuration.insecure ? 'not encrypted: insecure' : 'on this machine';
 }
 
@@ -184,10 +183,7 @@ function Actions({ provider }: { provider: Provider }) {
           }}
           onConfirm={() => send('deleteComputeProvider', { ...named, expectedVersion: version })}
         >
-          <p>
-            It is archived for good, with its credentials. One that has hosts is not deleted: remove
-            and delete them first.
-          </p>
+          <p>It is archived for good, with its credentials. It must have no hosts.</p>
         </ConfirmDialog>
       )}
     </>

@@ -35,7 +35,7 @@ export function ProvidersView() {
     <>
       <h1>Compute providers</h1>
       <p class="quiet">
-        What hosts are allocated on. Each is asked once a minute whether it answers.{' '}
+        What hosts are allocated on, asked once a minute.{' '}
         <Link href="/create/docker-engine">Register a Docker engine</Link>
       </p>
       {failure.value && <p role="alert">{failure.value}</p>}
