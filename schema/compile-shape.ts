@@ -19,11 +19,7 @@ export const compileSolutionShape: Plugin = {
   name: 'solution-shape',
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]schema[\\/]solution-shape\.[jt]s$/ }, () => {
-      const ajv = new Ajv2020({
-        ...shapeOptions,
-        inlineRefs: false,
-        code: { source: true, esm: true, optimize: 3 },
-      });
+      const ajv = new Ajv2020({ ...shapeOptions, code: { source: true, esm: true, optimize: 3 } });
       ajv.addSchema(withoutWords(schema), 'shape');
       const check = standalone.default(ajv, { validateShape: 'shape' });
       const names = JSON.stringify(namesByPlace(schema));

@@ -245,10 +245,7 @@ test('a host has the check of solutions compiled; it finds what the schema finds
   for (const document of documents) {
     const [one, other] = [structuredClone(document), structuredClone(document)];
     expect(compiled.validateShape(one)).toBe(validateShape(other));
-    // Where in the schema a rule stands is nothing that is told.
-    const told = ({ errors }: typeof validateShape) =>
-      errors?.map(({ schemaPath: _, ...error }) => error);
-    expect(told(compiled.validateShape)).toEqual(told(validateShape));
+    expect(compiled.validateShape.errors).toEqual(validateShape.errors);
     expect(one, 'with its defaults').toEqual(other);
     faults += validateShape.errors?.length ?? 0;
   }

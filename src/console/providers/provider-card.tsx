@@ -92,25 +92,23 @@ function Hosts({ hosts }: Pick<Provider, 'hosts'>) {
 function Capacity({ provider: { kind, status } }: { provider: Provider }) {
   const { capacity, allocated } = status;
   if (!capacity) return null;
-  const rows = [
-    ['CPU', allocated.cpus, capacity.cpus, `${allocated.cpus} of ${capacity.cpus} CPU`],
-    [
-      'Memory',
-      allocated.memoryBytes,
-      capacity.memoryBytes,
-      `${memory(allocated.memoryBytes)} of ${memory(capacity.memoryBytes)}`,
-    ],
-  ] as const;
+  const how = kind === 'PROCESS' ? 'declared' : 'taken';
+  const row = (taken: number, total: number, text: string) => (
+    <label>
+      <span>
+        {text} {how} by its hosts
+      </span>
+      <meter value={taken} max={total} />
+    </label>
+  );
   return (
     <div class="capacity">
-      {rows.map(([name, taken, total, text]) => (
-        <label key={name}>
-          <span>
-            {text} {kind === 'PROCESS' ? 'declared' : 'taken'} by its hosts
-          </span>
-          <meter value={Math.min(taken, total)} max={total} aria-label={`${name} taken`} />
-        </label>
-      ))}
+      {row(allocated.cpus, capacity.cpus, `${allocated.cpus} of ${capacity.cpus} CPU`)}
+      {row(
+        allocated.memoryBytes,
+        capacity.memoryBytes,
+        `${memory(allocated.memoryBytes)} of ${memory(capacity.memoryBytes)}`,
+      )}
     </div>
   );
 }

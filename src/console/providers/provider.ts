@@ -55,12 +55,10 @@ export async function sendAbout(
   input: object,
 ): Promise<string | null> {
   const type = `${field.charAt(0).toUpperCase()}${field.slice(1)}Input`;
-  const { result } = await request<{
-    result: { message?: string; issues?: { message: string }[] };
-  }>(
+  const { result } = await request<{ result: { message?: string } }>(
     `mutation ($input: ${type}!) { result: ${field}(input: $input) {
-      __typename ... on UserError { message } ... on InvalidInput { issues { message } } } }`,
+      __typename ... on UserError { message } } }`,
     { input: { ...input, idempotencyKey: newIdempotencyKey() } },
   );
-  return result.issues?.map(({ message }) => message).join(' ') ?? result.message ?? null;
+  return result.message ?? null;
 }
