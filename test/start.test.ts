@@ -245,7 +245,9 @@ test('a host has the check of solutions compiled; it finds what the schema finds
   for (const document of documents) {
     const [one, other] = [structuredClone(document), structuredClone(document)];
     expect(compiled.validateShape(one)).toBe(validateShape(other));
-    expect(compiled.validateShape.errors).toEqual(validateShape.errors);
+    // But for where in the schema a rule stands, which is left out.
+    const found = validateShape.errors?.map(({ schemaPath: _, ...error }) => error) ?? null;
+    expect(compiled.validateShape.errors).toEqual(found);
     expect(one, 'with its defaults').toEqual(other);
     faults += validateShape.errors?.length ?? 0;
   }
