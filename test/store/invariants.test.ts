@@ -117,16 +117,22 @@ describe.each(storeKinds)('invariants on %s', (kind) => {
   test('a transition is in no index: one tuple is written, not one more in each of them', async () => {
     await hostTo('DEPLOYING');
     await instanceTo('STARTING_RUNTIME');
-    const hot = await store.database.drizzle.transaction(async (transaction) => {
+    const written = await store.database.drizzle.transaction(async (transaction) => {
+      // A session may not have given up the counts of its last transactions yet.
+      const count = async () => {
+        const found = await transaction.execute<{ hot: number }>(
+          `select n_tup_hot_upd::int as hot from pg_stat_xact_user_tables where relname = 'instances'`,
+        );
+        const [row] = ('rows' in found ? found.rows : [...found]) as { hot: number }[];
+        return row?.hot ?? 0;
+      };
+      const before = await count();
       await transaction.execute(
         `update instances set state = 'INITIALIZING', sequence = sequence + 1 where id = '${instance}'`,
       );
-      const found = await transaction.execute<{ hot: number }>(
-        `select n_tup_hot_upd::int as hot from pg_stat_xact_user_tables where relname = 'instances'`,
-      );
-      return 'rows' in found ? found.rows : [...found];
+      return (await count()) - before;
     });
-    expect(hot).toEqual([{ hot: 1 }]);
+    expect(written).toBe(1);
   });
 
   test('a second active operation on a resource', async () => {
