@@ -4,7 +4,7 @@ import { ChoiceField, RadioField, TextField } from '../form/fields.tsx';
 import type { Form } from '../form/form.ts';
 import { choices } from './choices.ts';
 import { configurationPath, type InstanceValues } from './instance-input.ts';
-import { sizes, storages } from './resources.ts';
+import { logStorages, sizes } from './resources.ts';
 import { TagsFromRegistry } from './tags-from-registry.tsx';
 
 const editions = [
@@ -54,7 +54,7 @@ function ImageFields({ form }: { form: Form<InstanceValues> }) {
         label="Working storage, where its logs are kept"
         value={values.workingStorage}
         onValue={(value) => form.set('workingStorage', value)}
-        options={storages}
+        options={logStorages}
       />
       <ChoiceField
         {...at('imageSize')}

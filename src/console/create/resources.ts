@@ -47,6 +47,11 @@ export const storages = [
   { value: 'LOCAL', text: 'Local: in a file on the host, never leaves it, can not be read here' },
 ] as const;
 
+export const logStorages = [
+  storages[0],
+  { value: 'LOCAL', text: 'Local: in a file on the host, sent to those who read it here' },
+] as const;
+
 export const hostSpec: ResourceSpec = {
   slug: 'host',
   noun: 'Host',
