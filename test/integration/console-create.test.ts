@@ -259,6 +259,7 @@ async function registerEngine(page: Page): Promise<void> {
   await press(button('Make default: local'));
   await expect.poll(() => local.innerText()).toContain('the default');
   await press(view('Create'));
+  await expect.poll(() => list('Compute provider').locator('option').count()).toBe(2);
   await choose(list('Compute provider'), 'Engine');
   await press(view('Providers'));
   await press(button('Delete: engine'));

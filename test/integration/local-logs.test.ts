@@ -70,7 +70,8 @@ async function expectLog(first: Server, second: Server, lapse: () => Promise<voi
   const all = follow(second, 1_000);
   await expect.poll(() => all.lines.length, patience).toBeGreaterThan(3);
   expect(all.lines[0]?.text).toMatch(/^Runtime .* of instance/);
-  const other = follow(first, 0);
+  const other = follow(first, 1);
+  await expect.poll(() => other.lines.length, patience).toBeGreaterThan(0);
   await client.accept('pauseInstance', key);
   await client.until(key, 'PAUSED');
   for (const { lines } of [all, other]) {
