@@ -76,7 +76,9 @@ const isRefused = (error: unknown): boolean =>
 export function streamEnded(error: Error): boolean {
   if (isRefused(error)) signedOut();
   const isSessionOver = connection.peek() === 'SIGNED_OUT';
-  if (!isSessionOver) console.error(error);
+  // A log whose runtime does not run is no fault of the page; it says so itself.
+  const isShown = error instanceof StreamError && error.code === 'RUNTIME_NOT_REACHABLE';
+  if (!isSessionOver && !isShown) console.error(error);
   return isSessionOver;
 }
 
