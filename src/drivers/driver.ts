@@ -139,14 +139,25 @@ export interface Engine {
 }
 
 /** A host, or the runtime of one run on it, that a driver holds for this installation. */
-export interface Holding {
-  readonly hostId: string;
-  /** Null: the host itself. */
-  readonly runtime: RuntimeRef | null;
+export type Holding =
+  | { readonly hostId: string; readonly runtime: null }
+  | {
+      readonly hostId: string;
+      readonly runtime: RuntimeRef;
+      /** It has exited, and something of it is left. */
+      readonly hasExited: boolean;
+    };
+
+/** The call that watches an engine. */
+export interface WatchCall extends Call {
+  /** From now on every exit is told. */
+  readonly onOpen: () => void;
+  /** The runtime has exited or was removed; an inspection says how. Returns at once. */
+  readonly onExit: (runtime: RuntimeRef) => void;
 }
 
 /** The verbs that are limited in time. */
-export type Verb = Exclude<keyof Driver, 'kind' | 'limits' | 'close'>;
+export type Verb = Exclude<keyof Driver, 'kind' | 'limits' | 'watch' | 'close'>;
 
 export interface Driver {
   readonly kind: HostDriver;
@@ -212,6 +223,13 @@ export interface Driver {
 
   /** The state of the runtime now. Does not reject for a silent host: that is `unknown`. */
   inspectRuntime(handle: Handle, runtime: RuntimeRef, call: Call): Promise<RuntimeObservation>;
+
+  /**
+   * Tells of runtimes of this installation that exit, as the engine says. Resolves when the engine ends it;
+   * rejects when the call is over or the engine cannot be asked. It may miss an exit, which
+   * `listHoldings` then shows. Absent: the engine tells nothing.
+   */
+  watch?(call: WatchCall): Promise<void>;
 
   /** Closes connections and timers of this process. Hosts and runtimes keep running. */
   close(): Promise<void>;

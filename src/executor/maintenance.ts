@@ -3,13 +3,8 @@ import { endLapsedLogWatches } from '../store/command/log-watches.ts';
 import { recordInstanceObservation } from '../store/command/observations.ts';
 import type { Store } from '../store/commit/store.ts';
 import { withDatabaseTimeout } from '../store/database/time-limit.ts';
-import {
-  postpone,
-  purge,
-  silentRuntimes,
-  type WorkItem,
-  watchRuntime,
-} from '../store/work/work.ts';
+import { silentRuntimes, watchRuntime } from '../store/work/checks.ts';
+import { postpone, purge, type WorkItem } from '../store/work/work.ts';
 
 export interface MaintenanceOptions {
   /** A runtime without a heartbeat for this long is silent. */

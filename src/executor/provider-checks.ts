@@ -10,6 +10,7 @@ import { withDatabaseTimeout } from '../store/database/time-limit.ts';
 import { callWithin, failureOf } from './call.ts';
 import { sweepOrphans } from './orphan-sweep.ts';
 import type { ProviderDrivers } from './provider-drivers.ts';
+import { ProviderWatches } from './provider-watch.ts';
 
 /** A connection that was cut silently never answers, so queries are limited in time. */
 const answerSeconds = 5;
@@ -21,6 +22,7 @@ export class ProviderChecks {
   readonly #drivers: ProviderDrivers;
   readonly #log: { warn(details: object, message: string): void };
   readonly #running = new Map<string, Promise<void>>();
+  readonly #watches: ProviderWatches;
   readonly #stopping = new AbortController();
 
   constructor(
@@ -31,6 +33,7 @@ export class ProviderChecks {
     this.#store = store;
     this.#drivers = drivers;
     this.#log = log;
+    this.#watches = new ProviderWatches(store, log);
   }
 
   /** Begins the checks that are due. One that hangs delays no other. */
@@ -51,6 +54,7 @@ export class ProviderChecks {
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('The server stops.'));
     await Promise.allSettled(this.#running.values());
+    await this.#watches.stop();
   }
 
   /** Of drivers that are shared each server has its own machine, and these sweep it themselves. */
@@ -86,6 +90,11 @@ export class ProviderChecks {
     );
     if (signal.aborted) return;
     await withDatabaseTimeout(answerSeconds, recordProviderCheck(this.#store, due, result));
-    if (due.sweeps && !this.#drivers.isShared(kind)) await this.#sweep(due);
+    if (this.#drivers.isShared(kind)) return;
+    if (result.reachable) {
+      const driver = await this.#drivers.driverOf({ kind, providerId, version });
+      this.#watches.begin({ id: providerId, driver });
+    }
+    if (due.sweeps) await this.#sweep(due);
   }
 }

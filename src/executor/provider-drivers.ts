@@ -3,7 +3,7 @@
  * provider was edited, closed when nothing has used it for a while. A kind whose providers are all the same
  * machine has one driver, which the node was started with.
  */
-import { type Call, type Driver, DriverError, type Verb } from '../drivers/driver.ts';
+import { type Call, type Driver, DriverError } from '../drivers/driver.ts';
 import type { HostDriver } from '../lifecycle/compute.ts';
 import { hastenCheck } from '../store/command/provider-check.ts';
 import type { Store } from '../store/commit/store.ts';
@@ -182,7 +182,8 @@ function guard(opened: Opened): Driver {
       const value = Reflect.get(target, name, target);
       if (typeof value !== 'function') return value;
       const verb = value.bind(target) as (...args: unknown[]) => Promise<unknown>;
-      if ((name as Verb | 'close') === 'close') return verb;
+      // A watch goes on until the driver is closed.
+      if (name === 'watch' || name === 'close') return verb;
       return (...args: unknown[]) =>
         breaker.run(args.at(-1) as Call, () => use(opened, () => verb(...args)));
     },

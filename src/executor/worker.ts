@@ -8,7 +8,7 @@ import { setMaxListeners } from 'node:events';
 import { scheduleSweeps } from '../store/command/provider-check.ts';
 import type { Store } from '../store/commit/store.ts';
 import { withDatabaseTimeout } from '../store/database/time-limit.ts';
-import { scheduleChecks } from '../store/work/work.ts';
+import { scheduleChecks } from '../store/work/checks.ts';
 import {
   beat,
   type Peer,

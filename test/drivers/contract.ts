@@ -11,6 +11,8 @@ import type {
 import { eventually } from '../harness/eventually.ts';
 import { image, newCall, newHost, newRun } from './calls.ts';
 
+const hostSilent = { name: 'DriverError', retryable: true };
+
 /** A driver under test, and what the suite needs of the machine under it. */
 export interface DriverSubject {
   readonly driver: Driver;
@@ -287,7 +289,7 @@ export function describeDriver(name: string, create: () => Promise<DriverSubject
         (await second.listHoldings(newCall())).filter((each) => each.hostId === hostId);
       expect(await held()).toEqual([
         { hostId, runtime: null },
-        { hostId, runtime },
+        { hostId, runtime, hasExited: false },
       ]);
       await second.removeRuntime(host.handle, runtime, newCall());
       await second.removeRuntime(host.handle, runtime, newCall());
@@ -296,6 +298,34 @@ export function describeDriver(name: string, create: () => Promise<DriverSubject
       await second.releaseHost(hostId, null, newCall());
       expect(await held()).toEqual([]);
       await second.close();
+    });
+
+    it('tells of exits and removals, or tells nothing; the list shows what it missed', async () => {
+      const host = await deployed();
+      const { hostId } = host.request;
+      const run = newRun();
+      const runtime = { instanceId: run.instanceId, runId: run.runId };
+      await driver.startRuntime(host.handle, run, newCall());
+      await eventuallyRuntime(driver, [host, run], 'running');
+      const over = new AbortController();
+      const told: RuntimeRef[] = [];
+      let isOpen = false;
+      const onOpen = (): void => {
+        isOpen = true;
+      };
+      const onExit = (exited: RuntimeRef): void => void told.push(exited);
+      const call = { ...newCall({ signal: over.signal }), onOpen, onExit };
+      const watch = driver.watch?.(call);
+      const ended = expect(watch ?? Promise.reject(hostSilent)).rejects.toMatchObject(hostSilent);
+      if (watch) await eventually(async () => expect(isOpen).toBe(true));
+      await subject.exitRuntime(run, 3);
+      await eventuallyRuntime(driver, [host, run], 'exited');
+      if (watch) await eventually(async () => expect(told).toContainEqual(runtime));
+      const held = await driver.listHoldings(newCall());
+      const listed = held.filter((each) => each.hostId === hostId && each.runtime);
+      expect([[], [{ hostId, runtime, hasExited: true }]]).toContainEqual(listed);
+      over.abort();
+      await ended;
     });
 
     it('gives up at once when the call is over', async () => {

@@ -53,6 +53,10 @@ export interface Script {
   ): void;
   /** Marks the runtime as running again, or as anything else. */
   setRuntime(instanceId: string, observation: RuntimeObservation): void;
+  /** How many calls watch this engine. */
+  watched(): number;
+  /** Ends every watch, as an engine that restarts. */
+  endWatches(): void;
   /** Called after each start of a runtime, so that a test can play its part. */
   onStarted(listener: (runtime: ScriptedRuntime) => void): void;
   /** A second driver over the same machine and script. */

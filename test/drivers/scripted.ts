@@ -28,6 +28,7 @@ interface Machine {
   readonly failures: Map<Verb, { error: DriverError; times: number }>;
   readonly hanging: Set<Verb>;
   readonly listeners: Array<(runtime: ScriptedRuntime) => void>;
+  readonly watches: Set<{ onExit(runtime: RuntimeRef): void; end(): void }>;
   obeysStops: boolean;
   addressesGiven: number;
   readonly capacity: { cpus: number; memoryBytes: number };
@@ -59,6 +60,7 @@ export function createScriptedDriver(): ScriptedDriver {
     failures: new Map(),
     hanging: new Set(),
     listeners: [],
+    watches: new Set(),
     obeysStops: true,
     addressesGiven: 0,
     capacity: { cpus: 64, memoryBytes: 64 * 1024 ** 3 },
@@ -97,7 +99,7 @@ function open(machine: Machine): ScriptedDriver {
   };
   const endRuntimes = (hostId: string): void => {
     for (const runtime of runtimes.values()) {
-      if (runtime.hostId === hostId) exit(runtime, { exitCode: null, signal: 'SIGKILL' });
+      if (runtime.hostId === hostId) exit(machine, runtime, { exitCode: null, signal: 'SIGKILL' });
     }
   };
   const newAddress = (): string => {
@@ -126,7 +128,8 @@ function open(machine: Machine): ScriptedDriver {
     hostBehind(handle);
     admit(`instance ${instanceId}`, call.fencingToken);
     const runtime = runtimes.get(instanceId);
-    if (runtime?.request.runId === runId) exit(runtime, { exitCode: null, signal: 'SIGKILL' });
+    if (runtime?.request.runId === runId)
+      exit(machine, runtime, { exitCode: null, signal: 'SIGKILL' });
   };
 
   return {
@@ -149,6 +152,7 @@ function open(machine: Machine): ScriptedDriver {
         ...alive.map(({ hostId, request: { instanceId, runId } }) => ({
           hostId,
           runtime: { instanceId, runId },
+          hasExited: false,
         })),
       ];
     },
@@ -225,7 +229,7 @@ function open(machine: Machine): ScriptedDriver {
       const runtime = runtimes.get(instanceId);
       if (runtime?.request.runId !== runId) return;
       runtime.stopRequests += 1;
-      if (machine.obeysStops) exit(runtime, { exitCode: 0, signal: null });
+      if (machine.obeysStops) exit(machine, runtime, { exitCode: 0, signal: null });
     },
 
     killRuntime: (handle, ref, call) => end('killRuntime', handle, [ref, call]),
@@ -246,6 +250,19 @@ function open(machine: Machine): ScriptedDriver {
       const runtime = runtimes.get(name.instanceId);
       if (runtime?.request.runId === name.runId) return runtime.observation;
       return { state: 'exited', exitCode: null, signal: null, logTail: '' };
+    },
+
+    async watch({ signal, onOpen, onExit }) {
+      const ended = AbortSignal.any([signal, closing.signal]);
+      const watch = { onExit, end: (): void => undefined };
+      machine.watches.add(watch);
+      await new Promise<void>((resolve) => {
+        watch.end = resolve;
+        ended.addEventListener('abort', () => resolve(), { once: true });
+        onOpen();
+      });
+      machine.watches.delete(watch);
+      if (ended.aborted) throw hostSilent('the watch is over');
     },
 
     async close() {
@@ -283,8 +300,13 @@ function scriptOf(machine: Machine): Script {
       host.answers = answers;
     },
     exitRuntime(instanceId, { exitCode = 1, signal = null, logTail = '' } = {}) {
-      const observation = { state: 'exited', exitCode, signal, logTail } as const;
-      runtimeOf(instanceId).observation = observation;
+      const runtime = runtimeOf(instanceId);
+      exit(machine, runtime, { exitCode, signal });
+      runtime.observation = { state: 'exited', exitCode, signal, logTail };
+    },
+    watched: () => machine.watches.size,
+    endWatches() {
+      for (const { end } of machine.watches) end();
     },
     setRuntime(instanceId, observation) {
       runtimeOf(instanceId).observation = observation;
@@ -295,11 +317,14 @@ function scriptOf(machine: Machine): Script {
 }
 
 function exit(
+  { watches }: Machine,
   runtime: ScriptedRuntime,
   how: { exitCode: number | null; signal: string | null },
 ): void {
   if (runtime.observation.state === 'exited') return;
   runtime.observation = { state: 'exited', ...how, logTail: '' };
+  const { instanceId, runId } = runtime.request;
+  for (const { onExit } of watches) onExit({ instanceId, runId });
 }
 
 function hostSilent(reason: string): DriverError {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, type TestContext, test } from 'vitest';
-import { watchRuntime } from '../../src/store/work/work.ts';
+import { watchRuntime } from '../../src/store/work/checks.ts';
 import { eventually } from '../harness/eventually.ts';
 import { createFleet, type Fleet, shortDeadlines } from './fleet.ts';
 

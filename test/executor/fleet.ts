@@ -19,7 +19,7 @@ import {
 import { createStore, type Store } from '../../src/store/commit/store.ts';
 import type { Database } from '../../src/store/database/database.ts';
 import { openPostgres } from '../../src/store/database/postgres.ts';
-import type { ScriptedRuntime } from '../drivers/script.ts';
+import type { ScriptedDriver, ScriptedRuntime } from '../drivers/script.ts';
 import { createScriptedDriver } from '../drivers/scripted.ts';
 import { createMigratedDatabase } from '../harness/database.ts';
 import { openTestPglite } from '../harness/embedded.ts';
@@ -66,6 +66,8 @@ export interface RuntimeScript {
 export interface Fleet {
   readonly store: Store;
   readonly driver: ReturnType<typeof createScriptedDriver>;
+  /** Plays the runtimes of another driver too. */
+  playRuntimesOf(driver: ScriptedDriver): void;
   readonly runtime: RuntimeScript;
   readonly records: Map<string, string>;
   executor: Executor | null;
@@ -109,10 +111,12 @@ export async function createFleet(
   };
   const players = new Set<Promise<void>>();
   let closed = false;
-  driver.script.onStarted((started) => {
-    const player = play(store, driver, started, runtime, () => closed).catch(() => undefined);
-    players.add(player);
-  });
+  const playRuntimesOf = (of: ScriptedDriver): void =>
+    of.script.onStarted((started) => {
+      const player = play(store, of, started, runtime, () => closed).catch(() => undefined);
+      players.add(player);
+    });
+  playRuntimesOf(driver);
 
   const organizationId = await createOrganization(database, 'test');
   const [solution, subscription] = [randomUUID(), randomUUID()];
@@ -150,6 +154,7 @@ export async function createFleet(
   const fleet: Fleet = {
     store,
     driver,
+    playRuntimesOf,
     runtime,
     records,
     executor: null,

@@ -39,6 +39,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('providers on %s', (kind) => {
     fleet = await createFleet(kind);
     engines = new Map(keys.map((key) => [key, createScriptedDriver()]));
     [opened, closed] = [[], []];
+    for (const each of engines.values()) fleet.playRuntimesOf(each);
     for (const key of keys) {
       await query(
         `insert into compute_providers (id, organization_id, key, name, kind)
@@ -70,7 +71,8 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('providers on %s', (kind) => {
       },
       endpoint: () => 'ws://127.0.0.1:1/graphql',
       name: 'test',
-      heartbeatSeconds: 1,
+      // No runtime is missed by its heartbeats here.
+      heartbeatSeconds: 600,
       settleSeconds: 0,
       log: { warn: () => undefined, error: (details) => console.error(details) },
     });
@@ -185,6 +187,42 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('providers on %s', (kind) => {
     for (const key of keys) await fleet.until(key, 'RUNNING', 60);
     expect(await status('gone')).toMatchObject({ reachable: true, failure: null });
   }, 90_000);
+
+  test('an exit that it tells is seen at once, one that it did not tell at its next check', async () => {
+    await open('a');
+    await host('host', 'a');
+    await fleet.hostCommand('DEPLOY', 'host');
+    await fleet.until('host', 'RUNNING');
+    const ids = new Map<string, string>();
+    for (const key of ['told', 'missed']) {
+      ids.set(key, await fleet.instance(key, 'host'));
+      await fleet.command('DEPLOY', key);
+      await fleet.until(key, 'RUNNING');
+      await eventually(async () =>
+        expect(
+          await query('select from work where resource_id = $1::uuid', [ids.get(key) ?? '']),
+        ).toEqual([]),
+      );
+    }
+    await eventually(async () => expect(engine('a').watched()).toBe(1));
+    engine('a').exitRuntime(ids.get('told') ?? '', { exitCode: 7 });
+    await fleet.until('told', 'FATAL_ERROR');
+
+    // Nothing is asked of an engine that has ended the watch so soon; the exit falls into that time.
+    engine('a').endWatches();
+    await eventually(async () => expect(engine('a').watched()).toBe(0));
+    engine('a').exitRuntime(ids.get('missed') ?? '', { exitCode: 7 });
+    expect(await fleet.stateOf('missed')).toBe('RUNNING');
+    await hasten('a');
+    await fleet.until('missed', 'FATAL_ERROR');
+    await eventually(async () => expect(engine('a').watched()).toBe(1));
+    // A check takes the place of the one before, with its watch.
+    await hasten('a');
+    const checks = () => engine('a').calls.filter(({ verb }) => verb === 'listHoldings').length;
+    const before = checks();
+    await eventually(async () => expect(checks()).toBeGreaterThan(before));
+    await eventually(async () => expect(engine('a').watched()).toBe(1));
+  });
 
   test('one whose credentials do not open says which key they need', async () => {
     await open('locked');

@@ -13,7 +13,7 @@ import {
 } from '../../store/command/runtime-reports.ts';
 import { readLastValues } from '../../store/read/devices.ts';
 import { readRuntimeCommand } from '../../store/read/reads.ts';
-import { watchRuntime } from '../../store/work/work.ts';
+import { watchRuntime } from '../../store/work/checks.ts';
 import { builder } from '../base/builder.ts';
 import type { Context } from '../base/context.ts';
 import { RuntimeCommandKind } from '../base/enums.ts';

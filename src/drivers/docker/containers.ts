@@ -6,7 +6,7 @@ import { type Call, DriverError, type PublishedPort, type RuntimeRequest } from 
 import { aborted } from '../refusals.ts';
 import type { EngineConnection } from './engine.ts';
 import { refuse, retry, statusOf } from './errors.ts';
-import { filterOf, type Labels, labels, type Owner } from './names.ts';
+import { filterOf, labels, type Owner } from './names.ts';
 import { hasExited, isUnstarted, tailOf } from './observation.ts';
 
 /** Lines of an output that are read for its tail. */
@@ -30,19 +30,16 @@ export class Containers {
 
   /** All that carry these labels, whatever they are called by now. */
   async list(owner: Filter, call: Pick<Call, 'signal'>): Promise<Found[]> {
-    const listed = await this.#engine.ask(call, (docker, abortSignal) =>
-      docker.listContainers({ all: true, filters: filterOf(owner), abortSignal }),
-    );
+    const listed = await this.listBriefly(owner, call);
     const found = await Promise.all(listed.map(({ Id }) => this.inspect(Id, call)));
     return found.filter((each) => each !== null);
   }
 
-  /** Their labels alone, which is cheaper. */
-  async listLabels(owner: Filter, call: Pick<Call, 'signal'>): Promise<Labels[]> {
-    const listed = await this.#engine.ask(call, (docker, abortSignal) =>
+  /** What the list of the engine alone says of them, which is cheaper. */
+  listBriefly(owner: Filter, call: Pick<Call, 'signal'>): Promise<Docker.ContainerInfo[]> {
+    return this.#engine.ask(call, (docker, abortSignal) =>
       docker.listContainers({ all: true, filters: filterOf(owner), abortSignal }),
     );
-    return listed.map(({ Labels }) => Labels);
   }
 
   /** Null: it is gone. */

@@ -19,6 +19,7 @@ import type {
   RuntimeRef,
   RuntimeRequest,
   StartedRuntime,
+  WatchCall,
 } from '../driver.ts';
 import { createInFlight } from '../in-flight.ts';
 import { badHandle } from '../refusals.ts';
@@ -26,8 +27,9 @@ import { Containers, ownerOf } from './containers.ts';
 import { type DockerConfiguration, EngineConnection } from './engine.ts';
 import { refuse, retry } from './errors.ts';
 import { admit, type Fences } from './fence.ts';
+import { listHoldings, watchExits } from './holdings.ts';
 import { dockerLimits, stopGraceSeconds } from './limits.ts';
-import { holdingOf, type Labels, labelsOf } from './names.ts';
+import { type Labels, labelsOf } from './names.ts';
 import { Networks } from './networks.ts';
 import { absent, hasExited, isUnstarted, observationOf } from './observation.ts';
 import { Images } from './pulls.ts';
@@ -71,25 +73,15 @@ export class DockerDriver implements Driver {
   }
 
   listHoldings(outerCall: Call): Promise<readonly Holding[]> {
-    return this.#calls.run(outerCall, async (call) => {
-      const owner = this.#owned();
-      const [networks, volumes, containers] = await Promise.all([
-        this.#networks.list(owner, call),
-        this.#networks.listVolumes(owner, call),
-        this.#containers.listLabels(owner, call),
-      ]);
-      const given = [
-        ...networks.map(({ Labels }) => Labels),
-        ...volumes.map(({ Labels }) => Labels),
-        ...containers,
-      ];
-      const holdings = given.flatMap((each) => holdingOf(each) ?? []);
-      const hosts = [...new Set(holdings.map(({ hostId }) => hostId))];
-      return [
-        ...hosts.map((hostId): Holding => ({ hostId, runtime: null })),
-        ...holdings.filter(({ runtime }) => runtime !== null),
-      ];
-    });
+    const on = { containers: this.#containers, networks: this.#networks };
+    return this.#calls.run(outerCall, (call) => listHoldings(on, this.#owned(), call));
+  }
+
+  watch(outerCall: WatchCall): Promise<void> {
+    const { onOpen, onExit } = outerCall;
+    return this.#calls.run(outerCall, (call) =>
+      watchExits(this.#engine, this.#owned(), { ...call, onOpen, onExit }),
+    );
   }
 
   allocateHost(host: HostRequest, outerCall: Call): Promise<AllocatedHost> {

@@ -45,15 +45,10 @@ export function filterOf(owner: Partial<Owner> & { readonly installation: string
   };
 }
 
-/** The host that labels name, and the run, if they are those of a container. */
-export function holdingOf(
-  given: Labels | undefined,
-): { hostId: string; runtime: RuntimeRef | null } | null {
-  const hostId = given?.[labels.host];
-  if (!given || hostId === undefined) return null;
+/** The run that the labels of a container name. */
+export function runtimeOf(given: Labels): RuntimeRef | null {
   const [instanceId, runId] = [given[labels.instance], given[labels.run]];
-  const runtime = instanceId !== undefined && runId !== undefined ? { instanceId, runId } : null;
-  return { hostId, runtime };
+  return instanceId !== undefined && runId !== undefined ? { instanceId, runId } : null;
 }
 
 /**

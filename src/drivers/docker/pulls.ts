@@ -5,6 +5,7 @@ import type { ContainerImage, DeployCall } from '../driver.ts';
 import { aborted } from '../refusals.ts';
 import type { EngineConnection } from './engine.ts';
 import { engineError, refuse, retry, statusOf, wordsOf } from './errors.ts';
+import { readJsonLines } from './json-lines.ts';
 import { PullProgress, type PullStep } from './pull-progress.ts';
 
 /** An image on the engine. */
@@ -107,7 +108,7 @@ export class Images {
           ...(authconfig ? { authconfig } : {}),
         } as object),
       );
-      await readLines(stream as Readable, (step) => {
+      await readJsonLines<PullStep>(stream as Readable, (step) => {
         if (step.error !== undefined) throw pullError(image, step.error);
         const told = progress.take(step);
         if (told) tell(told.fraction, told.text);
@@ -144,16 +145,6 @@ function digestOf(found: Docker.ImageInspectInfo, image: ContainerImage): string
 /** The engine leaves out what stands for Docker Hub. */
 const isSameName = (known: string, image: string): boolean =>
   known === image || known === image.replace(/^docker\.io\/(library\/)?/, '');
-
-async function readLines(stream: Readable, take: (step: PullStep) => void): Promise<void> {
-  let rest = '';
-  for await (const chunk of stream) {
-    const lines = (rest + String(chunk)).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) if (line.trim() !== '') take(JSON.parse(line) as PullStep);
-  }
-  if (rest.trim() !== '') take(JSON.parse(rest) as PullStep);
-}
 
 /** Four failures with four remedies, and a full disk. */
 function pullError(image: ContainerImage, words: string) {

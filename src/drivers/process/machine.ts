@@ -39,7 +39,7 @@ export function holdingsOf(folder: string): Holding[] {
       const run = readJson<RuntimeRecord>(join(runtimes, name))?.run;
       if (!run?.identity || run.exit || !isAlive(run.identity)) return [];
       const instanceId = name.replace(/\.json$/, '');
-      return [{ hostId, runtime: { instanceId, runId: run.runId } }];
+      return [{ hostId, runtime: { instanceId, runId: run.runId }, hasExited: false }];
     });
     return [{ hostId, runtime: null }, ...alive];
   });

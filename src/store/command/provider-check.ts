@@ -9,7 +9,9 @@ import { type CommonInput, Problems, type SaveResult } from '../input/save-resul
 import { computeProviders, type StoredFailure } from '../table/schema.ts';
 
 /** As often each provider is asked. */
-const checkSeconds = 60;
+export const checkSeconds = 60;
+/** As often one that does not answer. */
+const unansweredSeconds = 10;
 /** As often what it holds is compared with the store. */
 const sweepSeconds = 3_600;
 const pollMs = 200;
@@ -98,7 +100,9 @@ export async function recordProviderCheck(
           and coalesce((status ->> 'checkedAt')::timestamptz <= $3::text::timestamptz, true)
           for no key update
      ), recorded as (
-       update compute_providers p set status = coalesce(p.status, '{}') || $4::text::jsonb
+       update compute_providers p set status = coalesce(p.status, '{}') || $4::text::jsonb,
+              check_due_at = case when $5::boolean then p.check_due_at
+                else least(p.check_due_at, clock_timestamp() + interval '${unansweredSeconds} seconds') end
          from current c where p.id = c.id
        returning p.id, p.organization_id, p.version,
                  c.reachable is distinct from (p.status ->> 'reachable')::boolean as changed
@@ -109,7 +113,7 @@ export async function recordProviderCheck(
          from recorded where changed
        returning revision)
      select revision from logged`,
-    [id, version, at, JSON.stringify(status)],
+    [id, version, at, JSON.stringify(status), result.reachable],
   );
   if (written) store.committed({ revision: Number(written.revision), work: false });
 }

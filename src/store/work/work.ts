@@ -8,7 +8,6 @@ import type { HostDriver } from '../../lifecycle/compute.ts';
 import type { HeldItem } from '../commit/options.ts';
 import type { Store } from '../commit/store.ts';
 import type { StoredFailure } from '../table/schema.ts';
-import { downHosts, liveHosts, liveInstances, watchedInstances } from '../table/state-sets.ts';
 
 export interface WorkItem extends HeldItem {
   readonly kind: WorkKind;
@@ -162,38 +161,6 @@ export async function requeueUnknown(
   );
 }
 
-/**
- * SQL: the runtime of the instance was started. Before that it must not be checked: a run that was
- * never started looks like one that has exited.
- */
-const isStarted = `not exists (
-  select from work s where s.resource_id = instances.id and s.kind = 'START_RUNTIME')`;
-
-const driverOfInstance = '(select driver from hosts where hosts.id = instances.host_id)';
-
-/**
- * Schedules a prompt check of an instance's runtime: its command stream ended, or heartbeats were missed.
- */
-export async function watchRuntime(
-  store: Store,
-  instanceId: string,
-  seconds: number,
-): Promise<void> {
-  await store.database.query(
-    `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, driver,
-                       due_at)
-     select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence, ${driverOfInstance},
-            clock_timestamp() + make_interval(secs => $2::float8)
-       from instances
-      where id = $1::uuid and not runtime_gone and ${isStarted}
-        and state in ${watchedInstances}
-     on conflict (resource_id, kind) do update
-        set due_at = least(work.due_at, excluded.due_at), worker = null, token = null`,
-    [instanceId, seconds],
-  );
-  store.committed({ revision: null, work: true });
-}
-
 /** Stores which image a started runtime runs, and replaces the work of starting it by its checks. */
 export async function runtimeStarted(
   store: Store,
@@ -213,45 +180,6 @@ export async function runtimeStarted(
             sequence, driver, clock_timestamp() + interval '0.5 seconds' from held
      on conflict (resource_id, kind) do update set due_at = excluded.due_at`,
     [item.resourceId, item.kind, item.token, imageDigest],
-  );
-}
-
-/**
- * After a start, a new registration or a takeover: makes the check of every host due, which also passes on the address
- * of the API, and schedules the check of every runtime that has none.
- */
-export async function scheduleChecks(store: Store): Promise<void> {
-  await store.database.query(
-    `insert into work (resource_id, kind, organization_id, resource_kind, sequence, driver, due_at)
-     select id, 'CHECK_HOST', organization_id, 'HOST', sequence, driver, clock_timestamp() from hosts
-      where handle is not null and not removing and archived_at is null
-        and state not in ${downHosts}
-     on conflict (resource_id, kind) do update set due_at = excluded.due_at
-      where work.worker is null`,
-  );
-  await store.database.query(
-    `insert into work (resource_id, kind, organization_id, resource_kind, run_id, sequence, driver,
-                       due_at)
-     select id, 'WATCH_RUNTIME', organization_id, 'INSTANCE', run_id, sequence, ${driverOfInstance},
-            clock_timestamp()
-       from instances
-      where state in ${watchedInstances}
-        and not runtime_gone and ${isStarted}
-     on conflict (resource_id, kind) do nothing`,
-  );
-}
-
-/** Runtimes that have not reported for so long while their host is up: 500 at most. */
-export function silentRuntimes(
-  store: Store,
-  silentSeconds: number,
-): Promise<{ id: string; runId: string }[]> {
-  return store.database.query(
-    `select i.id, i.run_id as "runId" from instances i join hosts h on h.id = i.host_id
-      where i.state in ${liveInstances} and i.live_up and i.reachability = 'OK'
-        and h.state in ${liveHosts} and i.last_seen_at < clock_timestamp() - make_interval(secs => $1::float8)
-      limit 500`,
-    [silentSeconds],
   );
 }
 
