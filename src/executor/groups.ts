@@ -13,14 +13,21 @@ export const deadlines: Claimable = {
 export const registries: Claimable = { kinds: ['SYNC_CONTAINER_TAGS'], driver: null, limit: 8 };
 
 /**
+ * Starts at once on one provider. An engine makes containers no faster when it makes more at once, and takes the
+ * processors of its machine from what runs there.
+ */
+const startsAtOnce: Readonly<Record<HostDriver, number>> = { PROCESS: 64, DOCKER: 8 };
+
+/**
  * Each group of a kind of providers has a budget of its own, so that a driver that hangs in one kind of work
  * delays neither other kinds of work nor other kinds of providers. Providers with a driver of their own have
  * each a budget of its own.
  */
 export const groupsOf = (driver: HostDriver): Claimable[] => [
   { kinds: ['CHECK_HOST', 'CONFIRM_HOST'], driver, limit: 32 },
+  { kinds: ['START_RUNTIME'], driver, limit: startsAtOnce[driver] },
   {
-    kinds: ['START_RUNTIME', 'STOP_RUNTIME', 'KILL_RUNTIME', 'WATCH_RUNTIME', 'CONTINUE_RESTART'],
+    kinds: ['STOP_RUNTIME', 'KILL_RUNTIME', 'WATCH_RUNTIME', 'CONTINUE_RESTART'],
     driver,
     limit: 64,
   },

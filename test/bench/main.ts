@@ -6,6 +6,7 @@
 import { measureCommands } from './commands.ts';
 import { measureCommits } from './commits.ts';
 import { measureConsole } from './console.ts';
+import { measureDocker } from './docker.ts';
 import { type Figure, table } from './figures.ts';
 import { measureLists } from './lists.ts';
 import { measureMemory, measureRuntimes } from './memory.ts';
@@ -35,6 +36,7 @@ const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
   runtimes: () => measureRuntimes(bench),
   'fleet-starts': async () => measureFleetStarts(bench, await twoFleets()),
   commits: () => measureCommits(bench),
+  docker: () => measureDocker(bench),
   console: async () => measureConsole(bench, await bench.createDatabase(10_000)),
 };
 

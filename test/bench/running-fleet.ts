@@ -33,14 +33,18 @@ export async function deployFleet(server: ServerProcess, instances: number): Pro
 }
 
 /** Ends the host and everything on it. */
-export async function removeFleet(server: ServerProcess): Promise<void> {
-  await mutate(server, 'removeHost', { host: sampleHost, force: true });
+export async function removeFleet(server: ServerProcess, host = sampleHost): Promise<void> {
+  await mutate(server, 'removeHost', { host, force: true });
+  await untilHost(server, host, 'OFFLINE');
+}
+
+export async function untilHost(server: ServerProcess, key: string, state: string): Promise<void> {
   await until(async () => {
     const { host } = await ask<{ host: { state: string } }>(
       server,
-      `{ host(host: "${sampleHost}") { state } }`,
+      `{ host(host: "${key}") { state } }`,
     );
-    return host.state === 'OFFLINE';
+    return host.state === state;
   });
 }
 
@@ -61,11 +65,19 @@ export function processesOf(dataDir: string): { agents: number[]; runtimes: numb
   return { agents, runtimes };
 }
 
-export async function untilRunning(server: ServerProcess, wanted: number): Promise<void> {
+export const untilRunning = (server: ServerProcess, wanted: number): Promise<void> =>
+  untilInstances(server, 'RUNNING', wanted);
+
+/** Waits until so many instances are in the state. */
+export async function untilInstances(
+  server: ServerProcess,
+  state: string,
+  wanted: number,
+): Promise<void> {
   await until(async () => {
     const { instances } = await ask<{ instances: { totalCount: number } }>(
       server,
-      '{ instances(filter: { state: [RUNNING] }) { totalCount } }',
+      `{ instances(filter: { state: [${state}] }) { totalCount } }`,
     );
     return instances.totalCount === wanted;
   });
@@ -75,11 +87,11 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
   const began = performance.now();
   while (!(await isSo())) {
     if (performance.now() - began > giveUpMilliseconds) throw new Error('It took too long.');
-    await sleep(250);
+    await sleep(100);
   }
 }
 
-async function mutate(server: ServerProcess, field: string, input: object): Promise<void> {
+export async function mutate(server: ServerProcess, field: string, input: object): Promise<void> {
   const type = `${field.charAt(0).toUpperCase()}${field.slice(1)}Input`;
   const data = await ask<Record<string, { __typename: string; message?: string }>>(
     server,
