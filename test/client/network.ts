@@ -22,18 +22,30 @@ export interface Network {
   mend(): void;
 }
 
-/** Starts one; it ends with the test. The target is read at each connection. */
-export async function startNetwork(target: { readonly url: string }): Promise<Network> {
+/**
+ * Starts one; it ends with the test. The target is read at each connection.
+ *
+ * @param path a socket to listen on, before a target like `unix:///…`
+ */
+export async function startNetwork(
+  target: { readonly url: string },
+  path?: string,
+): Promise<Network> {
   const pairs = new Set<{ client: Socket; server: Socket }>();
   let connections = 0;
   let refusing = false;
   let most: number | null = null;
-  const listener = createServer((client) => {
+  // A Docker client ends its input, and goes on reading.
+  const allowHalfOpen = path !== undefined;
+  const listener = createServer({ allowHalfOpen }, (client) => {
     connections += 1;
     client.on('error', () => {});
     if (refusing) return client.destroy();
-    const { hostname, port } = new URL(target.url);
-    const server = connect(Number(port), hostname);
+    const { protocol, hostname, port, pathname } = new URL(target.url);
+    const server =
+      protocol === 'unix:'
+        ? connect({ path: pathname, allowHalfOpen })
+        : connect({ port: Number(port), host: hostname, allowHalfOpen });
     const pair = { client, server };
     pairs.add(pair);
     const end = () => {
@@ -43,6 +55,7 @@ export async function startNetwork(target: { readonly url: string }): Promise<Ne
     };
     server.on('error', end).on('close', end);
     client.on('close', end);
+    if (allowHalfOpen) server.on('end', () => client.end());
     client.pipe(server);
     let left = most;
     server.on('data', (bytes) => {
@@ -52,7 +65,8 @@ export async function startNetwork(target: { readonly url: string }): Promise<Ne
       if (left <= 0) client.end(end);
     });
   });
-  listener.listen(0, '127.0.0.1');
+  if (path) listener.listen(path);
+  else listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
   onTestFinished(() => {
     for (const { client, server } of pairs) {
@@ -67,7 +81,7 @@ export async function startNetwork(target: { readonly url: string }): Promise<Ne
   }
 
   return {
-    url: `http://127.0.0.1:${(listener.address() as AddressInfo).port}`,
+    url: path ? `unix://${path}` : `http://127.0.0.1:${(listener.address() as AddressInfo).port}`,
     get connections() {
       return connections;
     },
@@ -78,7 +92,10 @@ export async function startNetwork(target: { readonly url: string }): Promise<Ne
       refusing = true;
     },
     cut(which) {
-      for (const { client } of chosen(which)) client.resetAndDestroy();
+      for (const { client } of chosen(which)) {
+        if (path) client.destroy();
+        else client.resetAndDestroy();
+      }
     },
     cutBehind(bytes) {
       most = bytes;

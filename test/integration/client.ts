@@ -20,7 +20,8 @@ export type InstanceCommand =
   | 'resumeInstance'
   | 'stopInstance'
   | 'restartInstance'
-  | 'detachInstance';
+  | 'detachInstance'
+  | 'updateRuntime';
 export type HostCommand = 'deployHost' | 'restartHost' | 'restartContainer' | 'removeHost';
 
 const refusal = '... on CommandRefused { operation { id status } blockedBy { key } }';

@@ -49,10 +49,22 @@ export interface LoadOptions {
   readonly instances: readonly string[];
   readonly hosts: readonly string[];
   readonly random: () => number;
+  /** From an answer to the next command of a caller; none, unless it is given. */
+  readonly pauseMs?: number;
+  /** What else is sent to instances, beside the commands of every fleet. */
+  readonly more?: readonly (readonly [InstanceCommand, object])[];
 }
 
 /** Sends commands until it is stopped. A server that dies or a database that does is no fault here. */
-export function startLoad({ clients, instances, hosts, random }: LoadOptions): Load {
+export function startLoad({
+  clients,
+  instances,
+  hosts,
+  random,
+  more = [],
+  pauseMs = 0,
+}: LoadOptions): Load {
+  const ofInstances = [...instanceCommands, ...more];
   let over = false;
   let accepted = 0;
   let sent = 0;
@@ -60,13 +72,14 @@ export function startLoad({ clients, instances, hosts, random }: LoadOptions): L
     while (!over) {
       sent += 1;
       try {
-        const [instance, [field, more]] = [pick(random, instances), pick(random, instanceCommands)];
+        const [instance, [field, input]] = [pick(random, instances), pick(random, ofInstances)];
         const [host, [hostField, hostMore]] = [pick(random, hosts), pick(random, hostCommands)];
         const outcome =
           random() < 0.9
-            ? await client.command(field, instance, more)
+            ? await client.command(field, instance, input)
             : await client.hostCommand(hostField, host, hostMore);
         if (outcome.__typename.endsWith('CommandAccepted')) accepted += 1;
+        if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
       } catch {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
