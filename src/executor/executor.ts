@@ -9,6 +9,7 @@ import { type Driver, DriverError } from '../drivers/driver.ts';
 import type { Store } from '../store/commit/store.ts';
 import { withDatabaseTimeout } from '../store/database/time-limit.ts';
 import { type InstanceTarget, instanceTargets } from '../store/read/targets.ts';
+import { tellRetry } from '../store/resource/operation-progress.ts';
 import {
   type Claimable,
   claim,
@@ -244,27 +245,35 @@ class RunningExecutor implements Executor {
 
   /** Performs an item and records its outcome. Rejects if the outcome could not be recorded. */
   async #perform(item: WorkItem, signal: AbortSignal): Promise<void> {
-    const store = this.#store;
     try {
       const outcome = await handlers[item.kind](this.#contextOf(signal), item);
       if (outcome === 'DONE') await this.#finished.load(item);
       else {
         const { againInSeconds: seconds, cause, resetAttempts } = outcome;
-        await postpone(store, item, {
+        await this.#postpone(item, {
           seconds,
           cause: cause ?? null,
           resetAttempts: resetAttempts ?? false,
         });
       }
     } catch (error) {
-      if (isFenced(error)) return await postpone(store, item, { seconds: fencedRetrySeconds });
+      if (isFenced(error)) return await this.#postpone(item, { seconds: fencedRetrySeconds });
       if (!(error instanceof DriverError)) {
         const details = { err: error, kind: item.kind, resource: item.resourceId };
         this.#options.log.error(details, 'work failed');
       }
       const seconds = retrySeconds(item.attempt);
-      await postpone(store, item, { seconds, cause: failureOf(error, item.kind) });
+      await this.#postpone(item, { seconds, cause: failureOf(error, item.kind) });
     }
+  }
+
+  /** Has an item claimed again later. That it failed is told once. */
+  async #postpone(item: WorkItem, options: Parameters<typeof postpone>[2]): Promise<void> {
+    await postpone(this.#store, item, options);
+    if (!options.cause || item.firstCause) return;
+    await tellRetry(this.#store, item).catch((error: unknown) =>
+      this.#options.log.warn({ err: error }, 'it could not be told that an operation is retried'),
+    );
   }
 
   #contextOf(signal: AbortSignal): WorkContext {

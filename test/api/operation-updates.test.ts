@@ -128,6 +128,28 @@ async function operation(
   };
 }
 
+test('what fails and is tried again is told at once, and no longer when it is done', async () => {
+  const { script } = fleet.driver;
+  script.fail('allocateHost');
+  onTestFinished(() => script.heal('allocateHost'));
+  const host = `${key}-host`;
+  const { operation } = await fleet.command('deployHost', { host });
+  const reading = subscribe(
+    'operationUpdates(operation: $id) { status retrying { code message stage retryable } }',
+    operation.id,
+  );
+  const told = () => reading.values.map(({ retrying }) => retrying);
+  await eventually(() => {
+    const message = expect.stringContaining('lets allocateHost fail');
+    const retrying = { code: 'SCRIPTED', message, stage: 'ALLOCATE_HOST', retryable: true };
+    expect(told()).toContainEqual(retrying);
+  });
+  script.heal('allocateHost');
+  await eventually(() =>
+    expect(reading.values.at(-1)).toEqual({ status: 'SUCCEEDED', retrying: null }),
+  );
+});
+
 describe('operationUpdates', () => {
   test('a change of what was not selected sends nothing', async () => {
     const its = await operation();

@@ -5,6 +5,7 @@ import {
   type OperationKind as OperationKindName,
   type OperationStatus as OperationStatusName,
 } from '../../lifecycle/operation.ts';
+import { readRetries } from '../../store/read/retries.ts';
 import { builder, type Types } from '../base/builder.ts';
 import { OperationKind, OperationStatus } from '../base/enums.ts';
 import { anyNamed } from '../base/ids.ts';
@@ -57,6 +58,15 @@ export const Operation = builder.drizzleNode('operations', {
         shownFailure(failure && { ...failure, operationId: id }, {
           resourceId: null,
           since: endedAt ?? createdAt,
+        }),
+    }),
+    retrying: t.field({
+      type: Failure,
+      nullable: true,
+      resolve: async ({ id, startedAt, createdAt }, _args, { loaders, store }) =>
+        shownFailure(await loaders.load('retries', id, (ids) => readRetries(store, ids)), {
+          resourceId: null,
+          since: startedAt ?? createdAt,
         }),
     }),
     createdAt: t.field({ type: 'DateTime', resolve: ({ createdAt }) => createdAt }),

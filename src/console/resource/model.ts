@@ -36,6 +36,8 @@ export interface Operation extends ShortOperation {
   readonly parent: ShortOperation | null;
   readonly children: readonly ShortOperation[];
   readonly failure: Failure | null;
+  /** What failed, and is tried again. */
+  readonly retrying: Pick<Failure, 'message'> | null;
   readonly createdAt: string;
   readonly startedAt: string | null;
   readonly endedAt: string | null;
@@ -121,7 +123,7 @@ const failureFields = 'code message stage exitCode retryable at logTail';
 
 export const operationFields = `${shortOperation} requestedBy { kind name } reason
   parent { ${shortOperation} } children { ${shortOperation} } failure { ${failureFields} }
-  createdAt startedAt endedAt deadlineAt cancellable`;
+  retrying { message } createdAt startedAt endedAt deadlineAt cancellable`;
 
 export const resourceFields = `id key name description labels { name value } state: stateName
   stateSince sequence version allowedActions failure { ${failureFields} }

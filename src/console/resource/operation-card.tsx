@@ -136,7 +136,7 @@ function useFollowed(newest: Operation | null): Signal<Operation | null> {
 }
 
 function Phase({ kind, operation }: { kind: ResourceKind; operation: Operation }) {
-  const { phase, progress, deadlineAt } = operation;
+  const { phase, progress, retrying, deadlineAt } = operation;
   const rest = deadlineAt ? Date.parse(deadlineAt) - now.value : null;
   return (
     <div class="phase">
@@ -150,6 +150,7 @@ function Phase({ kind, operation }: { kind: ResourceKind; operation: Operation }
         )}
       </span>
       {progress !== null && <progress value={progress} aria-label="Progress of the phase" />}
+      {retrying && <p class="failure-message">Tried again: {retrying.message}</p>}
     </div>
   );
 }
