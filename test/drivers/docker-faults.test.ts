@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { rmSync, symlinkSync } from 'node:fs';
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { DockerDriver } from '../../src/drivers/docker/driver.ts';
+import { volumeName } from '../../src/drivers/docker/names.ts';
 import type { AllocatedHost, RuntimeRequest } from '../../src/drivers/driver.ts';
 import { hasDocker, nodeInImage } from '../harness/docker-engine.ts';
 import { eventually, until } from '../harness/eventually.ts';
@@ -75,6 +76,23 @@ describe.skipIf(!hasDocker)('Docker against faults', () => {
     const exit = await eventuallyRuntime(driver, [host, run], 'exited');
     expect(exit).toMatchObject({ exitCode: 7, signal: null });
     expect(exit.logTail).toBe('first line\nlast line \\u0007 \\u001b[31mred');
+  });
+
+  test('a volume that a crash of the engine has left without labels is made anew', async () => {
+    const { docker } = setup.engine;
+    const host = await deploy();
+    const [lost, kept] = [newRun(), newRun()];
+    for (const { instanceId } of [lost, kept])
+      await docker.createVolume({ Name: volumeName(instanceId) });
+    // What has data is no leftover of a crash, and is left alone.
+    const { Mountpoint } = await docker.getVolume(volumeName(kept.instanceId)).inspect();
+    writeFileSync(join(Mountpoint, 'value'), 'of somebody');
+    for (const run of [lost, kept]) await driver.startRuntime(host.handle, run, newCall());
+    await driver.releaseHost(String(host.handle.hostId), host.handle, newCall());
+    const { Volumes } = await docker.listVolumes();
+    expect(Volumes.map(({ Name }) => Name)).toEqual([volumeName(kept.instanceId)]);
+    expect(readFileSync(join(Mountpoint, 'value'), 'utf8')).toBe('of somebody');
+    await docker.getVolume(volumeName(kept.instanceId)).remove();
   });
 
   test('a runtime without memory: the engine says so', async () => {

@@ -6,6 +6,7 @@ import { type Call, DriverError, type PublishedPort, type RuntimeRequest } from 
 import { aborted } from '../refusals.ts';
 import type { EngineConnection } from './engine.ts';
 import { refuse, retry, statusOf } from './errors.ts';
+import { removeHalfMadeVolume } from './half-made-volume.ts';
 import { filterOf, labels, type Owner } from './names.ts';
 import { hasExited, isUnstarted, tailOf } from './observation.ts';
 
@@ -61,6 +62,8 @@ export class Containers {
 
   /** Makes a container. Null: another call has just made one of this name. */
   async create(options: Docker.ContainerCreateOptions, call: Call): Promise<string | null> {
+    for (const { Type, Source } of options.HostConfig?.Mounts ?? [])
+      if (Type === 'volume') await removeHalfMadeVolume(this.#engine, Source, call);
     try {
       const { id } = await this.#engine.ask(call, (docker, abortSignal) =>
         docker.createContainer({ ...options, abortSignal }),
