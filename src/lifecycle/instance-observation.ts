@@ -107,7 +107,7 @@ function exitFailure(
       return [exitCause, `The runtime reached the limit of its memory while ${state}. ${remedy}`];
     }
     case 'REMOVED': {
-      const remedy = 'Someone removed it on the engine; start the instance again.';
+      const remedy = 'Someone removed it on the engine; restart the instance.';
       return ['RUNTIME_EXITED', `The runtime is no longer there while ${state}. ${remedy}`];
     }
     case undefined: {

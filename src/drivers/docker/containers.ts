@@ -84,7 +84,7 @@ export class Containers {
     throw refuse(
       'NAME_TAKEN',
       `A container that is not of this server has the name ${name} on the engine. ` +
-        'Rename or remove it there, then start the instance again.',
+        'Rename or remove it there, then restart the instance.',
     );
   }
 
