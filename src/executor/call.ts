@@ -1,5 +1,6 @@
 /** One call of a driver: fenced, aborted with the lease, limited in time. */
 import { type Call, DriverError } from '../drivers/driver.ts';
+import type { WorkKind } from '../lifecycle/change.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import type { WorkItem } from '../store/work/work.ts';
 import { type BackOff, backOff } from '../timing/back-off.ts';
@@ -43,6 +44,21 @@ export async function callWithin<T>(
     return await Promise.race([run({ fencingToken: options.fencingToken, signal }), over]);
   });
 }
+
+const stages: Partial<Record<WorkKind, string>> = {
+  ALLOCATE_HOST: 'DEPLOYING',
+  CONFIGURE_DNS: 'CONFIGURING_DNS',
+  DEPLOY_CONTAINER: 'DEPLOYING_CONTAINER',
+  CONFIRM_HOST: 'STARTING_CONTAINER',
+  RESTART_HOST: 'RESTARTING_HOST',
+  RESTART_CONTAINER: 'RESTARTING_CONTAINER',
+  START_RUNTIME: 'STARTING_RUNTIME',
+  STOP_RUNTIME: 'STOPPING',
+  PULL_IMAGE: 'PULLING',
+};
+
+/** The state or phase in which this work is done, for people; empty: in none. */
+export const stageOf = (kind: WorkKind): string => stages[kind] ?? '';
 
 /**
  * The failure as it is stored: the message of the driver, or that something unexpected happened.

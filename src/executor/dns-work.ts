@@ -2,7 +2,7 @@
 import { canonicalAddress, type ServerAnswer } from '../drivers/dns/provider.ts';
 import type { HostTarget } from '../store/read/targets.ts';
 import type { WorkItem } from '../store/work/work.ts';
-import { callDriver, failureOf } from './call.ts';
+import { callDriver, failureOf, stageOf } from './call.ts';
 import type { Outcome, WorkContext } from './work-handler.ts';
 
 const dnsTtlSeconds = 30;
@@ -54,6 +54,6 @@ function again(behind: readonly ServerAnswer[], what: string, item: WorkItem): O
   if (behind.length === 0) return null;
   const servers = behind.map(({ server }) => server).join(' and ');
   const message = `The name server ${servers} ${what}`;
-  const cause = { ...failureOf(null, item.kind), code: 'DNS_BEHIND', message };
+  const cause = { ...failureOf(null, stageOf(item.kind)), code: 'DNS_BEHIND', message };
   return { againInSeconds: 0.3, cause };
 }

@@ -19,7 +19,7 @@ import {
   type WorkItem,
 } from '../store/work/work.ts';
 import { waitAtMost } from '../timing/time-limit.ts';
-import { failureOf, isFenced, retrySeconds } from './call.ts';
+import { failureOf, isFenced, retrySeconds, stageOf } from './call.ts';
 import { deadlines, groupsOf, registries } from './groups.ts';
 import { hostWork } from './host-work.ts';
 import { type Maintenance, startMaintenance } from './maintenance.ts';
@@ -263,7 +263,7 @@ class RunningExecutor implements Executor {
         this.#options.log.error(details, 'work failed');
       }
       const seconds = retrySeconds(item.attempt);
-      await this.#postpone(item, { seconds, cause: failureOf(error, item.kind) });
+      await this.#postpone(item, { seconds, cause: failureOf(error, stageOf(item.kind)) });
     }
   }
 

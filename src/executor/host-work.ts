@@ -12,7 +12,7 @@ import { roomFor } from '../store/read/providers.ts';
 import { type HostTarget, hostTarget } from '../store/read/targets.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { databaseTime, firstCause, recordCheck, type WorkItem } from '../store/work/work.ts';
-import { callDriver, failureOf, isFinal } from './call.ts';
+import { callDriver, failureOf, isFinal, stageOf } from './call.ts';
 import { publishName, withdrawName } from './dns-work.ts';
 import { containerImage } from './image.ts';
 import { withProgress } from './progress.ts';
@@ -40,7 +40,7 @@ function stage(kind: WorkKind, work: WorkHandler): WorkHandler {
       return await work(context, item);
     } catch (error) {
       if (!isFinal(error)) throw error;
-      const failure = failureOf(error, kind);
+      const failure = failureOf(error, stageOf(kind));
       await observe(context, item, { kind: 'STAGE_FAILED', failure });
       return 'DONE';
     }
@@ -145,7 +145,7 @@ async function checkOf(
 const confirmHost: WorkHandler = async (context, item) => {
   const check = await checkOf(context, item);
   if (!check.answers) {
-    return { againInSeconds: 0.5, cause: causeOf('HOST_SILENT', check.reason, 'CONFIRM_HOST') };
+    return { againInSeconds: 0.5, cause: causeOf('HOST_SILENT', check.reason, stageOf(item.kind)) };
   }
   await observe(context, item, { kind: 'HOST_ANSWERS' });
   return 'DONE';
@@ -173,7 +173,7 @@ const restartContainer: WorkHandler = async (context, item) => {
   if (!check.answers) {
     return {
       againInSeconds: 0.5,
-      cause: causeOf('HOST_SILENT', check.reason, 'RESTART_CONTAINER'),
+      cause: causeOf('HOST_SILENT', check.reason, stageOf(item.kind)),
     };
   }
   const decided = await observe(context, item, { kind: 'CONTAINER_UP' });

@@ -11,7 +11,7 @@ import { type InstanceTarget, portsOfRun } from '../store/read/targets.ts';
 import { unreadableSecret } from '../store/read/unreadable-secret.ts';
 import type { StoredFailure } from '../store/table/schema.ts';
 import { firstCause, runtimeStarted, type WorkItem } from '../store/work/work.ts';
-import { callDriver, failureOf, isFenced, isFinal } from './call.ts';
+import { callDriver, failureOf, isFenced, isFinal, stageOf } from './call.ts';
 import { containerImage } from './image.ts';
 import type { WorkContext, WorkHandler } from './work-handler.ts';
 
@@ -223,7 +223,7 @@ async function lastOutput(context: WorkContext, item: WorkItem): Promise<StoredF
   const seen = found && (await inspect(context, item, found).catch(() => null));
   if (seen?.state !== 'running' || !seen.logTail) return null;
   const message = `The runtime runs; its last line: ${seen.logTail.split('\n').at(-1)}`;
-  const failure = failureOf(null, found?.instance.state ?? item.kind);
+  const failure = failureOf(null, found?.instance.state ?? stageOf(item.kind));
   return { ...failure, code: 'RUNTIME_BEHIND', message, logTail: seen.logTail };
 }
 
@@ -239,7 +239,7 @@ async function killAtDeadline(
     (error: unknown) => ({ error }),
   );
   if (!failed) return { confirmed: true, message: '' };
-  const { message } = failureOf(failed.error, item.kind);
+  const { message } = failureOf(failed.error, stageOf(item.kind));
   return {
     confirmed: false,
     message: `The runtime did not stop in time, and it could not be confirmed that it is gone: ${message}`,

@@ -17,7 +17,7 @@ import { runWithin } from '../timing/time-limit.ts';
 import { failureOf } from './call.ts';
 import type { WorkContext, WorkHandler } from './work-handler.ts';
 
-const stage = 'SYNC_CONTAINER_TAGS';
+const stage = 'READING_TAGS';
 /** As many tags as a container repository has at most. */
 const maxTags = 1000;
 const concurrentTags = 4;

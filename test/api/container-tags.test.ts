@@ -183,7 +183,7 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('tags on %s', (kind) => {
     );
     await create(registry.host, { tags: ['1.0'] });
     expect(await failureOf()).toMatchObject({
-      ...{ code: 'IMAGE_NOT_FOUND', retryable: false, stage: 'SYNC_CONTAINER_TAGS' },
+      ...{ code: 'IMAGE_NOT_FOUND', retryable: false, stage: 'READING_TAGS' },
     });
     status = 429;
     expect(await failureOf()).toMatchObject({

@@ -141,7 +141,7 @@ test('what fails and is tried again is told at once, and no longer when it is do
   const told = () => reading.values.map(({ retrying }) => retrying);
   await eventually(() => {
     const message = expect.stringContaining('lets allocateHost fail');
-    const retrying = { code: 'SCRIPTED', message, stage: 'ALLOCATE_HOST', retryable: true };
+    const retrying = { code: 'SCRIPTED', message, stage: 'DEPLOYING', retryable: true };
     expect(told()).toContainEqual(retrying);
   });
   script.heal('allocateHost');

@@ -284,11 +284,13 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('providers on %s', (kind) => {
     const [used] = script.hosts.values();
     const [current] = script.runtimes.values();
     const driver = script.reopen();
+    // Before any token of this database.
+    const early = () => newCall({ fencingToken: 0n });
     const forgotten = newHost();
-    const { handle } = await driver.allocateHost(forgotten, newCall());
-    await driver.startRuntime(handle, newRun(), newCall());
+    const { handle } = await driver.allocateHost(forgotten, early());
+    await driver.startRuntime(handle, newRun(), early());
     const over = newRun();
-    await driver.startRuntime({ ...handle, hostId: used?.hostId }, over, newCall());
+    await driver.startRuntime({ ...handle, hostId: used?.hostId }, over, early());
     expect([script.hosts.size, script.runtimes.size]).toEqual([2, 3]);
 
     await query('update compute_providers set sweep_due_at = clock_timestamp()');

@@ -50,6 +50,6 @@ test.skipIf(!hasBind)(
     await client.mutate('createHost', { key: 'taken' });
     await client.acceptHost('deployHost', 'taken');
     const { failure } = await client.untilHost('taken', 'FAILED_DEPLOYMENT');
-    expect(failure).toMatchObject({ code: 'DNS_NAME_TAKEN', stage: 'CONFIGURE_DNS' });
+    expect(failure).toMatchObject({ code: 'DNS_NAME_TAKEN', stage: 'CONFIGURING_DNS' });
   },
 );
