@@ -344,6 +344,29 @@ describe.each(['PGLITE', 'POSTGRES'] as const)('compute providers on %s', (kind)
     );
     expect(id).toBe(globalId('ComputeProvider', Buffer.from(id, 'base64').toString().slice(16)));
   });
+
+  test('changes tell of the default of before, too', async () => {
+    const { feedPosition } = await api.ask('{ feedPosition }');
+    const input = { key: 'next-default', configuration: socket, default: true };
+    await mutate('createComputeProvider', input);
+    await mutate('updateComputeProvider', { computeProvider: 'local', default: true });
+    const events = await api.watch(
+      `subscription ($after: Cursor!) { changes(after: $after) {
+         ... on ComputeProviderChange { kind computeProvider { key } } } }`,
+      { after: feedPosition },
+    );
+    const told: string[] = [];
+    while (told.length < 4) {
+      const { kind, computeProvider } = (await events.next()).value.changes;
+      told.push(`${computeProvider.key} ${kind}`);
+    }
+    await events.return?.();
+    expect(told).toEqual([
+      ...['local UPDATED', 'next-default CREATED'],
+      ...['next-default UPDATED', 'local UPDATED'],
+    ]);
+    await mutate('deleteComputeProvider', { computeProvider: 'next-default' });
+  });
 });
 
 describe.each(['PGLITE', 'POSTGRES'] as const)('a check of a provider on %s', (kind) => {

@@ -53,6 +53,7 @@ export async function measureDocker(bench: Bench): Promise<Figure[]> {
       await commandAll(server, 'startInstance', keys);
       await untilInstances(server, 'RUNNING', instances);
       const busy = await processorShare(server.pid);
+      process.stderr.write(`idle, % of a core: ${busy.toFixed(2)}, without ${idle.toFixed(2)}\n`);
       await removeFleet(server, host);
       const left = await engine.docker.listContainers({ all: true });
       if (left.length > 0) throw new Error(`${left.length} containers are left.`);
@@ -139,10 +140,8 @@ async function runAll(engine: TestEngine, samples: Docker.ContainerInspectInfo[]
   await Promise.all(Array.from({ length: atOnce }, runInTurn));
   await Promise.all(answers);
   const seconds = (performance.now() - began) / 1000;
-  const all = await engine.docker.listContainers({ filters: { name: ['beside-'] } });
-  await Promise.all(
-    all.map(({ Id }) => engine.docker.getContainer(Id).remove({ force: true, v: true })),
-  );
+  for (const { Id } of await engine.docker.listContainers({ filters: { name: ['beside-'] } }))
+    await engine.docker.getContainer(Id).remove({ force: true, v: true });
   return seconds;
 }
 

@@ -97,6 +97,7 @@ test.each([
     /default-address-pools/,
     false,
   ],
+  ['network im-1 id 1 has active endpoints', 'NETWORK_STUCK', /Restart the engine/, true],
   ['something new', 'ENGINE_REFUSED', /\(500\): something new.*log of the engine/, true],
 ])('an engine that cannot: %s', async (message, code, expected, retryable) => {
   const driver = await played(

@@ -107,6 +107,17 @@ const causes: readonly (readonly [RegExp, Make])[] = [
       ),
   ],
   [
+    // The engine has lost count of what was on a network, and only its start counts anew.
+    /has active endpoints/i,
+    (words, error) =>
+      retry(
+        'NETWORK_STUCK',
+        `The engine takes a network for one in use that nothing is on: ${words}. Restart the engine, ` +
+          'then repeat it.',
+        error,
+      ),
+  ],
+  [
     /bind source path does not exist/i,
     (words, error) =>
       refuse(

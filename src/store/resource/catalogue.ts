@@ -60,6 +60,8 @@ export interface UpdateEntryInput extends GuardedInput, Texts {}
 export interface Checking {
   readonly tx: Transaction;
   readonly problems: Problems;
+  /** Takes what changes beside the entry. */
+  readonly others: Logged[];
 }
 
 /** Creates an entry. */
@@ -81,8 +83,8 @@ export function createEntry<Table extends EntryTable>(
     async change(tx, problems) {
       checkKey(problems, input.key);
       checkTexts(problems, input);
-      const id = randomUUID();
-      const columns = await request.columns({ tx, problems, id });
+      const [id, others]: [string, Logged[]] = [randomUUID(), []];
+      const columns = await request.columns({ tx, problems, others, id });
       await checkKeyIsFree(tx, problems, { table, caller, key: input.key });
       problems.throwIfAny();
       await tx.insert(table as PgTable).values({
@@ -94,7 +96,8 @@ export function createEntry<Table extends EntryTable>(
         description: input.description,
       } as never);
       await request.created?.(tx, id);
-      return { id, logged: loggedAs(request, 'CREATED', { id, version: 1, key: input.key }) };
+      const own = loggedAs(request, 'CREATED', { id, version: 1, key: input.key });
+      return { id, logged: [...others, ...own] };
     },
   });
 }
@@ -125,7 +128,8 @@ export function updateEntry<Table extends EntryTable, Input extends UpdateEntryI
       expectVersion(input, current);
       checkTexts(problems, input);
       checkNotCleared(problems, input, request.required ?? []);
-      const columns = await request.columns(current, { tx, problems });
+      const others: Logged[] = [];
+      const columns = await request.columns(current, { tx, problems, others });
       problems.throwIfAny();
       await request.allow?.(current, tx);
       await setColumns<EntryTable>(tx, request, current, {
@@ -135,7 +139,7 @@ export function updateEntry<Table extends EntryTable, Input extends UpdateEntryI
       });
       await request.updated?.(tx, current, columns);
       const after = { id: current.id, version: current.version + 1 };
-      return { id: current.id, logged: loggedAs(request, 'UPDATED', after) };
+      return { id: current.id, logged: [...others, ...loggedAs(request, 'UPDATED', after)] };
     },
   });
 }

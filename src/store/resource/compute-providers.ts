@@ -28,6 +28,7 @@ import {
   type UpdateEntryInput,
   updateEntry,
 } from './catalogue.ts';
+import type { Logged } from './save.ts';
 import { usedBy, usersOf } from './usage.ts';
 
 export interface DockerInput {
@@ -85,14 +86,14 @@ export function createComputeProvider(
     ...kind,
     field: 'createComputeProvider',
     input,
-    async columns({ tx, problems, id }) {
+    async columns({ tx, problems, others, id }) {
       const labels = checkLabels(problems, input.labels);
       const docker = input.configuration.docker;
       if (!docker) problems.issue('configuration', 'Give exactly one: docker.');
       const given = docker
         ? dockerColumns(store, problems, { input: docker, id, before: null })
         : {};
-      if (input.default && !problems.any) await clearDefault(tx, caller);
+      if (input.default && !problems.any) others.push(...(await clearDefault(tx, caller)));
       return { ...given, kind: 'DOCKER' as const, labels, isDefault: input.default ?? false };
     },
   });
@@ -109,7 +110,7 @@ export function updateComputeProvider(
     input,
     reference: input.computeProvider,
     required: ['configuration', 'default'],
-    async columns(current, { tx, problems }) {
+    async columns(current, { tx, problems, others }) {
       checkNotCleared(problems, input.configuration ?? {}, ['docker']);
       const labels = input.labels === undefined ? undefined : checkLabels(problems, input.labels);
       const docker = input.configuration?.docker;
@@ -126,7 +127,9 @@ export function updateComputeProvider(
       if (input.default === false && current.isDefault) {
         problems.issue('default', 'One provider is the default: make another one that.');
       }
-      if (input.default && !current.isDefault && !problems.any) await clearDefault(tx, caller);
+      if (input.default && !current.isDefault && !problems.any) {
+        others.push(...(await clearDefault(tx, caller)));
+      }
       const isDefault = input.default ? true : undefined;
       return { ...given, labels, isDefault };
     },
@@ -160,11 +163,13 @@ export function deleteComputeProvider(
 }
 
 /** One provider of an organization is the default: the present one is no longer. */
-async function clearDefault(tx: Transaction, { organizationId }: Caller): Promise<void> {
-  await tx
+async function clearDefault(tx: Transaction, { organizationId }: Caller): Promise<Logged[]> {
+  const former = await tx
     .update(computeProviders)
     .set({ isDefault: false })
-    .where(and(eq(computeProviders.organizationId, organizationId), computeProviders.isDefault));
+    .where(and(eq(computeProviders.organizationId, organizationId), computeProviders.isDefault))
+    .returning({ id: computeProviders.id, sequence: computeProviders.version });
+  return former.map((each) => ({ ...each, kind: 'UPDATED', resource: 'COMPUTE_PROVIDER' }));
 }
 
 interface DockerColumns {
