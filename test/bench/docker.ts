@@ -12,7 +12,13 @@ import type Docker from 'dockerode';
 import { hasDocker, startDockerEngine, type TestEngine } from '../harness/docker-engine.ts';
 import { importRuntime } from '../integration/docker-images.ts';
 import { type Figure, figure, median } from './figures.ts';
-import { mutate, removeFleet, untilHost, untilInstances } from './running-fleet.ts';
+import {
+  expectHistories,
+  mutate,
+  removeFleet,
+  untilHost,
+  untilInstances,
+} from './running-fleet.ts';
 import { type ServerProcess, startServer } from './server.ts';
 import type { Bench } from './stores.ts';
 
@@ -106,6 +112,12 @@ async function measureStarts(server: ServerProcess, engine: TestEngine, keys: re
     await commandAll(server, round === 0 ? 'deployInstance' : 'startInstance', keys);
     await untilInstances(server, 'RUNNING', instances);
     ours.push((performance.now() - began) / 1000);
+    await expectHistories(server, keys, [
+      'STARTING_RUNTIME',
+      'INITIALIZING',
+      'STARTING',
+      'RUNNING',
+    ]);
     const containers = await engine.docker.listContainers();
     if (containers.length !== instances) throw new Error(`${containers.length} containers run.`);
     const samples = await Promise.all(

@@ -83,6 +83,22 @@ export async function untilInstances(
   });
 }
 
+/** Throws unless the history of each instance ends with these states. */
+export async function expectHistories(
+  server: ServerProcess,
+  keys: readonly string[],
+  states: readonly string[],
+): Promise<void> {
+  for (const key of keys) {
+    const { instance } = await ask<{ instance: { history: { nodes: { to: string }[] } } }>(
+      server,
+      `{ instance(instance: "${key}") { history(last: ${states.length}) { nodes { to } } } }`,
+    );
+    const history = instance.history.nodes.map(({ to }) => to).join();
+    if (history !== states.join()) throw new Error(`The history of ${key} is ${history}.`);
+  }
+}
+
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   const began = performance.now();
   while (!(await isSo())) {

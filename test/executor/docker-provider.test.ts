@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { labels } from '../../src/drivers/docker/names.ts';
 import { openDriver, openedKinds } from '../../src/drivers/open/open.ts';
 import { startExecutor } from '../../src/executor/executor.ts';
 import { defaultImage } from '../../src/lifecycle/compute.ts';
@@ -93,6 +94,24 @@ test.skipIf(!hasDocker)('an engine is a provider of hosts', { timeout: 180_000 }
       (await engine.docker.listNetworks()).filter(({ Labels }) =>
         Object.values(Labels ?? {}).includes(installationId),
       );
+    expect(await networks()).toHaveLength(1);
+
+    // What nobody knows any more is removed; what another installation has made is left alone.
+    for (const [name, owner] of [
+      ['forgotten', installationId],
+      ['of-others', randomUUID()],
+    ] as const) {
+      const Labels = { [labels.installation]: owner, [labels.host]: randomUUID() };
+      await engine.docker.createNetwork({ Name: name, Labels });
+    }
+    await store.database.query('update compute_providers set sweep_due_at = clock_timestamp()');
+    await hastenCheck(store, providerId);
+    await eventually(async () => {
+      const names = (await engine.docker.listNetworks()).map(({ Name }) => Name);
+      expect(names).not.toContain('forgotten');
+      expect(names).toContain('of-others');
+    });
+    await engine.docker.getNetwork('of-others').remove();
     expect(await networks()).toHaveLength(1);
 
     await engine.stop();

@@ -79,6 +79,8 @@ export async function startDockerEngine(flags: readonly string[] = []): Promise<
         () => true,
         () => false,
       );
+    }).catch((error: unknown) => {
+      throw new Error(`${error}\n${readFileSync(log, 'utf8').slice(-2000)}`);
     });
   }
 

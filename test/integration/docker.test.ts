@@ -4,7 +4,10 @@ import { hasDocker, startDockerEngine } from '../harness/docker-engine.ts';
 import { addInstance, addSolution, endpointsOf, greenhouse, send } from './builders.ts';
 import { createClient } from './client.ts';
 import { importRuntime } from './docker-images.ts';
+import { followLog } from './log-reader.ts';
 import { startServer } from './server.ts';
+
+const patience = { timeout: 30_000 };
 
 test.skipIf(!hasDocker)(
   'an instance runs in a container: started, paused, killed, adopted, removed',
@@ -28,7 +31,7 @@ test.skipIf(!hasDocker)(
     const definition = { ...greenhouse(), listeners: { http: { protocol: 'http', auth: 'NONE' } } };
     await addSolution(client, 'docked', definition);
     const container = {
-      ...{ deploymentType: 'ON_PREMISE', workingStorage: 'CLOUD', imageSize: 'SMALL' },
+      ...{ deploymentType: 'ON_PREMISE', workingStorage: 'LOCAL', imageSize: 'SMALL' },
       containerRepository: 'team-runtime',
     };
     await addInstance(client, 'one', { solution: 'docked', configuration: { container } });
@@ -40,6 +43,11 @@ test.skipIf(!hasDocker)(
     expect(inspected.HostConfig).toMatchObject({
       ...{ NanoCpus: 500_000_000, Memory: 512 * 1024 ** 2, ReadonlyRootfs: true },
     });
+
+    // Its log stays in its volume, and is read through the socket of the API that is mounted.
+    const log = followLog(server, 'one', 1_000);
+    await expect.poll(() => log.lines[0]?.text, patience).toMatch(/^Runtime .* of instance/);
+    log.close();
 
     const message = { device: 'd1', type: 'climate', temperature: 21, humidity: 50 };
     const messages = (await endpointsOf(client, 'one')).messages ?? '';
@@ -61,6 +69,13 @@ test.skipIf(!hasDocker)(
     await engine.docker.getContainer(made?.Id ?? '').kill();
     const { failure } = await client.until('one', 'FATAL_ERROR');
     expect(failure).toMatchObject({ code: 'RUNTIME_EXITED' });
+    const late = followLog(server, 'one', 10);
+    await expect
+      .poll(() => late.failed()?.extensions, patience)
+      .toMatchObject({
+        code: 'RUNTIME_NOT_REACHABLE',
+        lastOutput: expect.stringContaining('Runtime'),
+      });
     await client.accept('restartInstance', 'one');
     await client.until('one', 'RUNNING', 90);
 

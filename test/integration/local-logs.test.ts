@@ -2,62 +2,19 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createClient as createSocket } from 'graphql-ws';
 import postgres from 'postgres';
 import { expect, onTestFinished, test } from 'vitest';
-import WebSocket from 'ws';
 import { createMigratedDatabase } from '../harness/database.ts';
 import { addInstance } from './builders.ts';
 import { createClient } from './client.ts';
+import { followLog, type LogReader } from './log-reader.ts';
 import { runtimesOf } from './processes.ts';
 import { type Server, startServer } from './server.ts';
 
 const key = 'local';
 const patience = { timeout: 30_000 };
 
-interface Line {
-  readonly number: number;
-  readonly text: string;
-  readonly run: string;
-}
-
-interface Reader {
-  readonly lines: Line[];
-  /** The error that it ended with. */
-  readonly failed: () => { message: string; extensions: Record<string, unknown> } | undefined;
-  close(): void;
-}
-
-/** Reads `instanceLogs` through this server. */
-function follow({ url, token }: Server, tail: number): Reader {
-  const client = createSocket({
-    url: `${url.replace('http', 'ws')}/graphql`,
-    webSocketImpl: WebSocket,
-    connectionParams: { authorization: `Bearer ${token}` },
-  });
-  const lines: Line[] = [];
-  let errors: ReturnType<Reader['failed']>[] = [];
-  client.subscribe<{ instanceLogs: Line }>(
-    {
-      query: `subscription { instanceLogs(instance: "${key}", tail: ${tail}) { number text run } }`,
-    },
-    {
-      next(answer) {
-        if (answer.data) lines.push(answer.data.instanceLogs);
-        else errors = answer.errors as unknown as typeof errors;
-      },
-      error(error) {
-        errors = error as typeof errors;
-      },
-      complete() {},
-    },
-  );
-  const close = () => void client.dispose();
-  onTestFinished(close);
-  return { lines, failed: () => errors[0], close };
-}
-
-const numbers = ({ lines }: Reader) => lines.map(({ number }) => number);
+const numbers = ({ lines }: LogReader) => lines.map(({ number }) => number);
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
 
 /** Reads it through both servers, which may be one. */
@@ -67,10 +24,10 @@ async function expectLog(first: Server, second: Server, lapse: () => Promise<voi
   await client.accept('deployInstance', key);
   const { id } = await client.until(key, 'RUNNING');
 
-  const all = follow(second, 1_000);
+  const all = followLog(second, key, 1_000);
   await expect.poll(() => all.lines.length, patience).toBeGreaterThan(3);
   expect(all.lines[0]?.text).toMatch(/^Runtime .* of instance/);
-  const other = follow(first, 1);
+  const other = followLog(first, key, 1);
   await expect.poll(() => other.lines.length, patience).toBeGreaterThan(0);
   await client.accept('pauseInstance', key);
   await client.until(key, 'PAUSED');
@@ -84,13 +41,13 @@ async function expectLog(first: Server, second: Server, lapse: () => Promise<voi
   // A watch that nobody renewed: its copies are deleted, and the next one gets all lines anew.
   for (const reader of [all, other]) reader.close();
   await lapse();
-  const again = follow(first, 1_000);
+  const again = followLog(first, key, 1_000);
   await expect.poll(() => again.lines, patience).toEqual(all.lines);
   again.close();
 
   for (const pid of runtimesOf(first.dataDir, id.toString())) process.kill(pid, 'SIGKILL');
   await client.until(key, 'FATAL_ERROR');
-  const late = follow(second, 10);
+  const late = followLog(second, key, 10);
   await expect.poll(late.failed, patience).toMatchObject({
     message: expect.stringMatching(/FATAL_ERROR.*restart.*lastOutput/s),
     extensions: {
@@ -101,7 +58,7 @@ async function expectLog(first: Server, second: Server, lapse: () => Promise<voi
   expect(late.lines).toEqual([]);
   await client.accept('restartInstance', key);
   await client.until(key, 'RUNNING');
-  const next = follow(second, 1_000);
+  const next = followLog(second, key, 1_000);
   await expect.poll(() => next.lines.at(-1)?.text, patience).toMatch(/is done/);
   expect(next.lines.at(-1)?.run).not.toBe(all.lines.at(-1)?.run);
 }
