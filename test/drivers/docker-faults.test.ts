@@ -204,6 +204,25 @@ describe.skipIf(!hasDocker)('Docker against faults', () => {
     expect(published).toEqual({ http: { address: '127.0.0.1', port } });
   });
 
+  test('a port that the engine chose and something else has: it chooses another one', async () => {
+    const ports = [{ listener: 'climate', port: 0 }];
+    const host = await deploy();
+    const startNext = async () => {
+      const { published } = await driver.startRuntime(host.handle, newRun({ ports }), newCall());
+      return published.climate?.port ?? 0;
+    };
+    const first = await startNext();
+    // The engine counts upwards, and tries ten.
+    const taken = Array.from({ length: 12 }, (_, at) => first + 1 + at);
+    const servers = taken.map((port) => createServer().listen(port, '127.0.0.1'));
+    try {
+      await Promise.all(servers.map((server) => once(server, 'listening')));
+      expect(taken).not.toContain(await startNext());
+    } finally {
+      for (const server of servers) server.close();
+    }
+  });
+
   test('a publishAddress that the engine does not have', async () => {
     const configuration = { endpoint: setup.engine.endpoint, tls: null, insecure: false };
     const other = setup.open({ configuration: { ...configuration, publishAddress: '192.0.2.1' } });

@@ -87,7 +87,7 @@ async function admitted(start: Start, id: string, isNew: boolean): Promise<void>
   }
 }
 
-/** Starts it and tells it its key, again if that was done before. Null: it is gone. */
+/** Starts it and tells it its key, again if that was done before. Null: it is gone, and another may be made. */
 async function begin(start: Start, id: string, image: FoundImage): Promise<StartedRuntime | null> {
   const { containers, runtime, call } = start;
   try {
@@ -97,6 +97,7 @@ async function begin(start: Start, id: string, image: FoundImage): Promise<Start
     if (!found) return null;
     // What could not be started would be in the way of the next attempt.
     if (isUnstarted(found)) await containers.remove(id, call);
+    if (isChosenPort(error, runtime)) return null;
     throw withName(error, runtime);
   }
   const found = await containers.inspect(id, call);
@@ -105,6 +106,12 @@ async function begin(start: Start, id: string, image: FoundImage): Promise<Start
   if (!hasExited(found)) await containers.tell(id, { runtime, published }, call);
   return { imageDigest: image.digest, published };
 }
+
+/** Was the port that is taken chosen by the engine? It chooses another one for another container. */
+const isChosenPort = (error: unknown, { ports }: RuntimeRequest): boolean =>
+  error instanceof DriverError &&
+  error.code === 'PORT_TAKEN' &&
+  !ports.some(({ port }) => port !== 0 && error.message.includes(`:${port} `));
 
 /** Names the image, which the engine does not. */
 function withName(error: unknown, { image }: RuntimeRequest): unknown {
